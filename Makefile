@@ -1,0 +1,58 @@
+PYTHON ?= python3
+BIN := .venv/bin
+RUN_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check faults bench lock format clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/.ready ## make .venv from the hash-locked requirements; nothing the second time
+
+$(BIN)/uv: requirements-uv.txt
+	@echo "Making .venv ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+	@touch $@
+
+.venv/.ready: $(BIN)/uv requirements.txt pyproject.toml
+	@echo "Installing packages ..."
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.ready requirements-dev.txt
+	@echo "Installing test and lint packages ..."
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@touch $@
+
+run: setup ## open the console; RUN_ARGS="--rate 200" passes options
+	@$(BIN)/anomaly-tui $(RUN_ARGS)
+
+test: .venv/.dev ## every test that fits in a few minutes
+	@$(BIN)/python -m pytest -q --ignore=tests/faults/long
+
+check: .venv/.dev ## format, lint, types, one-way imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka
+	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults
+
+bench: .venv/.dev ## throughput, detection and console figures, one table each
+	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b || exit 1; done
+
+format: .venv/.dev ## rewrite the sources as ruff wants them
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lock: $(BIN)/uv ## resolve the requirements again
+	@echo uv==$$($(BIN)/uv --version | cut -d' ' -f2) | $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate - -o requirements-uv.txt
+	@printf 'hatchling\neditables\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml - -o requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev -c requirements.txt -o requirements-dev.txt
+
+clean: ## remove .venv and caches; data under the data directory stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache

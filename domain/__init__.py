@@ -1,0 +1,1 @@
+"""The words everyone speaks: transactions, verdicts, profiles, snapshots, the filter language. No I/O."""

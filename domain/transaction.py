@@ -1,0 +1,76 @@
+"""A card transaction as it travels on the wire and as every part of the system holds it."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+MAX_AMOUNT = Decimal(10) ** 15
+MAX_DECIMALS = 8
+MAX_TEXT = 4096
+
+
+class Location(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a transaction happened; `country` is ISO 3166-1 alpha-2, coordinates are degrees (WGS 84)."""
+
+    country: str | None = None
+    city: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+
+
+class Merchant(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who was paid."""
+
+    id: str | None = None
+    name: str | None = None
+    category: str | None = None
+
+
+class Device(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the cardholder paid with."""
+
+    id: str | None = None
+    type: str | None = None
+    ip: str | None = None
+
+
+NOWHERE = Location()
+NO_MERCHANT = Merchant()
+NO_DEVICE = Device()
+
+
+class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One card transaction. Only the first five fields are required; a missing one is neutral to detectors.
+
+    `amount` is an exact decimal in major units of `currency` (ISO 4217); `timestamp` is the event time,
+    always with a zone. `extra` holds fields of the source that have no name here, as JSON values.
+    """
+
+    transaction_id: str
+    user_id: str
+    amount: Decimal
+    currency: str
+    timestamp: datetime
+    location: Location = NOWHERE
+    transaction_type: str | None = None
+    merchant: Merchant = NO_MERCHANT
+    payment_method: str | None = None
+    device: Device = NO_DEVICE
+    extra: dict[str, Any] | None = None
+
+    def as_utc(self) -> "Transaction":
+        """The same transaction with its event time in UTC; a timestamp without a zone is taken as UTC."""
+        if self.timestamp.tzinfo is UTC:
+            return self
+        zone = self.timestamp.tzinfo
+        moved = self.timestamp.replace(tzinfo=UTC) if zone is None else self.timestamp.astimezone(UTC)
+        return msgspec.structs.replace(self, timestamp=moved)
+
+
+class GroundTruth(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the producer knows and detectors must not: whether a transaction is anomalous, and of which kind."""
+
+    anomalous: bool
+    kind: str | None = None

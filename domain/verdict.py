@@ -1,0 +1,102 @@
+"""What a detector says of a transaction, and why."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from domain.transaction import GroundTruth, Transaction
+
+Factor = Literal["amount", "location", "time", "merchant", "frequency"]
+DetectorName = Literal["basic", "enhanced"]
+Status = Literal["ok", "warming", "error"]
+
+
+class Severity(StrEnum):
+    """Bands of the public score: < .5 normal, .5-.7 unusual, .7-.9 suspicious, >= .9 critical."""
+
+    NORMAL = "normal"
+    UNUSUAL = "unusual"
+    SUSPICIOUS = "suspicious"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for normal to 3 for critical, for ordering."""
+        return _RANK[self]
+
+    @staticmethod
+    def of(score: float) -> "Severity":
+        """The band of a score in [0, 1]."""
+        if score >= 0.9:
+            return Severity.CRITICAL
+        if score >= 0.7:
+            return Severity.SUSPICIOUS
+        if score >= 0.5:
+            return Severity.UNUSUAL
+        return Severity.NORMAL
+
+
+_RANK = {severity: rank for rank, severity in enumerate(Severity)}
+
+
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One feature's share of a score: what was observed against what was expected.
+
+    `contribution` is in score units; the contributions of a verdict sum to its score. `text` is the plain
+    sentence an analyst reads ("9,200.00 EUR, 11 times this user's usual 830.00").
+    """
+
+    feature: str
+    factor: Factor
+    contribution: float
+    observed: str = ""
+    expected: str = ""
+    text: str = ""
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One detector's judgement of one transaction.
+
+    `score` and `threshold` are in [0, 1]; `flagged` is score >= threshold once the model is past warm-up.
+    `status` is "ok"; "warming" while there is too little history to flag; "error" when the detector raised.
+    """
+
+    detector: DetectorName
+    score: float
+    threshold: float
+    flagged: bool
+    severity: Severity
+    model_version: str
+    status: Status = "ok"
+    reasons: tuple[Reason, ...] = ()
+    error: str | None = None
+
+
+class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True):
+    """A committed transaction with its verdicts, numbered in order of commit within one engine.
+
+    `sequence` is monotonic and never reused while the engine lives, so that cursor and selection survive
+    eviction from any ring. `truth` is shown beside verdicts, never before them.
+    """
+
+    sequence: int
+    transaction: Transaction
+    verdicts: tuple[Verdict, ...]
+    stored_at: datetime
+    truth: GroundTruth | None = None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The leading verdict: the enhanced detector's where there is one."""
+        best = None
+        for verdict in self.verdicts:
+            if best is None or verdict.detector == "enhanced":
+                best = verdict
+        return best
+
+    @property
+    def flagged(self) -> bool:
+        """Whether any detector flagged it."""
+        return any(verdict.flagged for verdict in self.verdicts)

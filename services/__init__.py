@@ -1,0 +1,1 @@
+"""What runs: supervisor, producer, detector tasks, writer, store, brokers, configuration, command line."""

@@ -1,0 +1,1 @@
+"""Three ways to have Kafka behind one interface: embedded, local and external."""

@@ -1,0 +1,1 @@
+"""The Textual app. It talks to the console port, never to Kafka or PostgreSQL."""
