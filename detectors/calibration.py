@@ -1,0 +1,64 @@
+"""From any feature value to its rarity: -log10 of the share of history that was as large or larger."""
+
+from math import log
+from typing import Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+CELLS = 256
+BULK = 0.25
+TAIL = 0.99
+
+
+class Calibration(msgspec.Struct, frozen=True, array_like=True):
+    """An empirical tail up to `upper`, an exponential one beyond.
+
+    `table` holds the rarity at the start of each of `CELLS` equal cells between `lower` and `upper`, then the
+    one at `upper`; in between it is interpolated. Below `lower`, where three quarters of history lie, it is 0.
+    """
+
+    lower: float
+    upper: float
+    per_cell: float
+    at_upper: float
+    tail: float
+    table: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, values: NDArray[np.float64], floor: float) -> Self:
+        """Calibrate on `values`, shape (n,); infinite ones are left out as missing.
+
+        `floor` is the least mean excess the tail may have, in the feature's unit: it keeps a feature that
+        was constant in history from calling the first other value infinitely rare.
+        """
+        known = np.sort(values[np.isfinite(values)])
+        if not known.size:
+            known = np.zeros(1)
+        lower, upper = (float(x) for x in np.quantile(known, (BULK, TAIL), method="lower"))
+        edges = np.linspace(lower, upper, CELLS + 1)
+        above = known.size - np.searchsorted(known, edges, side="left")
+        table = -np.log10((above + 1) / (known.size + 1))
+        excess = known[known > upper] - upper
+        # The median, because a few frauds among the hundredth that is beyond would stretch the mean.
+        scale = max(float(np.median(excess)) / log(2), floor) if excess.size else floor
+        return cls(
+            lower=lower,
+            upper=upper,
+            per_cell=CELLS / (upper - lower) if upper > lower else 0.0,
+            at_upper=float(table[-1]),
+            tail=1.0 / (scale * log(10)),
+            table=tuple(table.tolist()),
+        )
+
+    def rarity(self, value: float) -> float:
+        """The rarity of one value; -inf (missing) is neutral, 0."""
+        if value >= self.upper:
+            return self.at_upper + (value - self.upper) * self.tail
+        if value <= self.lower:
+            return 0.0
+        cells = (value - self.lower) * self.per_cell
+        cell = int(cells)
+        start = self.table[cell]
+        return start + (cells - cell) * (self.table[cell + 1] - start)

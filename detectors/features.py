@@ -1,0 +1,252 @@
+"""The enhanced detector's features: what one transaction looks like against its user's own habits.
+
+`measure` reads a state, `learn` moves it; neither does the other's work, so that a transaction is always
+scored before it is learnt. Every feature is larger the stranger the transaction is; `MISSING` is neutral.
+"""
+
+from math import asin, cos, exp, log1p, log10, radians, sin, sqrt
+from typing import NamedTuple
+
+from detectors.population import DAY, Frequencies, Normal, Population
+from detectors.row import Row
+from detectors.state import MAX_MERCHANTS, Counts, Moments, Place, UserState
+from domain.verdict import Factor
+
+MISSING = float("-inf")
+HOUR = 3600.0
+EARTH_RADIUS = 6371.0
+CLIP = 3.0
+
+
+class Feature(NamedTuple):
+    """`weight` is its share in the sum of squares, `floor` the least mean excess of its calibrated tail."""
+
+    name: str
+    factor: Factor
+    weight: float
+    floor: float
+
+
+FEATURES = (
+    Feature("amount_user", "amount", 1.0, 0.3),
+    Feature("amount_category", "amount", 1.0, 0.3),
+    Feature("amount_category_low", "amount", 1.0, 0.3),
+    Feature("amount_user_category", "amount", 1.0, 0.3),
+    Feature("amount_user_category_low", "amount", 1.0, 0.3),
+    Feature("amount_population", "amount", 1.0, 0.3),
+    Feature("spend_day", "frequency", 0.25, 0.3),
+    Feature("burst_hour", "frequency", 0.25, 0.43),
+    Feature("gap", "frequency", 0.25, 0.3),
+    Feature("merchant", "merchant", 0.25, 0.43),
+    Feature("category", "merchant", 0.25, 0.43),
+    Feature("hour", "time", 0.25, 0.43),
+    Feature("country", "location", 0.25, 0.43),
+    Feature("device", "merchant", 0.25, 0.43),
+    Feature("payment_method", "merchant", 0.25, 0.43),
+    Feature("currency", "location", 0.25, 0.43),
+    Feature("transaction_type", "merchant", 0.25, 0.43),
+    Feature("travel", "location", 0.25, 0.3),
+)
+
+# A Gaussian of 1.5 h around the hour, cut at 3 h, normalised to a sum of 1.
+_KERNEL = [exp(-0.5 * (offset / 1.5) ** 2) for offset in range(-3, 4)]
+_KERNEL = [weight / sum(_KERNEL) for weight in _KERNEL]
+_LOG10_FACTORIAL = [sum(log10(j) for j in range(1, k + 1)) for k in range(64)]
+
+
+class Expectation(NamedTuple):
+    """What the user's habits, shrunk to the population, led to expect: means and standard deviations."""
+
+    amount: float
+    amount_sd: float
+    log_amount: float
+    log_amount_sd: float
+    category: float
+    category_sd: float
+    per_day: float
+
+
+def expectation(row: Row, state: UserState, population: Population) -> Expectation:
+    """The amount this user was expected to spend here, in euros and in logarithms."""
+    own = state.amount
+    n = own.count
+    amount = (n * own.mean + 2.0 * population.amount_mean) / (n + 2.0)
+    if amount < 0.01:
+        amount = 0.01
+    variance = (n * own.variance + 10.0 * population.amount_cv2 * amount * amount) / (n + 10.0)
+
+    mean, spread, _ = _shrunk(state.log_amount, population.log_amount, 5.0)
+    name = row.category or ""
+    parent = population.by_category.get(name) or population.log_amount
+    moments = state.by_category.get(name)
+    if moments is None:
+        category, category_spread = parent.mean, parent.variance
+    else:
+        category, category_spread, _ = _shrunk(moments, parent, 5.0)
+    gap = state.gap
+    mean_gap = (gap.count * gap.mean + 3.0 * population.mean_gap) / (gap.count + 3.0)
+    return Expectation(
+        amount, sqrt(variance), mean, sqrt(spread), category, sqrt(category_spread), DAY / (mean_gap + 1.0)
+    )
+
+
+def _shrunk(own: Moments, parent: Normal, weight: float) -> tuple[float, float, float]:
+    n = own.count
+    total = n + weight
+    return (
+        (n * own.mean + weight * parent.mean) / total,
+        (n * own.variance + weight * parent.variance) / total + 0.0025,
+        total,
+    )
+
+
+def measure(row: Row, state: UserState, population: Population, expected: Expectation) -> list[float]:
+    """The values of `FEATURES`, in that order."""
+    log_amount = row.log_amount
+    name = row.category or ""
+    parent = population.by_category.get(name) or population.log_amount
+    in_category = (log_amount - parent.mean) / sqrt(parent.variance)
+    for_user = (log_amount - expected.category) / expected.category_sd
+    overall = population.log_amount
+    spend, burst, gap = _pace(row, state, population, expected)
+    return [
+        (row.amount - expected.amount) / expected.amount_sd,
+        in_category,
+        -in_category,
+        for_user,
+        -for_user,
+        (log_amount - overall.mean) / sqrt(overall.variance),
+        spend,
+        burst,
+        gap,
+        _novelty(row.merchant, state.merchants, population.merchants),
+        _novelty(row.category, state.categories, population.categories),
+        _odd_hour(int(row.time // HOUR) % 24, state.hours, population.hours),
+        _novelty(row.country, state.countries, population.countries),
+        _novelty(row.device, state.devices, population.devices),
+        _novelty(row.payment_method, state.payment_methods, population.payment_methods),
+        _novelty(row.currency, state.currencies, population.currencies),
+        _novelty(row.transaction_type, state.transaction_types, population.transaction_types),
+        speed(row, state.place),
+    ]
+
+
+def _pace(row: Row, state: UserState, population: Population, expected: Expectation) -> tuple[float, float, float]:
+    """Spend of 24 h in standard deviations, -log10 tail of the last hour's count, shortness of the gap in sd."""
+    if not state.times:
+        return MISSING, MISSING, MISSING
+    now = row.time
+    spend, in_hour = window(state, now)
+    rate = expected.per_day
+    mean = expected.amount
+    spread = (rate + 1.0) * (expected.amount_sd * expected.amount_sd + mean * mean)
+    crowded = _poisson_tail(in_hour, rate * 1.5 / 24.0)
+    if now < state.last_time:
+        return (spend + row.amount - rate * mean) / sqrt(spread), crowded, MISSING
+    usual, gap_spread, _ = _shrunk(state.log_gap, population.log_gap, 5.0)
+    gap = (usual - log1p(now - state.last_time)) / sqrt(gap_spread)
+    return (spend + row.amount - rate * mean) / sqrt(spread), crowded, gap
+
+
+def window(state: UserState, now: float) -> tuple[float, int]:
+    """Euros spent in the 24 h before `now`, and the number of transactions in the hour before."""
+    spend, in_hour = 0.0, 0
+    times, amounts = state.times, state.amounts
+    for index in range(len(times) - 1, -1, -1):
+        age = now - times[index]
+        if age > DAY:
+            break
+        if age >= 0.0:
+            spend += amounts[index]
+            if age <= HOUR:
+                in_hour += 1
+    return spend, in_hour
+
+
+def _poisson_tail(count: int, rate: float) -> float:
+    """-log10 P(X >= count), by its leading terms; 0 where the count is no surprise."""
+    if count <= rate:
+        return 0.0
+    ratio = rate / (count + 1.0)
+    tail = _LOG10_FACTORIAL[count] - count * log10(rate) + rate * 0.4342944819 + log10(1.0 - ratio)
+    return tail if tail > 0.0 else 0.0
+
+
+def _novelty(value: str | None, own: Counts, population: Frequencies) -> float:
+    """-log10 of the value's probability for this user, backing off to the population (Witten-Bell)."""
+    if value is None:
+        return MISSING
+    known = own.of
+    back_off = len(known) + 1.0
+    share = population.share.get(value, population.unseen)
+    return -log10((known.get(value, 0) + back_off * share) / (own.total + back_off))
+
+
+def _odd_hour(hour: int, hours: list[int], population: tuple[float, ...]) -> float:
+    """-log10 of the hour's probability under a circular kernel, with 10 pseudo-counts of the population."""
+    near = own = 0.0
+    for weight, index in zip(_KERNEL, range(hour - 3, hour + 4), strict=True):
+        index %= 24
+        own += weight * hours[index]
+        near += weight * population[index]
+    return -log10((own + 10.0 * near) / (sum(hours) + 10.0))
+
+
+def distance(latitude: float, longitude: float, place: Place) -> float:
+    """Kilometres between a point and a place along the great circle (haversine)."""
+    phi, psi = radians(latitude), radians(place.latitude)
+    half = sin((phi - psi) / 2.0) ** 2 + cos(phi) * cos(psi) * sin(radians(longitude - place.longitude) / 2.0) ** 2
+    return 2.0 * EARTH_RADIUS * asin(sqrt(half if half < 1.0 else 1.0))
+
+
+def speed(row: Row, place: Place | None) -> float:
+    """ln(1 + km/h) since the last known place; within 30 km, or against the clock, it says nothing."""
+    if place is None or row.latitude is None or row.longitude is None or row.time < place.time:
+        return MISSING
+    if row.latitude == place.latitude and row.longitude == place.longitude:
+        return 0.0
+    far = distance(row.latitude, row.longitude, place) - 30.0
+    if far <= 0.0:
+        return 0.0
+    # Five minutes: terminals' clocks differ, and two cities in one second say no more than in a minute.
+    return log1p(far * HOUR / max(row.time - place.time, 300.0))
+
+
+def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -> None:
+    """Move the state past the transaction; a suspicious one leaves the habits as they were."""
+    time = row.time
+    if state.seen and time >= state.last_time:
+        gap = time - state.last_time
+        state.gap.learn(gap)
+        state.log_gap.learn(log1p(gap))
+    if time > state.last_time or not state.seen:
+        state.last_time = time
+    state.seen += 1
+    state.remember(time, row.amount)
+    if suspicious:
+        state.flagged += 1
+        return
+    limit = CLIP * expected.amount_sd
+    state.amount.learn(min(max(row.amount, expected.amount - limit), expected.amount + limit))
+    limit = CLIP * expected.log_amount_sd
+    state.log_amount.learn(min(max(row.log_amount, expected.log_amount - limit), expected.log_amount + limit))
+    limit = CLIP * expected.category_sd
+    state.moments_of(row.category or "").learn(
+        min(max(row.log_amount, expected.category - limit), expected.category + limit)
+    )
+    state.learn_hour(int(time // HOUR) % 24, (int(time // DAY) + 3) % 7)
+    if row.merchant is not None:
+        state.merchants.learn(row.merchant, MAX_MERCHANTS)
+    if row.category is not None:
+        state.categories.learn(row.category)
+    if row.country is not None:
+        state.countries.learn(row.country)
+    if row.device is not None:
+        state.devices.learn(row.device)
+    if row.payment_method is not None:
+        state.payment_methods.learn(row.payment_method)
+    state.currencies.learn(row.currency)
+    if row.transaction_type is not None:
+        state.transaction_types.learn(row.transaction_type)
+    if row.latitude is not None and row.longitude is not None and (state.place is None or time >= state.place.time):
+        state.place = Place(row.latitude, row.longitude, time, row.city)

@@ -1,0 +1,76 @@
+"""What the enhanced detector reads of a transaction, as one flat row."""
+
+from collections.abc import Sequence
+from math import log1p
+from typing import NamedTuple
+from zlib import crc32
+
+from detectors.rates import EUR_PER_UNIT
+from domain.transaction import Transaction
+
+MAX_KEY = 40
+
+
+class Row(NamedTuple):
+    """One transaction in the detectors' units: euros, seconds since 1970, degrees; None where a field is missing."""
+
+    user: str
+    amount: float
+    log_amount: float
+    time: float
+    category: str | None
+    merchant: str | None
+    country: str | None
+    device: str | None
+    payment_method: str | None
+    currency: str
+    transaction_type: str | None
+    latitude: float | None
+    longitude: float | None
+    city: str | None
+
+
+def _short(key: str | None) -> str | None:
+    # Keys live in per-user state of bounded size; a long foreign name keeps its start and a checksum.
+    if key is None or len(key) <= MAX_KEY:
+        return key
+    return f"{key[:MAX_KEY]}#{crc32(key.encode('utf-8', 'surrogatepass')):08x}"
+
+
+def signed_log(amount: float) -> float:
+    """ln(1 + |amount|) with the amount's sign, so that refunds and zero are defined."""
+    return log1p(amount) if amount >= 0.0 else -log1p(-amount)
+
+
+def rows_of(transactions: Sequence[Transaction]) -> list[Row]:
+    """The rows of `transactions`, in order."""
+    rate_of = EUR_PER_UNIT.get
+    rows = []
+    for transaction in transactions:
+        currency = transaction.currency
+        amount = float(transaction.amount) * rate_of(currency, 1.0)
+        merchant = transaction.merchant
+        place = transaction.location
+        device = transaction.device
+        latitude, longitude = place.latitude, place.longitude
+        if longitude is None:
+            latitude = None
+        rows.append(
+            Row(
+                transaction.user_id,
+                amount,
+                signed_log(amount),
+                transaction.timestamp.timestamp(),
+                _short(merchant.category),
+                _short(merchant.id or merchant.name),
+                _short(place.country),
+                _short(device.id or device.type),
+                _short(transaction.payment_method),
+                currency,
+                _short(transaction.transaction_type),
+                latitude,
+                longitude,
+                _short(place.city),
+            )
+        )
+    return rows

@@ -1,0 +1,48 @@
+"""A user's running state as people read it."""
+
+from datetime import UTC, datetime
+from math import sqrt
+
+from detectors.enhanced import EnhancedModel
+from detectors.population import DAY
+from detectors.rates import EUR_PER_UNIT
+from detectors.reasons import NEEDED
+from detectors.state import Counts, UserState
+from domain.profile import ProfileView, Share
+
+SHOWN = 10
+
+
+def view(user_id: str, state: UserState, model: EnhancedModel) -> ProfileView:
+    """The profile of a user as of the last transaction; amounts in the currency used most."""
+    currency = max(state.currencies.of, key=state.currencies.of.__getitem__) if state.currencies.of else "EUR"
+    rate = EUR_PER_UNIT.get(currency, 1.0)
+    return ProfileView(
+        user_id=user_id,
+        as_of=datetime.fromtimestamp(state.last_time, UTC) if state.seen else None,
+        seen=state.seen,
+        needed=NEEDED,
+        mean_amount=state.amount.mean / rate,
+        sd_amount=sqrt(max(state.amount.variance, 0.0)) / rate,
+        per_day=DAY / (state.gap.mean + 1.0) if state.gap.count else 0.0,
+        threshold=model.threshold(state),
+        recent_amounts=tuple(amount / rate for amount in state.amounts),
+        hours=_weights(state.hours),
+        weekdays=_weights(state.weekdays),
+        countries=_shares(state.countries),
+        categories=_shares(state.categories),
+        merchants=_shares(state.merchants),
+        devices=_shares(state.devices),
+        payment_methods=_shares(state.payment_methods),
+        flagged=state.flagged,
+    )
+
+
+def _weights(counts: list[int]) -> tuple[float, ...]:
+    total = sum(counts)
+    return tuple(count / total for count in counts) if total else tuple(0.0 for _ in counts)
+
+
+def _shares(counts: Counts) -> tuple[Share, ...]:
+    strongest = sorted(counts.of.items(), key=lambda item: -item[1])[:SHOWN]
+    return tuple(Share(value, float(count), count / counts.total) for value, count in strongest)

@@ -1,0 +1,92 @@
+"""A user's running state: bounded, exact when stored, and readable."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from town import purchase, traffic
+
+from detectors.enhanced import EnhancedModel
+from detectors.state import MAX_MERCHANTS, RECENT, UserState
+from detectors.view import view
+from domain.transaction import Device, Location, Merchant, Transaction
+
+
+def test_a_stored_state_keeps_every_bit(states: dict[str, UserState]) -> None:
+    for state in states.values():
+        stored = UserState.from_bytes(state.to_bytes())
+        assert stored == state
+        assert stored.to_bytes() == state.to_bytes()
+
+
+def test_a_stored_state_scores_the_same(enhanced: EnhancedModel, states: dict[str, UserState]) -> None:
+    stored = {user: UserState.from_bytes(state.to_bytes()) for user, state in states.items()}
+    unseen = traffic(400, seed=11)
+    assert enhanced.score(unseen, stored) == enhanced.score(unseen, states)
+    assert stored == states
+
+
+def test_a_user_with_ten_thousand_of_everything_stays_small(enhanced: EnhancedModel) -> None:
+    states: dict[str, UserState] = {}
+    enhanced.score(
+        [
+            purchase(
+                timestamp=purchase().timestamp + timedelta(minutes=index),
+                merchant=Merchant(id=f"merchant-{index}" * 30, category=f"category-{index}" * 30),
+                location=Location(country=f"{index}", city="x" * 4000, latitude=index % 90, longitude=index % 180),
+                device=Device(id=f"{index}" * 60),
+                payment_method=f"method-{index}",
+                transaction_type=f"type-{index}",
+            )
+            for index in range(10_000)
+        ],
+        states,
+    )
+    state = states["u-000"]
+    assert len(state.merchants.of) <= MAX_MERCHANTS
+    assert len(state.times) == len(state.amounts) == RECENT
+    assert state.merchants.total == sum(state.merchants.of.values())
+    assert len(state.to_bytes()) < 16_000
+
+
+def test_an_ordinary_state_fits_in_two_kilobytes(states: dict[str, UserState]) -> None:
+    assert max(len(state.to_bytes()) for state in states.values()) < 2048
+
+
+def test_old_habits_fade() -> None:
+    state = UserState()
+    for _ in range(200):
+        state.countries.learn("FR")
+    for _ in range(400):
+        state.countries.learn("PT")
+    assert state.countries.of["PT"] > 4 * state.countries.of["FR"]
+
+
+def test_a_profile_shows_the_users_habits(
+    enhanced: EnhancedModel, states: dict[str, UserState], history: list[Transaction]
+) -> None:
+    own = [transaction for transaction in history if transaction.user_id == "u-003"]
+    profile = view("u-003", states["u-003"], enhanced)
+    assert profile.seen == len(own)
+    assert profile.as_of == own[-1].timestamp
+    assert profile.recent_amounts == pytest.approx([float(each.amount) for each in own[-RECENT:]])
+    assert sum(profile.hours) == pytest.approx(1)
+    assert sum(profile.weekdays) == pytest.approx(1)
+    assert profile.countries[0].value == "FR"
+    assert profile.countries[0].share == 1.0
+    assert profile.categories[0].value == "grocery"
+    assert 0 < profile.threshold < 1
+    assert profile.per_day == pytest.approx(len(own) / 40, rel=0.5)
+
+
+def test_a_profile_is_in_the_users_own_currency(enhanced: EnhancedModel) -> None:
+    states: dict[str, UserState] = {}
+    enhanced.score([purchase(currency="JPY", amount=Decimal(6000))] * 5, states)
+    assert view("u-000", states["u-000"], enhanced).mean_amount == pytest.approx(6000)
+
+
+def test_a_profile_before_the_first_transaction_is_empty(enhanced: EnhancedModel) -> None:
+    profile = view("nobody", UserState(), enhanced)
+    assert profile.as_of is None
+    assert profile.seen == 0
+    assert sum(profile.hours) == 0
