@@ -1,0 +1,10 @@
+"""The filter language: `amount>500 country!=FR user:u-00* score>=.9 why:velocity -merchant:grocery since:5m "text"`.
+
+One grammar and one parser; what it yields is a predicate for the live feed and parameterised SQL for history,
+and both say the same of every row.
+"""
+
+from domain.filters.filter import EVERYTHING, Filter, parse
+from domain.filters.syntax import FilterError
+
+__all__ = ["EVERYTHING", "Filter", "FilterError", "parse"]

@@ -1,0 +1,44 @@
+"""A parsed filter and the way to one."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from domain.filters.grammar import tree_of
+from domain.filters.meaning import meaning_of
+from domain.filters.nodes import All, Node, Parameters
+from domain.verdict import ScoredTransaction
+
+
+class Filter:
+    """What `text` asks for: `matches(row)` for rows in memory, `to_sql()` for stored ones."""
+
+    def __init__(self, text: str, root: Node) -> None:
+        self.text = text
+        self._root = root
+        self.matches: Callable[[ScoredTransaction], bool] = root.predicate()
+
+    def to_sql(self) -> tuple[str, tuple[object, ...]]:
+        """A WHERE clause with `$n` placeholders and their values.
+
+        Its tables are named t (transactions), b and e (basic and enhanced verdicts) and g (ground truth).
+        """
+        parameters = Parameters()
+        clause = self._root.sql(parameters)
+        return clause, tuple(parameters)
+
+    def __repr__(self) -> str:
+        return f"Filter({self.text!r})"
+
+
+EVERYTHING = Filter("", All(()))
+
+
+def parse(text: str, now: datetime | None = None) -> Filter:
+    """Understand a filter; times such as `since:5m` count back from `now` (default: the current time).
+
+    Raises: FilterError with the position and what was expected there.
+    """
+    tree = tree_of(text)
+    if tree is None:
+        return EVERYTHING
+    return Filter(text.strip(), meaning_of(tree, now or datetime.now(UTC)))

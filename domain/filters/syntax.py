@@ -1,0 +1,60 @@
+"""What the parser hands on, and the error that points at what it did not understand."""
+
+from typing import NamedTuple
+
+
+class FilterError(Exception):
+    """A filter that cannot be understood; `position` counts characters from 0."""
+
+    def __init__(self, message: str, position: int, expected: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.position = position
+        self.expected = expected
+
+    def caret(self, text: str) -> str:
+        """The filter and, on a second line, a caret below the place with what is wrong there."""
+        return f"{text}\n{' ' * self.position}^ {self.message}"
+
+
+class Word(NamedTuple):
+    """A piece of the filter and where it stands; `quoted` text has no wildcards."""
+
+    text: str
+    position: int
+    quoted: bool = False
+
+
+class Comparison(NamedTuple):
+    """`field operator value,value`; the operator is one of : = != < <= > >=."""
+
+    field: Word
+    operator: str
+    values: tuple[Word, ...]
+
+
+class Free(NamedTuple):
+    """Text searched for everywhere."""
+
+    word: Word
+
+
+class Negation(NamedTuple):
+    """`-term`."""
+
+    term: "Tree"
+
+
+class Conjunction(NamedTuple):
+    """All of these."""
+
+    terms: tuple["Tree", ...]
+
+
+class Disjunction(NamedTuple):
+    """Any of these."""
+
+    terms: tuple["Tree", ...]
+
+
+Tree = Comparison | Free | Negation | Conjunction | Disjunction
