@@ -19,6 +19,7 @@ import msgspec
 
 from domain.transaction import GroundTruth, Transaction
 from services import wire
+from services.errors import UserError
 from services.mapping import Mapping
 from services.validation import InvalidRecord
 
@@ -27,7 +28,7 @@ MAX_RAW = 65_536
 BATCH_ROWS = 4096
 
 
-class UnreadableFile(ValueError):
+class UnreadableFile(UserError):
     """A file that cannot be read at all; the message is one line with its path."""
 
 

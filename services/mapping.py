@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from domain.transaction import MAX_DECIMALS, GroundTruth
+from services.errors import UserError
 from services.validation import InvalidRecord, quoted
 
 GROUPS = ("location", "merchant", "device")
@@ -57,7 +58,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 _MISSING = object()
 
 
-class BadMapping(ValueError):
+class BadMapping(UserError):
     """A mapping that cannot be used; the message is one line that names the key."""
 
 

@@ -1,0 +1,109 @@
+"""What every way to have Kafka offers, and what they share: asking a cluster and making a topic."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Literal, Protocol
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+
+from services.errors import UserError
+
+_TOPIC_EXISTS = 36
+_LEADERS_WITHIN = 30.0
+ANSWER_WITHIN = 5.0
+MOST_REPLICAS = 3
+
+Progress = Callable[[str], None]
+BrokerName = Literal["embedded", "local", "external"]
+
+
+class BrokerError(UserError):
+    """Kafka cannot be had; the message says why and what to do."""
+
+
+class Broker(Protocol):
+    """A Kafka cluster. `bootstrap` and `cluster_id` are valid after `start`.
+
+    `durable` tells whether records survive the broker process. `cluster_id` changes whenever its records are
+    gone, so that stored offsets are never taken for offsets of another cluster. `client_options` go to every
+    aiokafka client.
+    """
+
+    name: BrokerName
+    durable: bool
+    bootstrap: str
+    cluster_id: str
+    client_options: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The broker in a few words for people, with its address."""
+        ...
+
+    async def start(self, progress: Progress) -> None:
+        """Bring it up or reach it; also brings a dead local one back. Raises BrokerError."""
+        ...
+
+    async def ensure_topic(self, topic: str, partitions: int) -> None:
+        """Create the topic unless it exists, and wait until every partition has a leader. Raises BrokerError."""
+        ...
+
+    async def healthy(self) -> bool:
+        """Whether it answers now."""
+        ...
+
+    async def stop(self) -> None:
+        """Let go of it, ending what `start` started."""
+        ...
+
+
+async def describe(bootstrap: str, options: dict[str, Any], within: float = ANSWER_WITHIN) -> str:
+    """The id of the cluster at `bootstrap`. Raises KafkaError, TimeoutError or OSError."""
+    async with asyncio.timeout(within):
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(within * 1000), **options)
+        try:
+            await admin.start()
+            return str((await admin.describe_cluster())["cluster_id"])
+        finally:
+            await admin.close()
+
+
+async def answers(bootstrap: str, options: dict[str, Any]) -> bool:
+    """Whether a cluster answers at `bootstrap`."""
+    try:
+        await describe(bootstrap, options)
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    return True
+
+
+async def create_topic(bootstrap: str, options: dict[str, Any], topic: str, partitions: int) -> None:
+    """Create the topic unless it exists and wait for its leaders. Raises BrokerError."""
+    try:
+        async with asyncio.timeout(_LEADERS_WITHIN):
+            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **options)
+            try:
+                await admin.start()
+                brokers = len((await admin.describe_cluster())["brokers"])
+                response = await admin.create_topics([NewTopic(topic, partitions, min(MOST_REPLICAS, brokers))])
+                for name, code, *_ in response.topic_errors:
+                    if code not in (0, _TOPIC_EXISTS):
+                        why = for_code(code).__name__
+                        raise BrokerError(
+                            f"Kafka at {bootstrap} does not let us create the topic {name} ({why}): "
+                            f"create it with {partitions} partitions, or choose another with --topic."
+                        )
+                while not await _has_leaders(admin, topic):
+                    await asyncio.sleep(0.05)
+            finally:
+                await admin.close()
+    except (KafkaError, OSError, TimeoutError) as error:
+        raise BrokerError(
+            f"Kafka at {bootstrap} does not answer about the topic {topic}: {error or type(error).__name__}."
+        ) from error
+
+
+async def _has_leaders(admin: AIOKafkaAdminClient, topic: str) -> bool:
+    (described,) = await admin.describe_topics([topic])
+    return described["error_code"] == 0 and all(partition["leader"] >= 0 for partition in described["partitions"])

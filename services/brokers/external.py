@@ -1,0 +1,112 @@
+"""A Kafka cluster somebody else runs."""
+
+import ssl
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from services.brokers.broker import BrokerError, BrokerName, Progress, answers, create_topic, describe
+
+log = structlog.get_logger("broker")
+
+Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+_CONNECT_WITHIN = 10.0
+
+
+@dataclass(frozen=True)
+class Security:
+    """How to speak to the cluster; host names are always checked against certificates."""
+
+    protocol: Protocol = "PLAINTEXT"
+    mechanism: str = "PLAIN"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+    def client_options(self) -> dict[str, Any]:
+        """The options of aiokafka clients. Raises BrokerError for files that are no certificates."""
+        options: dict[str, Any] = {"security_protocol": self.protocol}
+        if self.protocol.endswith("SSL"):
+            try:
+                context = ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
+                if self.certificate_file:
+                    context.load_cert_chain(self.certificate_file, self.key_file)
+            except (OSError, ssl.SSLError) as error:
+                raise BrokerError(f"The Kafka certificates cannot be used: {error}.") from error
+            options["ssl_context"] = context
+        if self.protocol.startswith("SASL"):
+            options["sasl_mechanism"] = self.mechanism
+            options["sasl_plain_username"] = self.username
+            options["sasl_plain_password"] = self.password
+        return options
+
+
+class ExternalBroker:
+    """`bootstrap` is `HOST:PORT`, or several of them with commas between.
+
+    `cluster_id` may be given where the cluster's own does not tell whether its records are gone.
+    """
+
+    name: BrokerName = "external"
+
+    def __init__(
+        self, bootstrap: str, security: Security, *, durable: bool = True, cluster_id: str | None = None
+    ) -> None:
+        self.bootstrap = bootstrap
+        self.durable = durable
+        self.cluster_id = cluster_id or ""
+        self.client_options: dict[str, Any] = {}
+        self._security = security
+
+    @property
+    def label(self) -> str:
+        """The broker in a few words, with its address."""
+        return f"Kafka at {self.bootstrap}"
+
+    async def start(self, progress: Progress) -> None:
+        """Reach it and learn its cluster id. Raises BrokerError."""
+        for address in self.bootstrap.split(","):
+            host, _, port = address.strip().rpartition(":")
+            if not host or not port.isdigit() or not 0 < int(port) < 65536:
+                raise BrokerError(f"{self.bootstrap} is no Kafka address: write --kafka HOST:PORT, local or embedded.")
+        progress(f"connecting to {self.label}")
+        self.client_options = self._security.client_options()
+        if self._security.protocol.endswith("PLAINTEXT") and not _loopback(self.bootstrap):
+            log.warning("Kafka traffic is not encrypted", address=self.bootstrap)
+        try:
+            found = await describe(self.bootstrap, self.client_options, _CONNECT_WITHIN)
+        except (KafkaError, OSError, TimeoutError, ValueError) as error:
+            raise BrokerError(
+                f"Cannot reach Kafka at {self.bootstrap}: {error or type(error).__name__}. Check --kafka, or leave it "
+                "away for the embedded broker."
+            ) from error
+        self.cluster_id = self.cluster_id or found
+
+    async def ensure_topic(self, topic: str, partitions: int) -> None:
+        """Create the topic unless it exists. Raises BrokerError."""
+        await create_topic(self.bootstrap, self.client_options, topic, partitions)
+
+    async def healthy(self) -> bool:
+        """Whether it answers now."""
+        return await answers(self.bootstrap, self.client_options)
+
+    async def stop(self) -> None:
+        """Nothing of ours to end."""
+
+
+def _loopback(bootstrap: str) -> bool:
+    hosts = [address.strip().rpartition(":")[0].strip("[]") for address in bootstrap.split(",")]
+
+    def local(host: str) -> bool:
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
+
+    return all(map(local, hosts))

@@ -1,0 +1,136 @@
+"""The one interface between a console and the engine it shows.
+
+Everything a console may ask is listed in `ConsolePort`. What it answers are frozen values with a time on
+them, so that an in-process engine and a remote daemon look the same to the screens.
+"""
+
+from datetime import datetime
+from typing import Literal, Protocol
+
+import msgspec
+
+from domain.filters import Filter
+from domain.profile import ProfileView
+from domain.verdict import ScoredTransaction
+
+WorkerState = Literal["starting", "running", "degraded", "backoff", "stopped", "failed"]
+WorkerAction = Literal["start", "stop", "restart"]
+
+
+class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One supervised worker: `heartbeat_at` is its last sign of life, `detail` one line for people."""
+
+    name: str
+    state: WorkerState
+    detail: str = ""
+    restarts: int = 0
+    since: datetime | None = None
+    heartbeat_at: datetime | None = None
+    last_error: str | None = None
+
+
+class PartitionStatus(msgspec.Struct, frozen=True):
+    """Progress of one partition; `lag` counts records, -1 when the end offset is not known yet."""
+
+    partition: int
+    state: str
+    next_offset: int
+    lag: int
+    epoch: int
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine at one moment.
+
+    `rate` is committed transactions per second over the last 5 s; `latency_*` is seconds from the record's
+    Kafka timestamp to its commit; `counts` are totals since this engine started; `flagged` is by detector.
+    """
+
+    at: datetime
+    started_at: datetime
+    rate: float
+    lag: int
+    latency_p50: float
+    latency_p95: float
+    latency_p99: float
+    writer_queue: int
+    transactions: int
+    flagged: dict[str, int]
+    dead_letters: int
+    duplicates: int
+    late: int
+    offset_gaps: int
+    last_event_at: datetime | None
+    last_stored_at: datetime | None
+    broker: str
+    database: str
+    model_versions: dict[str, str]
+    workers: tuple[WorkerStatus, ...]
+    partitions: tuple[PartitionStatus, ...] = ()
+
+
+class FeedSlice(msgspec.Struct, frozen=True):
+    """Rows newer than the sequence asked for, oldest first; `missed` left the ring before they were read."""
+
+    rows: tuple[ScoredTransaction, ...]
+    missed: int
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that could not become a transaction: where it was, why, and the start of its payload."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    excerpt: str
+    stored_at: datetime
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One structured log event, already rendered as text."""
+
+    at: datetime
+    level: str
+    source: str
+    message: str
+
+
+class ConsolePort(Protocol):
+    """What a console may ask of an engine. Reads of rings and snapshots never wait; queries may."""
+
+    def snapshot(self) -> Snapshot:
+        """The engine now."""
+        ...
+
+    def feed(self, after: int, limit: int) -> FeedSlice:
+        """At most `limit` newest transactions with a sequence above `after`."""
+        ...
+
+    def anomalies(self, after: int, limit: int) -> FeedSlice:
+        """The same for flagged transactions, from a ring of their own."""
+        ...
+
+    def logs(self, limit: int) -> tuple[LogLine, ...]:
+        """The newest log lines, oldest first."""
+        ...
+
+    async def profile(self, user_id: str) -> ProfileView | None:
+        """The user's committed profile, or None for a user never seen."""
+        ...
+
+    async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
+        """Stored transactions that match, newest first; their `sequence` is negative (not from this run)."""
+        ...
+
+    async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
+        """The newest dead letters, newest first."""
+        ...
+
+    async def control(self, worker: str, action: WorkerAction) -> None:
+        """Start, stop or restart one worker. Raises KeyError for a name not in the snapshot."""
+        ...
+
+    async def quit(self) -> None:
+        """Ask the engine to shut down cleanly."""
+        ...

@@ -1,0 +1,7 @@
+"""Errors whose message is the one line a user reads."""
+
+
+class UserError(Exception):
+    """Something the user can mend: shown as one line on stderr, without a traceback."""
+
+    exit_code = 1

@@ -1,0 +1,180 @@
+"""The configuration: flags over environment over `anomaly-tui.toml` over defaults, each value with its source."""
+
+import os
+import stat
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
+
+from services.brokers.external import Protocol, Security
+from services.errors import UserError
+from services.redaction import redacted
+
+FILE_NAME = "anomaly-tui.toml"
+PREFIX = "ANOMALY_TUI_"
+
+
+def _folder(kind: Literal["data", "cache", "config"]) -> Path:
+    return Path(getattr(platformdirs, f"user_{kind}_path")("anomaly-tui", appauthor=False))
+
+
+def _expanded(value: Any) -> Any:
+    return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
+
+
+Folder = Annotated[Path, BeforeValidator(_expanded)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Frozen; made by `load`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data_dir: Folder = Field(default_factory=lambda: _folder("data"), description="where databases and logs live")
+    cache_dir: Folder = Field(default_factory=lambda: _folder("cache"), description="what can be fetched again")
+    database_url: SecretStr | None = Field(None, description="postgresql://...; none is the embedded server")
+    kafka: str = Field("embedded", description="embedded, local, or HOST:PORT")
+    kafka_home: Folder | None = Field(None, description="an unpacked Apache Kafka, for kafka = local")
+    kafka_protocol: Protocol = "PLAINTEXT"
+    kafka_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_password_file: Folder | None = None
+    kafka_ca_file: Folder | None = None
+    kafka_certificate_file: Folder | None = None
+    kafka_key_file: Folder | None = None
+    topic: str = Field("transactions", pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    group: str = Field("anomaly-tui", min_length=1, max_length=255)
+    partition_count: int = Field(32, ge=1, le=1000, description="of a topic we create; the embedded broker has 4")
+    simulate: bool | None = Field(None, description="run the simulator; default: unless kafka is external")
+    users: int = Field(100, ge=1, le=1_000_000)
+    anomaly_rate: float = Field(0.05, ge=0, le=1)
+    rate: float = Field(40.0, gt=0, le=100_000, description="simulated transactions per second")
+    seed: int | None = Field(None, ge=0, lt=2**63, description="none is a new one each run")
+    detector: Literal["both", "basic", "enhanced"] = "both"
+    alert_rate: float = Field(0.005, gt=0, lt=0.5, description="share of ordinary traffic that may be flagged")
+    batch_size: int = Field(1000, ge=1, le=10_000)
+    retention_days: int = Field(90, ge=1, le=36_500)
+    refresh_hz: float = Field(4.0, gt=0, le=30)
+    theme: Literal["dark", "light", "ansi"] = "dark"
+    log_format: Literal["text", "json"] = "text"
+    log_file: Folder | None = None
+    mapping: dict[str, Any] | None = Field(None, description="foreign field names, see `replay --help`")
+
+    @property
+    def dsn(self) -> str | None:
+        """The database URL in clear."""
+        return None if self.database_url is None else self.database_url.get_secret_value()
+
+    @property
+    def security(self) -> Security:
+        """How to speak to an external Kafka. Raises UserError for a password file others can read."""
+        password = None if self.kafka_password is None else self.kafka_password.get_secret_value()
+        if self.kafka_password_file is not None:
+            _private(self.kafka_password_file)
+            password = _text_of(self.kafka_password_file).strip()
+        return Security(
+            protocol=self.kafka_protocol,
+            mechanism=self.kafka_mechanism,
+            username=self.kafka_username,
+            password=password,
+            ca_file=self.kafka_ca_file,
+            certificate_file=self.kafka_certificate_file,
+            key_file=self.kafka_key_file,
+        )
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the simulator runs: never by itself into a cluster that others use."""
+        return self.kafka in ("embedded", "local") if self.simulate is None else self.simulate
+
+
+class Loaded(BaseModel):
+    """Settings and, by name, where each value came from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    settings: Settings
+    sources: dict[str, str]
+
+
+def load(flags: Mapping[str, Any], config: Path | None = None) -> Loaded:
+    """Merge the sources; `flags` with None are not given. Raises UserError naming the bad value and its source."""
+    merged: dict[str, Any] = {}
+    sources = dict.fromkeys(Settings.model_fields, "default")
+    file = _file(config)
+    for source, values in (
+        (str(file), _of_file(file) if file else {}),
+        ("environment", _of_environment()),
+        ("flag", {name: value for name, value in flags.items() if value is not None}),
+    ):
+        merged |= values
+        sources |= dict.fromkeys(values, source)
+    try:
+        # The constructor would ask the environment again, below what the file says.
+        settings = Settings.model_validate(merged)
+    except ValidationError as error:
+        raise UserError("; ".join(_line(problem, sources, merged) for problem in error.errors())) from None
+    return Loaded(settings=settings, sources={name: sources[name] for name in Settings.model_fields})
+
+
+def _line(problem: Any, sources: Mapping[str, str], merged: Mapping[str, Any]) -> str:
+    name = str(problem["loc"][0])
+    source = sources.get(name, "")
+    where = {"flag": f"--{name.replace('_', '-')}", "environment": f"{PREFIX}{name.upper()}"}.get(source, source)
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: there is no setting {name}; `anomaly-tui config` shows all"
+    if source not in ("flag", "environment"):
+        where = f"{where}: {name}"
+    return f"{where} = {redacted(str(merged.get(name)))}: {problem['msg'].lower()}"
+
+
+def _file(config: Path | None) -> Path | None:
+    """The configuration file: the one asked for, or the first of the usual places."""
+    asked = config or (Path(os.environ[f"{PREFIX}CONFIG"]) if os.environ.get(f"{PREFIX}CONFIG") else None)
+    if asked is not None:
+        if not asked.is_file():
+            raise UserError(f"There is no configuration file {asked}.")
+        return asked.absolute()
+    for folder in (Path.cwd(), _folder("config")):
+        if (folder / FILE_NAME).is_file():
+            return folder / FILE_NAME
+    return None
+
+
+def _of_file(file: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(_text_of(file))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{file} is no valid TOML: {error}.") from None
+    if "kafka_password" in values or ":" in str(values.get("database_url", "")).partition("://")[2].partition("@")[0]:
+        _private(file)
+    return values
+
+
+def _of_environment() -> dict[str, Any]:
+    values = {name: value for name, value in EnvSettingsSource(Settings)().items() if value != ""}
+    if "database_url" not in values and os.environ.get("DATABASE_URL"):
+        values["database_url"] = os.environ["DATABASE_URL"]
+    return values
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"Cannot read {file}: {error}.") from None
+
+
+def _private(file: Path) -> None:
+    try:
+        mode = file.stat().st_mode
+    except OSError as error:
+        raise UserError(f"Cannot read {file}: {error}.") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise UserError(f"{file} holds a password and can be read by others: chmod 600 {file}")

@@ -1,0 +1,235 @@
+"""What one batch commits, and its fenced transaction."""
+
+from datetime import date
+from typing import Any, NamedTuple
+
+import msgspec
+
+from domain.transaction import GroundTruth, Transaction
+from domain.verdict import Reason, Verdict
+from services.store import statements
+from services.store.faults import Fenced, translated
+
+TRANSACTION_COLUMNS = (
+    "transaction_id",
+    "user_id",
+    "amount",
+    "currency",
+    "event_time",
+    "country",
+    "city",
+    "latitude",
+    "longitude",
+    "transaction_type",
+    "merchant_id",
+    "merchant_name",
+    "merchant_category",
+    "payment_method",
+    "device_id",
+    "device_type",
+    "device_ip",
+    "extra",
+    "kafka_partition",
+    "kafka_offset",
+)
+VERDICT_COLUMNS = (
+    "transaction_id",
+    "event_time",
+    "detector",
+    "score",
+    "threshold",
+    "flagged",
+    "severity",
+    "status",
+    "model_version",
+    "reasons",
+    "error",
+)
+
+_json = msgspec.json.Encoder()
+
+
+class Term(NamedTuple):
+    """An owner's term on one partition of one cluster."""
+
+    cluster: str
+    topic: str
+    partition: int
+    epoch: int
+
+
+class StoredRow(NamedTuple):
+    """A scored record: its offset, transaction, verdicts and, where a producer told, ground truth."""
+
+    offset: int
+    transaction: Transaction
+    verdicts: tuple[Verdict, ...]
+    truth: GroundTruth | None
+
+
+class DeadRecord(NamedTuple):
+    """A record that could not become a transaction."""
+
+    offset: int
+    payload: bytes
+    reason: str
+
+
+class Batch(NamedTuple):
+    """Everything that one transaction stores: `next_offset` moves from `expected` to `following`."""
+
+    term: Term
+    expected: int
+    following: int
+    rows: tuple[StoredRow, ...]
+    dead: tuple[DeadRecord, ...]
+    profiles: dict[str, bytes]
+    state_version: int
+    model_version: str
+
+    @property
+    def days(self) -> set[date]:
+        """The UTC days of its events."""
+        return {row.transaction.timestamp.date() for row in self.rows}
+
+
+class Prepared(NamedTuple):
+    """A batch as tuples for COPY; made in the executor, so that the loop only sends."""
+
+    batch: Batch
+    ids: list[tuple[Any, ...]]
+    transactions: list[tuple[Any, ...]]
+    verdicts: list[tuple[Any, ...]]
+    truth: list[tuple[Any, ...]]
+
+
+def prepare(batch: Batch) -> Prepared:
+    """Flatten a batch into the tuples that COPY wants."""
+    partition = batch.term.partition
+    ids, transactions, verdicts, truth = [], [], [], []
+    for offset, transaction, judged, known in batch.rows:
+        ident, at = transaction.transaction_id, transaction.timestamp
+        location, merchant, device = transaction.location, transaction.merchant, transaction.device
+        ids.append((ident, at))
+        transactions.append(
+            (
+                ident,
+                transaction.user_id,
+                transaction.amount,
+                transaction.currency,
+                at,
+                location.country,
+                location.city,
+                location.latitude,
+                location.longitude,
+                transaction.transaction_type,
+                merchant.id,
+                merchant.name,
+                merchant.category,
+                transaction.payment_method,
+                device.id,
+                device.type,
+                device.ip,
+                _json.encode(transaction.extra).decode() if transaction.extra else None,
+                partition,
+                offset,
+            )
+        )
+        for verdict in judged:
+            verdicts.append(
+                (
+                    ident,
+                    at,
+                    verdict.detector,
+                    verdict.score,
+                    verdict.threshold,
+                    verdict.flagged,
+                    verdict.severity.rank,
+                    verdict.status,
+                    verdict.model_version,
+                    _json.encode(verdict.reasons).decode(),
+                    verdict.error,
+                )
+            )
+        if known is not None:
+            truth.append((ident, at, known.anomalous, known.kind))
+    return Prepared(batch, ids, transactions, verdicts, truth)
+
+
+async def commit(connection: Any, prepared: Prepared) -> None:
+    """Store a batch in one transaction behind the fence.
+
+    Raises: Fenced when another owner took over; Transient, BadData or DuplicateId as `faults` maps them.
+    """
+    batch = prepared.batch
+    term = batch.term
+    with translated():
+        async with connection.transaction():
+            moved = await connection.execute(
+                statements.MOVE_FENCE,
+                term.cluster,
+                term.topic,
+                term.partition,
+                batch.expected,
+                term.epoch,
+                batch.following,
+            )
+            if moved != "UPDATE 1":
+                raise Fenced(f"partition {term.partition}: another owner moved past offset {batch.expected}")
+            if prepared.ids:
+                await connection.copy_records_to_table(
+                    "transaction_ids", records=prepared.ids, columns=("transaction_id", "event_time")
+                )
+                await connection.copy_records_to_table(
+                    "transactions", records=prepared.transactions, columns=TRANSACTION_COLUMNS
+                )
+                await connection.copy_records_to_table("verdicts", records=prepared.verdicts, columns=VERDICT_COLUMNS)
+            if prepared.truth:
+                await connection.execute(statements.SAVE_TRUTH, *map(list, zip(*prepared.truth, strict=True)))
+            if batch.profiles:
+                # Sorted, so that two batches never lock the same profiles in opposite order.
+                users = sorted(batch.profiles)
+                await connection.execute(
+                    statements.SAVE_PROFILES,
+                    users,
+                    [batch.profiles[user] for user in users],
+                    batch.state_version,
+                    batch.model_version,
+                    term.partition,
+                    batch.following,
+                )
+            if batch.dead:
+                await connection.execute(
+                    statements.SAVE_DEAD_LETTERS,
+                    term.cluster,
+                    term.topic,
+                    term.partition,
+                    [dead.offset for dead in batch.dead],
+                    [dead.payload for dead in batch.dead],
+                    [dead.reason for dead in batch.dead],
+                )
+
+
+def transaction_of(row: Any) -> Transaction:
+    """The transaction a `transactions` row holds."""
+    return msgspec.convert(
+        {
+            "transaction_id": row["transaction_id"],
+            "user_id": row["user_id"],
+            "amount": row["amount"],
+            "currency": row["currency"],
+            "timestamp": row["event_time"],
+            "location": {key: row[key] for key in ("country", "city", "latitude", "longitude")},
+            "transaction_type": row["transaction_type"],
+            "merchant": {key: row[f"merchant_{key}"] for key in ("id", "name", "category")},
+            "payment_method": row["payment_method"],
+            "device": {key: row[f"device_{key}"] for key in ("id", "type", "ip")},
+            "extra": msgspec.json.decode(row["extra"]) if row["extra"] else None,
+        },
+        Transaction,
+    )
+
+
+def reasons_of(stored: Any) -> tuple[Reason, ...]:
+    """The reasons a `verdicts` row holds."""
+    return msgspec.convert(stored, tuple[Reason, ...])

@@ -1,0 +1,90 @@
+"""Day partitions of `transactions` and `verdicts`: made when first needed, dropped by retention."""
+
+import time
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from services.store import statements
+from services.store.faults import translated
+
+PARTITIONED = ("transactions", "verdicts")
+_LOCK = 7_294_001
+_TOUCHED_FOR = 3600.0
+
+
+class Days:
+    """Makes sure that the days a batch needs exist, asking PostgreSQL at most once an hour for each."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+        self._touched: dict[date, float] = {}
+
+    async def ensure(self, days: Iterable[date]) -> None:
+        """Create the partitions of `days` (UTC) that are missing and note that they are being written."""
+        now = time.monotonic()
+        wanted = {day for day in days if self._touched.get(day, -_TOUCHED_FOR) <= now - _TOUCHED_FOR}
+        if not wanted:
+            return
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                # One creator at a time: two would race between the check and the attachment.
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                known = {row["day"] for row in await connection.fetch(statements.KNOWN_DAYS)}
+                for day in sorted(wanted - known):
+                    await connection.execute(_creation(day))
+                await connection.execute(statements.TOUCH_DAYS, sorted(wanted))
+        self._touched.update(dict.fromkeys(wanted, now))
+
+    def forget(self) -> None:
+        """Ask PostgreSQL again next time; after a reset or a missing partition."""
+        self._touched.clear()
+
+    async def ensure_ahead(self, count: int = 3) -> None:
+        """Create today and the next `count` days."""
+        today = datetime.now(UTC).date()
+        await self.ensure(today + timedelta(days=ahead) for ahead in range(count + 1))
+
+    async def drop_expired(self, retention_days: int) -> list[date]:
+        """Drop the days whose events and whose last write are both older than the retention.
+
+        A replay of old data therefore keeps what it just stored. Returns the dropped days.
+        """
+        cutoff = datetime.now(UTC) - timedelta(days=retention_days)
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                rows = await connection.fetch(statements.EXPIRED_DAYS, cutoff.date(), cutoff)
+                days: list[date] = [row["day"] for row in rows]
+                for day in days:
+                    await connection.execute(_removal(day))
+        return days
+
+    async def drop_all(self) -> None:
+        """Drop every day; part of a reset."""
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                for row in await connection.fetch(statements.KNOWN_DAYS):
+                    await connection.execute(_removal(row["day"]))
+        self.forget()
+
+
+def _creation(day: date) -> str:
+    # ATTACH takes a weaker lock than CREATE ... PARTITION OF: readers and other batches go on meanwhile.
+    bounds = f"FROM ('{day} 00:00+00') TO ('{day + timedelta(days=1)} 00:00+00')"
+    return "".join(
+        f"CREATE TABLE {table}_{day:%Y%m%d} (LIKE {table} INCLUDING ALL);"
+        f"ALTER TABLE {table} ATTACH PARTITION {table}_{day:%Y%m%d} FOR VALUES {bounds};"
+        for table in PARTITIONED
+    )
+
+
+def _removal(day: date) -> str:
+    start, end = f"'{day} 00:00+00'", f"'{day + timedelta(days=1)} 00:00+00'"
+    dropped = "".join(f"DROP TABLE IF EXISTS {table}_{day:%Y%m%d};" for table in PARTITIONED)
+    rest = "".join(
+        f"DELETE FROM {table} WHERE event_time >= {start} AND event_time < {end};"  # noqa: S608 - a date of ours
+        for table in ("transaction_ids", "ground_truth")
+    )
+    return f"{dropped}{rest}DELETE FROM days WHERE day = '{day}';"  # noqa: S608 - a date of ours

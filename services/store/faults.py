@@ -1,0 +1,59 @@
+"""The one place where asyncpg's and PostgreSQL's errors become ours."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import asyncpg
+from asyncpg.exceptions import InternalClientError
+from asyncpg.exceptions._base import DataError  # the client's own: asyncpg.DataError is the server's class 22
+
+
+class StoreError(Exception):
+    """Something went wrong in PostgreSQL."""
+
+
+class Transient(StoreError):
+    """PostgreSQL cannot answer now; the same call may succeed later and is tried again for ever."""
+
+
+class BadData(StoreError):
+    """PostgreSQL refuses a value; trying again cannot help, the row belongs in the dead letters."""
+
+
+class DuplicateId(StoreError):
+    """Another partition stored the same transaction id meanwhile; look again which ids are known."""
+
+
+class Fenced(StoreError):
+    """Another owner took over the partition; this batch must be dropped."""
+
+
+_TRANSIENT = ("08", "40001", "40P01", "53", "57P0", "55P03", "57014", "25P03")
+_DATA = ("22", "23502", "23514")
+# SQLSTATE 23514 too, but a matter of time: the day is created and the batch tried again.
+_NO_PARTITION = "no partition of relation"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn driver, server and operating-system errors into `Transient`, `BadData` or `DuplicateId`.
+
+    Errors that are neither (a bug of ours, a missing table) pass unchanged.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except asyncpg.PostgresError as error:
+        state = error.sqlstate or ""
+        if state == "23505":
+            raise DuplicateId(str(error)) from error
+        if _NO_PARTITION in str(error) or state.startswith(_TRANSIENT):
+            raise Transient(str(error)) from error
+        if state.startswith(_DATA):
+            raise BadData(str(error)) from error
+        raise
+    except (DataError, OverflowError, TypeError, UnicodeEncodeError) as error:
+        raise BadData(str(error)) from error
+    except (OSError, TimeoutError, asyncpg.InterfaceError, InternalClientError) as error:
+        raise Transient(str(error) or type(error).__name__) from error

@@ -1,0 +1,144 @@
+"""Every SQL statement of the project, each with a name and a sentence."""
+
+# Opens an owner's term on a partition. The row lock waits out a zombie's commit; counting restores at one
+# offset is how a batch that kills the process is noticed.
+OPEN_TERM = """
+INSERT INTO progress AS p (cluster, topic, partition, epoch, owner, restored_from)
+VALUES ($1, $2, $3, 1, $4, 0)
+ON CONFLICT (cluster, topic, partition) DO UPDATE SET
+    epoch = p.epoch + 1, owner = $4, updated_at = now(), restored_from = p.next_offset,
+    restores = CASE WHEN p.restored_from = p.next_offset THEN p.restores + 1 ELSE 0 END,
+    attempt_size = CASE WHEN p.restored_from = p.next_offset THEN p.attempt_size ELSE 0 END,
+    attempts = CASE WHEN p.restored_from = p.next_offset THEN p.attempts ELSE 0 END
+RETURNING next_offset, epoch, restores, attempt_size, attempts
+"""
+
+# Moves the fence: no row means another owner has taken over and the batch must be dropped.
+MOVE_FENCE = """
+UPDATE progress SET next_offset = $6, restores = 0, attempt_size = 0, attempts = 0, updated_at = now()
+WHERE cluster = $1 AND topic = $2 AND partition = $3 AND next_offset = $4 AND epoch = $5
+"""
+
+# Leaves a mark before a suspicious batch is scored: if the process dies, the mark tells how large it was.
+MARK_ATTEMPT = """
+UPDATE progress SET attempt_size = $5, attempts = attempts + 1
+WHERE cluster = $1 AND topic = $2 AND partition = $3 AND epoch = $4
+"""
+
+# Ends a term in good order, so that clean restarts are not counted as crashes.
+CLOSE_TERM = """
+UPDATE progress SET restores = 0, attempt_size = 0, attempts = 0, restored_from = -1
+WHERE cluster = $1 AND topic = $2 AND partition = $3 AND epoch = $4
+"""
+
+# Which of these ids are stored, with enough of them to tell a resend from another transaction.
+STORED_IDS = """
+SELECT i.transaction_id, t.user_id, t.amount, t.event_time
+FROM transaction_ids i
+LEFT JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.transaction_id
+WHERE i.transaction_id = ANY($1::text[])
+"""
+
+# The committed profiles of these users.
+LOAD_PROFILES = "SELECT user_id, state FROM profiles WHERE user_id = ANY($1::text[]) AND state_version = $2"
+
+# Profiles after a batch, in the same transaction as its rows.
+SAVE_PROFILES = """
+INSERT INTO profiles (user_id, state, state_version, model_version, kafka_partition, next_offset)
+SELECT u, s, $3, $4, $5, $6 FROM unnest($1::text[], $2::bytea[]) AS x (u, s)
+ON CONFLICT (user_id) DO UPDATE SET state = EXCLUDED.state, state_version = EXCLUDED.state_version,
+    model_version = EXCLUDED.model_version, kafka_partition = EXCLUDED.kafka_partition,
+    next_offset = EXCLUDED.next_offset, updated_at = now()
+"""
+
+# Records that could not become transactions. A record seen twice (a batch repeated) is kept once.
+SAVE_DEAD_LETTERS = """
+INSERT INTO dead_letters (cluster, topic, partition, "offset", payload, reason)
+SELECT $1, $2, $3, o, p, r FROM unnest($4::bigint[], $5::bytea[], $6::text[]) AS x (o, p, r)
+ON CONFLICT DO NOTHING
+"""
+
+# What the producer knew of these transactions.
+SAVE_TRUTH = """
+INSERT INTO ground_truth (transaction_id, event_time, anomalous, kind)
+SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::boolean[], $4::text[])
+ON CONFLICT DO NOTHING
+"""
+
+# One profile, for showing.
+PROFILE = "SELECT state FROM profiles WHERE user_id = $1 AND state_version = $2"
+
+# The newest dead letters.
+DEAD_LETTERS = """
+SELECT topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt, stored_at
+FROM dead_letters ORDER BY stored_at DESC, "offset" DESC LIMIT $1
+"""
+
+# Stored transactions with both verdicts and ground truth; {where} and {limit} come from the filter compiler.
+HISTORY = """
+SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind
+FROM transactions t
+LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
+LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
+LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
+WHERE {where} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}
+"""
+
+# What a model is fitted on: the newest $1 stored transactions by event time, oldest first.
+FIT_HISTORY = """
+SELECT * FROM (SELECT * FROM transactions ORDER BY event_time DESC, transaction_id DESC LIMIT $1) AS newest
+ORDER BY event_time, transaction_id
+"""
+
+# All transactions in the order their profiles learnt them.
+IN_STORED_ORDER = "SELECT * FROM transactions ORDER BY stored_at, kafka_partition, kafka_offset"
+
+COUNT_TRANSACTIONS = "SELECT count(*) FROM transaction_ids"
+
+SAVE_MODEL = """
+INSERT INTO models (version, detector, trained_rows, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+"""
+
+# The model in use: the last one fitted.
+LATEST_MODEL = """
+SELECT version, trained_rows, body FROM models WHERE detector = $1
+ORDER BY trained_rows DESC, fitted_at DESC LIMIT 1
+"""
+
+# Only what is needed to notice a new version.
+LATEST_TRAINED_ROWS = (
+    "SELECT coalesce(min(rows), 0) FROM (SELECT max(trained_rows) AS rows FROM models GROUP BY detector) x"
+)
+
+HEARTBEAT = """
+INSERT INTO engines (instance, started_at, heartbeat_at, status) VALUES ($1, $2, now(), $3)
+ON CONFLICT (instance) DO UPDATE SET heartbeat_at = now(), status = EXCLUDED.status
+"""
+
+# The engines that gave a sign of life lately.
+LIVE_ENGINES = "SELECT instance, status FROM engines WHERE heartbeat_at > now() - interval '10 seconds'"
+
+FORGET_ENGINE = "DELETE FROM engines WHERE instance = $1 OR heartbeat_at < now() - interval '1 day'"
+
+VERDICT_COUNTS = (
+    "SELECT detector, count(*) AS verdicts, count(*) FILTER (WHERE flagged) AS flagged FROM verdicts GROUP BY 1"
+)
+
+COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
+
+PROGRESS = "SELECT cluster, topic, partition, next_offset, epoch FROM progress ORDER BY 1, 2, 3"
+
+# Days that are past retention both by their events and by when they were last written.
+EXPIRED_DAYS = "SELECT day FROM days WHERE day < $1 AND stored_at < $2 ORDER BY day"
+
+TOUCH_DAYS = """
+INSERT INTO days (day) SELECT unnest($1::date[])
+ON CONFLICT (day) DO UPDATE SET stored_at = now() WHERE days.stored_at < now() - interval '1 hour'
+"""
+
+KNOWN_DAYS = "SELECT day FROM days"
+
+# One statement empties everything but the schema version.
+RESET = """
+TRUNCATE progress, transaction_ids, transactions, verdicts, ground_truth, profiles, dead_letters, models, engines
+"""

@@ -1,0 +1,324 @@
+"""The pool and the calls the rest of the system makes on PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+import msgspec
+
+from domain.filters import Filter
+from domain.transaction import GroundTruth, Transaction
+from domain.verdict import ScoredTransaction, Severity, Verdict
+from services.console_port import DeadLetter
+from services.errors import UserError
+from services.store import batch as batches
+from services.store import statements
+from services.store.days import Days
+from services.store.faults import Transient, translated
+
+SCHEMA_VERSION = 1
+_SCHEMA_LOCK = 7_294_000
+COMMAND_TIMEOUT = 30.0
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """What a new owner of a partition starts from.
+
+    `restores` counts openings at this same offset without progress; `attempt_size` and `attempts` describe a
+    marked batch during which the process died.
+    """
+
+    next_offset: int
+    epoch: int
+    restores: int
+    attempt_size: int
+    attempts: int
+
+
+class Store:
+    """All reads and writes; every method raises `faults` errors only."""
+
+    def __init__(self, pool: Any) -> None:
+        self.pool = pool
+        self.days = Days(pool)
+
+    @classmethod
+    async def open(cls, dsn: str, *, connections: int = 8) -> "Store":
+        """Connect, create the database when it is missing and allowed, and apply the schema.
+
+        Raises: UserError with one clear line when the server cannot be reached or refuses.
+        """
+        await _create_database(dsn)
+        try:
+            pool = await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=connections,
+                command_timeout=COMMAND_TIMEOUT,
+                timeout=10,
+                server_settings={"application_name": "anomaly-tui"},
+            )
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
+            raise _unreachable(dsn, error) from error
+        store = cls(pool)
+        await store._apply_schema()
+        return store
+
+    async def close(self) -> None:
+        """Close the pool, by force when it does not end by itself."""
+        try:
+            # asyncpg waits for ever for a connection that a cancelled task still holds.
+            async with asyncio.timeout(5):
+                await self.pool.close()
+        except TimeoutError:
+            self.pool.terminate()
+
+    async def _apply_schema(self) -> None:
+        with translated():
+            async with self.pool.acquire() as connection, connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _SCHEMA_LOCK)
+                if await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL"):
+                    found = await connection.fetchval("SELECT max(version) FROM schema_version")
+                    if found is not None and found > SCHEMA_VERSION:
+                        raise UserError(
+                            f"The database has schema version {found}, this program knows {SCHEMA_VERSION}: "
+                            "upgrade anomaly-tui."
+                        )
+                await connection.execute("SET LOCAL client_min_messages = warning")
+                await connection.execute(schema())
+        await self.days.ensure_ahead()
+
+    async def open_term(self, cluster: str, topic: str, partition: int, owner: str) -> Opening:
+        """Become the owner of a partition: earlier owners are fenced from this moment."""
+        row = await self._fetchrow(statements.OPEN_TERM, cluster, topic, partition, owner)
+        return Opening(**row)
+
+    async def close_term(self, term: batches.Term) -> None:
+        """End a term in good order."""
+        with translated():
+            await self.pool.execute(statements.CLOSE_TERM, term.cluster, term.topic, term.partition, term.epoch)
+
+    async def mark_attempt(self, term: batches.Term, size: int) -> None:
+        """Note that a batch of `size` records is about to be scored by a process that may die of it."""
+        with translated():
+            await self.pool.execute(statements.MARK_ATTEMPT, term.cluster, term.topic, term.partition, term.epoch, size)
+
+    async def commit(self, prepared: batches.Prepared) -> None:
+        """Store a batch behind its fence, with the days it needs."""
+        await self.days.ensure(prepared.batch.days)
+        with translated():
+            async with self.pool.acquire() as connection:
+                try:
+                    await batches.commit(connection, prepared)
+                except Transient:
+                    self.days.forget()
+                    raise
+
+    async def known(self, ids: Sequence[str]) -> dict[str, tuple[str, Any, datetime]]:
+        """Of these transaction ids the stored ones, each with user, amount and event time."""
+        rows = await self._fetch(statements.STORED_IDS, ids)
+        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+    async def profiles(self, users: Sequence[str], state_version: int) -> dict[str, bytes]:
+        """The committed states of these users, encoded; unknown users are left out."""
+        rows = await self._fetch(statements.LOAD_PROFILES, users, state_version)
+        return {row[0]: row[1] for row in rows}
+
+    async def profile(self, user_id: str, state_version: int) -> bytes | None:
+        """One user's committed state, encoded."""
+        row = await self._fetchrow(statements.PROFILE, user_id, state_version)
+        return None if row is None else row[0]
+
+    async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
+        """The newest dead letters, newest first."""
+        rows = await self._fetch(statements.DEAD_LETTERS, limit)
+        return tuple(
+            DeadLetter(
+                topic=row["topic"],
+                partition=row["partition"],
+                offset=row["offset"],
+                reason=row["reason"],
+                excerpt=row["excerpt"].decode(errors="replace"),
+                stored_at=row["stored_at"],
+            )
+            for row in rows
+        )
+
+    async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
+        """Stored transactions that match, newest first, numbered -1, -2, ..."""
+        where, parameters = filter.to_sql()
+        query = statements.HISTORY.format(where=where, limit=f"${len(parameters) + 1}")
+        rows = await self._fetch(query, *parameters, limit)
+        return tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
+
+    async def fit_history(self, limit: int) -> list[Transaction]:
+        """The newest `limit` transactions, oldest first."""
+        rows = await self._fetch(statements.FIT_HISTORY, limit)
+        return [batches.transaction_of(row) for row in rows]
+
+    async def in_stored_order(self) -> AsyncIterator[Transaction]:
+        """Every transaction in the order in which profiles learnt it."""
+        with translated():
+            async with self.pool.acquire() as connection, connection.transaction(readonly=True):
+                async for row in connection.cursor(statements.IN_STORED_ORDER, prefetch=5000):
+                    yield batches.transaction_of(row)
+
+    async def ping(self) -> None:
+        """Returns when PostgreSQL answers. Raises Transient."""
+        with translated():
+            await self.pool.fetchval("SELECT 1", timeout=5)
+
+    async def count(self) -> int:
+        """How many transactions are stored."""
+        with translated():
+            return int(await self.pool.fetchval(statements.COUNT_TRANSACTIONS))
+
+    async def save_model(self, version: str, detector: str, trained_rows: int, body: bytes) -> None:
+        """Keep a fitted model."""
+        with translated():
+            await self.pool.execute(statements.SAVE_MODEL, version, detector, trained_rows, body)
+
+    async def latest_model(self, detector: str) -> tuple[str, int, bytes] | None:
+        """Version, trained rows and body of the model in use, or None before the first fit."""
+        row = await self._fetchrow(statements.LATEST_MODEL, detector)
+        return None if row is None else (row["version"], row["trained_rows"], row["body"])
+
+    async def save_profiles(self, states: dict[str, bytes], state_version: int, model_version: str) -> None:
+        """Replace profiles outside a batch; only while no engine runs."""
+        users = sorted(states)
+        with translated():
+            await self.pool.execute(
+                statements.SAVE_PROFILES,
+                users,
+                [states[user] for user in users],
+                state_version,
+                model_version,
+                -1,
+                0,
+            )
+
+    async def totals(self) -> dict[str, Any]:
+        """Counts for `stats`: transactions, verdicts and flagged by detector, dead letters."""
+        verdicts = await self._fetch(statements.VERDICT_COUNTS)
+        with translated():
+            dead = await self.pool.fetchval(statements.COUNT_DEAD_LETTERS)
+        return {
+            "transactions": await self.count(),
+            "verdicts": {row["detector"]: row["verdicts"] for row in verdicts},
+            "flagged": {row["detector"]: row["flagged"] for row in verdicts},
+            "dead_letters": dead,
+        }
+
+    async def progress(self) -> list[dict[str, Any]]:
+        """Every partition's position."""
+        return [dict(row) for row in await self._fetch(statements.PROGRESS)]
+
+    async def heartbeat(self, instance: str, started_at: datetime, status: str) -> None:
+        """Tell others that this engine lives; `status` is JSON."""
+        with translated():
+            await self.pool.execute(statements.HEARTBEAT, instance, started_at, status)
+
+    async def live_engines(self) -> list[dict[str, Any]]:
+        """The status of every engine that gave a sign of life in the last 10 s."""
+        rows = await self._fetch(statements.LIVE_ENGINES)
+        return [{"instance": row["instance"], **msgspec.json.decode(row["status"])} for row in rows]
+
+    async def forget_engine(self, instance: str) -> None:
+        """Take this engine off the list."""
+        with translated():
+            await self.pool.execute(statements.FORGET_ENGINE, instance)
+
+    async def reset(self) -> None:
+        """Delete everything that was stored; the schema stays."""
+        await self.days.drop_all()
+        with translated():
+            await self.pool.execute(statements.RESET)
+        await self.days.ensure_ahead()
+
+    async def _fetch(self, query: str, *parameters: Any) -> list[Any]:
+        with translated():
+            return list(await self.pool.fetch(query, *parameters))
+
+    async def _fetchrow(self, query: str, *parameters: Any) -> Any:
+        with translated():
+            return await self.pool.fetchrow(query, *parameters)
+
+
+def schema() -> str:
+    """The text of schema.sql: beside this module in a wheel, at the top of a checkout otherwise."""
+    packaged = Path(__file__).with_name("schema.sql")
+    found = packaged if packaged.exists() else Path(__file__).parents[2] / "schema.sql"
+    return found.read_text(encoding="utf-8")
+
+
+def _scored(row: Any, sequence: int) -> ScoredTransaction:
+    verdicts = tuple(_verdict(row[name]) for name in ("basic", "enhanced") if row[name] is not None)
+    truth = None if row["anomalous"] is None else GroundTruth(anomalous=row["anomalous"], kind=row["kind"])
+    return ScoredTransaction(
+        sequence=sequence,
+        transaction=batches.transaction_of(row),
+        verdicts=verdicts,
+        stored_at=row["stored_at"],
+        truth=truth,
+    )
+
+
+def _verdict(stored: str) -> Verdict:
+    fields = msgspec.json.decode(stored)
+    return Verdict(
+        detector=fields["detector"],
+        score=fields["score"],
+        threshold=fields["threshold"],
+        flagged=fields["flagged"],
+        severity=tuple(Severity)[fields["severity"]],
+        model_version=fields["model_version"],
+        status=fields["status"],
+        reasons=batches.reasons_of(fields["reasons"]),
+        error=fields["error"],
+    )
+
+
+async def _create_database(dsn: str) -> None:
+    """Create the database the URL names if the server says that it does not exist."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10)
+    except asyncpg.InvalidCatalogNameError as missing:
+        name = _database_name(dsn)
+        try:
+            connection = await asyncpg.connect(dsn, database="postgres", timeout=10)
+            try:
+                await connection.execute(f'CREATE DATABASE "{name.replace(chr(34), chr(34) * 2)}"')
+            except asyncpg.DuplicateDatabaseError:
+                pass
+            finally:
+                await connection.close()
+        except asyncpg.PostgresError as error:
+            raise UserError(
+                f"Database {name} does not exist and cannot be created ({error}): "
+                f"ask for `CREATE DATABASE {name}` or name another with --database."
+            ) from missing
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
+        raise _unreachable(dsn, error) from error
+    else:
+        await connection.close()
+
+
+def _database_name(dsn: str) -> str:
+    return unquote(urlsplit(dsn).path.lstrip("/")) or "anomalies"
+
+
+def _unreachable(dsn: str, error: Exception) -> UserError:
+    try:
+        parts = urlsplit(dsn)
+        where = f"{parts.hostname or 'its socket'}:{parts.port or 5432}"
+    except ValueError:
+        where = "that URL"
+    return UserError(
+        f"Cannot connect to PostgreSQL at {where}: {error or type(error).__name__}. "
+        "Check --database or DATABASE_URL (postgresql://user@host:5432/anomalies), "
+        "or leave both away for the embedded server."
+    )

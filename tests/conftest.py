@@ -1,0 +1,51 @@
+"""A real PostgreSQL for every test that needs one: the embedded server, one fresh database a test."""
+
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.settings import load
+from services.store.database import EmbeddedDatabase
+from services.store.store import Store
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[EmbeddedDatabase]:
+    """The session's PostgreSQL server."""
+    folder = Path(tempfile.mkdtemp(prefix="anomaly-tui-pg-"))
+    database = EmbeddedDatabase(folder)
+    asyncio.run(database.start(lambda line: None))
+    yield database
+    asyncio.run(database.stop())
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+async def database_url(server: EmbeddedDatabase) -> AsyncIterator[str]:
+    """The URL of an empty database."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = await asyncpg.connect(server.dsn, database="postgres")
+    await admin.execute(f"CREATE DATABASE {name}")
+    yield server.dsn.replace("/anomalies?", f"/{name}?")
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    """A store on an empty database with the schema in place."""
+    opened = await Store.open(database_url)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def cache_dir() -> Path:
+    """Where Apache Kafka's jars are kept: the user's own cache, so that they are fetched once."""
+    return load({}).settings.cache_dir

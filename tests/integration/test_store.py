@@ -1,0 +1,143 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from domain.filters import EVERYTHING, parse
+from domain.transaction import GroundTruth, Location, Merchant, Transaction
+from domain.verdict import Reason, Severity, Verdict
+from services.store.batch import Batch, DeadRecord, StoredRow, Term, prepare
+from services.store.faults import BadData, DuplicateId, Fenced
+from services.store.store import Store
+
+AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def transaction(ident: str, **changes: object) -> Transaction:
+    fields: dict[str, object] = {
+        "transaction_id": ident,
+        "user_id": "u-1",
+        "amount": Decimal("12.340"),
+        "currency": "EUR",
+        "timestamp": AT,
+        "location": Location(country="FR", latitude=48.8566, longitude=2.3522),
+        "merchant": Merchant(id="m-1", name="Café", category="food"),
+        "extra": {"terminal": "T1"},
+    }
+    return Transaction(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def verdict(detector: str = "basic", score: float = 0.95) -> Verdict:
+    return Verdict(
+        detector=detector,  # type: ignore[arg-type]
+        score=score,
+        threshold=0.9,
+        flagged=score >= 0.9,
+        severity=Severity.of(score),
+        model_version="1",
+        reasons=(Reason(feature="amount", factor="amount", contribution=score, text="big"),),
+    )
+
+
+def batch(term: Term, expected: int, *rows: Transaction, dead: tuple[DeadRecord, ...] = ()) -> Batch:
+    stored = tuple(
+        StoredRow(expected + n, row, (verdict(), verdict("enhanced")), GroundTruth(True, "amount_spike"))
+        for n, row in enumerate(rows)
+    )
+    return Batch(term, expected, expected + len(rows) + len(dead), stored, dead, {"u-1": b"state"}, 1, "1")
+
+
+async def opened(store: Store, owner: str = "a") -> Term:
+    opening = await store.open_term("c", "transactions", 0, owner)
+    return Term("c", "transactions", 0, opening.epoch)
+
+
+async def test_a_batch_is_stored_whole_and_read_back_exactly(store: Store) -> None:
+    term = await opened(store)
+    await store.commit(prepare(batch(term, 0, transaction("t-1"), dead=(DeadRecord(1, b"{\x00", "malformed"),))))
+
+    (row,) = await store.history(EVERYTHING, 10)
+    assert row.transaction == transaction("t-1")
+    assert row.verdicts == (verdict(), verdict("enhanced"))
+    assert row.truth == GroundTruth(True, "amount_spike")
+    assert await store.profiles(["u-1", "u-2"], 1) == {"u-1": b"state"}
+    (letter,) = await store.dead_letters(5)
+    assert (letter.offset, letter.reason) == (1, "malformed")
+    assert (await store.progress())[0]["next_offset"] == 2
+    totals = await store.totals()
+    assert totals["verdicts"] == {"basic": 1, "enhanced": 1}
+    assert totals["flagged"] == {"basic": 1, "enhanced": 1}
+
+
+async def test_history_is_filtered_by_the_database(store: Store) -> None:
+    term = await opened(store)
+    rows = [transaction(f"t-{n}", amount=Decimal(n), timestamp=AT + timedelta(seconds=n)) for n in range(5)]
+    await store.commit(prepare(batch(term, 0, *rows)))
+
+    found = await store.history(parse("amount>2"), 10)
+    assert [row.transaction.transaction_id for row in found] == ["t-4", "t-3"]
+
+
+async def test_a_fenced_owner_drops_its_batch(store: Store) -> None:
+    zombie = await opened(store, "zombie")
+    heir = await opened(store, "heir")
+    with pytest.raises(Fenced):
+        await store.commit(prepare(batch(zombie, 0, transaction("t-1"))))
+    await store.commit(prepare(batch(heir, 0, transaction("t-1"))))
+    with pytest.raises(Fenced):
+        await store.commit(prepare(batch(heir, 0, transaction("t-2"))))
+    assert await store.count() == 1
+
+
+async def test_an_id_stored_meanwhile_is_told_apart_from_bad_data(store: Store) -> None:
+    term = await opened(store)
+    await store.commit(prepare(batch(term, 0, transaction("t-1"))))
+    later = transaction("t-1", timestamp=AT + timedelta(days=1))
+    with pytest.raises(DuplicateId):
+        await store.commit(prepare(batch(term, 1, later)))
+    assert (await store.known(["t-1", "t-2"])) == {"t-1": ("u-1", Decimal("12.340"), AT)}
+
+
+async def test_a_value_postgresql_refuses_is_bad_data_and_stores_nothing(store: Store) -> None:
+    term = await opened(store)
+    with pytest.raises(BadData):
+        await store.commit(prepare(batch(term, 0, transaction("t-1"), transaction("t-\0"))))
+    assert await store.count() == 0
+    assert (await store.progress())[0]["next_offset"] == 0
+
+
+async def test_repeated_openings_at_one_offset_are_counted_until_progress(store: Store) -> None:
+    for expected in range(3):
+        opening = await store.open_term("c", "transactions", 0, "a")
+        assert opening.restores == expected
+    term = Term("c", "transactions", 0, opening.epoch)
+    await store.mark_attempt(term, 64)
+    again = await store.open_term("c", "transactions", 0, "a")
+    assert (again.attempt_size, again.attempts) == (64, 1)
+    await store.commit(prepare(batch(term._replace(epoch=again.epoch), 0, transaction("t-1"))))
+    after = await store.open_term("c", "transactions", 0, "a")
+    assert (after.next_offset, after.restores, after.attempts) == (1, 0, 0)
+
+
+async def test_retention_drops_old_days_but_not_what_a_replay_just_stored(store: Store) -> None:
+    term = await opened(store)
+    old = datetime(2020, 5, 1, tzinfo=UTC)
+    await store.commit(prepare(batch(term, 0, transaction("t-1", timestamp=old))))
+    assert await store.days.drop_expired(30) == []
+
+    await store.pool.execute("UPDATE days SET stored_at = '2020-06-01' WHERE day = '2020-05-01'")
+    assert await store.days.drop_expired(30) == [old.date()]
+    assert await store.count() == 0
+    store.days.forget()
+    await store.commit(prepare(batch(term, 1, transaction("t-1", timestamp=old))))
+    assert await store.count() == 1
+
+
+async def test_the_schema_is_applied_twice_without_harm(store: Store, database_url: str) -> None:
+    term = await opened(store)
+    await store.commit(prepare(batch(term, 0, transaction("t-1"))))
+    again = await Store.open(database_url)
+    assert await again.count() == 1
+    await again.reset()
+    assert await again.count() == 0
+    await again.close()
