@@ -1,0 +1,100 @@
+"""What was committed, kept in bounded rings for consoles to pull."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from domain.verdict import ScoredTransaction
+from services.console_port import FeedSlice
+from services.store.batch import StoredRow
+
+FEED_SIZE = 20_000
+ANOMALIES_SIZE = 5_000
+_LATENCIES = 4_096
+_RATE_SECONDS = 5
+
+
+class Ring:
+    """The newest rows with ascending sequence numbers."""
+
+    def __init__(self, size: int) -> None:
+        self._rows: deque[ScoredTransaction] = deque(maxlen=size)
+
+    def extend(self, rows: Iterable[ScoredTransaction]) -> None:
+        """Append rows, evicting the oldest."""
+        self._rows.extend(rows)
+
+    def since(self, after: int, limit: int) -> FeedSlice:
+        """The newest `limit` rows above `after`; `missed` counts the others that are above it."""
+        newer: list[ScoredTransaction] = []
+        above = 0
+        for row in reversed(self._rows):
+            if row.sequence <= after:
+                break
+            above += 1
+            if len(newer) < limit:
+                newer.append(row)
+        return FeedSlice(rows=tuple(reversed(newer)), missed=above - len(newer))
+
+
+class Bus:
+    """Counters and rings of one engine; everything it holds has been committed."""
+
+    def __init__(self) -> None:
+        self.feed = Ring(FEED_SIZE)
+        self.anomalies = Ring(ANOMALIES_SIZE)
+        self.transactions = 0
+        self.flagged: dict[str, int] = {}
+        self.dead_letters = 0
+        self.duplicates = 0
+        self.late = 0
+        self.offset_gaps = 0
+        self.last_event_at: datetime | None = None
+        self.last_stored_at: datetime | None = None
+        self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._per_second: deque[tuple[int, int]] = deque(maxlen=_RATE_SECONDS + 1)
+
+    def publish(self, rows: Sequence[StoredRow], latencies: Iterable[float]) -> None:
+        """Make a committed batch visible. `latencies` are seconds from Kafka timestamp to commit."""
+        if not rows:
+            return
+        now = datetime.now(UTC)
+        scored = [
+            ScoredTransaction(
+                sequence=self.transactions + number,
+                transaction=row.transaction,
+                verdicts=row.verdicts,
+                stored_at=now,
+                truth=row.truth,
+            )
+            for number, row in enumerate(rows, start=1)
+        ]
+        self.transactions += len(scored)
+        self.feed.extend(scored)
+        for row in scored:
+            for verdict in row.verdicts:
+                if verdict.flagged:
+                    self.flagged[verdict.detector] = self.flagged.get(verdict.detector, 0) + 1
+        self.anomalies.extend(row for row in scored if row.flagged)
+        self.last_event_at = max(row.transaction.timestamp for row in rows)
+        self.last_stored_at = now
+        self._latencies.extend(latencies)
+        second = int(time.monotonic())
+        if self._per_second and self._per_second[-1][0] == second:
+            self._per_second[-1] = (second, self._per_second[-1][1] + len(rows))
+        else:
+            self._per_second.append((second, len(rows)))
+
+    @property
+    def rate(self) -> float:
+        """Committed transactions per second over the last 5 full seconds."""
+        now = int(time.monotonic())
+        return sum(count for second, count in self._per_second if now - _RATE_SECONDS <= second < now) / _RATE_SECONDS
+
+    def latency(self, *quantiles: float) -> tuple[float, ...]:
+        """Quantiles of the newest latencies in seconds, 0 before the first."""
+        ordered = sorted(self._latencies)
+        if not ordered:
+            return tuple(0.0 for _ in quantiles)
+        return tuple(ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in quantiles)

@@ -1,0 +1,253 @@
+"""The engine: servers, store and workers of one process, and the console port onto them."""
+
+import asyncio
+import os
+import socket
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import msgspec
+import structlog
+
+from detectors.state import STATE_VERSION, UserState
+from detectors.view import view
+from domain.filters import Filter
+from domain.profile import ProfileView
+from domain.transaction import GroundTruth, Transaction
+from domain.verdict import ScoredTransaction
+from services.brokers.broker import Broker
+from services.brokers.factory import make_broker
+from services.bus import Bus
+from services.console_port import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerAction
+from services.housekeeping import BrokerWatch, DatabaseWatch, Housekeeping
+from services.lock import EngineLock
+from services.logs import LogRing
+from services.mapping import Mapping
+from services.models import ModelKeeper
+from services.pipeline import Pipeline
+from services.producer import Producer
+from services.settings import Settings
+from services.store.database import Database, make_database
+from services.store.store import Store
+from services.supervisor import Supervisor
+from services.training import DetectorChoice
+
+log = structlog.get_logger("engine")
+
+Stream = Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]]
+
+
+class Engine:
+    """Everything that runs. `start` raises UserError when a server cannot be had; later trouble is supervised.
+
+    `stream` is what the producer sends, None for no producer.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        detector: DetectorChoice = "both",
+        stream: Stream | None = None,
+        mapping: Mapping | None = None,
+    ) -> None:
+        self.settings = settings
+        self.bus = Bus()
+        self.supervisor = Supervisor()
+        self.started_at = datetime.now(UTC)
+        self.instance = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._detector: DetectorChoice = detector
+        self._stream = stream
+        self._mapping = mapping
+        self._lock = EngineLock(settings.data_dir)
+        self._database: Database = make_database(settings.dsn, settings.data_dir)
+        self.broker: Broker = make_broker(
+            settings.kafka,
+            data_dir=settings.data_dir,
+            cache_dir=settings.cache_dir,
+            kafka_home=settings.kafka_home,
+            security=settings.security,
+        )
+        self._store: Store | None = None
+        self._pipeline: Pipeline | None = None
+        self._models: ModelKeeper | None = None
+        self.quitting = asyncio.Event()
+
+    @property
+    def store(self) -> Store:
+        """The store; only after `start`."""
+        assert self._store is not None
+        return self._store
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline; only after `start`."""
+        assert self._pipeline is not None
+        return self._pipeline
+
+    @property
+    def models(self) -> ModelKeeper:
+        """The model keeper; only after `start`."""
+        assert self._models is not None
+        return self._models
+
+    async def start(self, progress: Callable[[str], None] = lambda line: None) -> None:
+        """Bring up the servers side by side, then the workers in order."""
+        self._lock.acquire()
+        try:
+            await _all_or_error(self._open_store(progress), self._open_broker(progress))
+        except BaseException:
+            await self._stop_servers()
+            raise
+        self._lock.describe(broker=self.broker.name, bootstrap=self.broker.bootstrap, cluster=self.broker.cluster_id)
+        store, settings = self.store, self.settings
+        self._models = ModelKeeper(store, self._database.dsn, self.bus, self._detector, settings.alert_rate)
+        models = self._models
+        self._pipeline = Pipeline(
+            broker=self.broker,
+            store=store,
+            bus=self.bus,
+            models=lambda: models.current,
+            mapping=self._mapping,
+            topic=settings.topic,
+            group=settings.group,
+            owner=self.instance,
+            batch_size=settings.batch_size,
+        )
+        self.supervisor.add(DatabaseWatch(self._database, store))
+        self.supervisor.add(BrokerWatch(self.broker))
+        self.supervisor.add(self._models)
+        self.supervisor.add(self._pipeline)
+        self.supervisor.add(Housekeeping(store, self.instance, self.started_at, self._status, settings.retention_days))
+        if self._stream is not None:
+            self.supervisor.add(
+                Producer(
+                    self.broker,
+                    settings.topic,
+                    self._stream,
+                    rate=settings.rate,
+                    lag=self.pipeline.behind,
+                )
+            )
+        progress("starting the workers")
+        await self.supervisor.start()
+        log.info("engine started", broker=self.broker.label, database=self._database.label)
+
+    async def _open_store(self, progress: Callable[[str], None]) -> None:
+        await self._database.start(progress)
+        self._store = await Store.open(self._database.dsn)
+
+    async def _open_broker(self, progress: Callable[[str], None]) -> None:
+        await self.broker.start(progress)
+        await self.broker.ensure_topic(self.settings.topic, self.settings.partition_count)
+
+    async def stop(self) -> None:
+        """Stop the producer first, finish what is in flight, then let go of the servers."""
+        await self.supervisor.stop()
+        await self._stop_servers()
+
+    async def _stop_servers(self) -> None:
+        if self._store is not None:
+            await self._store.close()
+        await asyncio.gather(self.broker.stop(), self._database.stop(), return_exceptions=True)
+        self._lock.release()
+
+    async def wait(self) -> int:
+        """Wait until asked to quit (0) or until a worker has failed for good (1)."""
+        while not self.quitting.is_set():
+            if self.supervisor.failed:
+                return 1
+            try:
+                await asyncio.wait_for(self.quitting.wait(), 0.5)
+            except TimeoutError:
+                continue
+        return 0
+
+    def _status(self) -> str:
+        return msgspec.json.encode(self.snapshot()).decode()
+
+    def snapshot(self) -> Snapshot:
+        """The engine now."""
+        p50, p95, p99 = self.bus.latency(0.5, 0.95, 0.99)
+        return Snapshot(
+            at=datetime.now(UTC),
+            started_at=self.started_at,
+            rate=self.bus.rate,
+            lag=self.pipeline.lag,
+            latency_p50=p50,
+            latency_p95=p95,
+            latency_p99=p99,
+            writer_queue=self.pipeline.queued,
+            transactions=self.bus.transactions,
+            flagged=dict(self.bus.flagged),
+            dead_letters=self.bus.dead_letters,
+            duplicates=self.bus.duplicates,
+            late=self.bus.late,
+            offset_gaps=self.bus.offset_gaps,
+            last_event_at=self.bus.last_event_at,
+            last_stored_at=self.bus.last_stored_at,
+            broker=self.broker.label,
+            database=self._database.label,
+            model_versions=self.models.current.versions,
+            workers=self.supervisor.statuses,
+            partitions=self.pipeline.partitions,
+        )
+
+
+class InProcessPort:
+    """The console port onto an engine in the same process."""
+
+    def __init__(self, engine: Engine, ring: LogRing) -> None:
+        self._engine = engine
+        self._ring = ring
+
+    def snapshot(self) -> Snapshot:
+        """The engine now."""
+        return self._engine.snapshot()
+
+    def feed(self, after: int, limit: int) -> FeedSlice:
+        """At most `limit` newest transactions with a sequence above `after`."""
+        newest = self._engine.bus.feed.since(after, limit)
+        # Sequences have no holes here, so what was evicted before it was read is known exactly.
+        return FeedSlice(newest.rows, max(0, self._engine.bus.transactions - max(after, 0) - len(newest.rows)))
+
+    def anomalies(self, after: int, limit: int) -> FeedSlice:
+        """The same for flagged transactions."""
+        return self._engine.bus.anomalies.since(after, limit)
+
+    def logs(self, limit: int) -> tuple[LogLine, ...]:
+        """The newest log lines, oldest first."""
+        return self._ring.lines(limit)
+
+    async def profile(self, user_id: str) -> ProfileView | None:
+        """The user's committed profile, or None."""
+        encoded = await self._engine.store.profile(user_id, STATE_VERSION)
+        model = self._engine.models.current.enhanced
+        if encoded is None or model is None:
+            return None
+        return view(user_id, UserState.from_bytes(encoded), model)
+
+    async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
+        """Stored transactions that match, newest first."""
+        return await self._engine.store.history(filter, limit)
+
+    async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
+        """The newest dead letters, newest first."""
+        return await self._engine.store.dead_letters(limit)
+
+    async def control(self, worker: str, action: WorkerAction) -> None:
+        """Start, stop or restart one worker. Raises KeyError."""
+        await self._engine.supervisor.control(worker, action)
+
+    async def quit(self) -> None:
+        """Ask the engine to shut down cleanly."""
+        self._engine.quitting.set()
+
+
+async def _all_or_error(*awaitables: object) -> None:
+    """Run side by side; the first error is raised alone, after the others have ended."""
+    results = await asyncio.gather(*awaitables, return_exceptions=True)  # type: ignore[call-overload]
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result

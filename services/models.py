@@ -1,0 +1,139 @@
+"""Keeps the newest models in use: notices when a fit is due, has it made, swaps it in without a restart."""
+
+import asyncio
+import os
+import sys
+import time
+
+import structlog
+
+from detectors.basic import BasicModel
+from detectors.enhanced import EnhancedModel
+from services import training
+from services.bus import Bus
+from services.fit import DSN_VARIABLE
+from services.scoring import Models
+from services.store.faults import Transient
+from services.store.store import Store
+from services.supervisor import Worker
+
+log = structlog.get_logger("models")
+
+LOOK_EVERY = 0.25
+RELOAD_EVERY = 5.0
+RECOUNT_EVERY = 60.0
+
+
+class ModelKeeper(Worker):
+    """Owns the models that scoring uses; `current` changes between batches only."""
+
+    name = "models"
+
+    def __init__(self, store: Store, dsn: str, bus: Bus, choice: training.DetectorChoice, alert_rate: float) -> None:
+        super().__init__()
+        self._store = store
+        self._dsn = dsn
+        self._bus = bus
+        self._choice = choice
+        self._alert_rate = alert_rate
+        self._counted = 0
+        self._counted_at_bus = 0
+        self.current = training.warming(choice)
+        self.trained_rows = 0
+        self.changed = asyncio.Event()
+
+    @property
+    def stored(self) -> int:
+        """Stored transactions as far as this process knows."""
+        return self._counted + self._bus.transactions - self._counted_at_bus
+
+    async def startup(self) -> None:
+        """Load what was fitted before."""
+        await self._recount()
+        await self._reload()
+
+    async def main_loop(self) -> None:
+        """Look whether a fit is due, and whether another process has made one."""
+        reloaded = recounted = time.monotonic()
+        while True:
+            now = time.monotonic()
+            try:
+                if now - recounted > RECOUNT_EVERY:
+                    recounted = now
+                    await self._recount()
+                if training.due(self.stored, self.trained_rows):
+                    await self._fit()
+                    await self._reload()
+                elif now - reloaded > RELOAD_EVERY:
+                    reloaded = now
+                    await self._reload()
+                self.degraded = False
+            except Transient as error:
+                self.degraded = True
+                self.detail = f"waiting for PostgreSQL: {error}"
+            self.beat(self._describe())
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def caught_up(self) -> None:
+        """Wait until no fit is due."""
+        while training.due(self.stored, self.trained_rows):
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def _recount(self) -> None:
+        at_bus = self._bus.transactions
+        self._counted, self._counted_at_bus = await self._store.count(), at_bus
+
+    async def _fit(self) -> None:
+        stored = self.stored
+        self.beat(f"fitting on {stored:,} transactions")
+        began = time.monotonic()
+        # -P: a folder called `services` where the user happens to stand must not be taken for ours.
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "services.fit",
+            "--detector",
+            self._choice,
+            "--alert-rate",
+            str(self._alert_rate),
+            env={**os.environ, DSN_VARIABLE: self._dsn},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            _, errors = await child.communicate()
+        except asyncio.CancelledError:
+            child.kill()
+            await child.wait()
+            raise
+        if child.returncode:
+            last = errors.decode(errors="replace").strip().rpartition("\n")[2]
+            raise RuntimeError(f"fitting failed: {last}")
+        log.info("models fitted", transactions=stored, seconds=round(time.monotonic() - began, 1))
+
+    async def _reload(self) -> None:
+        found: dict[str, tuple[str, int, bytes]] = {}
+        for name in self.current.versions:
+            latest = await self._store.latest_model(name)
+            if latest is None:
+                return
+            found[name] = latest
+        if {name: version for name, (version, _, _) in found.items()} != self.current.versions:
+            basic, enhanced = found.get("basic"), found.get("enhanced")
+            self.current = Models(
+                BasicModel.from_bytes(basic[2]) if basic else None,
+                EnhancedModel.from_bytes(enhanced[2]) if enhanced else None,
+            )
+            log.info("models in use", **self.current.versions)
+        self.trained_rows = min(rows for _, rows, _ in found.values())
+        self.changed.set()
+
+    def _describe(self) -> str:
+        if not self.trained_rows:
+            return f"warming up: {self.stored:,} of {training.next_fit(0):,} transactions"
+        versions = ", ".join(f"{name} {version}" for name, version in self.current.versions.items())
+        return f"{versions}; next fit at {training.next_fit(self.trained_rows):,}"
