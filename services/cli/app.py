@@ -1,0 +1,255 @@
+"""Every command and its options; the bodies are in `services.commands`, imported when they are needed."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from services.cli.options import DATABASE, DETECTION, LOGS, RUN, SERVERS, SIMULATOR, command, guarded, has_terminal
+from services.cli.plan import RunPlan
+from services.errors import UserError
+from services.logs import configure
+from services.mapping import Mapping
+from services.settings import Loaded, Settings
+
+OpenConsole = Callable[[Settings, RunPlan], int]
+
+
+class Detector(StrEnum):
+    """The detectors, as `detect` names them."""
+
+    BASIC = "basic"
+    ENHANCED = "enhanced"
+
+
+Daemon = Annotated[bool, typer.Option("--daemon", help="Run without a console, logging to stderr.")]
+File = Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet.", show_default=False)]
+MappingFile = Annotated[
+    Path | None,
+    typer.Option("--mapping", metavar="FILE.toml", help="How foreign field names become ours.", show_default=False),
+]
+Constants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="A field the source lacks: --set currency=USD.", show_default=False
+    ),
+]
+
+
+def build(open_console: OpenConsole) -> typer.Typer:
+    """The whole command line; `open_console` shows an engine until the user quits."""
+    app = typer.Typer(
+        name="anomaly-tui",
+        help="Operations console for real-time card-transaction anomaly detection.\n\n"
+        "Without a command it opens the console: simulated transactions flow through Kafka, two detectors score "
+        "them, PostgreSQL keeps them. Point it at your own servers with --kafka and --database.",
+        no_args_is_help=False,
+        rich_markup_mode="rich",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    def show_version(asked: bool) -> None:
+        if asked:
+            typer.echo(f"anomaly-tui {version('anomaly-tui')}")
+            raise typer.Exit
+
+    def start(
+        loaded: Loaded, detector: Any, daemon: bool, mapping: Path | None, *, simulate: bool | None = None
+    ) -> int:
+        settings = loaded.settings
+        plan = RunPlan(
+            detector=detector,
+            simulate=settings.simulated if simulate is None else simulate,
+            mapping=_mapping(settings, mapping, None),
+        )
+        if daemon:
+            from services import commands
+
+            configure(format=settings.log_format, file=settings.log_file, stderr=True)
+            return commands.run_headless(settings, plan.detector, simulate=plan.simulate, mapping=plan.mapping)
+        if not has_terminal():
+            raise UserError("The console needs a terminal: run it in one, or use --daemon.")
+        return open_console(settings, plan)
+
+    @app.callback(invoke_without_command=True)
+    @command(*RUN, "detector")
+    def main(
+        loaded: Loaded,
+        daemon: Daemon = False,
+        mapping: MappingFile = None,
+        version: Annotated[
+            bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+        ] = False,
+    ) -> int:
+        return start(loaded, loaded.settings.detector, daemon, mapping)
+
+    @app.command("run-system", rich_help_panel="Run")
+    @command(*RUN)
+    def run_system(loaded: Loaded, daemon: Daemon = False, mapping: MappingFile = None) -> int:
+        """Run everything with the basic detector."""
+        return start(loaded, "basic", daemon, mapping)
+
+    @app.command("run-enhanced", rich_help_panel="Run")
+    @command(*RUN)
+    def run_enhanced(loaded: Loaded, daemon: Daemon = False, mapping: MappingFile = None) -> int:
+        """Run everything with the enhanced detector."""
+        return start(loaded, "enhanced", daemon, mapping)
+
+    @app.command(rich_help_panel="Run")
+    @command(*SERVERS, *SIMULATOR, *LOGS)
+    def produce(loaded: Loaded) -> int:
+        """Run the simulator alone, for engines elsewhere."""
+        from services import commands
+
+        configure(format=loaded.settings.log_format, file=loaded.settings.log_file, stderr=True)
+        return commands.produce(loaded.settings)
+
+    @app.command(rich_help_panel="Run")
+    @command(*SERVERS, "alert_rate", *LOGS)
+    def detect(loaded: Loaded, detector: Annotated[Detector, typer.Argument()], mapping: MappingFile = None) -> int:
+        """Run one detector and the writer alone, without simulator and console."""
+        if loaded.settings.kafka == "embedded":
+            raise UserError(
+                "Nobody could send to an embedded broker of this command's own: "
+                "name one with --kafka local or --kafka HOST:PORT."
+            )
+        return start(loaded, detector.value, True, mapping, simulate=False)
+
+    @app.command(rich_help_panel="Files")
+    @command(*SERVERS, *DETECTION)
+    def replay(
+        loaded: Loaded,
+        file: File,
+        speed: Annotated[
+            str, typer.Option("--speed", metavar="N|max", help="Times as fast as it happened, or as fast as it goes.")
+        ] = "max",
+        mapping: MappingFile = None,
+        constant: Constants = None,
+    ) -> int:
+        """Send a file through Kafka, scoring it here unless an engine already runs.
+
+        What is no transaction becomes a dead letter. Sending a file again stores nothing twice.
+        """
+        from services import commands
+
+        settings = loaded.settings
+        configure(format="text", stderr=True, level="WARNING")
+        return commands.replay(
+            settings,
+            file,
+            speed=_speed(speed),
+            mapping=_mapping(settings, mapping, constant),
+            detector=settings.detector,
+        )
+
+    @app.command(rich_help_panel="Files")
+    @command(*DETECTION)
+    def score(
+        loaded: Loaded,
+        file: File,
+        output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.csv")] = Path("scores.csv"),
+        mapping: MappingFile = None,
+        constant: Constants = None,
+    ) -> int:
+        """Score a file in event time, without any server."""
+        from services import commands
+
+        settings = loaded.settings
+        configure(format="text", stderr=True, level="WARNING")
+        found = _mapping(settings, mapping, constant)
+        return commands.score(settings, file, detector=settings.detector, output=output, mapping=found)
+
+    @app.command("init-db", rich_help_panel="Data")
+    @command(*DATABASE)
+    def init_db(loaded: Loaded) -> int:
+        """Create the database and its schema."""
+        from services import commands
+
+        return commands.init_db(loaded.settings)
+
+    @app.command("init-user-profiles", rich_help_panel="Data")
+    @command(*DATABASE)
+    def init_user_profiles(loaded: Loaded) -> int:
+        """Build every user profile anew from stored history."""
+        from services import commands
+
+        return commands.init_user_profiles(loaded.settings)
+
+    @app.command(rich_help_panel="Data")
+    @command(*DATABASE)
+    def stats(loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
+        """Show what is stored and what runs."""
+        from services import commands
+
+        return commands.stats(loaded.settings, as_json=json)
+
+    @app.command(rich_help_panel="Data")
+    @command(*DATABASE)
+    def reset(loaded: Loaded, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> int:
+        """Delete all stored transactions, verdicts, profiles and models."""
+        from services import commands
+
+        return commands.reset(loaded.settings, assume_yes=yes)
+
+    @app.command(rich_help_panel="Help")
+    @command(*SERVERS)
+    def doctor(loaded: Loaded) -> int:
+        """Check Kafka, database, Java, Node, ports and terminal, and say what to type."""
+        from services.doctor import examine
+
+        configure(format="text", level="CRITICAL")
+        return examine(loaded.settings)
+
+    @app.command(rich_help_panel="Help")
+    @command(*RUN, "detector")
+    def config(loaded: Loaded) -> int:
+        """Show every setting, its value and where it came from."""
+        from services.cli.config import show
+
+        return show(loaded)
+
+    return app
+
+
+def run(app: typer.Typer) -> None:
+    """Parse the arguments and run the command; ends the process with its exit code."""
+
+    def work() -> int:
+        app()
+        return 0
+
+    raise SystemExit(guarded(work))
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        speed = float(text.removesuffix("x"))
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < 1e9:
+        raise UserError(f"--speed {text}: write a number such as 1 or 60, or max.")
+    return speed
+
+
+def _mapping(settings: Settings, file: Path | None, constants: list[str] | None) -> Mapping | None:
+    """The mapping of the option, else of the configuration, with the constants of --set. Raises UserError."""
+    found = None
+    if file is not None:
+        found = Mapping.load(file)
+    elif settings.mapping is not None:
+        found = Mapping.from_dict(settings.mapping)
+    if not constants:
+        return found
+    pairs = {}
+    for constant in constants:
+        name, equals, value = constant.partition("=")
+        if not equals or not name:
+            raise UserError(f"--set {constant}: write FIELD=VALUE, such as --set currency=USD.")
+        pairs[name] = value
+    return (found or Mapping()).with_constants(pairs)

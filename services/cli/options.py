@@ -1,0 +1,171 @@
+"""Options that commands share, and how a command comes to its settings."""
+
+import functools
+import inspect
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+from rich.console import Console
+
+from domain.sanitize import sanitize
+from services.errors import UserError
+from services.redaction import redacted
+from services.settings import load
+
+_SERVERS = "Servers and data"
+_SIMULATOR = "Simulator"
+_DETECTION = "Detection"
+_RUNNING = "Running"
+
+
+def _option(panel: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, rich_help_panel=panel, show_default=False, **more)
+
+
+OPTIONS: dict[str, Any] = {
+    "kafka": Annotated[
+        str | None,
+        _option(_SERVERS, "--kafka", metavar="HOST:PORT|local|embedded", help="Where Kafka is. Default: embedded."),
+    ],
+    "kafka_home": Annotated[
+        Path | None,
+        _option(_SERVERS, "--kafka-home", metavar="FOLDER", help="An unpacked Apache Kafka, for --kafka local."),
+    ],
+    "topic": Annotated[str | None, _option(_SERVERS, "--topic", help="Kafka topic. Default: transactions.")],
+    "database_url": Annotated[
+        str | None,
+        _option(
+            _SERVERS,
+            "--database",
+            metavar="URL",
+            help="postgresql://user@host:5432/anomalies; also DATABASE_URL. Default: embedded PostgreSQL.",
+        ),
+    ],
+    "data_dir": Annotated[
+        Path | None, _option(_SERVERS, "--data-dir", metavar="FOLDER", help="Where embedded servers keep their data.")
+    ],
+    "users": Annotated[int | None, _option(_SIMULATOR, "--users", help="Simulated users. Default: 100.")],
+    "anomaly_rate": Annotated[
+        float | None, _option(_SIMULATOR, "--anomaly-rate", help="Share of anomalous transactions. Default: 0.05.")
+    ],
+    "rate": Annotated[float | None, _option(_SIMULATOR, "--rate", help="Transactions per second. Default: 40.")],
+    "seed": Annotated[int | None, _option(_SIMULATOR, "--seed", help="The same seed gives the same users.")],
+    "simulate": Annotated[
+        bool | None,
+        _option(
+            _SIMULATOR,
+            "--simulate/--no-simulate",
+            help="Run the simulator. Default: yes, but never by itself into an external Kafka.",
+        ),
+    ],
+    "detector": Annotated[
+        str | None,
+        _option(_DETECTION, "--detector", metavar="basic|enhanced|both", help="Who scores. Default: both."),
+    ],
+    "alert_rate": Annotated[
+        float | None,
+        _option(_DETECTION, "--alert-rate", help="Share of ordinary transactions that may be flagged. Default: 0.005."),
+    ],
+    "log_format": Annotated[str | None, _option(_RUNNING, "--log-format", metavar="text|json", help="Default: text.")],
+    "log_file": Annotated[
+        Path | None, _option(_RUNNING, "--log-file", metavar="FILE", help="Log there (rotated) instead of to stderr.")
+    ],
+    "theme": Annotated[str | None, _option(_RUNNING, "--theme", metavar="dark|light|ansi", help="Default: dark.")],
+    "refresh_hz": Annotated[
+        float | None, _option(_RUNNING, "--refresh-hz", help="Repaints per second. Default: 4; 1 for a slow link.")
+    ],
+}
+SERVERS = ("kafka", "kafka_home", "topic", "database_url", "data_dir")
+DATABASE = ("database_url", "data_dir")
+SIMULATOR = ("users", "anomaly_rate", "rate", "seed")
+DETECTION = ("detector", "alert_rate")
+LOGS = ("log_format", "log_file")
+RUN = (*SERVERS, *SIMULATOR, "simulate", "alert_rate", *LOGS, "theme", "refresh_hz")
+
+_CONFIG = Annotated[
+    Path | None,
+    _option(
+        _RUNNING, "--config", metavar="FILE", help="Configuration. Default: anomaly-tui.toml here or in ~/.config."
+    ),
+]
+
+
+def command(*names: str) -> Callable[[Callable[..., int]], Callable[..., None]]:
+    """Make `f(loaded, ...) -> exit code` a command that has these options besides its own.
+
+    Options given before a subcommand count too; those after it win. A UserError becomes one line on stderr.
+    """
+
+    def decorate(body: Callable[..., int]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(body).parameters.values() if p.name != "loaded"]
+        shared = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+            for name, annotation in [*((name, OPTIONS[name]) for name in names), ("config", _CONFIG)]
+        ]
+
+        @functools.wraps(body)
+        def run(context: typer.Context, **given: Any) -> None:
+            flags = {name: given.pop(name) for name in names}
+            before, config_before = context.obj or ({}, None)
+            config = given.pop("config") or config_before
+            merged = {**before, **{name: value for name, value in flags.items() if value is not None}}
+            if context.invoked_subcommand is not None:
+                if any(given.values()):
+                    misplaced = ", ".join(f"--{name}" for name, value in given.items() if value)
+                    complain(f"Write {misplaced} after {context.invoked_subcommand}.")
+                    raise typer.Exit(2)
+                context.obj = merged, config
+                return
+            raise typer.Exit(guarded(lambda: body(load(merged, config), **given)))
+
+        context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_ONLY, annotation=typer.Context)
+        hints = get_type_hints(body, include_extras=True)
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[p.name]) for p in own]
+        signature = inspect.Signature([context, *parameters, *shared])
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        del run.__wrapped__
+        return run
+
+    return decorate
+
+
+def guarded(work: Callable[[], int]) -> int:
+    """The exit code of `work`; errors become one line on stderr and a code that is not 0."""
+    try:
+        return work()
+    except UserError as error:
+        complain(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        complain(f"Unexpected {type(error).__name__}: {error}. {_kept(error)}")
+        return 70
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    line = " ".join(sanitize(part) for part in redacted(message).splitlines())
+    Console(stderr=True, soft_wrap=True).print(f"anomaly-tui: {line}", style="red", markup=False, highlight=False)
+
+
+def _kept(error: Exception) -> str:
+    """Keep the traceback where a bug report can take it from; returns a sentence that says where."""
+    try:
+        folder = load({}).settings.data_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / "crash.log"
+        file.write_text(redacted("".join(traceback.format_exception(error))), encoding="utf-8")
+    except (OSError, UserError):
+        return "Please report it."
+    return f"Please report it with {file}."
+
+
+def has_terminal() -> bool:
+    """Whether a console can be shown."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,161 @@
+"""`anomaly-tui doctor`: what is there, what is wrong, and what to type."""
+
+import asyncio
+import locale
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Literal, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from services.brokers.factory import make_broker
+from services.brokers.java import java
+from services.errors import UserError
+from services.settings import Settings
+from services.store.database import make_database
+
+NODE_SINCE = 20
+_API_PORT, _FRONTEND_PORT, _KAFKA_PORT = 8787, 3000, 9092
+
+
+class Finding(NamedTuple):
+    """One thing looked at: `bad` stops what was asked for, `warn` only costs comfort or an optional part."""
+
+    subject: str
+    state: Literal["ok", "warn", "bad"]
+    told: str
+    advice: str = ""
+
+
+def examine(settings: Settings) -> int:
+    """Look at everything and print one table. Exit code 1 when something is bad."""
+    findings = asyncio.run(_look(settings))
+    table = Table("", "what", "found", "what to do", box=None, pad_edge=False, header_style="bold")
+    marks = {"ok": Text("✓ ok", "green"), "warn": Text("! note", "yellow"), "bad": Text("✗ bad", "bold red")}
+    for finding in findings:
+        table.add_row(marks[finding.state], finding.subject, Text(finding.told), Text(finding.advice))
+    Console().print(table)
+    return 1 if any(finding.state == "bad" for finding in findings) else 0
+
+
+async def _look(settings: Settings) -> list[Finding]:
+    return [
+        _python(),
+        _data_directory(settings),
+        await _try("PostgreSQL", lambda: _postgresql(settings)),
+        await _try("Kafka", lambda: _kafka(settings)),
+        _java_runtime(settings),
+        _node(),
+        *(_port(*port) for port in ((_API_PORT, "HTTP API"), (_FRONTEND_PORT, "web frontend"))),
+        *([_port(_KAFKA_PORT, "local Kafka")] if settings.kafka == "local" else []),
+        _terminal(),
+    ]
+
+
+async def _try(subject: str, look: Callable[[], Awaitable[str]]) -> Finding:
+    try:
+        return Finding(subject, "ok", await look())
+    except UserError as error:
+        why, _, advice = str(error).partition(". ")
+        return Finding(subject, "bad", why, advice)
+
+
+def _python() -> Finding:
+    told = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    return Finding("Python", "ok", told)
+
+
+def _data_directory(settings: Settings) -> Finding:
+    folder = settings.data_dir
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if os.access(existing, os.W_OK):
+        free = shutil.disk_usage(existing).free / 2**30
+        state: Literal["ok", "warn"] = "ok" if free > 2 else "warn"
+        return Finding("data directory", state, f"{folder}, {free:.0f} GiB free", "" if free > 2 else "make room")
+    return Finding("data directory", "bad", f"{folder} cannot be written", "choose another with --data-dir")
+
+
+async def _postgresql(settings: Settings) -> str:
+    import asyncpg
+
+    from services.store.store import unreachable
+
+    database = make_database(settings.dsn, settings.data_dir)
+    await database.start(lambda line: None)
+    try:
+        connection = await asyncpg.connect(database.dsn, database="postgres", timeout=10)
+        version = await connection.fetchval("SHOW server_version")
+        await connection.close()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
+        raise unreachable(database.dsn, error) from error
+    finally:
+        await database.stop()
+    return f"{database.label}, version {version}"
+
+
+async def _kafka(settings: Settings) -> str:
+    broker = make_broker(
+        settings.kafka,
+        data_dir=settings.data_dir,
+        cache_dir=settings.cache_dir,
+        kafka_home=settings.kafka_home,
+        security=settings.security,
+    )
+    try:
+        await broker.start(lambda line: None)
+        return broker.label
+    finally:
+        await broker.stop()
+
+
+def _java_runtime(settings: Settings) -> Finding:
+    try:
+        found = java()
+    except UserError as error:
+        needed = settings.kafka == "local"
+        return Finding("Java", "bad" if needed else "warn", "not found", str(error) if needed else "for --kafka local")
+    if settings.kafka_home is None and shutil.which("mvn") is None:
+        return Finding("Java", "warn", f"{found}, but no Maven", "install Maven or use --kafka-home, for --kafka local")
+    return Finding("Java", "ok", str(found))
+
+
+def _node() -> Finding:
+    advice = f"install Node.js {NODE_SINCE} or newer, for the web frontend"
+    try:
+        told = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.TimeoutExpired):
+        return Finding("Node.js", "warn", "not found", advice)
+    major = told.lstrip("v").partition(".")[0]
+    if major.isdigit() and int(major) >= NODE_SINCE:
+        return Finding("Node.js", "ok", told)
+    return Finding("Node.js", "warn", told or "does not run", advice)
+
+
+def _port(port: int, purpose: str) -> Finding:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return Finding(f"port {port}", "warn", "taken", f"for the {purpose}; fine if that is ours")
+    return Finding(f"port {port}", "ok", f"free for the {purpose}")
+
+
+def _terminal() -> Finding:
+    term = os.environ.get("TERM", "")
+    encoding = locale.getpreferredencoding(False)
+    width, height = shutil.get_terminal_size()
+    told = f"TERM={term or '(none)'}, {width}x{height}, {encoding}"
+    if "UTF" not in encoding.upper():
+        return Finding("terminal", "warn", told, "export LC_ALL=C.UTF-8")
+    if term in ("", "dumb"):
+        return Finding("terminal", "warn", told, "the console needs a terminal; --daemon does not")
+    if width < 80 or height < 24:
+        return Finding("terminal", "warn", told, "80x24 shows everything")
+    return Finding("terminal", "ok", told)
