@@ -1,0 +1,231 @@
+"""An engine that is not there: a console port with deterministic rows."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from domain.filters import Filter
+from domain.profile import ProfileView, Share
+from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
+from domain.verdict import Reason, ScoredTransaction, Severity, Status, Verdict
+from services.console_port import (
+    DeadLetter,
+    FeedSlice,
+    LogLine,
+    PartitionStatus,
+    Snapshot,
+    WorkerAction,
+    WorkerStatus,
+)
+
+NOON = datetime(2026, 3, 14, 12, 4, 7, 118_000, tzinfo=UTC)
+
+_MERCHANTS = (
+    ("Boulangerie Petit", "bakery", "FR", "Lyon", "18.40"),
+    ("Nordstream TV", "stream", "BE", "Ghent", "12.99"),
+    ("Casa del Libro", "books", "ES", "Madrid", "47.00"),
+    ("Grünwald Apotheke", "pharmacy", "DE", "Köln", "1234.5"),
+    ("Tokyo Hands", "retail", "JP", "Tokyo", "15800"),
+)
+
+
+def verdict(
+    detector: str,
+    score: float,
+    *,
+    threshold: float = 0.72,
+    status: Status = "ok",
+    error: str | None = None,
+    anomalous: bool = False,
+) -> Verdict:
+    """A verdict whose reasons add up to its score."""
+    reasons = (
+        Reason("amount_ratio", "amount", score * 0.62, "9 200.00", "830.00", "9 200.00 EUR, 11 times the usual 830.00"),
+        Reason("country", "location", score * 0.27, "MT", "FR, BE", "Malta, never seen; usually France or Belgium"),
+        Reason("hour", "time", score * 0.11, "03h", "9h to 19h", "at 3 in the morning, usually between 9h and 19h"),
+    )
+    return Verdict(
+        detector="enhanced" if detector == "enhanced" else "basic",
+        score=score,
+        threshold=threshold,
+        flagged=anomalous,
+        severity=Severity.of(score),
+        model_version="v12" if detector == "enhanced" else "v3",
+        status=status,
+        reasons=reasons if score else (),
+        error=error,
+    )
+
+
+def row(sequence: int, *, merchant: str | None = None, status: Status = "ok") -> ScoredTransaction:
+    """The row of that sequence: every 20th is anomalous, every 40th to both detectors."""
+    anomalous = sequence % 20 == 0 and status == "ok"
+    name, category, country, city, amount = _MERCHANTS[sequence % len(_MERCHANTS)]
+    if anomalous:
+        name, category, country, city, amount = "Sliema Coin Exchange", "crypto", "MT", "Sliema", "9200.00"
+    enhanced = (0.98, 0.83, 0.91)[sequence // 20 % 3] if anomalous else 0.02 + sequence % 7 * 0.07
+    basic = 0.77 if sequence % 40 == 0 else 0.04 + sequence % 5 * 0.08
+    return ScoredTransaction(
+        sequence=sequence,
+        transaction=Transaction(
+            transaction_id=f"t-{sequence:08}",
+            user_id=f"u-{sequence * 37 % 1000:04}",
+            amount=Decimal(amount),
+            currency="JPY" if country == "JP" else "EUR",
+            timestamp=NOON + timedelta(milliseconds=3 * sequence - 3000),
+            location=Location(country=country, city=city, latitude=45.76, longitude=4.83),
+            transaction_type="purchase",
+            merchant=Merchant(id=f"m-{sequence % 5}", name=merchant or name, category=category),
+            payment_method="card",
+            device=Device(id="d-1", type="phone", ip="203.0.113.7"),
+        ),
+        verdicts=(
+            verdict("basic", basic, threshold=0.6, status=status, anomalous=sequence % 40 == 0 and status == "ok"),
+            verdict("enhanced", enhanced, status=status, anomalous=anomalous),
+        ),
+        stored_at=NOON,
+        truth=GroundTruth(anomalous=anomalous, kind="amount_spike" if anomalous else None),
+    )
+
+
+WORKERS = (
+    WorkerStatus(name="broker", state="running", detail="in memory", since=NOON - timedelta(minutes=12)),
+    WorkerStatus(name="producer", state="running", detail="200/s", since=NOON - timedelta(minutes=12)),
+    WorkerStatus(name="detectors", state="running", detail="4 partitions", since=NOON - timedelta(minutes=12)),
+    WorkerStatus(name="frontend", state="stopped", since=NOON - timedelta(minutes=12)),
+)
+
+QUIET = Snapshot(
+    at=NOON,
+    started_at=NOON - timedelta(minutes=12, seconds=4),
+    rate=1284.0,
+    lag=0,
+    latency_p50=0.012,
+    latency_p95=0.038,
+    latency_p99=0.090,
+    writer_queue=12,
+    transactions=0,
+    flagged={"enhanced": 25, "basic": 12},
+    dead_letters=0,
+    duplicates=3,
+    late=1,
+    offset_gaps=0,
+    last_event_at=NOON,
+    last_stored_at=NOON - timedelta(milliseconds=200),
+    broker="Kafka, in memory",
+    database="PostgreSQL 18, embedded",
+    model_versions={"basic": "v3", "enhanced": "v12"},
+    workers=WORKERS,
+    partitions=tuple(PartitionStatus(number, "running", 12_400 + number, number, 3) for number in range(4)),
+)
+
+DEAD_LETTERS = (
+    DeadLetter(
+        topic="transactions",
+        partition=2,
+        offset=812,
+        reason="amount: expected a number, got 'lots'",
+        excerpt='{"transaction_id": "t-1", "amount": "lots"}',
+        stored_at=NOON,
+    ),
+    DeadLetter(
+        topic="transactions",
+        partition=0,
+        offset=97,
+        reason="not JSON: unexpected end of data",
+        excerpt='{"transaction_id"',
+        stored_at=NOON - timedelta(minutes=2),
+    ),
+)
+
+
+class FakePort:
+    """A console port over rows that a test adds."""
+
+    def __init__(self, rows: Sequence[ScoredTransaction] = (), **changes: object) -> None:
+        self.rows: list[ScoredTransaction] = []
+        self.changes = changes
+        self.missed = 0
+        self.profiles_asked: list[str] = []
+        self.profile_error: Exception | None = None
+        self.log_lines = [
+            LogLine(
+                NOON + timedelta(seconds=number), "warning" if number % 9 == 0 else "info", "writer", f"batch {number}"
+            )
+            for number in range(60)
+        ]
+        self.add(rows)
+
+    def add(self, rows: Sequence[ScoredTransaction]) -> None:
+        """Commit rows."""
+        self.rows.extend(rows)
+
+    def snapshot(self) -> Snapshot:
+        """The quiet engine with this port's changes."""
+        return msgspec.structs.replace(QUIET, transactions=len(self.rows), **self.changes)
+
+    def feed(self, after: int, limit: int) -> FeedSlice:
+        """Newest rows."""
+        newer = [row for row in self.rows if row.sequence > after]
+        return FeedSlice(tuple(newer[-limit:]), self.missed + max(0, len(newer) - limit))
+
+    def anomalies(self, after: int, limit: int) -> FeedSlice:
+        """Newest flagged rows."""
+        newer = [row for row in self.rows if row.sequence > after and row.flagged]
+        return FeedSlice(tuple(newer[-limit:]), max(0, len(newer) - limit))
+
+    def logs(self, limit: int) -> tuple[LogLine, ...]:
+        """Newest lines."""
+        return tuple(self.log_lines[-limit:])
+
+    async def profile(self, user_id: str) -> ProfileView | None:
+        """The same habits for everyone."""
+        self.profiles_asked.append(user_id)
+        if self.profile_error is not None:
+            raise self.profile_error
+        return profile(user_id)
+
+    async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
+        """Nothing is stored."""
+        return ()
+
+    async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
+        """Two of them."""
+        return DEAD_LETTERS[:limit]
+
+    async def control(self, worker: str, action: WorkerAction) -> None:
+        """There is nothing to control."""
+        raise KeyError(worker)
+
+    async def quit(self) -> None:
+        """There is nothing to stop."""
+
+
+def profile(user_id: str, seen: int = 214) -> ProfileView:
+    """A user who shops in daytime in France."""
+    return ProfileView(
+        user_id=user_id,
+        as_of=NOON,
+        seen=seen,
+        needed=30,
+        mean_amount=830.0,
+        sd_amount=120.5,
+        per_day=2.1,
+        threshold=0.72,
+        recent_amounts=(*(20.0 + number * 37 % 90 for number in range(39)), 920.0),
+        hours=tuple(0.0 if hour < 7 else (1 + hour % 6) / 60 for hour in range(24)),
+        weekdays=(0.1, 0.2, 0.1, 0.15, 0.25, 0.2, 0.0),
+        countries=(Share("FR", 190, 0.89), Share("BE", 20, 0.09), Share("ES", 4, 0.02)),
+        categories=(Share("grocery", 90, 0.42), Share("bakery", 60, 0.28), Share("books", 30, 0.14)),
+        merchants=(Share("Boulangerie Petit", 60, 0.28), Share("Casa del Libro", 30, 0.14)),
+        devices=(Share("phone", 200, 0.93), Share("desktop", 14, 0.07)),
+        payment_methods=(Share("card", 210, 0.98), Share("transfer", 4, 0.02)),
+        flagged=3,
+    )
+
+
+def rows(count: int, first: int = 1) -> list[ScoredTransaction]:
+    """Rows of consecutive sequences."""
+    return [row(sequence) for sequence in range(first, first + count)]

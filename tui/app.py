@@ -1,0 +1,139 @@
+"""The console: a Textual application over one engine."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from services.console_port import ConsolePort
+from tui import keymap
+from tui.intake import Intake
+from tui.screens.base import ConsoleScreen
+from tui.screens.health import HealthScreen
+from tui.screens.help import Help
+from tui.screens.live import LiveScreen
+from tui.screens.logs import LogsScreen
+from tui.terminal import Terminal
+from tui.themes import THEMES
+
+TERMINAL_GONE = 129
+
+
+class ConsoleApp(App[int]):
+    """The console of a running engine, which it reads through `port` only and never stops itself.
+
+    `refresh_hz` is how often it pulls; `clock` tells the time that ages are shown against; `theme` is one of
+    dark, light and ansi. It exits with 0 on `q`, with 129 when the terminal is gone.
+    """
+
+    CSS_PATH = "styles.tcss"
+    TITLE = "anomaly-tui"
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.APP]
+    COMMAND_PALETTE_BINDING = "colon"
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "live": LiveScreen,
+        "health": HealthScreen,
+        "logs": LogsScreen,
+    }
+    DEFAULT_MODE = "live"
+
+    def __init__(
+        self,
+        port: ConsolePort,
+        *,
+        refresh_hz: float = 4.0,
+        clock: Callable[[], datetime] | None = None,
+        theme: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.port = port
+        self.intake = Intake(port)
+        self.clock = clock or _now
+        self._interval = 1.0 / refresh_hz
+        self._terminal: Terminal | None = None
+        self._settling: asyncio.Task[None] | None = None
+        for known in THEMES:
+            self.register_theme(known)
+        self.theme = theme if theme in [known.name for known in THEMES] else self._usual_theme()
+        self.animation_level = "none"
+
+    def _usual_theme(self) -> str:
+        """Dark where the terminal shows 24-bit colour, else the terminal's own sixteen."""
+        return "dark" if self.console.color_system in ("truecolor", None) else "ansi"
+
+    def on_mount(self) -> None:
+        """Pull at one interval from now on."""
+        if not self.is_headless:
+            self._terminal = Terminal()
+        self.set_interval(self._interval, self.tick)
+        self.tick()
+
+    def tick(self) -> None:
+        """Pull from the engine and draw what is in front."""
+        if self._terminal is not None and self._terminal.gone:
+            self.exit(TERMINAL_GONE)
+            return
+        self.intake.pull()
+        self.settle()
+
+    def settle(self) -> None:
+        """Bring the windows up to date and draw; what takes longer than a slice goes on between other work."""
+        if not self.intake.step() and (self._settling is None or self._settling.done()):
+            self._settling = asyncio.create_task(self._settle())
+        self.draw()
+
+    async def _settle(self) -> None:
+        done = False
+        while not done:
+            await asyncio.sleep(0)
+            done = self.intake.step()
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw the screen in front, if it is one that lives on the intake."""
+        screen = self.screen_stack[0] if self.screen_stack else None
+        if isinstance(screen, ConsoleScreen) and screen.is_mounted:
+            screen.draw(self.clock())
+
+    def action_show_screen(self, name: str) -> None:
+        """Bring another screen to the front."""
+        self.switch_mode(name)
+
+    def action_next_theme(self) -> None:
+        """Go through dark, light and ansi."""
+        names = [theme.name for theme in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.call_after_refresh(self.draw)
+
+    def action_help(self) -> None:
+        """Every key, and the filter language."""
+        self.push_screen(Help())
+
+    def action_leave(self) -> None:
+        """Leave the console; whoever started it decides what becomes of the engine."""
+        self.exit(0)
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Every action of the screen in front, and of the application, by its description."""
+        for binding in (*keymap.APP, *(keymap.LIVE if isinstance(screen, LiveScreen) else ())):
+            if binding.action == "command_palette" or binding.id == "app.interrupt":
+                continue
+            yield SystemCommand(
+                binding.description.capitalize(),
+                f"key {keymap.shown_key(binding)}",
+                self._run(screen, binding.action),
+            )
+
+    def _run(self, screen: Screen[Any], action: str) -> Callable[[], None]:
+        async def run() -> None:
+            await screen.run_action(action if hasattr(screen, f"action_{action.split('(')[0]}") else f"app.{action}")
+
+        return lambda: screen.call_next(run)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,172 @@
+"""The columns of the feeds: which ones fit a width, and what a row says in them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from rich.segment import Segment
+from rich.style import Style
+
+from domain.verdict import ScoredTransaction
+from tui import cells
+from tui.themes import Palette
+
+ColumnName = str
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column at least `least` and at most `most` cells wide; the lower its `rank`, the later it is dropped."""
+
+    name: ColumnName
+    least: int
+    most: int
+    rank: int
+    right: bool = False
+
+
+FEED = (
+    Column("time", 8, 12, 2),
+    Column("user", 8, 14, 1),
+    Column("amount", 10, 14, 0, right=True),
+    Column("cur", 3, 3, 4),
+    Column("merchant", 12, 26, 5),
+    Column("cc", 2, 2, 6),
+    Column("score", 5, 5, 3),
+    Column("why", 8, 200, 7),
+)
+ANOMALIES = (
+    Column("sev", 4, 4, 2),
+    Column("time", 8, 8, 3),
+    Column("user", 8, 14, 1),
+    Column("amount", 10, 14, 0, right=True),
+    Column("cur", 3, 3, 6),
+    Column("merchant", 10, 26, 5),
+    Column("cc", 2, 2, 7),
+    Column("score", 5, 5, 4),
+    Column("by", 4, 4, 9),
+    Column("why", 8, 200, 8),
+)
+
+_WHY_ROOM = 10
+_GROWTH = ("time", "merchant", "user", "amount", "sev", "cur", "cc", "score", "by", "why")
+
+Placed = tuple[tuple[Column, int], ...]
+
+
+def place(columns: tuple[Column, ...], width: int) -> Placed:
+    """The columns that fit `width` cells with one cell between them, in their order, with their widths."""
+    kept: list[Column] = []
+    used = 0
+    for column in sorted(columns, key=lambda column: column.rank):
+        if used + column.least + bool(kept) > width:
+            break
+        used += column.least + bool(kept)
+        kept.append(column)
+    if not kept:
+        return ((min(columns, key=lambda column: column.rank), width),) if width > 0 else ()
+    widths = {column.name: column.least for column in kept}
+    spare = width - used
+    explained = any(column.name == "why" for column in kept)
+    for column in sorted(kept, key=lambda column: _GROWTH.index(column.name)):
+        room = spare if column.name in ("why", "time") or not explained else max(0, spare - _WHY_ROOM)
+        grown = min(room, column.most - column.least)
+        widths[column.name] += grown
+        spare -= grown
+    return tuple((column, widths[column.name]) for column in columns if column in kept)
+
+
+def header(placed: Placed) -> str:
+    """The column names, aligned as their cells are."""
+    return " ".join(cells.fit(column.name, width, column.right) for column, width in placed)
+
+
+@dataclass(frozen=True)
+class RowStyle:
+    """What the cells of a row need besides the row."""
+
+    palette: Palette
+    base: Style
+    today: datetime | None
+
+
+_Cell = Callable[[ScoredTransaction, int, RowStyle], tuple[str, Style]]
+
+
+def _time(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    return cells.clock(row.transaction.timestamp, style.today, width), style.palette.dim
+
+
+def _user(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    return row.transaction.user_id, Style.null()
+
+
+def _amount(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    transaction = row.transaction
+    ink = style.palette.strong if row.flagged else Style.null()
+    return cells.money(transaction.amount, transaction.currency, width), ink
+
+
+def _currency(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    return row.transaction.currency, style.palette.dim
+
+
+def _merchant(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    merchant = row.transaction.merchant
+    name = merchant.name or merchant.id
+    if name and merchant.category and width >= len(name) + len(merchant.category) + 3:
+        return f"{name} · {merchant.category}", Style.null()
+    return name or merchant.category or "", Style.null()
+
+
+def _country(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    return row.transaction.location.country or "", Style.null()
+
+
+def _score(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    verdict = cells.headline(row)
+    if verdict is None:
+        return "    -", style.palette.dim
+    value = "err" if verdict.status == "error" else cells.score(verdict.score)
+    return f"{cells.mark(verdict)} {value}", style.palette.of(verdict)
+
+
+def _severity(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    verdict = cells.headline(row)
+    return (cells.SEVERITY_NAMES[verdict.severity] if verdict else "", style.palette.of(verdict))
+
+
+def _by(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    return cells.flagged_by(row), style.palette.dim
+
+
+def _why(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    verdict = cells.headline(row)
+    if verdict is None or (verdict.status == "ok" and not verdict.flagged and verdict.score < 0.5):
+        return "", Style.null()
+    return cells.why(verdict, width), Style.null() if verdict.flagged else style.palette.dim
+
+
+_CELLS: dict[ColumnName, _Cell] = {
+    "time": _time,
+    "user": _user,
+    "amount": _amount,
+    "cur": _currency,
+    "merchant": _merchant,
+    "cc": _country,
+    "score": _score,
+    "sev": _severity,
+    "by": _by,
+    "why": _why,
+}
+
+
+def segments(row: ScoredTransaction, placed: Placed, style: RowStyle) -> list[Segment]:
+    """The row as segments, each with an explicit style."""
+    drawn: list[Segment] = []
+    for column, width in placed:
+        text, ink = _CELLS[column.name](row, width, style)
+        if drawn:
+            drawn.append(Segment(" ", style.base))
+        drawn.append(Segment(cells.fit(text, width, column.right), style.base + ink))
+    return drawn

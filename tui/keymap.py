@@ -1,0 +1,80 @@
+"""Every key, in one place: what it does, where, and the id under which it can be remapped."""
+
+from textual.binding import Binding
+
+APP = (
+    Binding("1", "show_screen('live')", "Live", id="screen.live", show=False),
+    Binding("4", "show_screen('health')", "Health", id="screen.health", show=False),
+    Binding("5", "show_screen('logs')", "Logs", id="screen.logs", show=False),
+    Binding("t", "next_theme", "theme", id="app.theme", show=False),
+    Binding("question_mark", "help", "help", id="app.help", key_display="?", show=False),
+    Binding("colon", "command_palette", "palette", id="app.palette", key_display=":", show=False),
+    Binding("q", "leave", "quit", id="app.quit", show=False),
+    Binding("ctrl+c", "leave", "quit", id="app.interrupt", show=False),
+)
+LIVE = (
+    Binding("slash", "filter", "filter", id="feed.filter", key_display="/", show=False),
+    Binding("n", "match(1)", "next match", id="feed.next_match", show=False),
+    Binding("N", "match(-1)", "previous match", id="feed.previous_match", show=False),
+    Binding("space", "freeze", "freeze", id="feed.freeze", show=False),
+    Binding("f", "follow", "follow the newest", id="feed.follow", show=False),
+    Binding("j,down", "move(1)", "down", id="feed.down", show=False),
+    Binding("k,up", "move(-1)", "up, releases follow", id="feed.up", show=False),
+    Binding("g,home", "top", "top", id="feed.top", show=False),
+    Binding("G,end", "end", "end, follows again", id="feed.end", show=False),
+    Binding("pagedown,ctrl+d", "page(1)", "page down", id="feed.page_down", show=False),
+    Binding("pageup,ctrl+u", "page(-1)", "page up", id="feed.page_up", show=False),
+    Binding(
+        "left_square_bracket",
+        "anomaly(-1)",
+        "previous anomaly",
+        id="feed.previous_anomaly",
+        key_display="[",
+        show=False,
+    ),
+    Binding("right_square_bracket", "anomaly(1)", "next anomaly", id="feed.next_anomaly", key_display="]", show=False),
+    Binding("tab", "other_list", "feed or anomalies", id="feed.other_list", show=False),
+    Binding("enter", "open", "open the transaction", id="feed.open", show=False),
+    Binding("escape", "back", "back; clears the filter", id="feed.back", show=False),
+    Binding("x", "toggle_why", "explain the score", id="feed.why", show=False),
+    Binding("u", "toggle_user", "the user's profile", id="feed.user", show=False),
+)
+FILTER = (Binding("escape", "cancel", "leave the filter as it was", id="filter.cancel", show=False),)
+READING = (
+    Binding("j,down", "read(1)", "down", id="text.down", show=False),
+    Binding("k,up", "read(-1)", "up", id="text.up", show=False),
+    Binding("g,home", "read_edge(False)", "top", id="text.top", show=False),
+    Binding("G,end", "read_edge(True)", "end", id="text.end", show=False),
+    Binding("pagedown,ctrl+d", "read_page(1)", "page down", id="text.page_down", show=False),
+    Binding("pageup,ctrl+u", "read_page(-1)", "page up", id="text.page_up", show=False),
+)
+MODAL = (
+    *READING,
+    Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
+)
+
+SCREENS = {"1": "Live", "4": "Health", "5": "Logs"}
+"""The screens that exist, by the key that opens them."""
+
+LIVE_HINTS = (
+    ("?", "help"),
+    ("/", "filter"),
+    ("space", "freeze"),
+    ("f", "follow"),
+    ("⏎", "open"),
+    ("x", "why"),
+    ("u", "user"),
+    ("[ ]", "anomalies"),
+    (":", "palette"),
+    ("t", "theme"),
+    ("q", "quit"),
+)
+READING_HINTS = (("?", "help"), ("j k", "scroll"), ("1", "live"), (":", "palette"), ("t", "theme"), ("q", "quit"))
+
+
+def shown_key(binding: Binding) -> str:
+    """The keys of a binding as a person would name them."""
+    names = {"escape": "Esc", "enter": "Enter", "pagedown": "PgDn", "pageup": "PgUp", "down": "↓", "up": "↑"}
+    if binding.key_display:
+        return binding.key_display
+    return " ".join(names.get(key, key.replace("ctrl+", "^")) for key in binding.key.split(","))

@@ -1,0 +1,71 @@
+"""What panes share: the rule they begin with, and a pane of text that redraws only when its text changes."""
+
+from rich.style import Style
+from rich.text import Text
+from textual.widget import Widget
+
+from tui import cells
+from tui.themes import Palette, palette
+
+_palettes: dict[str, Palette] = {}
+
+
+def palette_of(widget: Widget) -> Palette:
+    """The styles of the theme that `widget` is drawn in."""
+    theme = widget.app.current_theme
+    found = _palettes.get(theme.name)
+    if found is None:
+        found = _palettes[theme.name] = palette(theme)
+    return found
+
+
+def rule(
+    title: str, status: str, width: int, palette: Palette, *, focused: bool = False, alarm: bool = False
+) -> list[tuple[str, Style]]:
+    """A horizontal rule of `width` cells with a title at its left and a status at its right."""
+    if width < 6:
+        return [("─" * max(0, width), palette.dim)]
+    left = cells.fit(title, min(cells.width(title), width - 4))
+    room = width - cells.width(left) - 4
+    right = cells.fit(status, min(cells.width(status), max(0, room - 4))) if status and room > 6 else ""
+    line = palette.title if focused else palette.dim
+    parts = [("━ " if focused else "─ ", line), (left, palette.title if not alarm else palette.bad)]
+    fill = width - 3 - cells.width(left) - (cells.width(right) + 3 if right else 0)
+    parts.append((" " + ("━" if focused else "─") * fill, line))
+    if right:
+        parts += [(f" {right} ", palette.bad if alarm else palette.dim), ("━" if focused else "─", line)]
+    return parts
+
+
+def line(*parts: tuple[str, Style] | str, width: int) -> Text:
+    """One line of styled parts, sanitised and cropped to `width` cells."""
+    text = Text(no_wrap=True, end="")
+    room = width
+    for part in parts:
+        words, style = (part, Style.null()) if isinstance(part, str) else part
+        if room <= 0:
+            break
+        shown = cells.fit(words, min(cells.width(words), room))
+        room -= cells.width(shown)
+        text.append(shown, style)
+    return text
+
+
+class TextPane(Widget):
+    """A pane of lines, drawn from the top and cut at its height."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._text = Text()
+
+    def show(self, lines: list[Text]) -> None:
+        """Show these lines; nothing is drawn again when they are the same."""
+        text = Text("\n", no_wrap=True, end="").join(lines[: max(1, self.size.height)])
+        text.no_wrap = True
+        if text != self._text or text.spans != self._text.spans:
+            self._text = text
+            self.refresh()
+
+    def render(self) -> Text:
+        """The lines."""
+        return self._text

@@ -1,0 +1,130 @@
+"""Rows held by the console: a bounded ring, and a filtered window on it that is brought up to date in slices."""
+
+import time
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+
+from domain.filters import EVERYTHING, Filter
+from domain.verdict import ScoredTransaction
+
+CAPACITY = 50_000
+SLICE_SECONDS = 0.002
+_COMPACT_AT = 1024
+CHECK_CLOCK_EVERY = 64
+_sequence = attrgetter("sequence")
+
+
+class Ring:
+    """The newest `capacity` rows, ascending by sequence, indexed from the oldest."""
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.capacity = capacity
+        self.total = 0
+        self._rows: list[ScoredTransaction] = []
+        self._start = 0
+
+    def __len__(self) -> int:
+        return len(self._rows) - self._start
+
+    def __getitem__(self, index: int) -> ScoredTransaction:
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        return self._rows[self._start + index]
+
+    def append(self, row: ScoredTransaction) -> None:
+        """Add the newest row; the oldest leaves a full ring."""
+        self._rows.append(row)
+        self.total += 1
+        if len(self) > self.capacity:
+            self._start += 1
+            self._compact()
+
+    def extend(self, rows: Iterable[ScoredTransaction]) -> None:
+        """Append rows, oldest first."""
+        for row in rows:
+            self.append(row)
+
+    def index(self, sequence: int) -> int:
+        """Where the first row at or above `sequence` is; `len(self)` when there is none."""
+        return bisect_left(self._rows, sequence, lo=self._start, key=_sequence) - self._start
+
+    def drop_before(self, sequence: int) -> None:
+        """Drop the rows below `sequence`."""
+        self._start += self.index(sequence)
+        self._compact()
+
+    def clear(self) -> None:
+        """Drop every row."""
+        self._rows.clear()
+        self._start = 0
+
+    def _compact(self) -> None:
+        if self._start >= _COMPACT_AT:
+            del self._rows[: self._start]
+            self._start = 0
+
+
+class Window:
+    """The rows of a ring that match a filter.
+
+    New rows are tested once each, by `step`. A frozen window keeps what it shows, however much arrives.
+    `version` changes whenever what it shows may have changed.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self.ring = Ring(capacity)
+        self.rows = Ring(capacity)
+        self.filter: Filter = EVERYTHING
+        self.filter_text = ""
+        self.version = 0
+        self._tested = 0
+        self._frozen_at: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether it keeps what it shows."""
+        return self._frozen_at is not None
+
+    @property
+    def pending(self) -> int:
+        """Rows that arrived and were not tested yet; while frozen, what waits to be shown."""
+        return self.ring.total - self._tested
+
+    def freeze(self, frozen: bool) -> None:
+        """Keep what is shown now, or let it move again."""
+        self._frozen_at = self.ring.total if frozen else None
+        self.version += 1
+
+    def apply(self, text: str, filter: Filter) -> None:
+        """Show what matches `filter`, which was written as `text`; the window fills again by `step`."""
+        self.filter = filter
+        self.filter_text = text
+        self.rows.clear()
+        self._tested = 0
+        self.version += 1
+
+    def step(self, budget: float = SLICE_SECONDS, clock: Callable[[], float] = time.perf_counter) -> bool:
+        """Test untested rows for `budget` seconds; False when some are left."""
+        end = self.ring.total if self._frozen_at is None else self._frozen_at
+        evicted = self.ring.total - len(self.ring)
+        position = max(self._tested, evicted)
+        if position >= end:
+            self._tested = max(self._tested, end)
+            return True
+        self.rows.drop_before(self.ring[0].sequence)
+        self.version += 1
+        deadline = clock() + budget
+        everything = self.filter is EVERYTHING
+        while position < end:
+            row = self.ring[position - evicted]
+            if everything or self.filter.matches(row):
+                self.rows.append(row)
+            position += 1
+            if position % CHECK_CLOCK_EVERY == 0 and clock() > deadline:
+                break
+        self._tested = position
+        return position == end

@@ -1,0 +1,56 @@
+"""The Logs screen: the engine's newest log lines."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.binding import BindingType
+from textual.widget import Widget
+
+from services.console_port import LogLine
+from tui import cells, keymap
+from tui.panes import line, palette_of
+from tui.reading import Reading, ReadingScreen
+from tui.screens.base import ConsoleScreen
+from tui.themes import Palette
+
+_LINES = 500
+
+
+def log_line(entry: LogLine, width: int, palette: Palette) -> Text:
+    """One log event in one line."""
+    level = entry.level.lower()
+    inks = {"critical": palette.bad, "error": palette.bad, "warning": palette.warn, "info": palette.good}
+    return line(
+        (f" {entry.at:%H:%M:%S} ", palette.dim),
+        (cells.fit(level, 8), inks.get(level, palette.dim)),
+        (f" {cells.fit(entry.source, 12)} ", palette.dim),
+        (entry.message, Style.null()),
+        width=width,
+    )
+
+
+class LogsScreen(ReadingScreen, ConsoleScreen):
+    """Log lines, newest last. Scrolling up holds them still; the end follows again."""
+
+    NAME = "Logs"
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.READING]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: tuple[LogLine, ...] = ()
+
+    def body(self) -> Iterable[Widget]:
+        """One text."""
+        yield Reading(id="logs-text", tail=True)
+
+    def draw_body(self, now: datetime) -> None:
+        """The newest lines while following, else those that were there."""
+        reading, palette = self.query_one(Reading), palette_of(self)
+        if reading.following:
+            self._entries = self.console_app.port.logs(_LINES)
+        width = reading.size.width
+        lines = [log_line(entry, width, palette) for entry in self._entries]
+        reading.show(lines or [line((" no log lines yet", palette.dim), width=width)])

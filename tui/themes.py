@@ -1,0 +1,120 @@
+"""Themes, and the styles that lines and strips are drawn with."""
+
+from dataclasses import dataclass
+
+from rich.style import Style
+from textual.color import Color
+from textual.theme import BUILTIN_THEMES, Theme
+
+from domain.verdict import Severity, Verdict
+
+THEMES = (
+    Theme(
+        name="dark",
+        primary="#5fafff",
+        secondary="#87d7d7",
+        accent="#5fafff",
+        warning="#e5b567",
+        error="#ff6b6b",
+        success="#7fca7f",
+        foreground="#d8dee6",
+        background="#10141a",
+        surface="#161b22",
+        panel="#1f2630",
+        dark=True,
+        variables={"dim": "#7d8896", "cursor": "#26384d"},
+    ),
+    Theme(
+        name="light",
+        primary="#0b5cad",
+        secondary="#0f6f70",
+        accent="#0b5cad",
+        warning="#8a5a00",
+        error="#b3202c",
+        success="#1f7a33",
+        foreground="#1d232b",
+        background="#fafafa",
+        surface="#f1f3f5",
+        panel="#e4e8ec",
+        dark=False,
+        variables={"dim": "#66707c", "cursor": "#cfe3f7"},
+    ),
+    Theme(
+        name="ansi",
+        ansi=True,
+        primary="ansi_blue",
+        secondary="ansi_cyan",
+        accent="ansi_cyan",
+        warning="ansi_yellow",
+        error="ansi_red",
+        success="ansi_green",
+        foreground="ansi_default",
+        background="ansi_default",
+        surface="ansi_default",
+        panel="ansi_default",
+        boost="ansi_default",
+        dark=True,
+        variables=BUILTIN_THEMES["ansi-dark"].variables | {"dim": "ansi_default", "cursor": "ansi_default"},
+    ),
+)
+"""The three themes, in the order in which `t` goes through them."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Styles by what they mean. `base` carries foreground and background; the others only add to it."""
+
+    base: Style
+    dim: Style
+    strong: Style
+    title: Style
+    good: Style
+    warn: Style
+    bad: Style
+    cursor: Style
+    bar: Style
+    critical: Style
+    suspicious: Style
+    unusual: Style
+
+    def of(self, verdict: Verdict | None) -> Style:
+        """How a verdict is coloured; what is not flagged stays plain."""
+        if verdict is None:
+            return self.dim
+        if verdict.status == "error":
+            return self.bad
+        if not verdict.flagged:
+            return Style.null()
+        return self.severity(verdict.severity)
+
+    def severity(self, severity: Severity) -> Style:
+        """The colour of a severity."""
+        if severity is Severity.CRITICAL:
+            return self.critical
+        return self.suspicious if severity is Severity.SUSPICIOUS else self.unusual
+
+
+def palette(theme: Theme) -> Palette:
+    """The styles of a theme."""
+
+    def ink(color: str | None, *, bold: bool | None = None, dim: bool | None = None) -> Style:
+        return Style(color=Color.parse(color or "ansi_default").rich_color, bold=bold, dim=dim)
+
+    def paper(color: str | None) -> Style:
+        return Style(bgcolor=Color.parse(color or "ansi_default").rich_color)
+
+    quiet = ink(theme.variables["dim"], dim=True) if theme.ansi else ink(theme.variables["dim"])
+    return Palette(
+        base=ink(theme.foreground) + paper(theme.background),
+        dim=quiet,
+        strong=Style(bold=True),
+        title=ink(theme.primary, bold=True),
+        good=ink(theme.success),
+        warn=ink(theme.warning),
+        bad=ink(theme.error, bold=True),
+        cursor=Style(reverse=True) if theme.ansi else paper(theme.variables["cursor"]),
+        bar=ink(theme.secondary),
+        critical=ink(theme.error, bold=True),
+        suspicious=ink(theme.warning, bold=True),
+        unusual=ink(theme.warning),
+    )
