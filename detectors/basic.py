@@ -1,8 +1,8 @@
 """The basic detector: an isolation forest on a transaction's own fields, without any history of its user."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC
-from math import cos, log, nan, pi, sin
+from math import cos, expm1, log, nan, pi, sin
 
 import msgspec
 import numpy as np
@@ -63,6 +63,7 @@ class BasicModel:
         self._parameters = parameters
         self._threshold = public_score(rarity_of_rate(parameters.alert_rate))
         self._forest = parameters.fitted.forest.forest() if parameters.fitted else None
+        self._log_shares = _logs(parameters.fitted.shares) if parameters.fitted else ()
 
     @classmethod
     def warming(cls) -> "BasicModel":
@@ -81,7 +82,7 @@ class BasicModel:
         if not history:
             raise ValueError("a basic model needs at least one transaction of history")
         shares = tuple(Frequencies.fit(values) for values in zip(*map(_words, history), strict=True))
-        raw = _raw(history, shares)
+        raw = _raw(history, _logs(shares))
         typical = tuple(_typical(column) for column in raw.T)
         X = _filled(raw, typical)
         forest = Forest.fit(X, seed)
@@ -110,20 +111,17 @@ class BasicModel:
             return []
         if fitted is None or forest is None:
             return [self._verdict(0.0, (), "warming")] * len(transactions)
-        X = _filled(_raw(transactions, fitted.shares), fitted.typical)
+        X = _filled(_raw(transactions, self._log_shares), fitted.typical)
         anomaly = forest.score(X)
-        scores = [public_score(fitted.calibration.rarity(value)) for value in anomaly.tolist()]
-        told = [index for index, score in enumerate(scores) if score >= 0.5]
-        shares = dict(zip(told, _shares(forest, X[told], anomaly[told], fitted.typical), strict=True))
-        distances = (np.abs(X - fitted.typical) / fitted.spread).tolist()
-        return [
-            self._verdict(
-                score,
-                _told(score, shares[index], transaction) if index in shares else _brief(score, distances[index]),
-                "ok",
-            )
-            for index, (score, transaction) in enumerate(zip(scores, transactions, strict=True))
-        ]
+        scores = [public_score(rarity) for rarity in fitted.calibration.rarities(anomaly).tolist()]
+        odd = [index for index, score in enumerate(scores) if score >= 0.5]
+        shares = dict(zip(odd, _shares(forest, X[odd], anomaly[odd], fitted.typical), strict=True))
+        verdicts = []
+        for index, (score, oddest) in enumerate(zip(scores, _oddest(X, fitted), strict=True)):
+            told = shares.get(index)
+            reasons = _brief(score, *oddest) if told is None else _told(score, told, transactions[index], fitted)
+            verdicts.append(self._verdict(score, reasons, "ok"))
+        return verdicts
 
     def _verdict(self, score: float, reasons: tuple[Reason, ...], status: Status) -> Verdict:
         return Verdict(
@@ -138,7 +136,11 @@ class BasicModel:
         )
 
 
+_WORDS = ("category", "payment_method", "transaction_type", "device_type", "country")
+
+
 def _words(transaction: Transaction) -> tuple[str | None, ...]:
+    """The values of `_WORDS`."""
     return (
         transaction.merchant.category,
         transaction.payment_method,
@@ -148,9 +150,19 @@ def _words(transaction: Transaction) -> tuple[str | None, ...]:
     )
 
 
-def _raw(transactions: Sequence[Transaction], shares: tuple[Frequencies, ...]) -> NDArray[np.float64]:
+_LogShares = tuple[tuple[dict[str | None, float], float], ...]
+
+
+def _logs(shares: tuple[Frequencies, ...]) -> _LogShares:
+    """For each word field the log of every value's share, NaN for a missing one, and the log for unseen values."""
+    return tuple(
+        ({None: nan} | {word: log(share) for word, share in of.share.items()}, log(of.unseen)) for of in shares
+    )
+
+
+def _raw(transactions: Sequence[Transaction], log_shares: _LogShares) -> NDArray[np.float64]:
     """The columns of `FEATURES`, shape (n, 10); NaN where a field is missing."""
-    lookups = [(of.share, of.unseen) for of in shares]
+    (categories, c0), (payment_methods, p0), (types, t0), (devices, d0), (countries, l0) = log_shares
     rows = []
     for transaction in transactions:
         time = transaction.timestamp.timestamp()
@@ -160,10 +172,11 @@ def _raw(transactions: Sequence[Transaction], shares: tuple[Frequencies, ...]) -
                 signed_log(amount),
                 *_HOURS[int(time // 900) % 96],
                 *_WEEKDAYS[(int(time // 86_400) + 3) % 7],
-                *[
-                    nan if word is None else log(share.get(word, unseen))
-                    for word, (share, unseen) in zip(_words(transaction), lookups, strict=True)
-                ],
+                categories.get(transaction.merchant.category, c0),
+                payment_methods.get(transaction.payment_method, p0),
+                types.get(transaction.transaction_type, t0),
+                devices.get(transaction.device.type, d0),
+                countries.get(transaction.location.country, l0),
             )
         )
     return np.array(rows)
@@ -194,41 +207,53 @@ def _shares(
     return fall
 
 
-def _brief(score: float, distances: list[float]) -> tuple[Reason, ...]:
-    """The two columns farthest from typical, by distance, without sentences."""
-    first = max(distances)
-    column = distances.index(first)
-    if first <= 0.0:
-        return (Reason(*FEATURES[column], score),)
-    distances[column] = 0.0
-    second = max(distances)
-    part = score * first / (first + second)
-    return (Reason(*FEATURES[column], part), Reason(*FEATURES[distances.index(second)], score - part))
+def _oddest(X: NDArray[np.float64], fitted: _Fitted) -> Iterator[tuple[int, int, float]]:
+    """Of each row the two columns farthest from typical, and the first one's part of their distances."""
+    distances = np.abs(X - fitted.typical) / fitted.spread
+    rows = np.arange(len(X))
+    first = distances.argmax(axis=1)
+    most = distances[rows, first]
+    distances[rows, first] = -1.0
+    second = distances.argmax(axis=1)
+    both = most + distances[rows, second]
+    parts = np.divide(most, both, out=np.ones(len(X)), where=both > 0.0)
+    return zip(first.tolist(), second.tolist(), parts.tolist(), strict=True)
 
 
-def _told(score: float, shares: list[float], transaction: Transaction) -> tuple[Reason, ...]:
+def _brief(score: float, first: int, second: int, part: float) -> tuple[Reason, ...]:
+    """The two columns of `_oddest`, without sentences; together they carry the whole score."""
+    if part == 1.0:
+        return (Reason(*FEATURES[first], score),)
+    return (Reason(*FEATURES[first], score * part), Reason(*FEATURES[second], score - score * part))
+
+
+def _told(score: float, shares: list[float], transaction: Transaction, fitted: _Fitted) -> tuple[Reason, ...]:
     """Every field with a share, strongest first, in sentences; the strongest takes the rounding."""
     total = sum(shares)
     order = sorted((index for index, share in enumerate(shares) if share > 0.0), key=lambda i: -shares[i])
     if not order:
-        return (_sentence("amount", score, transaction),)
-    others = [_sentence(_NAMES[index], score * shares[index] / total, transaction) for index in order[1:]]
+        return (_sentence("amount", score, transaction, fitted),)
+    others = [_sentence(_NAMES[index], score * shares[index] / total, transaction, fitted) for index in order[1:]]
     left = score - sum(reason.contribution for reason in others)
-    return (_sentence(_NAMES[order[0]], left, transaction), *others)
+    return (_sentence(_NAMES[order[0]], left, transaction, fitted), *others)
 
 
-def _sentence(name: str, contribution: float, transaction: Transaction) -> Reason:
-    moment = transaction.timestamp.astimezone(UTC)
-    category, payment_method, transaction_type, device_type, country = _words(transaction)
-    observed = {
-        "amount": f"{transaction.amount:,.2f} {transaction.currency}",
-        "hour": f"{moment:%H:%M} UTC",
-        "weekday": f"{moment:%A}",
-        "category": category or "",
-        "payment_method": payment_method or "",
-        "transaction_type": transaction_type or "",
-        "device_type": device_type or "",
-        "country": country or "",
-    }[name]
-    text = f"{observed} is unusual among all transactions with these fields"
-    return Reason(name, _FACTORS[name], contribution, observed, "", text)
+def _sentence(name: str, contribution: float, transaction: Transaction, fitted: _Fitted) -> Reason:
+    """The reason in words: what was observed, and what is usual among all transactions."""
+    expected = ""
+    if name == "amount":
+        usual = expm1(fitted.typical[0]) / EUR_PER_UNIT.get(transaction.currency, 1.0)
+        observed = f"{transaction.amount:,.2f} {transaction.currency}"
+        expected = f"{usual:,.2f} {transaction.currency}"
+        text = f"{observed}, where {expected} is typical"
+    elif name in ("hour", "weekday"):
+        moment = transaction.timestamp.astimezone(UTC)
+        observed = f"{moment:%H:%M} UTC" if name == "hour" else f"{moment:%A}"
+        text = f"{observed}, rare together with the other fields"
+    else:
+        field = _WORDS.index(name)
+        shares = fitted.shares[field]
+        observed = _words(transaction)[field] or ""
+        expected = next(iter(shares.share), "")
+        text = f"{observed}, {shares.share.get(observed, shares.unseen):.1%} of all transactions, mostly {expected}"
+    return Reason(name, _FACTORS[name], contribution, observed, expected, text)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 CELLS = 256
 BULK = 0.25
 TAIL = 0.99
+TRUSTED = 0.95
 
 
 class Calibration(msgspec.Struct, frozen=True, array_like=True):
@@ -27,16 +28,24 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
     table: tuple[float, ...]
 
     @classmethod
-    def fit(cls, values: NDArray[np.float64], floor: float) -> Self:
+    def fit(cls, values: NDArray[np.float64], floor: float, *, decades: float | None = None) -> Self:
         """Calibrate on `values`, shape (n,); infinite ones are left out as missing.
 
         `floor` is the least mean excess the tail may have, in the feature's unit: it keeps a feature that
         was constant in history from calling the first other value infinitely rare.
+
+        With `decades` the values are logarithms of a probability themselves, of the user's own habits: beyond
+        `TRUSTED` of history each unit of `value` above `decades` is one unit of rarity, whatever history shows
+        there. A new device is rare for a user who never changed it, however many frauds history had.
         """
         known = np.sort(values[np.isfinite(values)])
         if not known.size:
             known = np.zeros(1)
-        lower, upper = (float(x) for x in np.quantile(known, (BULK, TAIL), method="lower"))
+        lower, upper = (
+            float(x) for x in np.quantile(known, (BULK, TAIL if decades is None else TRUSTED), method="lower")
+        )
+        if decades is not None:
+            upper = max(upper, decades)
         edges = np.linspace(lower, upper, CELLS + 1)
         above = known.size - np.searchsorted(known, edges, side="left")
         table = -np.log10((above + 1) / (known.size + 1))
@@ -48,7 +57,7 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
             upper=upper,
             per_cell=CELLS / (upper - lower) if upper > lower else 0.0,
             at_upper=float(table[-1]),
-            tail=1.0 / (scale * log(10)),
+            tail=1.0 / (scale * log(10)) if decades is None else 1.0,
             table=tuple(table.tolist()),
         )
 
@@ -62,3 +71,13 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         cell = int(cells)
         start = self.table[cell]
         return start + (cells - cell) * (self.table[cell + 1] - start)
+
+    def rarities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The rarity of each value, shape (n,)."""
+        inside = np.clip(values, self.lower, self.upper)
+        cells = (inside - self.lower) * self.per_cell
+        cell = np.minimum(cells.astype(np.int64), CELLS - 1)
+        table = np.array(self.table)
+        found = table[cell] + (cells - cell) * (table[cell + 1] - table[cell])
+        beyond = self.at_upper + (values - self.upper) * self.tail
+        return np.where(values >= self.upper, beyond, np.where(values > self.lower, found, 0.0))

@@ -7,13 +7,15 @@ fits (population and calibration tables) is frozen; what moves with each event i
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.calibration import Calibration
-from detectors.features import FEATURES, MISSING, Expectation, expectation, learn, measure
-from detectors.population import DAY, Population
+from detectors.features import FEATURES, Expectation, expectation, learn, measure, spend_span
+from detectors.population import Population
 from detectors.reasons import brief, full
 from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
@@ -24,6 +26,9 @@ from domain.verdict import Severity, Verdict
 WARMED_UP = 10
 """Transactions a user must have before the features of that user help to calibrate a model."""
 
+FENCE = 0.001
+"""The tail probability beyond which history is looked at for a surplus of anomalies."""
+
 MEMORY_FLOOR, MEMORY_STEP = 1.5, 4.0
 BAR_STEP, BAR_LOW, BAR_HIGH = 0.25, -0.5, 100.0
 """How far a flag raises its user's threshold, in units of rarity, and the limits of that; a transaction that is
@@ -31,19 +36,25 @@ not flagged lowers it by the alert rate's share of the step. Source: Gibbs and C
 inference under distribution shift", NeurIPS 2021: in the long run each user is flagged at the alert rate,
 wherever the user's habits have moved."""
 
-BAR_CHASE, BAR_DECAY = 0.1, 0.01
+BAR_CHASE, BAR_DECAY, BAR_ROOM = 0.1, 0.05, 1.0
 """Beyond the source: a raised threshold also follows a tenth of the excess (of at most 10), so that a user who
-moved for good is learnt again within weeks, and loses a hundredth with each transaction that is not flagged."""
+moved for good is learnt again within weeks; and each transaction that is not flagged takes away 5 % of what it
+stands more than `BAR_ROOM` above that transaction, so that an episode's end is noticed, but not a lasting habit's
+every ripple flagged."""
+
+
+class _Tables(msgspec.Struct, frozen=True):
+    features: tuple[Calibration, ...]
+    combined: Calibration
+    memory: Calibration
+    final: Calibration
 
 
 class _Parameters(msgspec.Struct, frozen=True):
     version: str
     alert_rate: float
     population: Population
-    features: tuple[Calibration, ...] = ()
-    combined: Calibration | None = None
-    memory: Calibration | None = None
-    final: Calibration | None = None
+    tables: _Tables | None = None
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -76,21 +87,15 @@ class EnhancedModel:
             raise ValueError("an enhanced model needs at least one transaction of history")
         rows = rows_of(history)
         population = Population.fit(rows)
-        values, seen = _replay(rows, population)
-        mature = seen >= WARMED_UP
-        if mature.sum() < 500:
-            mature = seen >= min(2, int(seen.max()))
-        features = tuple(
-            Calibration.fit(values[mature, column], feature.floor) for column, feature in enumerate(FEATURES)
-        )
-        sums = np.array([_sum_of_squares(_rarities(features, row)) for row in values.tolist()])
-        combined = Calibration.fit(sums[mature], 1.0)
-        bases = [combined.rarity(value) for value in sums.tolist()]
-        memories = _replay_memory(rows, bases)
-        memory = Calibration.fit(memories[mature], 0.5)
-        totals = np.array([_total(base, memory.rarity(m)) for base, m in zip(bases, memories.tolist(), strict=True)])
-        final = Calibration.fit(totals[mature], 0.3)
-        return cls(_Parameters(version, alert_rate, population, features, combined, memory, final))
+        left_out = np.zeros(len(rows), bool)
+        for _ in range(2):
+            measured = _replay(rows, population, left_out)
+            # Twice, because the surplus that is left out first still bends the line that finds it.
+            for _ in range(2):
+                tables, totals = _calibrated(measured, left_out)
+                left_out = _surplus(totals, measured.mature)
+        tables, _ = _calibrated(measured, left_out)
+        return cls(_Parameters(version, alert_rate, population, tables))
 
     @property
     def version(self) -> str:
@@ -122,17 +127,17 @@ class EnhancedModel:
         are changed in place. A verdict depends on the model and its own user's state only.
         """
         verdicts = []
-        warming = self._parameters.final is None
+        tables = self._parameters.tables
         for transaction, row in zip(transactions, rows_of(transactions), strict=True):
             state = states.get(row.user)
             if state is None:
                 state = states[row.user] = UserState()
             expected = expectation(row, state, self._parameters.population)
-            if warming:
+            if tables is None:
                 verdicts.append(self._unscored)
                 learn(row, state, expected, False)
             else:
-                verdicts.append(self._score_one(transaction, row, state, expected))
+                verdicts.append(self._score_one(tables, transaction, row, state, expected))
         return verdicts
 
     @cached_property
@@ -147,22 +152,25 @@ class EnhancedModel:
             status="warming",
         )
 
-    def _score_one(self, transaction: Transaction, row: Row, state: UserState, expected: Expectation) -> Verdict:
+    def _score_one(
+        self, tables: _Tables, transaction: Transaction, row: Row, state: UserState, expected: Expectation
+    ) -> Verdict:
         parameters = self._parameters
-        assert parameters.combined is not None
-        assert parameters.memory is not None
-        assert parameters.final is not None
-        rarities = _rarities(parameters.features, measure(row, state, parameters.population, expected))
-        shares = [weight * rarity * rarity for weight, rarity in zip(_WEIGHTS, rarities, strict=True)]
-        base = parameters.combined.rarity(sum(shares))
-        decayed = _decayed(state.memory, row.time - state.last_time)
-        echo = parameters.memory.rarity(decayed)
-        total = _total(base, echo)
-        rarity = parameters.final.rarity(total)
+        values = measure(row, state, parameters.population, expected)
+        shares = []
+        for value, table, weight in zip(values, tables.features, _WEIGHTS, strict=True):
+            # Most values are usual ones, for which not even a call is worth its time.
+            rarity = table.rarity(value) if value >= table.lower else 0.0
+            shares.append(weight * rarity * rarity)
+        squares = sum(shares)
+        base = tables.combined.rarity(squares)
+        memory = _decayed(state.memory, row.time - state.last_time, expected.gap)
+        total = _total(base, memory, tables.memory.rarity(memory))
+        rarity = tables.final.rarity(total)
         score = public_score(rarity)
         threshold = public_score(self._bar + state.bar)
         flagged = score >= threshold
-        shares.append(sum(shares) * (total - base) / base if base > 0.0 else total)
+        shares.append(squares * (total - base) / base if base > 0.0 else total)
         if flagged or score >= 0.5:
             reasons = full(score, shares, row, f"{transaction.amount:,.2f}", state, expected)
         else:
@@ -176,7 +184,7 @@ class EnhancedModel:
             model_version=parameters.version,
             reasons=reasons,
         )
-        state.memory = _fed(decayed, base)
+        state.memory = _fed(memory, base - max(state.bar, 0.0))
         state.bar = self._moved(state.bar, rarity, flagged)
         learn(row, state, expected, flagged)
         return verdict
@@ -187,57 +195,98 @@ class EnhancedModel:
         if flagged:
             excess = min(rarity - self._bar - bar, 10.0)
             return min(bar + BAR_STEP * (1.0 - rate) + BAR_CHASE * excess, BAR_HIGH)
-        return max(bar - BAR_STEP * rate - BAR_DECAY * max(bar, 0.0), BAR_LOW)
+        idle = bar - max(rarity - self._bar, 0.0) - BAR_ROOM
+        return max(bar - BAR_STEP * rate - BAR_DECAY * max(idle, 0.0), BAR_LOW)
 
 
 _WEIGHTS = [feature.weight for feature in FEATURES]
 
 
-def _rarities(calibrations: tuple[Calibration, ...], values: list[float]) -> list[float]:
-    return [
-        calibration.rarity(value) if value > MISSING else 0.0
-        for calibration, value in zip(calibrations, values, strict=True)
-    ]
+def _total(base: float, memory: float, echo: float) -> float:
+    """Suspicion of this transaction, raised by recent suspicion; `echo` is the rarity of `memory`."""
+    return base * (1.0 + 0.35 * min(memory, MEMORY_STEP)) + 0.5 * echo
 
 
-def _sum_of_squares(rarities: list[float]) -> float:
-    return sum([weight * rarity * rarity for weight, rarity in zip(_WEIGHTS, rarities, strict=True)])
-
-
-def _total(base: float, echo: float) -> float:
-    return base + 0.5 * echo
-
-
-def _decayed(memory: float, elapsed: float) -> float:
-    """Suspicion with a half-life of a day; an event that comes late finds it as it is."""
-    return memory * 2.0 ** (-elapsed / DAY) if elapsed > 0.0 else memory
+def _decayed(memory: float, elapsed: float, gap: float) -> float:
+    """Suspicion with a half-life of a day, or of a busier user's 16 gaps; a late event finds it as it is."""
+    return memory * 2.0 ** (-elapsed / spend_span(gap)) if elapsed > 0.0 else memory
 
 
 def _fed(memory: float, base: float) -> float:
     return memory + min(max(base - MEMORY_FLOOR, 0.0), MEMORY_STEP)
 
 
-def _replay(rows: list[Row], population: Population) -> tuple[np.ndarray, np.ndarray]:
-    """Feature values, shape (n, n_features), and how many transactions each row's user had before it."""
+class _Measured(NamedTuple):
+    """A replayed history: feature values, shape (n, n_features); users; times and usual gaps in seconds; and
+    whether the user was known well enough for the row to help to calibrate."""
+
+    values: NDArray[np.float64]
+    users: list[str]
+    times: list[float]
+    gaps: list[float]
+    mature: NDArray[np.bool_]
+
+
+def _replay(rows: list[Row], population: Population, left_out: NDArray[np.bool_]) -> _Measured:
+    """Score-before-learn over history; rows left out teach no habits."""
     states: dict[str, UserState] = {}
-    values, seen = [], []
-    for row in rows:
+    values, seen, gaps = [], [], []
+    for row, suspicious in zip(rows, left_out.tolist(), strict=True):
         state = states.get(row.user)
         if state is None:
             state = states[row.user] = UserState()
         expected = expectation(row, state, population)
         values.append(measure(row, state, population, expected))
         seen.append(state.seen)
-        learn(row, state, expected, False)
-    return np.array(values), np.array(seen)
+        gaps.append(expected.gap)
+        learn(row, state, expected, suspicious)
+    known = np.array(seen)
+    mature = known >= WARMED_UP
+    if mature.sum() < 500:
+        mature = known >= min(2, int(known.max()))
+    return _Measured(np.array(values), [row.user for row in rows], [row.time for row in rows], gaps, mature)
 
 
-def _replay_memory(rows: list[Row], bases: list[float]) -> np.ndarray:
-    memory: dict[str, tuple[float, float]] = {}
+def _calibrated(measured: _Measured, left_out: NDArray[np.bool_]) -> tuple[_Tables, NDArray[np.float64]]:
+    """Tables fitted on the rows that are not left out, and every row's total under them."""
+    kept = measured.mature & ~left_out
+    features = tuple(
+        Calibration.fit(measured.values[kept, column], feature.floor, decades=feature.decades)
+        for column, feature in enumerate(FEATURES)
+    )
+    squares = np.zeros(len(kept))
+    for column, (table, weight) in enumerate(zip(features, _WEIGHTS, strict=True)):
+        squares += weight * table.rarities(measured.values[:, column]) ** 2
+    combined = Calibration.fit(squares[kept], 1.0)
+    bases = combined.rarities(squares)
+    memories = _replay_memory(measured, bases.tolist())
+    memory = Calibration.fit(memories[kept], 0.5)
+    echoes = memory.rarities(memories)
+    totals = bases * (1.0 + 0.35 * np.minimum(memories, MEMORY_STEP)) + 0.5 * echoes
+    return _Tables(features, combined, memory, Calibration.fit(totals[kept], 0.3)), totals
+
+
+def _surplus(totals: NDArray[np.float64], mature: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The rows beyond what an exponential tail allows: anomalies in the history, not to be calibrated on.
+
+    The line runs through the median and the 90th percentile of log survival. Of the rows beyond its `FENCE`
+    point, as many as it predicts are kept, the least extreme ones.
+    """
+    middle, high = np.quantile(totals[mature], (0.5, 0.9))
+    fence = high + (high - middle) / np.log10(5.0) * np.log10(0.1 / FENCE)
+    beyond = np.flatnonzero(totals > fence)
+    expected = round(FENCE * len(totals))
+    left_out = np.zeros(len(totals), bool)
+    left_out[beyond[np.argsort(totals[beyond], kind="stable")][expected:]] = True
+    return left_out
+
+
+def _replay_memory(measured: _Measured, bases: list[float]) -> NDArray[np.float64]:
+    memories: dict[str, tuple[float, float]] = {}
     found = []
-    for row, base in zip(rows, bases, strict=True):
-        before, time = memory.get(row.user, (0.0, row.time))
-        decayed = _decayed(before, row.time - time)
-        found.append(decayed)
-        memory[row.user] = _fed(decayed, base), row.time
+    for user, time, gap, base in zip(measured.users, measured.times, measured.gaps, bases, strict=True):
+        before, last = memories.get(user, (0.0, time))
+        memory = _decayed(before, time - last, gap)
+        found.append(memory)
+        memories[user] = _fed(memory, base), time
     return np.array(found)

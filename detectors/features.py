@@ -4,6 +4,7 @@
 scored before it is learnt. Every feature is larger the stranger the transaction is; `MISSING` is neutral.
 """
 
+from collections.abc import Sequence
 from math import asin, cos, exp, log1p, log10, radians, sin, sqrt
 from typing import NamedTuple
 
@@ -15,16 +16,28 @@ from domain.verdict import Factor
 MISSING = float("-inf")
 HOUR = 3600.0
 EARTH_RADIUS = 6371.0
+FASTEST = 900.0
+"""Kilometres an hour of an airliner: what is faster needs two people."""
+
+SETTLED = 10.0
+"""Transactions after which half of a user's habits in a field count as known."""
+
 CLIP = 3.0
+BUSY_SPEND, BUSY_COUNT = 16.0, 8.0
 
 
 class Feature(NamedTuple):
-    """`weight` is its share in the sum of squares, `floor` the least mean excess of its calibrated tail."""
+    """`weight` is its share in the sum of squares, `floor` the least mean excess of its calibrated tail.
+
+    `decades` is None for a tail read off history; else the value is a log-probability, and what it has above
+    `decades` is its rarity (see `Calibration.fit`).
+    """
 
     name: str
     factor: Factor
     weight: float
     floor: float
+    decades: float | None = None
 
 
 FEATURES = (
@@ -35,27 +48,31 @@ FEATURES = (
     Feature("amount_user_category_low", "amount", 1.0, 0.3),
     Feature("amount_population", "amount", 1.0, 0.3),
     Feature("spend_day", "frequency", 0.25, 0.3),
-    Feature("burst_hour", "frequency", 0.25, 0.43),
+    Feature("burst_hour", "frequency", 1.0, 0.43, 0.0),
     Feature("gap", "frequency", 0.25, 0.3),
     Feature("merchant", "merchant", 0.25, 0.43),
-    Feature("category", "merchant", 0.25, 0.43),
-    Feature("hour", "time", 0.25, 0.43),
-    Feature("country", "location", 0.25, 0.43),
-    Feature("device", "merchant", 0.25, 0.43),
-    Feature("payment_method", "merchant", 0.25, 0.43),
-    Feature("currency", "location", 0.25, 0.43),
-    Feature("transaction_type", "merchant", 0.25, 0.43),
-    Feature("travel", "location", 0.25, 0.3),
+    Feature("category", "merchant", 1.0, 0.43, 0.0),
+    Feature("hour", "time", 1.0, 0.43, 0.0),
+    Feature("country", "location", 1.0, 0.43, 0.0),
+    Feature("device", "merchant", 1.0, 0.43, 0.0),
+    Feature("payment_method", "merchant", 1.0, 0.43, 0.0),
+    Feature("currency", "location", 1.0, 0.43, 0.0),
+    Feature("transaction_type", "merchant", 1.0, 0.43, 0.0),
+    Feature("travel", "location", 1.0, 0.3, log1p(FASTEST)),
 )
 
-# A Gaussian of 1.5 h around the hour, cut at 3 h, normalised to a sum of 1.
-_KERNEL = [exp(-0.5 * (offset / 1.5) ** 2) for offset in range(-3, 4)]
-_KERNEL = [weight / sum(_KERNEL) for weight in _KERNEL]
+# A Gaussian of 1.5 h around the hour, cut at 3 h, normalised to a sum of 1: the weights of 0, 1, 2 and 3 hours off.
+_BELL = [exp(-0.5 * (offset / 1.5) ** 2) for offset in range(4)]
+_BELL = [weight / (2.0 * sum(_BELL) - _BELL[0]) for weight in _BELL]
+_AROUND = [tuple((hour + offset) % 24 for offset in range(-3, 4)) for hour in range(24)]
 _LOG10_FACTORIAL = [sum(log10(j) for j in range(1, k + 1)) for k in range(64)]
 
 
 class Expectation(NamedTuple):
-    """What the user's habits, shrunk to the population, led to expect: means and standard deviations."""
+    """What the user's habits, shrunk to the population, led to expect: means and standard deviations.
+
+    `gap` is the mean number of seconds between two transactions.
+    """
 
     amount: float
     amount_sd: float
@@ -63,7 +80,7 @@ class Expectation(NamedTuple):
     log_amount_sd: float
     category: float
     category_sd: float
-    per_day: float
+    gap: float
 
 
 def expectation(row: Row, state: UserState, population: Population) -> Expectation:
@@ -75,28 +92,26 @@ def expectation(row: Row, state: UserState, population: Population) -> Expectati
         amount = 0.01
     variance = (n * own.variance + 10.0 * population.amount_cv2 * amount * amount) / (n + 10.0)
 
-    mean, spread, _ = _shrunk(state.log_amount, population.log_amount, 5.0)
+    mean, spread = _shrunk(state.log_amount, population.log_amount, 5.0)
     name = row.category or ""
     parent = population.by_category.get(name) or population.log_amount
     moments = state.by_category.get(name)
     if moments is None:
         category, category_spread = parent.mean, parent.variance
     else:
-        category, category_spread, _ = _shrunk(moments, parent, 5.0)
+        category, category_spread = _shrunk(moments, parent, 5.0)
     gap = state.gap
     mean_gap = (gap.count * gap.mean + 3.0 * population.mean_gap) / (gap.count + 3.0)
-    return Expectation(
-        amount, sqrt(variance), mean, sqrt(spread), category, sqrt(category_spread), DAY / (mean_gap + 1.0)
-    )
+    return Expectation(amount, sqrt(variance), mean, sqrt(spread), category, sqrt(category_spread), mean_gap + 1.0)
 
 
-def _shrunk(own: Moments, parent: Normal, weight: float) -> tuple[float, float, float]:
+def _shrunk(own: Moments, parent: Normal, weight: float) -> tuple[float, float]:
+    """Mean and variance, as if `weight` of the observations had been the parent's."""
     n = own.count
     total = n + weight
     return (
         (n * own.mean + weight * parent.mean) / total,
         (n * own.variance + weight * parent.variance) / total + 0.0025,
-        total,
     )
 
 
@@ -132,35 +147,46 @@ def measure(row: Row, state: UserState, population: Population, expected: Expect
 
 
 def _pace(row: Row, state: UserState, population: Population, expected: Expectation) -> tuple[float, float, float]:
-    """Spend of 24 h in standard deviations, -log10 tail of the last hour's count, shortness of the gap in sd."""
+    """Recent spend in standard deviations, -log10 tail of the recent count, shortness of the gap in sd."""
     if not state.times:
         return MISSING, MISSING, MISSING
     now = row.time
-    spend, in_hour = window(state, now)
-    rate = expected.per_day
-    mean = expected.amount
-    spread = (rate + 1.0) * (expected.amount_sd * expected.amount_sd + mean * mean)
-    crowded = _poisson_tail(in_hour, rate * 1.5 / 24.0)
+    spend, count = window(state, now, expected)
+    mean, gap = expected.amount, expected.gap
+    number = spend_span(gap) / gap
+    spread = (number + 1.0) * (expected.amount_sd * expected.amount_sd + mean * mean)
+    spent = (spend + row.amount - number * mean) / sqrt(spread)
+    crowded = _poisson_tail(count, 1.5 * count_span(gap) / gap)
     if now < state.last_time:
-        return (spend + row.amount - rate * mean) / sqrt(spread), crowded, MISSING
-    usual, gap_spread, _ = _shrunk(state.log_gap, population.log_gap, 5.0)
-    gap = (usual - log1p(now - state.last_time)) / sqrt(gap_spread)
-    return (spend + row.amount - rate * mean) / sqrt(spread), crowded, gap
+        return spent, crowded, MISSING
+    usual, gap_spread = _shrunk(state.log_gap, population.log_gap, 5.0)
+    return spent, crowded, (usual - log1p(now - state.last_time)) / sqrt(gap_spread)
 
 
-def window(state: UserState, now: float) -> tuple[float, int]:
-    """Euros spent in the 24 h before `now`, and the number of transactions in the hour before."""
-    spend, in_hour = 0.0, 0
+def spend_span(gap: float) -> float:
+    """Seconds over which spend is summed: a day, or what a user who is busier than that does 16 times."""
+    return min(DAY, BUSY_SPEND * gap)
+
+
+def count_span(gap: float) -> float:
+    """Seconds over which transactions are counted: an hour, or what a busier user does 8 times."""
+    return min(HOUR, BUSY_COUNT * gap)
+
+
+def window(state: UserState, now: float, expected: Expectation) -> tuple[float, int]:
+    """Euros spent in the `spend_span` before `now`, and the number of transactions in the `count_span`."""
+    longer, shorter = spend_span(expected.gap), count_span(expected.gap)
+    spend, count = 0.0, 0
     times, amounts = state.times, state.amounts
     for index in range(len(times) - 1, -1, -1):
         age = now - times[index]
-        if age > DAY:
+        if age > longer:
             break
         if age >= 0.0:
             spend += amounts[index]
-            if age <= HOUR:
-                in_hour += 1
-    return spend, in_hour
+            if age <= shorter:
+                count += 1
+    return spend, count
 
 
 def _poisson_tail(count: int, rate: float) -> float:
@@ -173,23 +199,30 @@ def _poisson_tail(count: int, rate: float) -> float:
 
 
 def _novelty(value: str | None, own: Counts, population: Frequencies) -> float:
-    """-log10 of the value's probability for this user, backing off to the population (Witten-Bell)."""
+    """-log10 of the value's probability for this user, backing off to the population (Witten-Bell).
+
+    A value in more than half of the transactions is no news at all: 0, however long the user is known. Nor is
+    anything for a user of whom nothing is known; novelty grows as habits settle.
+    """
     if value is None:
         return MISSING
     known = own.of
     back_off = len(known) + 1.0
     share = population.share.get(value, population.unseen)
-    return -log10((known.get(value, 0) + back_off * share) / (own.total + back_off))
+    likely = (known.get(value, 0) + back_off * share) / (own.total + back_off)
+    return -log10(likely) * own.total / (own.total + SETTLED) if likely < 0.5 else 0.0
 
 
 def _odd_hour(hour: int, hours: list[int], population: tuple[float, ...]) -> float:
     """-log10 of the hour's probability under a circular kernel, with 10 pseudo-counts of the population."""
-    near = own = 0.0
-    for weight, index in zip(_KERNEL, range(hour - 3, hour + 4), strict=True):
-        index %= 24
-        own += weight * hours[index]
-        near += weight * population[index]
+    own, near = _smoothed(hours, hour), _smoothed(population, hour)
     return -log10((own + 10.0 * near) / (sum(hours) + 10.0))
+
+
+def _smoothed(hours: Sequence[float], hour: int) -> float:
+    a, b, c, d, e, f, g = _AROUND[hour]
+    w0, w1, w2, w3 = _BELL
+    return w0 * hours[d] + w1 * (hours[c] + hours[e]) + w2 * (hours[b] + hours[f]) + w3 * (hours[a] + hours[g])
 
 
 def distance(latitude: float, longitude: float, place: Place) -> float:

@@ -1,8 +1,9 @@
 """Why a transaction scored as it did: each feature's share of the score, in sentences for an analyst."""
 
 from datetime import UTC, datetime
+from math import expm1
 
-from detectors.features import FEATURES, HOUR, Expectation, distance, window
+from detectors.features import FEATURES, HOUR, Expectation, count_span, distance, spend_span, window
 from detectors.population import DAY
 from detectors.rates import EUR_PER_UNIT
 from detectors.row import Row
@@ -114,8 +115,6 @@ def _amount(name: str, row: Row, amount: str, expected: Expectation) -> tuple[st
 
 
 def _amount_of_log(value: float) -> float:
-    from math import expm1
-
     return expm1(min(value, 40.0))
 
 
@@ -127,10 +126,10 @@ def _travel(row: Row, state: UserState) -> tuple[str, str, str]:
     seconds = row.time - place.time
     pace = f"{km * HOUR / max(seconds, 60.0):,.0f} km/h"
     since = place.city or f"{place.latitude:.1f}, {place.longitude:.1f}"
-    return pace, "under 900 km/h", f"{pace} since {since} {ago(seconds)} ago"
+    return pace, "under 900 km/h", f"{pace} since {since} {duration(seconds)} ago"
 
 
-def ago(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A duration in the one unit a person would use."""
     for length, unit in ((DAY, "day"), (HOUR, "hour"), (60.0, "minute")):
         if seconds >= length:
@@ -140,18 +139,20 @@ def ago(seconds: float) -> str:
 
 
 def _pace(name: str, row: Row, state: UserState, expected: Expectation) -> tuple[str, str, str]:
-    spend, in_hour = window(state, row.time)
-    if name == "burst_hour":
-        usual = f"{expected.per_day:.1f} a day"
-        return f"{in_hour + 1} in an hour", usual, f"{in_hour + 1} transactions within an hour, usually {usual}"
+    spend, count = window(state, row.time, expected)
     if name == "gap":
-        gap = ago(max(row.time - state.last_time, 0.0))
-        usual = ago(DAY / expected.per_day)
+        gap = duration(max(row.time - state.last_time, 0.0))
+        usual = duration(expected.gap)
         return gap, usual, f"{gap} after the one before, usually {usual}"
+    if name == "burst_hour":
+        within = duration(count_span(expected.gap))
+        usual = f"one in {duration(expected.gap)}"
+        return f"{count + 1} in {within}", usual, f"{count + 1} transactions within {within}, usually {usual}"
     rate = EUR_PER_UNIT.get(row.currency, 1.0)
+    span = spend_span(expected.gap)
     spent = f"{(spend + row.amount) / rate:,.2f} {row.currency}"
-    usual = f"{expected.per_day * expected.amount / rate:,.2f}"
-    return spent, f"{usual} {row.currency}", f"{spent} spent within 24 hours, usually {usual}"
+    usual = f"{span / expected.gap * expected.amount / rate:,.2f}"
+    return spent, f"{usual} {row.currency}", f"{spent} spent within {duration(span)}, usually {usual}"
 
 
 def _novelty(name: str, row: Row, state: UserState) -> tuple[str, str, str]:

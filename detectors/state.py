@@ -17,7 +17,7 @@ AMOUNT_MEMORY = 100
 """Running moments forget with weight 1/n, but never slower than this many transactions."""
 
 
-class Moments(msgspec.Struct, array_like=True):
+class Moments(msgspec.Struct, array_like=True, gc=False):
     """A running mean and variance with bounded memory; `count` stops at the memory's length."""
 
     count: int = 0
@@ -34,7 +34,7 @@ class Moments(msgspec.Struct, array_like=True):
         self.variance = (1.0 - weight) * (self.variance + weight * delta * delta)
 
 
-class Counts(msgspec.Struct, array_like=True):
+class Counts(msgspec.Struct, array_like=True, gc=False):
     """How often each value was seen, fading, for at most a fixed number of values."""
 
     total: int = 0
@@ -57,7 +57,7 @@ class Counts(msgspec.Struct, array_like=True):
             self.total = sum(self.of.values())
 
 
-class Place(msgspec.Struct, array_like=True):
+class Place(msgspec.Struct, array_like=True, gc=False):
     """Where and when the user last was, as far as coordinates tell."""
 
     latitude: float
@@ -66,7 +66,7 @@ class Place(msgspec.Struct, array_like=True):
     city: str | None = None
 
 
-class UserState(msgspec.Struct, array_like=True):
+class UserState(msgspec.Struct, array_like=True, gc=False):
     """One user's habits in the detectors' units (euros, seconds since 1970 UTC).
 
     `times` and `amounts` are the last `RECENT` transactions, oldest first. `memory` is recent suspicion as of

@@ -11,7 +11,7 @@ MAX_DECIMALS = 8
 MAX_TEXT = 4096
 
 
-class Location(msgspec.Struct, frozen=True, omit_defaults=True):
+class Location(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where a transaction happened; `country` is ISO 3166-1 alpha-2, coordinates are degrees (WGS 84)."""
 
     country: str | None = None
@@ -20,7 +20,7 @@ class Location(msgspec.Struct, frozen=True, omit_defaults=True):
     longitude: float | None = None
 
 
-class Merchant(msgspec.Struct, frozen=True, omit_defaults=True):
+class Merchant(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who was paid."""
 
     id: str | None = None
@@ -28,7 +28,7 @@ class Merchant(msgspec.Struct, frozen=True, omit_defaults=True):
     category: str | None = None
 
 
-class Device(msgspec.Struct, frozen=True, omit_defaults=True):
+class Device(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the cardholder paid with."""
 
     id: str | None = None
@@ -41,7 +41,7 @@ NO_MERCHANT = Merchant()
 NO_DEVICE = Device()
 
 
-class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One card transaction. Only the first five fields are required; a missing one is neutral to detectors.
 
     `amount` is an exact decimal in major units of `currency` (ISO 4217); `timestamp` is the event time,
@@ -69,7 +69,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
         return msgspec.structs.replace(self, timestamp=moved)
 
 
-class GroundTruth(msgspec.Struct, frozen=True, omit_defaults=True):
+class GroundTruth(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What the producer knows and detectors must not: whether a transaction is anomalous, and of which kind."""
 
     anomalous: bool

@@ -41,7 +41,7 @@ class Severity(StrEnum):
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
-class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One feature's share of a score: what was observed against what was expected.
 
     `contribution` is in score units; the contributions of a verdict sum to its score. `text` is the plain
@@ -56,7 +56,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
     text: str = ""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One detector's judgement of one transaction.
 
     `score` and `threshold` are in [0, 1]; `flagged` is score >= threshold once the model is past warm-up.
@@ -74,7 +74,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
 
 
-class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True):
+class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A committed transaction with its verdicts, numbered in order of commit within one engine.
 
     `sequence` is monotonic and never reused while the engine lives, so that cursor and selection survive

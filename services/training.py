@@ -15,12 +15,17 @@ HISTORY_ROWS = 50_000
 
 DetectorChoice = Literal["basic", "enhanced", "both"]
 
-_STEPS: tuple[int, ...] = tuple(step * int(10**power) for power in range(3, 13) for step in (1, 2, 5))
+_FIRST_FITS = (1_000, 2_000, 5_000, 10_000, 20_000, HISTORY_ROWS)
 
 
 def next_fit(trained_rows: int) -> int:
-    """The number of stored transactions at which the next fit is due: 1,000, 2,000, 5,000, 10,000, ..."""
-    return _STEPS[bisect_right(_STEPS, trained_rows)]
+    """The number of stored transactions at which the next fit is due.
+
+    1,000, 2,000, 5,000, 10,000, 20,000, 50,000, and from there on every 50,000, when the history is a new one.
+    """
+    if trained_rows < HISTORY_ROWS:
+        return _FIRST_FITS[bisect_right(_FIRST_FITS, trained_rows)]
+    return (trained_rows // HISTORY_ROWS + 1) * HISTORY_ROWS
 
 
 def due(stored: int, trained_rows: int) -> bool:

@@ -106,7 +106,7 @@ def _user(number: int, random: Random, start: float, directory: Directory) -> Us
         devices.append(new_device(random, ("desktop", "tablet", "card")))
     methods = random.sample(PAYMENT_METHODS, random.choice((1, 2, 2, 3)))
     user = User(
-        id=f"user-{number:05d}",
+        id=f"u-{number:04d}",
         home=home,
         abroad=random.choice(neighbours) if random.random() < 0.3 else None,
         activity=random.lognormvariate(0, 0.6),

@@ -1,0 +1,59 @@
+"""The oracle of the delivery protocol: what must be true of PostgreSQL once everything sent was taken in."""
+
+from collections.abc import Iterable, Mapping
+
+from detectors.enhanced import EnhancedModel
+from detectors.state import STATE_VERSION, UserState
+from services.store.store import Store
+
+
+async def broken_promises(
+    store: Store, *, sent: Iterable[str], poison: Iterable[tuple[int, int]], ends: Mapping[int, int], cluster: str
+) -> list[str]:
+    """Every promise that does not hold, named; empty when all do.
+
+    `sent` are the acknowledged transaction ids, `poison` the (partition, offset) of records that are no
+    transactions, `ends` the end offset by partition.
+    """
+    broken = []
+    sent_ids = set(sent)
+    stored = [row[0] for row in await store.pool.fetch("SELECT transaction_id FROM transactions")]
+    if len(stored) != len(set(stored)):
+        broken.append(f"{len(stored) - len(set(stored))} transactions stored twice")
+    if set(stored) != sent_ids:
+        broken.append(f"{len(sent_ids - set(stored))} transactions lost, {len(set(stored) - sent_ids)} unknown")
+    unjudged = await store.pool.fetchval(
+        "SELECT count(*) FROM (SELECT t.transaction_id FROM transactions t LEFT JOIN verdicts v USING (transaction_id)"
+        " GROUP BY 1 HAVING count(*) <> 2 OR count(DISTINCT v.detector) <> 2) x"
+    )
+    if unjudged:
+        broken.append(f"{unjudged} transactions without exactly one verdict of each detector")
+    dead = {tuple(row) for row in await store.pool.fetch('SELECT partition, "offset" FROM dead_letters')}
+    if dead != set(poison):
+        broken.append(f"dead letters {dead ^ set(poison)}")
+    reached = {row["partition"]: row["next_offset"] for row in await store.progress() if row["cluster"] == cluster}
+    if {number: reached.get(number, 0) for number in ends} != dict(ends):
+        broken.append(f"progress {reached} instead of {dict(ends)}")
+    wrong = await wrong_profiles(store)
+    if wrong:
+        broken.append(f"{len(wrong)} profiles differ from a recount")
+    return broken
+
+
+async def wrong_profiles(store: Store) -> set[str]:
+    """Users whose profile is not what their transactions, in offset order, add up to.
+
+    Each transaction is learnt under the model of its own verdict, as it was the first time.
+    """
+    models = {"warming": EnhancedModel.warming()}
+    for version, body in await store.pool.fetch("SELECT version, body FROM models WHERE detector = 'enhanced'"):
+        models[version] = EnhancedModel.from_bytes(body)
+    judged_by = dict(
+        await store.pool.fetch("SELECT transaction_id, model_version FROM verdicts WHERE detector = 'enhanced'")
+    )
+    states: dict[str, UserState] = {}
+    async for transaction in store.in_stored_order():
+        models[judged_by[transaction.transaction_id]].score([transaction], states)
+    recount = {user: state.to_bytes() for user, state in states.items()}
+    found = await store.profiles(sorted(recount), STATE_VERSION)
+    return {user for user in recount if recount[user] != found.get(user)}
