@@ -44,6 +44,7 @@ faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka
 
 bench: .venv/.dev ## throughput, detection and console figures, one table each
 	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b || exit 1; done
+	@$(BIN)/anomaly-tui evaluate --simulator --seeds 3
 
 format: .venv/.dev ## rewrite the sources as ruff wants them
 	@$(BIN)/ruff format .

@@ -9,7 +9,9 @@ import asyncio
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from detectors.state import STATE_VERSION, UserState
+from domain.transaction import GroundTruth, Transaction
 from services import training, wire
 from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
@@ -32,15 +35,22 @@ from services.store.store import Store
 from services.supervisor import Supervisor
 from simulator import Simulator
 
+HISTORY = 20_000
+
+
+def traffic(count: int, *, day: int, run: str = "") -> Iterator[tuple[Transaction, GroundTruth | None]]:
+    """The first `count` transactions from a day on; 1,000 users who buy 17 times a day, whatever the day."""
+    start = datetime(2026, 1, 5, tzinfo=UTC) + timedelta(days=day)
+    simulator = Simulator(users=1000, anomaly_rate=0.05, seed=7, start=start, rate=0.2, run=run)
+    return islice(simulator.stream(), count)
+
 
 async def preload(broker: Broker, topic: str, count: int) -> None:
     """Put `count` simulated transactions on the topic."""
-    start = datetime.now(UTC) - timedelta(hours=1)
-    stream = Simulator(users=1000, anomaly_rate=0.05, seed=7, start=start, rate=count / 3600, run=topic).stream()
     sender = Sender(broker, topic)
     await sender.start()
-    for _ in range(count):
-        await sender.send(outgoing(*next(stream), replay=True))
+    for transaction, truth in traffic(count, day=2, run=topic):
+        await sender.send(outgoing(transaction, truth, replay=True))
     await sender.flush()
     await sender.stop()
 
@@ -112,10 +122,7 @@ async def run(kafka: str, count: int, singles: int, rounds: int) -> None:
     database = EmbeddedDatabase(folder)
     broker = make_broker(kafka, data_dir=folder, cache_dir=folder / "cache")
     await asyncio.gather(database.start(lambda line: None), broker.start(lambda line: None))
-    stream = Simulator(
-        users=1000, anomaly_rate=0.05, seed=3, start=datetime.now(UTC) - timedelta(days=30), rate=0.02
-    ).stream()
-    models = training.fit([next(stream)[0] for _ in range(20_000)], 20_000, "both", 0.005)
+    models = training.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
     rates: dict[str, list[float]] = {"pipeline": [], "one by one": []}
     for number in range(rounds):
         for name, amount in (("pipeline", count), ("one by one", singles)):
@@ -146,7 +153,7 @@ async def run(kafka: str, count: int, singles: int, rounds: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kafka", default="embedded", help="embedded, local or HOST:PORT")
-    parser.add_argument("--count", type=int, default=30_000, help="transactions a round through the pipeline")
+    parser.add_argument("--count", type=int, default=60_000, help="transactions a round through the pipeline")
     parser.add_argument("--singles", type=int, default=2_000, help="transactions a round one by one")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()

@@ -15,13 +15,19 @@ _FIT_LOCK = 7_294_002
 
 
 async def fit_and_store(dsn: str, choice: training.DetectorChoice, alert_rate: float) -> bool:
-    """Fit on the newest history and keep the models; False when another process is already fitting."""
+    """Fit on the newest history and keep the models.
+
+    Returns: False when no fit is due by the exact count, or another process is already fitting.
+    """
     store = await Store.open(dsn, connections=2)
     try:
         async with store.pool.acquire() as connection:
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _FIT_LOCK):
                 return False
             stored = await store.count()
+            latest = [await store.latest_model(detector) for detector in training.warming(choice).versions]
+            if not training.due(stored, min(model[1] if model else 0 for model in latest)):
+                return False
             history = await store.fit_history(training.HISTORY_ROWS)
             models = await asyncio.to_thread(training.fit, history, stored, choice, alert_rate)
             for name, model in zip(models._fields, models, strict=True):

@@ -49,7 +49,7 @@ class ModelKeeper(Worker):
 
     async def startup(self) -> None:
         """Load what was fitted before."""
-        await self._recount()
+        await self.recount()
         await self._reload()
 
     async def main_loop(self) -> None:
@@ -60,10 +60,12 @@ class ModelKeeper(Worker):
             try:
                 if now - recounted > RECOUNT_EVERY:
                     recounted = now
-                    await self._recount()
+                    await self.recount()
                 if training.due(self.stored, self.trained_rows):
                     await self._fit()
+                    await self.recount()
                     await self._reload()
+                    self.changed.set()
                 elif now - reloaded > RELOAD_EVERY:
                     reloaded = now
                     await self._reload()
@@ -80,7 +82,8 @@ class ModelKeeper(Worker):
             self.changed.clear()
             await self.changed.wait()
 
-    async def _recount(self) -> None:
+    async def recount(self) -> None:
+        """Count what is stored; exact while nothing is being committed, else ahead by at most what is."""
         at_bus = self._bus.transactions
         self._counted, self._counted_at_bus = await self._store.count(), at_bus
 
@@ -130,7 +133,6 @@ class ModelKeeper(Worker):
             )
             log.info("models in use", **self.current.versions)
         self.trained_rows = min(rows for _, rows, _ in found.values())
-        self.changed.set()
 
     def _describe(self) -> str:
         if not self.trained_rows:

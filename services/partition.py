@@ -17,7 +17,7 @@ from services.bus import Bus
 from services.mapping import Mapping
 from services.profile_cache import ProfileCache
 from services.scoring import DecodedRecord, Models, Record
-from services.store.batch import Batch, DeadRecord, Term
+from services.store.batch import DeadRecord, Term
 from services.store.faults import BadData, DuplicateId, Fenced, Transient
 from services.store.store import Opening, Store
 
@@ -38,6 +38,8 @@ class PartitionTask:
     """Takes records of one partition, scores them and commits them behind its fence.
 
     `seek` moves the consumer to an offset and lets the partition flow; it is called once the term is open.
+    `slots` bounds how many partitions score and commit at once, `pace` is the least number of seconds between
+    the beginnings of two batches that are not full: while a partition waits, its next batch grows.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class PartitionTask:
         batch_size: int,
         cache_bytes: int,
         seek: Callable[[int], Awaitable[int]],
+        slots: asyncio.Semaphore,
+        pace: Callable[[], float],
     ) -> None:
         self.partition = partition
         self.state: PartitionState = "restoring"
@@ -73,6 +77,9 @@ class PartitionTask:
         self._poison: int | None = None
         self._cache = ProfileCache(cache_bytes)
         self._seek = seek
+        self._slots = slots
+        self._pace = pace
+        self._batch_began = 0.0
         self._expected_from_kafka = -1
         self._queue: deque[Record] = deque()
         self._queued_bytes = 0
@@ -141,13 +148,18 @@ class PartitionTask:
                 return False
             self._arrived.clear()
             await self._arrived.wait()
-        if self._stopping:
-            return False
-        count = min(self._limit, len(self._queue))
-        records = [self._queue.popleft() for _ in range(count)]
-        self.queued -= count
-        self._queued_bytes -= sum(len(record.value or b"") for record in records)
-        await self._process(records)
+        early = self._batch_began + self._pace() - time.monotonic()
+        if early > 0 and len(self._queue) < self._limit:
+            await asyncio.sleep(early)
+        async with self._slots:
+            self._batch_began = time.monotonic()
+            if self._stopping:
+                return False
+            count = min(self._limit, len(self._queue))
+            records = [self._queue.popleft() for _ in range(count)]
+            self.queued -= count
+            self._queued_bytes -= sum(len(record.value or b"") for record in records)
+            await self._process(records)
         if self._careful:
             self._limit = min(self._batch_size, self._limit * 2)
             self._careful = self._limit < self._batch_size
@@ -232,13 +244,14 @@ class PartitionTask:
             decoded,
             dead,
             self._cache.get(users),
+            self._cache.lend(users),
             self._models(),
         )
         await self._commit(scored)
 
     async def _bury(self, record: Record, reason: str) -> None:
         dead = (DeadRecord(record.offset, record.value or b"", reason),)
-        scored = scoring.score(self._term, self.next_offset, record.offset + 1, (), dead, {}, Models(None, None))
+        scored = scoring.score(self._term, self.next_offset, record.offset + 1, (), dead, {}, {}, Models(None, None))
         await self._commit(scored)
 
     async def _without_duplicates(self, decoded: list[DecodedRecord]) -> tuple[list[DecodedRecord], list[DeadRecord]]:
@@ -284,13 +297,14 @@ class PartitionTask:
                     raise Fenced("another owner moved the partition meanwhile") from error
                 prepared = prepared._replace(batch=prepared.batch._replace(term=self._term))
         self.state = "running"
-        self._publish(prepared.batch, scored.produced_at)
+        self._publish(scored)
 
-    def _publish(self, batch: Batch, produced_at: Sequence[float]) -> None:
+    def _publish(self, scored: scoring.ScoredBatch) -> None:
         """Only now, after COMMIT, do profiles and rows become visible."""
+        batch = scored.prepared.batch
         self.next_offset = batch.following
         for user, state in batch.profiles.items():
-            self._cache.put(user, state)
+            self._cache.put(user, state, scored.states[user])
         now = time.time()
         self._bus.dead_letters += len(batch.dead)
         for row in batch.rows:
@@ -299,7 +313,7 @@ class PartitionTask:
                 self._bus.late += 1
             elif at > self._latest_event:
                 self._latest_event = at
-        self._bus.publish(batch.rows, (now - at for at in produced_at))
+        self._bus.publish(batch.rows, (now - at for at in scored.produced_at))
         for dead in batch.dead:
             log.warning("dead letter", partition=self.partition, offset=dead.offset, reason=dead.reason)
 

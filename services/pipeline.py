@@ -28,6 +28,11 @@ POLL_MS = 100
 FETCH_RECORDS = 4_000
 CACHE_BYTES = 64 * 1024 * 1024
 LAST_BATCH_WITHIN = 5.0
+BATCHES_AT_ONCE = 4
+PACE_PER_PARTITION = 0.008
+"""Fewer batches at once would leave PostgreSQL idle; more, or more of them a second, would be small ones. A commit
+costs about what scoring a hundred transactions does, so that many small batches starve whatever else runs."""
+
 KAFKA_COMMIT_EVERY = 5.0
 PROBE_EVERY = 5.0
 
@@ -62,24 +67,28 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._batch_size = batch_size
         self._tasks: dict[TopicPartition, tuple[PartitionTask, asyncio.Task[None]]] = {}
         self._paused: set[TopicPartition] = set()
+        self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
         self._consumer: Any = None
         self._executor: ThreadPoolExecutor | None = None
         self._lag: dict[TopicPartition, int] = {}
         self._moved_at = 0.0
 
     async def startup(self) -> None:
-        """Join the consumer group."""
-        self._executor = ThreadPoolExecutor(max_workers=2, thread_name_prefix="scorer")
+        """Start the consumer and let it have its partitions."""
+        # One thread: scoring is pure Python, of which two threads together get no more done.
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scorer")
         await self._join()
 
     async def _join(self) -> None:
+        alone_on = self._broker.partitions_of_one
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._broker.bootstrap,
-            group_id=self._group,
+            group_id=self._group if alone_on is None else None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=3_000,
+            fetch_max_wait_ms=50,
             max_poll_interval_ms=300_000,
             fetch_max_bytes=16 * 1024 * 1024,
             max_partition_fetch_bytes=4 * 1024 * 1024,
@@ -88,7 +97,12 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         await consumer.start()
         self._consumer = consumer
         self._moved_at = time.monotonic()
-        consumer.subscribe([self._topic], listener=self)
+        if alone_on is None:
+            consumer.subscribe([self._topic], listener=self)
+        else:
+            partitions = [TopicPartition(self._topic, number) for number in range(alone_on)]
+            consumer.assign(partitions)
+            await self.on_partitions_assigned(partitions)
 
     async def main_loop(self) -> None:
         """Poll for ever, also while everything is paused: a member that does not poll is thrown out."""
@@ -154,6 +168,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             batch_size=self._batch_size,
             cache_bytes=CACHE_BYTES // max(1, len(self._tasks) + 1),
             seek=seek,
+            slots=self._slots,
+            pace=lambda: PACE_PER_PARTITION * len(self._tasks),
         )
         self._tasks[partition] = task, asyncio.create_task(task.run(), name=f"partition-{partition.partition}")
 
@@ -212,7 +228,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     async def _commit_to_kafka(self) -> None:
         """For lag shown by other tools only; the offsets that count are in PostgreSQL."""
         offsets = {partition: task.next_offset for partition, (task, _) in self._tasks.items() if task.next_offset > 0}
-        if offsets:
+        if offsets and self._broker.partitions_of_one is None:
             with contextlib.suppress(KafkaError, asyncio.TimeoutError):
                 await asyncio.wait_for(self._consumer.commit(offsets), 2)
 

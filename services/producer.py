@@ -73,15 +73,26 @@ class Sender:
         )
         await self._producer.start()
 
-    async def send(self, record: Outgoing) -> None:
-        """Queue one record. Raises KafkaError or TimeoutError when earlier ones were not acknowledged."""
+    async def send(self, record: Outgoing) -> asyncio.Future[Any]:
+        """Queue one record.
+
+        Returns: its acknowledgement, with partition and offset.
+        Raises: KafkaError or TimeoutError when earlier ones were not acknowledged.
+        """
         if self._failure is not None:
             raise self._failure
-        # Idempotent batches never expire by themselves.
-        await asyncio.wait_for(self._room.acquire(), SEND_WITHIN)
-        future = await self._producer.send(self._topic, key=record.key, value=record.value, headers=record.headers)
+        if self._room.locked():
+            # Idempotent batches never expire by themselves.
+            await asyncio.wait_for(self._room.acquire(), SEND_WITHIN)
+        else:
+            # Without a turn of the event loop for every record: beside a busy pipeline turns are what is scarce.
+            await self._room.acquire()
+        future: asyncio.Future[Any] = await self._producer.send(
+            self._topic, key=record.key, value=record.value, headers=record.headers
+        )
         self._in_flight.add(future)
         future.add_done_callback(self._acknowledge)
+        return future
 
     def _acknowledge(self, future: asyncio.Future[Any]) -> None:
         self._in_flight.discard(future)

@@ -1,5 +1,6 @@
 """Sending a file: to the engine in this process, or to a broker that an engine elsewhere reads."""
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from services.producer import EMBEDDED_LAG_LIMIT, LAG_LIMIT, Sender
 from services.progress import progress
 from services.replay import Replay
 from services.settings import Settings
+from services.store.faults import Transient
 from services.store.store import Store
 
 _SHOWN_REJECTS = 10
@@ -39,6 +41,9 @@ class EngineConsumer:
     async def until_fit(self) -> int | None:
         """How many more transactions may be stored before the next fit."""
         models = self._engine.models
+        # Everything sent is stored by now, so that this count is exact.
+        with contextlib.suppress(Transient):
+            await models.recount()
         await models.caught_up()
         return training.next_fit(models.trained_rows) - models.stored
 

@@ -9,6 +9,8 @@ from services.files import InvalidRow, Row
 from services.producer import Sender, outgoing, refused
 
 LAG_POLL = 0.05
+SENT_AT_ONCE = 100
+"""Rows between two turns of the event loop, which the pipeline of the same process needs too."""
 
 
 class Consumer(Protocol):
@@ -71,8 +73,9 @@ class Replay:
             await self._sender.send(outgoing(transaction, truth, replay=True))
             self.count += 1
             room = None if room is None else room - 1
-            if self.count % 200 == 0:
+            if self.count % SENT_AT_ONCE == 0:
                 self._sent()
+                await asyncio.sleep(0)
                 await self._below(self._lag_limit)
         await self._sender.flush()
         self._sent()

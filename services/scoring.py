@@ -51,6 +51,7 @@ class ScoredBatch(NamedTuple):
 
     prepared: Prepared
     produced_at: tuple[float, ...]
+    states: Mapping[str, UserState]
 
 
 def decode(
@@ -88,22 +89,22 @@ def score(
     decoded: Sequence[DecodedRecord],
     dead: Sequence[DeadRecord],
     encoded_states: Mapping[str, bytes],
+    warm_states: Mapping[str, UserState],
     models: Models,
 ) -> ScoredBatch:
     """Score decoded records against the committed profiles and flatten everything for the store.
 
-    `encoded_states` are never changed: each call decodes private copies, so that nothing is learnt before
-    its batch commits.
+    `encoded_states` has every user who has a profile; `warm_states` spares the decoding of some. Those are
+    changed by the call: whoever passes them gives them away, so that nothing is learnt before its batch commits.
     """
     transactions = [record.transaction for record in decoded]
     columns: list[list[Verdict]] = []
     if models.basic is not None:
         columns.append(_score_basic(models.basic, transactions))
-    profiles: dict[str, bytes] = {}
+    states: dict[str, UserState] = {}
     if models.enhanced is not None:
-        verdicts, states = _score_enhanced(models.enhanced, transactions, encoded_states)
+        verdicts, states = _score_enhanced(models.enhanced, transactions, encoded_states, warm_states)
         columns.append(verdicts)
-        profiles = {user: state.to_bytes() for user, state in states.items()}
     rows = tuple(
         StoredRow(record.offset, record.transaction, judged, record.truth)
         for record, judged in zip(decoded, zip(*columns, strict=True), strict=True)
@@ -114,11 +115,11 @@ def score(
         following,
         rows,
         tuple(dead),
-        profiles,
+        {user: state.to_bytes() for user, state in states.items()},
         STATE_VERSION,
         models.enhanced.version if models.enhanced is not None else "",
     )
-    return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded))
+    return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states)
 
 
 def _score_basic(model: BasicModel, transactions: Sequence[Transaction]) -> list[Verdict]:
@@ -130,9 +131,12 @@ def _score_basic(model: BasicModel, transactions: Sequence[Transaction]) -> list
 
 
 def _score_enhanced(
-    model: EnhancedModel, transactions: Sequence[Transaction], encoded: Mapping[str, bytes]
+    model: EnhancedModel,
+    transactions: Sequence[Transaction],
+    encoded: Mapping[str, bytes],
+    warm: Mapping[str, UserState],
 ) -> tuple[list[Verdict], dict[str, UserState]]:
-    states = {user: UserState.from_bytes(state) for user, state in encoded.items()}
+    states = {user: warm.get(user) or UserState.from_bytes(state) for user, state in encoded.items()}
     try:
         return model.score(transactions, states), states
     except Exception:

@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     batch_size: int = Field(1000, ge=1, le=10_000)
     retention_days: int = Field(90, ge=1, le=36_500)
     refresh_hz: float = Field(4.0, gt=0, le=30)
-    theme: Literal["dark", "light", "ansi"] = "dark"
+    theme: Literal["dark", "light", "ansi"] | None = Field(
+        None, description="none is dark, or ansi where the terminal has few colours"
+    )
     log_format: Literal["text", "json"] = "text"
     log_file: Folder | None = None
     mapping: dict[str, Any] | None = Field(None, description="foreign field names, see `replay --help`")

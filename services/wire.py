@@ -35,26 +35,26 @@ _GROUPS = {"location": Location, "merchant": Merchant, "device": Device}
 _NAMES = frozenset(Transaction.__struct_fields__) - {"extra"}
 
 
-class _LocationKeys(msgspec.Struct, forbid_unknown_fields=True):
+class _LocationKeys(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     country: msgspec.Raw = msgspec.Raw()
     city: msgspec.Raw = msgspec.Raw()
     latitude: msgspec.Raw = msgspec.Raw()
     longitude: msgspec.Raw = msgspec.Raw()
 
 
-class _MerchantKeys(msgspec.Struct, forbid_unknown_fields=True):
+class _MerchantKeys(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     id: msgspec.Raw = msgspec.Raw()
     name: msgspec.Raw = msgspec.Raw()
     category: msgspec.Raw = msgspec.Raw()
 
 
-class _DeviceKeys(msgspec.Struct, forbid_unknown_fields=True):
+class _DeviceKeys(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     id: msgspec.Raw = msgspec.Raw()
     type: msgspec.Raw = msgspec.Raw()
     ip: msgspec.Raw = msgspec.Raw()
 
 
-class _Keys(msgspec.Struct, forbid_unknown_fields=True):
+class _Keys(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """The shape of a record without a key of its own: decoding to it fails on the first one, and costs little."""
 
     transaction_id: msgspec.Raw

@@ -27,7 +27,8 @@ class Broker(Protocol):
 
     `durable` tells whether records survive the broker process. `cluster_id` changes whenever its records are
     gone, so that stored offsets are never taken for offsets of another cluster. `client_options` go to every
-    aiokafka client.
+    aiokafka client. `partitions_of_one` is the number of partitions of every topic where only one consumer can be,
+    which then takes them all at once; None where a consumer group shares them out.
     """
 
     name: BrokerName
@@ -35,6 +36,7 @@ class Broker(Protocol):
     bootstrap: str
     cluster_id: str
     client_options: dict[str, Any]
+    partitions_of_one: int | None
 
     @property
     def label(self) -> str:

@@ -60,6 +60,7 @@ class ExternalBroker:
     ) -> None:
         self.bootstrap = bootstrap
         self.durable = durable
+        self.partitions_of_one: int | None = None
         self.cluster_id = cluster_id or ""
         self.client_options: dict[str, Any] = {}
         self._security = security

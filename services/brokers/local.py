@@ -47,6 +47,7 @@ class LocalBroker:
 
     name: BrokerName = "local"
     durable = True
+    partitions_of_one: int | None = None
 
     def __init__(self, folder: Path, cache_dir: Path, kafka_home: Path | None) -> None:
         self._folder = folder

@@ -137,7 +137,7 @@ def build(open_console: OpenConsole) -> typer.Typer:
         from services import commands
 
         settings = loaded.settings
-        configure(format="text", stderr=True, level="WARNING")
+        configure(format="text", stderr=True, level="CRITICAL")
         return commands.replay(
             settings,
             file,
@@ -162,6 +162,38 @@ def build(open_console: OpenConsole) -> typer.Typer:
         configure(format="text", stderr=True, level="WARNING")
         found = _mapping(settings, mapping, constant)
         return commands.score(settings, file, detector=settings.detector, output=output, mapping=found)
+
+    @app.command(rich_help_panel="Files")
+    @command("alert_rate", "users", "anomaly_rate")
+    def evaluate(
+        loaded: Loaded,
+        file: Annotated[
+            Path | None, typer.Argument(help="A labelled CSV, JSONL or Parquet.", show_default=False)
+        ] = None,
+        simulator: Annotated[bool, typer.Option("--simulator", help="Evaluate on simulated traffic.")] = False,
+        seeds: Annotated[int, typer.Option(min=1, max=1000, help="Simulated populations.")] = 1,
+        rows: Annotated[int, typer.Option(min=2_000, help="Simulated transactions of each population.")] = 30_000,
+        skip: Annotated[int, typer.Option(min=0, help="Rows at the start that are learnt, but not reported.")] = 3_000,
+        without: Annotated[
+            list[str] | None, typer.Option(metavar="KIND", help="A kind of anomaly to leave out.", show_default=False)
+        ] = None,
+        mapping: MappingFile = None,
+        constant: Constants = None,
+    ) -> int:
+        """Show how well the detectors rank labelled transactions, beside simple baselines.
+
+        Labels come from a column `label` (and `scenario` for the kind) or from a mapping's section [label].
+        """
+        from services import evaluation
+
+        settings = loaded.settings
+        if simulator == (file is not None):
+            raise UserError("Name a FILE, or give --simulator.")
+        configure(format="text", stderr=True, level="CRITICAL")
+        if file is None:
+            return evaluation.evaluate_simulator(settings, seeds=seeds, rows=rows, skip=skip)
+        found = _mapping(settings, mapping, constant)
+        return evaluation.evaluate_file(settings, file, mapping=found, skip=skip, without=frozenset(without or ()))
 
     @app.command("init-db", rich_help_panel="Data")
     @command(*DATABASE)

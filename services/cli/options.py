@@ -74,7 +74,10 @@ OPTIONS: dict[str, Any] = {
     "log_file": Annotated[
         Path | None, _option(_RUNNING, "--log-file", metavar="FILE", help="Log there (rotated) instead of to stderr.")
     ],
-    "theme": Annotated[str | None, _option(_RUNNING, "--theme", metavar="dark|light|ansi", help="Default: dark.")],
+    "theme": Annotated[
+        str | None,
+        _option(_RUNNING, "--theme", metavar="dark|light|ansi", help="Default: dark, or ansi where colours are few."),
+    ],
     "refresh_hz": Annotated[
         float | None, _option(_RUNNING, "--refresh-hz", help="Repaints per second. Default: 4; 1 for a slow link.")
     ],

@@ -105,11 +105,6 @@ SELECT version, trained_rows, body FROM models WHERE detector = $1
 ORDER BY trained_rows DESC, fitted_at DESC LIMIT 1
 """
 
-# Only what is needed to notice a new version.
-LATEST_TRAINED_ROWS = (
-    "SELECT coalesce(min(rows), 0) FROM (SELECT max(trained_rows) AS rows FROM models GROUP BY detector) x"
-)
-
 HEARTBEAT = """
 INSERT INTO engines (instance, started_at, heartbeat_at, status) VALUES ($1, $2, now(), $3)
 ON CONFLICT (instance) DO UPDATE SET heartbeat_at = now(), status = EXCLUDED.status

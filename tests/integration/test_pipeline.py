@@ -170,7 +170,7 @@ def poison() -> dict[str, bytes]:
     }
     records = {reason: msgspec.json.encode({**good, **change}) for reason, change in changes.items()}
     records["JSON"] = b'{"transaction_id": '
-    records["surrogate"] = wire.encode(simulated(1)[0][0]).replace(b"user-", b"\\ud800-", 1)
+    records["surrogate"] = wire.encode(simulated(1)[0][0]).replace(b"u-", b"\\ud800-", 1)
     return records
 
 

@@ -1,0 +1,83 @@
+"""Where settings come from, and what is said about bad ones."""
+
+from pathlib import Path
+
+import pytest
+
+from services.errors import UserError
+from services.settings import FILE_NAME, load
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
+
+
+def test_flags_beat_the_environment_which_beats_the_file_which_beats_defaults(own_folder, monkeypatch):
+    (own_folder / FILE_NAME).write_text("users = 10\nrate = 20.0\nseed = 30\n")
+    monkeypatch.setenv("ANOMALY_TUI_RATE", "21")
+    monkeypatch.setenv("ANOMALY_TUI_SEED", "31")
+    loaded = load({"seed": 32, "theme": None})
+    assert (loaded.settings.users, loaded.settings.rate, loaded.settings.seed) == (10, 21.0, 32)
+    assert loaded.sources["users"] == str(own_folder / FILE_NAME)
+    assert [loaded.sources[name] for name in ("rate", "seed", "theme")] == ["environment", "flag", "default"]
+
+
+def test_database_url_is_read_under_both_names_and_ours_wins(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://one/anomalies")
+    assert load({}).settings.dsn == "postgresql://one/anomalies"
+    monkeypatch.setenv("ANOMALY_TUI_DATABASE_URL", "postgresql://two/anomalies")
+    assert load({}).settings.dsn == "postgresql://two/anomalies"
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"rate": "-1"}, ("--rate", "-1", "greater than 0")),
+        ({"anomaly_rate": "often"}, ("--anomaly-rate", "often")),
+        ({"theme": "pink"}, ("--theme", "pink", "dark")),
+    ],
+)
+def test_a_bad_flag_is_named_with_its_value(flags, words):
+    with pytest.raises(UserError) as raised:
+        load(flags)
+    assert all(word in str(raised.value) for word in words)
+
+
+def test_a_setting_that_does_not_exist_is_named_with_its_file(own_folder):
+    (own_folder / FILE_NAME).write_text("rat = 20.0\n")
+    with pytest.raises(UserError, match="no setting rat") as raised:
+        load({})
+    assert FILE_NAME in str(raised.value)
+
+
+def test_a_file_that_is_no_toml_is_refused(own_folder):
+    (own_folder / FILE_NAME).write_text("rate = = 3\n")
+    with pytest.raises(UserError, match="no valid TOML"):
+        load({})
+
+
+def test_a_file_that_was_asked_for_must_exist(own_folder):
+    with pytest.raises(UserError, match="no configuration file"):
+        load({}, own_folder / "missing.toml")
+
+
+@pytest.mark.parametrize("line", ['kafka_password = "s3cret"', 'database_url = "postgresql://me:s3cret@db/anomalies"'])
+def test_a_file_with_a_password_must_be_private(own_folder, line):
+    file = own_folder / FILE_NAME
+    file.write_text(line + "\n")
+    file.chmod(0o644)
+    with pytest.raises(UserError, match="chmod 600") as raised:
+        load({})
+    assert "s3cret" not in str(raised.value)
+    file.chmod(0o600)
+    assert "s3cret" not in repr(load({}).settings)
+
+
+@pytest.mark.parametrize(("kafka", "runs"), [("embedded", True), ("local", True), ("kafka.example:9092", False)])
+def test_the_simulator_stays_out_of_clusters_that_others_use(kafka, runs):
+    assert load({"kafka": kafka}).settings.simulated is runs
+    assert load({"kafka": kafka, "simulate": True}).settings.simulated
