@@ -1,0 +1,232 @@
+"""The command as a user types it: real processes, real exit codes, one clear line for what is wrong."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from services import wire
+from simulator import Simulator
+
+COMMAND = str(Path(sys.executable).with_name("anomaly-tui"))
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
+    """An environment of its own: nothing of this machine's settings is seen, everything lands in `tmp_path`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANOMALY_TUI_")}
+    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    return {**kept, **home, "ANOMALY_TUI_DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": database_url}
+
+
+@pytest.fixture
+def run(environment: dict[str, str], tmp_path: Path) -> Run:
+    def run(*arguments: object, **changed: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [COMMAND, *map(str, arguments)],
+            env={**environment, **changed},
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
+
+
+def simulated_file(path: Path, count: int) -> Path:
+    """A JSONL file of simulated transactions."""
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    stream = Simulator(users=30, anomaly_rate=0.05, seed=11, start=start, rate=0.1).stream()
+    path.write_bytes(b"\n".join(wire.encode(transaction) for transaction, _ in islice(stream, count)))
+    return path
+
+
+def stats(run: Run) -> dict:
+    shown = run("stats", "--json")
+    assert shown.returncode == 0, shown.stderr
+    return json.loads(shown.stdout)
+
+
+def test_a_replay_and_a_score_of_the_same_file_agree_on_every_verdict(run: Run, tmp_path: Path) -> None:
+    file = simulated_file(tmp_path / "some.jsonl", 2_500)
+    replayed = run("replay", file)
+    assert replayed.returncode == 0, replayed.stderr
+    found = stats(run)
+    assert found["transactions"] == 2_500
+    assert found["verdicts"] == {"basic": 2_500, "enhanced": 2_500}
+    assert found["dead_letters"] == 0
+    assert sum(row["next_offset"] for row in found["progress"]) == 2_500
+    scored = run("score", file, "--output", "scores.csv")
+    assert scored.returncode == 0, scored.stderr
+    with (tmp_path / "scores.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == 5_000
+    flagged = {name: sum(r["detector"] == name and r["flagged"] == "true" for r in rows) for name in found["flagged"]}
+    assert flagged == found["flagged"]
+    assert sum(flagged.values()) > 0
+    again = run("replay", file)
+    assert again.returncode == 0, again.stderr
+    assert stats(run)["transactions"] == 2_500
+    built = run("init-user-profiles")
+    assert built.returncode == 0, built.stderr
+    assert "30 profiles from 2,500 transactions" in " ".join(built.stdout.split())
+
+
+def test_rows_that_are_no_transactions_become_dead_letters_and_the_exit_code_says_so(run: Run, tmp_path: Path) -> None:
+    file = simulated_file(tmp_path / "some.jsonl", 20)
+    with file.open("ab") as appended:
+        appended.write(b'\n{"user_id": 1\n{"amount": "1.00"}\n')
+    replayed = run("replay", file)
+    assert replayed.returncode == 1
+    assert "row 21:" in replayed.stderr
+    assert "Traceback" not in replayed.stderr
+    found = stats(run)
+    assert (found["transactions"], found["dead_letters"]) == (20, 2)
+    assert run("score", file).returncode == 1
+
+
+def test_a_foreign_file_is_mapped(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "theirs.csv").write_text(
+        "tx,who,eur,when,shop\n1,7,12.50,1767225600,Bakery\n2,7,980.00,1767229200,Jeweller\n"
+    )
+    (tmp_path / "map.toml").write_text(
+        'timestamp_format = "s"\n[fields]\ntransaction_id = "tx"\nuser_id = "who"\namount = "eur"\n'
+        'timestamp = "when"\n"merchant.name" = "shop"\n'
+    )
+    replayed = run("replay", "theirs.csv", "--mapping", "map.toml", "--set", "currency=EUR")
+    assert replayed.returncode == 0, replayed.stderr
+    assert stats(run)["transactions"] == 2
+
+
+def test_evaluate_shows_every_ranking_of_a_labelled_file(run: Run, tmp_path: Path) -> None:
+    stream = Simulator(users=30, anomaly_rate=0.05, seed=12, start=datetime(2026, 3, 2, tzinfo=UTC), rate=0.1).stream()
+    rows = [
+        {**msgspec.json.decode(wire.encode(transaction)), "label": int(truth.anomalous), "scenario": truth.kind}
+        for transaction, truth in islice(stream, 3_000)
+    ]
+    (tmp_path / "labelled.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, rows)))
+    shown = run("evaluate", "labelled.jsonl", "--skip", "1500")
+    assert shown.returncode == 0, shown.stderr
+    for word in ("1,500 rows reported", "basic", "enhanced", "robust z", "ROC-AUC", "recall, scenario new_device"):
+        assert word in shown.stdout
+    (tmp_path / "bare.jsonl").write_bytes(b"\n".join(wire.encode(transaction) for transaction, _ in islice(stream, 50)))
+    refused = run("evaluate", "bare.jsonl")
+    assert refused.returncode == 1
+    assert "label" in refused.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name)
+def test_a_daemon_scores_and_ends_cleanly_on_a_signal(
+    environment: dict[str, str], run: Run, tmp_path: Path, number: signal.Signals
+) -> None:
+    log = tmp_path / "daemon.log"
+    command = [COMMAND, "--daemon", "--rate", "200", "--seed", "3", "--log-format", "json", "--log-file", str(log)]
+    daemon = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            found = stats(run)
+            states = {worker["name"]: worker["state"] for worker in found["workers"]}
+            # The stored status is a heartbeat old: the first may tell of workers that are still to start.
+            if found["transactions"] > 100 and set(states.values()) == {"running"}:
+                break
+            assert daemon.poll() is None, daemon.communicate()[1]
+        assert found["transactions"] > 100
+        assert {"producer", "pipeline", "database", "broker"} <= set(states)
+        assert set(states.values()) == {"running"}
+        second = run("--daemon")
+        assert second.returncode != 0
+        assert str(daemon.pid) in second.stderr
+        daemon.send_signal(number)
+        assert daemon.wait(15) == 0
+    finally:
+        daemon.kill()
+        _, errors = daemon.communicate()
+    assert "Traceback" not in errors
+    assert [msgspec.json.decode(line)["event"] for line in log.read_text().splitlines()].count("engine started") == 1
+    after = stats(run)
+    assert after["workers"] == []
+    assert after["verdicts"] == dict.fromkeys(("basic", "enhanced"), after["transactions"])
+
+
+def test_reset_asks_and_deletes_only_after_a_yes(run: Run, tmp_path: Path) -> None:
+    run("replay", simulated_file(tmp_path / "some.jsonl", 10))
+    refused = run("reset")
+    assert refused.returncode != 0
+    assert stats(run)["transactions"] == 10
+    assert run("reset", "--yes").returncode == 0
+    assert stats(run)["transactions"] == 0
+
+
+def test_config_shows_each_source_and_no_secret(run: Run) -> None:
+    shown = run("config", "--rate", "7", ANOMALY_TUI_USERS="9", DATABASE_URL="postgresql://me:s3cret@db/anomalies")
+    assert shown.returncode == 0
+    assert "s3cret" not in shown.stdout
+    lines = {line.split()[0]: line for line in shown.stdout.splitlines() if line.split()}
+    assert "flag" in lines["rate"]
+    assert "environment" in lines["users"]
+    assert "default" in lines["seed"]
+
+
+COMMANDS = (
+    "run-system",
+    "run-enhanced",
+    "produce",
+    "detect",
+    "replay",
+    "score",
+    "evaluate",
+    "init-db",
+    "init-user-profiles",
+    "stats",
+    "reset",
+    "doctor",
+    "config",
+)
+
+BAD = {
+    "missing file": (("replay", "nowhere.csv"), "nowhere.csv"),
+    "bad speed": (("replay", "--speed", "fast", "some.csv"), "--speed"),
+    "bad mapping": (("replay", "some.csv", "--mapping", "bad.toml"), "bad.toml"),
+    "bad database": (("init-db", "--database", "postgresql://127.0.0.1:1/anomalies"), "127.0.0.1:1"),
+    "no database URL": (("init-db", "--database", "mysql://x"), "postgresql://"),
+    "bad Kafka": (("produce", "--kafka", "127.0.0.1:1"), "127.0.0.1:1"),
+    "Kafka without port": (("produce", "--kafka", "somewhere"), "HOST:PORT"),
+    "embedded Kafka for one": (("detect", "basic"), "--kafka"),
+    "nothing to evaluate": (("evaluate",), "--simulator"),
+    "no terminal": ((), "--daemon"),
+    "bad rate": (("--daemon", "--rate", "0"), "--rate"),
+    "data directory is a file": (("--daemon", "--data-dir", "some.csv"), "--data-dir"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD.values(), ids=BAD)
+def test_what_is_wrong_is_one_clear_line(run: Run, tmp_path: Path, arguments: tuple[str, ...], named: str) -> None:
+    (tmp_path / "some.csv").write_text("transaction_id\n")
+    (tmp_path / "bad.toml").write_text("[fields]\nnonsense = 3\n")
+    failed = run(*arguments)
+    assert failed.returncode not in (0, 70)
+    assert named in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert len(failed.stderr.strip().splitlines()) <= 3
+
+
+def test_help_names_every_command(run: Run) -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    for command in COMMANDS:
+        assert command in shown.stdout
+        assert run(command, "--help").returncode == 0

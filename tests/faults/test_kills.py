@@ -1,0 +1,112 @@
+"""kill -9 of the daemon at random moments while transactions flow through a real Apache Kafka."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from services.brokers.broker import Broker
+from services.brokers.local import LocalBroker
+from services.producer import Outgoing, Sender, outgoing
+from services.store.store import Store
+from simulator import Simulator
+from tests.oracle import broken_promises
+
+FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
+ROWS, KILLS = (50_000, 10) if FULL else (6_000, 3)
+TOPIC = "transactions"
+POISON = (b"{", b'{"user_id": "\\ud800"}', b"\x00", b"[]")
+DRAINED_WITHIN = 240
+
+
+@pytest.fixture
+async def kafka(tmp_path: Path, cache_dir: Path) -> AsyncIterator[Broker]:
+    """A real Apache Kafka with the topic."""
+    broker = LocalBroker(tmp_path / "kafka", cache_dir, None)
+    await broker.start(lambda line: None)
+    await broker.ensure_topic(TOPIC, 4)
+    yield broker
+    await broker.stop()
+
+
+class Daemon:
+    """`anomaly-tui --daemon` as a process that can be started again."""
+
+    def __init__(self, folder: Path, bootstrap: str, dsn: str) -> None:
+        self._command = (str(Path(sys.executable).with_name("anomaly-tui")), "--daemon", "--kafka", bootstrap)
+        self._environment = {**os.environ, "DATABASE_URL": dsn, "ANOMALY_TUI_DATA_DIR": str(folder / "data")}
+        self._folder = folder
+        self.log = folder / "daemon.log"
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *self._command, env=self._environment, cwd=self._folder, stdout=log, stderr=log
+            )
+
+    async def end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        assert self.process.returncode is None, self.log.read_text()[-4000:]
+        self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+@pytest.mark.timeout(1_800)
+async def test_kills_at_random_lose_and_double_nothing(
+    kafka: Broker, store: Store, database_url: str, tmp_path: Path
+) -> None:
+    seed = random.randrange(10_000)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    start = datetime.now(UTC) - timedelta(hours=1)
+    stream = Simulator(users=800, anomaly_rate=0.05, seed=seed, start=start, rate=ROWS / 3600).stream()
+    daemon = Daemon(tmp_path, kafka.bootstrap, database_url)
+    sender = Sender(kafka, TOPIC)
+    await sender.start()
+    sent: list[str] = []
+    poison: set[tuple[int, int]] = set()
+
+    async def send(count: int) -> None:
+        for number in range(count):
+            transaction, truth = next(stream)
+            await sender.send(outgoing(transaction, truth, replay=True))
+            sent.append(transaction.transaction_id)
+            if number % 1_000 == 0:
+                acknowledged = await (await sender.send(Outgoing(b"poison", dice.choice(POISON), [])))
+                poison.add((acknowledged.partition, acknowledged.offset))
+        await sender.flush()
+
+    for _ in range(KILLS):
+        await daemon.start()
+        before = await store.count()
+        await send(ROWS // (KILLS + 1))
+        # Sometimes while it starts or joins, mostly while it commits.
+        if dice.random() < 0.8:
+            while await store.count() == before:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(dice.uniform(0.0, 1.0))
+        assert await daemon.end(signal.SIGKILL) == -signal.SIGKILL
+    await daemon.start()
+    await send(ROWS - len(sent))
+
+    async def drained() -> None:
+        while True:
+            reached = {row["partition"]: row["next_offset"] for row in await store.progress()}
+            if all(reached.get(partition, 0) >= end for partition, end in sender.ends.items()):
+                return
+            await asyncio.sleep(0.1)
+
+    await asyncio.wait_for(drained(), DRAINED_WITHIN)
+    assert await daemon.end(signal.SIGTERM) == 0, daemon.log.read_text()[-4000:]
+    await sender.stop()
+    assert len(sent) == ROWS
+    assert await broken_promises(store, sent=sent, poison=poison, ends=sender.ends, cluster=kafka.cluster_id) == [], (
+        f"seed {seed}: {daemon.log.read_text()[-4000:]}"
+    )
