@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.calibration import Calibration
-from detectors.features import FEATURES, Expectation, expectation, learn, measure, spend_span
+from detectors.features import FEATURES, Expectation, expectation, learn, measure
+from detectors.memory import Persistence, decayed, fed, raised, replayed
 from detectors.population import Population
 from detectors.reasons import brief, full
 from detectors.row import Row, rows_of
@@ -29,7 +30,6 @@ WARMED_UP = 10
 FENCE = 0.001
 """The tail probability beyond which history is looked at for a surplus of anomalies."""
 
-MEMORY_FLOOR, MEMORY_STEP = 1.5, 4.0
 BAR_STEP, BAR_LOW, BAR_HIGH = 0.25, -0.5, 100.0
 """How far a flag raises its user's threshold, in units of rarity, and the limits of that; a transaction that is
 not flagged lowers it by the alert rate's share of the step. Source: Gibbs and Candès, "Adaptive conformal
@@ -46,7 +46,7 @@ every ripple flagged."""
 class _Tables(msgspec.Struct, frozen=True):
     features: tuple[Calibration, ...]
     combined: Calibration
-    memory: Calibration
+    persistence: Persistence
     final: Calibration
 
 
@@ -164,8 +164,8 @@ class EnhancedModel:
             shares.append(weight * rarity * rarity)
         squares = sum(shares)
         base = tables.combined.rarity(squares)
-        memory = _decayed(state.memory, row.time - state.last_time, expected.gap)
-        total = _total(base, memory, tables.memory.rarity(memory))
+        memory = decayed(state.memory, row.time - state.last_time, expected.gap)
+        total = raised(base, tables.persistence.of(memory))
         rarity = tables.final.rarity(total)
         score = public_score(rarity)
         threshold = public_score(self._bar + state.bar)
@@ -184,7 +184,7 @@ class EnhancedModel:
             model_version=parameters.version,
             reasons=reasons,
         )
-        state.memory = _fed(memory, base - max(state.bar, 0.0))
+        state.memory = fed(memory, base)
         state.bar = self._moved(state.bar, rarity, flagged)
         learn(row, state, expected, flagged)
         return verdict
@@ -200,20 +200,6 @@ class EnhancedModel:
 
 
 _WEIGHTS = [feature.weight for feature in FEATURES]
-
-
-def _total(base: float, memory: float, echo: float) -> float:
-    """Suspicion of this transaction, raised by recent suspicion; `echo` is the rarity of `memory`."""
-    return base * (1.0 + 0.35 * min(memory, MEMORY_STEP)) + 0.5 * echo
-
-
-def _decayed(memory: float, elapsed: float, gap: float) -> float:
-    """Suspicion with a half-life of a day, or of a busier user's 16 gaps; a late event finds it as it is."""
-    return memory * 2.0 ** (-elapsed / spend_span(gap)) if elapsed > 0.0 else memory
-
-
-def _fed(memory: float, base: float) -> float:
-    return memory + min(max(base - MEMORY_FLOOR, 0.0), MEMORY_STEP)
 
 
 class _Measured(NamedTuple):
@@ -259,11 +245,10 @@ def _calibrated(measured: _Measured, left_out: NDArray[np.bool_]) -> tuple[_Tabl
         squares += weight * table.rarities(measured.values[:, column]) ** 2
     combined = Calibration.fit(squares[kept], 1.0)
     bases = combined.rarities(squares)
-    memories = _replay_memory(measured, bases.tolist())
-    memory = Calibration.fit(memories[kept], 0.5)
-    echoes = memory.rarities(memories)
-    totals = bases * (1.0 + 0.35 * np.minimum(memories, MEMORY_STEP)) + 0.5 * echoes
-    return _Tables(features, combined, memory, Calibration.fit(totals[kept], 0.3)), totals
+    memories, apart = replayed(measured.users, measured.times, measured.gaps, bases.tolist())
+    persistence = Persistence.fit(memories[measured.mature & apart], bases[measured.mature & apart])
+    totals = np.array([raised(base, persistence.of(memory)) for base, memory in zip(bases, memories, strict=True)])
+    return _Tables(features, combined, persistence, Calibration.fit(totals[kept], 0.3)), totals
 
 
 def _surplus(totals: NDArray[np.float64], mature: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -279,14 +264,3 @@ def _surplus(totals: NDArray[np.float64], mature: NDArray[np.bool_]) -> NDArray[
     left_out = np.zeros(len(totals), bool)
     left_out[beyond[np.argsort(totals[beyond], kind="stable")][expected:]] = True
     return left_out
-
-
-def _replay_memory(measured: _Measured, bases: list[float]) -> NDArray[np.float64]:
-    memories: dict[str, tuple[float, float]] = {}
-    found = []
-    for user, time, gap, base in zip(measured.users, measured.times, measured.gaps, bases, strict=True):
-        before, last = memories.get(user, (0.0, time))
-        memory = _decayed(before, time - last, gap)
-        found.append(memory)
-        memories[user] = _fed(memory, base), time
-    return np.array(found)

@@ -41,24 +41,24 @@ class Feature(NamedTuple):
 
 
 FEATURES = (
-    Feature("amount_user", "amount", 1.0, 0.3),
+    Feature("amount_user", "amount", 1.5, 0.3),
     Feature("amount_category", "amount", 1.0, 0.3),
     Feature("amount_category_low", "amount", 1.0, 0.3),
     Feature("amount_user_category", "amount", 1.0, 0.3),
     Feature("amount_user_category_low", "amount", 1.0, 0.3),
-    Feature("amount_population", "amount", 1.0, 0.3),
+    Feature("amount_population", "amount", 3.0, 0.3),
     Feature("spend_day", "frequency", 0.25, 0.3),
     Feature("burst_hour", "frequency", 1.0, 0.43, 0.0),
     Feature("gap", "frequency", 0.25, 0.3),
     Feature("merchant", "merchant", 0.25, 0.43),
-    Feature("category", "merchant", 1.0, 0.43, 0.0),
-    Feature("hour", "time", 1.0, 0.43, 0.0),
-    Feature("country", "location", 1.0, 0.43, 0.0),
-    Feature("device", "merchant", 1.0, 0.43, 0.0),
-    Feature("payment_method", "merchant", 1.0, 0.43, 0.0),
-    Feature("currency", "location", 1.0, 0.43, 0.0),
+    Feature("category", "merchant", 3.0, 0.43, 0.0),
+    Feature("hour", "time", 3.0, 0.43, 0.0),
+    Feature("country", "location", 1.5, 0.43, 0.0),
+    Feature("device", "merchant", 3.0, 0.43, 0.0),
+    Feature("payment_method", "merchant", 4.0, 0.43, 0.0),
+    Feature("currency", "location", 1.5, 0.43, 0.0),
     Feature("transaction_type", "merchant", 1.0, 0.43, 0.0),
-    Feature("travel", "location", 1.0, 0.3, log1p(FASTEST)),
+    Feature("travel", "location", 2.0, 0.3, log1p(FASTEST)),
 )
 
 # A Gaussian of 1.5 h around the hour, cut at 3 h, normalised to a sum of 1: the weights of 0, 1, 2 and 3 hours off.

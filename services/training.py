@@ -10,22 +10,24 @@ from detectors.enhanced import EnhancedModel
 from domain.transaction import Transaction
 from services.scoring import Models
 
-HISTORY_ROWS = 50_000
-"""A fit uses at most this many of the newest transactions."""
+HISTORY_ROWS = 200_000
+"""A fit uses at most this many of the newest transactions: some dozens of each of thousands of users, who must be
+known well in it for what they do next to be told from what anybody does."""
 
 DetectorChoice = Literal["basic", "enhanced", "both"]
 
-_FIRST_FITS = (1_000, 2_000, 5_000, 10_000, 20_000, HISTORY_ROWS)
+_FIRST_FITS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+_FIT_EVERY = 100_000
 
 
 def next_fit(trained_rows: int) -> int:
     """The number of stored transactions at which the next fit is due.
 
-    1,000, 2,000, 5,000, 10,000, 20,000, 50,000, and from there on every 50,000, when the history is a new one.
+    1,000, 2,000, 5,000, 10,000, 20,000, 50,000, and from there on every 100,000.
     """
-    if trained_rows < HISTORY_ROWS:
+    if trained_rows < _FIRST_FITS[-1]:
         return _FIRST_FITS[bisect_right(_FIRST_FITS, trained_rows)]
-    return (trained_rows // HISTORY_ROWS + 1) * HISTORY_ROWS
+    return (trained_rows // _FIT_EVERY + 1) * _FIT_EVERY
 
 
 def due(stored: int, trained_rows: int) -> bool:

@@ -32,7 +32,7 @@ class Twist(NamedTuple):
 
 
 HABIT = Twist(anomalous=False)
-SLEEPING = 0.05
+SLEEPING = 0.02
 """A user whose liveliness is below this share of their best hour normally does nothing."""
 
 
@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 
 
 def _amount_spike(user: User, at: float, random: Random) -> list[Twist]:
-    return [Twist(factor=max(2.5, random.lognormvariate(1.7, 0.45)))]
+    return [Twist(factor=max(5.0, random.lognormvariate(2.5, 0.45)))]
 
 
 def _category_switch(user: User, at: float, random: Random) -> list[Twist]:
@@ -76,12 +76,12 @@ def _payment_method_switch(user: User, at: float, random: Random) -> list[Twist]
 
 
 def _velocity_burst(user: User, at: float, random: Random) -> list[Twist]:
-    return [Twist() for _ in range(random.randint(5, 9))]
+    return [Twist() for _ in range(random.randint(10, 16))]
 
 
 def _card_testing(user: User, at: float, random: Random) -> list[Twist]:
     category = CATEGORIES[random.choice(("digital_goods", "online_retail", "gift_cards"))]
-    return [Twist(category=category, euros=random.uniform(0.5, 3), stranger=True) for _ in range(random.randint(5, 9))]
+    return [Twist(category=category, euros=random.uniform(0.5, 3), stranger=True) for _ in range(random.randint(8, 14))]
 
 
 def _account_takeover(user: User, at: float, random: Random) -> list[Twist]:
@@ -109,8 +109,8 @@ KINDS = {
     "impossible_travel": Kind(_impossible_travel, 1),
     "new_device": Kind(_new_device, 1),
     "payment_method_switch": Kind(_payment_method_switch, 1),
-    "velocity_burst": Kind(_velocity_burst, 7),
-    "card_testing": Kind(_card_testing, 7),
+    "velocity_burst": Kind(_velocity_burst, 13),
+    "card_testing": Kind(_card_testing, 11),
     "account_takeover": Kind(_account_takeover, 4),
 }
 

@@ -113,7 +113,7 @@ def _user(number: int, random: Random, start: float, directory: Directory) -> Us
         hours=_hours(random),
         weekdays=tuple(random.uniform(0.5, 1.0) for _ in range(7)),
         level=random.lognormvariate(0, 0.35),
-        categories=Choice(chosen, [category.share * random.lognormvariate(0, 0.5) for category in chosen]),
+        categories=Choice(chosen, [category.share**0.5 * random.lognormvariate(0, 0.3) for category in chosen]),
         tastes={category.name: random.lognormvariate(0, 0.3) for category in chosen},
         favourites={category.name: favourite_shops(random, home, category, directory) for category in chosen},
         methods=Choice(methods, [0.8, 0.15, 0.05][: len(methods)]),
@@ -137,7 +137,7 @@ def _hours(random: Random) -> tuple[float, ...]:
     ]
     weights = []
     for hour in range(24):
-        weight = 0.008
+        weight = 0.001
         for centre, width, height in peaks:
             distance = abs((hour + 0.5 - centre + 12) % 24 - 12)
             weight += height * exp(-0.5 * (distance / width) ** 2)

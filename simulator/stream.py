@@ -141,7 +141,7 @@ class Simulator:
         if at >= user.trip_until:
             self._travel(user, user.home, at)
             user.trip_until = NEVER
-        elif user.trip_until == NEVER and random.random() < days / 90:
+        elif user.trip_until == NEVER and random.random() < days / 120:
             self._travel(user, self._destination(user), at)
             user.trip_until = at + random.uniform(3, 14) * DAY
         chance = random.random()
@@ -175,13 +175,13 @@ class Simulator:
         # People are not their habits: the odd big purchase, new shop, borrowed device is nobody's fraud.
         if twist is HABIT:
             oddity = random.random()
-            if oddity < 0.004:
+            if oddity < 0.0015:
                 factor = random.uniform(3, 8)
-            elif oddity < 0.008:
+            elif oddity < 0.0025:
                 category = random.choice(tuple(CATEGORIES.values()))
-            elif oddity < 0.011:
+            elif oddity < 0.0035:
                 method = random.choice(PAYMENT_METHODS)
-            elif oddity < 0.012:
+            elif oddity < 0.004:
                 device = new_device(random)
         shop = self._shop(user, city, category, twist.stranger)
         if method is None:
