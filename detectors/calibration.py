@@ -11,10 +11,11 @@ CELLS = 256
 BULK = 0.25
 TAIL = 0.99
 TRUSTED = 0.95
+BODY = 0.9
 
 
 class Calibration(msgspec.Struct, frozen=True, array_like=True):
-    """An empirical tail up to `upper`, an exponential one beyond.
+    """Empirical survival up to `upper`, an exponential tail beyond.
 
     `table` holds the rarity at the start of each of `CELLS` equal cells between `lower` and `upper`, then the
     one at `upper`; in between it is interpolated. Below `lower`, where three quarters of history lie, it is 0.
@@ -38,26 +39,39 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         `TRUSTED` of history each unit of `value` above `decades` is one unit of rarity, whatever history shows
         there. A new device is rare for a user who never changed it, however many frauds history had.
         """
-        known = np.sort(values[np.isfinite(values)])
-        if not known.size:
-            known = np.zeros(1)
-        lower, upper = (
-            float(x) for x in np.quantile(known, (BULK, TAIL if decades is None else TRUSTED), method="lower")
-        )
+        known = _known(values)
+        lower, upper = _quantiles(known, BULK, TAIL if decades is None else TRUSTED)
         if decades is not None:
-            upper = max(upper, decades)
-        edges = np.linspace(lower, upper, CELLS + 1)
-        above = known.size - np.searchsorted(known, edges, side="left")
-        table = -np.log10((above + 1) / (known.size + 1))
+            return cls._tabled(known, lower, max(upper, decades), 1.0)
         excess = known[known > upper] - upper
         # The median, because a few frauds among the hundredth that is beyond would stretch the mean.
         scale = max(float(np.median(excess)) / log(2), floor) if excess.size else floor
+        return cls._tabled(known, lower, upper, 1.0 / (scale * log(10)))
+
+    @classmethod
+    def of_body(cls, values: NDArray[np.float64], floor: float) -> Self:
+        """Calibrate on `values`, shape (n,), that may hold anomalies: the tail is what the body foretells.
+
+        Beyond the 90th percentile log survival goes on along the line through the median and that percentile,
+        so that anomalies in history do not make themselves look usual. `floor` is the least mean excess.
+        Source: Efron, "Large-scale simultaneous hypothesis testing: the choice of a null hypothesis", JASA 2004.
+        """
+        known = _known(values)
+        lower, middle, upper = _quantiles(known, BULK, 0.5, BODY)
+        scale = max((upper - middle) / log(0.5 / (1.0 - BODY)), floor)
+        return cls._tabled(known, lower, upper, 1.0 / (scale * log(10)))
+
+    @classmethod
+    def _tabled(cls, known: NDArray[np.float64], lower: float, upper: float, tail: float) -> Self:
+        edges = np.linspace(lower, upper, CELLS + 1)
+        above = known.size - np.searchsorted(known, edges, side="left")
+        table = -np.log10((above + 1) / (known.size + 1))
         return cls(
             lower=lower,
             upper=upper,
             per_cell=CELLS / (upper - lower) if upper > lower else 0.0,
             at_upper=float(table[-1]),
-            tail=1.0 / (scale * log(10)) if decades is None else 1.0,
+            tail=tail,
             table=tuple(table.tolist()),
         )
 
@@ -81,3 +95,14 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         found = table[cell] + (cells - cell) * (table[cell + 1] - table[cell])
         beyond = self.at_upper + (values - self.upper) * self.tail
         return np.where(values >= self.upper, beyond, np.where(values > self.lower, found, 0.0))
+
+
+def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The finite values in order; a zero where there are none."""
+    known = np.sort(values[np.isfinite(values)])
+    return known if known.size else np.zeros(1)
+
+
+def _quantiles(known: NDArray[np.float64], *shares: float) -> list[float]:
+    found: list[float] = np.quantile(known, shares, method="lower").tolist()
+    return found

@@ -7,6 +7,7 @@ fits (population and calibration tables) is frozen; what moves with each event i
 
 from collections.abc import Sequence
 from functools import cached_property
+from math import log10, sqrt
 from typing import NamedTuple
 
 import msgspec
@@ -21,6 +22,7 @@ from detectors.reasons import brief, full
 from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
 from detectors.state import UserState
+from detectors.threshold import fitted_base, moved
 from domain.transaction import Transaction
 from domain.verdict import Severity, Verdict
 
@@ -30,24 +32,13 @@ WARMED_UP = 10
 FENCE = 0.001
 """The tail probability beyond which history is looked at for a surplus of anomalies."""
 
-BAR_STEP, BAR_LOW, BAR_HIGH = 0.25, -0.5, 100.0
-"""How far a flag raises its user's threshold, in units of rarity, and the limits of that; a transaction that is
-not flagged lowers it by the alert rate's share of the step. Source: Gibbs and Candès, "Adaptive conformal
-inference under distribution shift", NeurIPS 2021: in the long run each user is flagged at the alert rate,
-wherever the user's habits have moved."""
-
-BAR_CHASE, BAR_DECAY, BAR_ROOM = 0.1, 0.05, 1.0
-"""Beyond the source: a raised threshold also follows a tenth of the excess (of at most 10), so that a user who
-moved for good is learnt again within weeks; and each transaction that is not flagged takes away 5 % of what it
-stands more than `BAR_ROOM` above that transaction, so that an episode's end is noticed, but not a lasting habit's
-every ripple flagged."""
-
 
 class _Tables(msgspec.Struct, frozen=True):
     features: tuple[Calibration, ...]
     combined: Calibration
     persistence: Persistence
     final: Calibration
+    bar: float
 
 
 class _Parameters(msgspec.Struct, frozen=True):
@@ -66,7 +57,7 @@ class EnhancedModel:
 
     def __init__(self, parameters: _Parameters) -> None:
         self._parameters = parameters
-        self._bar = rarity_of_rate(parameters.alert_rate)
+        self._bar = parameters.tables.bar if parameters.tables else rarity_of_rate(parameters.alert_rate)
 
     @classmethod
     def warming(cls) -> "EnhancedModel":
@@ -90,11 +81,9 @@ class EnhancedModel:
         left_out = np.zeros(len(rows), bool)
         for _ in range(2):
             measured = _replay(rows, population, left_out)
-            # Twice, because the surplus that is left out first still bends the line that finds it.
-            for _ in range(2):
-                tables, totals = _calibrated(measured, left_out)
-                left_out = _surplus(totals, measured.mature)
-        tables, _ = _calibrated(measured, left_out)
+            _, bases = _calibrated(measured, left_out, alert_rate)
+            left_out = _surplus(bases, measured.mature)
+        tables, _ = _calibrated(measured, left_out, alert_rate)
         return cls(_Parameters(version, alert_rate, population, tables))
 
     @property
@@ -163,7 +152,7 @@ class EnhancedModel:
             rarity = table.rarity(value) if value >= table.lower else 0.0
             shares.append(weight * rarity * rarity)
         squares = sum(shares)
-        base = tables.combined.rarity(squares)
+        base = tables.combined.rarity(sqrt(squares))
         memory = decayed(state.memory, row.time - state.last_time, expected.gap)
         total = raised(base, tables.persistence.of(memory))
         rarity = tables.final.rarity(total)
@@ -185,18 +174,9 @@ class EnhancedModel:
             reasons=reasons,
         )
         state.memory = fed(memory, base)
-        state.bar = self._moved(state.bar, rarity, flagged)
+        state.bar = moved(state.bar, self._bar, rarity, parameters.alert_rate)
         learn(row, state, expected, flagged)
         return verdict
-
-    def _moved(self, bar: float, rarity: float, flagged: bool) -> float:
-        """The user's bar after a transaction of this rarity."""
-        rate = self._parameters.alert_rate
-        if flagged:
-            excess = min(rarity - self._bar - bar, 10.0)
-            return min(bar + BAR_STEP * (1.0 - rate) + BAR_CHASE * excess, BAR_HIGH)
-        idle = bar - max(rarity - self._bar, 0.0) - BAR_ROOM
-        return max(bar - BAR_STEP * rate - BAR_DECAY * max(idle, 0.0), BAR_LOW)
 
 
 _WEIGHTS = [feature.weight for feature in FEATURES]
@@ -233,34 +213,36 @@ def _replay(rows: list[Row], population: Population, left_out: NDArray[np.bool_]
     return _Measured(np.array(values), [row.user for row in rows], [row.time for row in rows], gaps, mature)
 
 
-def _calibrated(measured: _Measured, left_out: NDArray[np.bool_]) -> tuple[_Tables, NDArray[np.float64]]:
-    """Tables fitted on the rows that are not left out, and every row's total under them."""
-    kept = measured.mature & ~left_out
+def _calibrated(
+    measured: _Measured, left_out: NDArray[np.bool_], alert_rate: float
+) -> tuple[_Tables, NDArray[np.float64]]:
+    """Tables fitted on the rows that are not left out, and every row's base rarity under them."""
+    mature = measured.mature
     features = tuple(
-        Calibration.fit(measured.values[kept, column], feature.floor, decades=feature.decades)
+        Calibration.fit(measured.values[mature & ~left_out, column], feature.floor, decades=feature.decades)
         for column, feature in enumerate(FEATURES)
     )
-    squares = np.zeros(len(kept))
+    squares = np.zeros(len(mature))
     for column, (table, weight) in enumerate(zip(features, _WEIGHTS, strict=True)):
         squares += weight * table.rarities(measured.values[:, column]) ** 2
-    combined = Calibration.fit(squares[kept], 1.0)
-    bases = combined.rarities(squares)
+    norms = np.sqrt(squares)
+    combined = Calibration.of_body(norms[mature], 0.1)
+    bases = combined.rarities(norms)
     memories, apart = replayed(measured.users, measured.times, measured.gaps, bases.tolist())
-    persistence = Persistence.fit(memories[measured.mature & apart], bases[measured.mature & apart])
+    persistence = Persistence.fit(memories[mature & apart], bases[mature & apart])
     totals = np.array([raised(base, persistence.of(memory)) for base, memory in zip(bases, memories, strict=True)])
-    return _Tables(features, combined, persistence, Calibration.fit(totals[kept], 0.3)), totals
+    final = Calibration.of_body(totals[mature], 0.1)
+    bar = fitted_base(measured.users, final.rarities(totals), mature & ~left_out, alert_rate)
+    return _Tables(features, combined, persistence, final, bar), bases
 
 
-def _surplus(totals: NDArray[np.float64], mature: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The rows beyond what an exponential tail allows: anomalies in the history, not to be calibrated on.
+def _surplus(bases: NDArray[np.float64], mature: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The rows beyond what the body of history foretells: anomalies, from which nothing is to be learnt.
 
-    The line runs through the median and the 90th percentile of log survival. Of the rows beyond its `FENCE`
-    point, as many as it predicts are kept, the least extreme ones.
+    Of the rows rarer than `FENCE`, as many as that share is are kept, the least extreme ones.
     """
-    middle, high = np.quantile(totals[mature], (0.5, 0.9))
-    fence = high + (high - middle) / np.log10(5.0) * np.log10(0.1 / FENCE)
-    beyond = np.flatnonzero(totals > fence)
-    expected = round(FENCE * len(totals))
-    left_out = np.zeros(len(totals), bool)
-    left_out[beyond[np.argsort(totals[beyond], kind="stable")][expected:]] = True
+    beyond = np.flatnonzero(mature & (bases > -log10(FENCE)))
+    expected = round(FENCE * int(mature.sum()))
+    left_out = np.zeros(len(bases), bool)
+    left_out[beyond[np.argsort(bases[beyond], kind="stable")][expected:]] = True
     return left_out

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from detectors.population import DAY, Frequencies, Normal, Population
 from detectors.row import Row
-from detectors.state import MAX_MERCHANTS, Counts, Moments, Place, UserState
+from detectors.state import MAX_MERCHANTS, MAX_VALUES, Counts, Moments, Place, UserState
 from domain.verdict import Factor
 
 MISSING = float("-inf")
@@ -246,7 +246,11 @@ def speed(row: Row, place: Place | None) -> float:
 
 
 def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -> None:
-    """Move the state past the transaction; a suspicious one leaves the habits as they were."""
+    """Move the state past the transaction.
+
+    A suspicious one leaves the habits as they were, but for one thing: what it shows for the first time is met
+    from then on, if only once, or a holiday would be flagged from its first day to its last.
+    """
     time = row.time
     if state.seen and time >= state.last_time:
         gap = time - state.last_time
@@ -258,6 +262,7 @@ def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -
     state.remember(time, row.amount)
     if suspicious:
         state.flagged += 1
+        _meet(row, state)
         return
     limit = CLIP * expected.amount_sd
     state.amount.learn(min(max(row.amount, expected.amount - limit), expected.amount + limit))
@@ -268,18 +273,27 @@ def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -
         min(max(row.log_amount, expected.category - limit), expected.category + limit)
     )
     state.learn_hour(int(time // HOUR) % 24, (int(time // DAY) + 3) % 7)
-    if row.merchant is not None:
-        state.merchants.learn(row.merchant, MAX_MERCHANTS)
-    if row.category is not None:
-        state.categories.learn(row.category)
-    if row.country is not None:
-        state.countries.learn(row.country)
-    if row.device is not None:
-        state.devices.learn(row.device)
-    if row.payment_method is not None:
-        state.payment_methods.learn(row.payment_method)
-    state.currencies.learn(row.currency)
-    if row.transaction_type is not None:
-        state.transaction_types.learn(row.transaction_type)
+    for value, counts, limit in _values(row, state):
+        if value is not None:
+            counts.learn(value, limit)
     if row.latitude is not None and row.longitude is not None and (state.place is None or time >= state.place.time):
         state.place = Place(row.latitude, row.longitude, time, row.city)
+
+
+def _meet(row: Row, state: UserState) -> None:
+    for value, counts, limit in _values(row, state):
+        if value is not None and value not in counts.of:
+            counts.learn(value, limit)
+
+
+def _values(row: Row, state: UserState) -> tuple[tuple[str | None, Counts, int], ...]:
+    """What a transaction shows, where the user's counts of it are, and how many values those may hold."""
+    return (
+        (row.merchant, state.merchants, MAX_MERCHANTS),
+        (row.category, state.categories, MAX_VALUES),
+        (row.country, state.countries, MAX_VALUES),
+        (row.device, state.devices, MAX_VALUES),
+        (row.payment_method, state.payment_methods, MAX_VALUES),
+        (row.currency, state.currencies, MAX_VALUES),
+        (row.transaction_type, state.transaction_types, MAX_VALUES),
+    )

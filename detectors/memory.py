@@ -72,8 +72,8 @@ class Persistence(msgspec.Struct, frozen=True, array_like=True):
 
 
 def raised(base: float, lift: float) -> float:
-    """Suspicion of a transaction of rarity `base` after a log10 `lift`: it adds to and multiplies the evidence."""
-    return (1.0 + base) * (1.0 + lift) - 1.0
+    """Suspicion of a transaction of rarity `base` after a log10 `lift`: a prior, and a louder evidence."""
+    return base + lift * (1.0 + 0.5 * base)
 
 
 def decayed(memory: float, elapsed: float, gap: float) -> float:

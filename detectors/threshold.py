@@ -1,0 +1,65 @@
+"""Adaptive thresholds: one bar for all from the alert budget, and for each user what habit adds to it.
+
+Rarities and bars are -log10 of tail probabilities. A user's bar is raised by alerts that were close calls and
+lowered a little by everything else, so that in the long run each user's ordinary transactions are flagged at the
+alert rate, wherever the user's habits have moved. Source: Gibbs and Candès, "Adaptive conformal inference under
+distribution shift", NeurIPS 2021.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.scale import rarity_of_rate
+
+STEP, LOW, HIGH = 0.25, -0.5, 100.0
+CLOSE = 1.0
+"""An alert is a close call up to this far above the bar; nine in ten of ordinary traffic's alerts are. What lies
+farther above is likelier fraud, of which the budget does not speak."""
+
+CHASE = 0.05
+"""Beyond the source: an alert that is no close call raises the bar by this share of its excess (of at most 10),
+so that a user who moved for good is learnt again within weeks, and a fraud's series of alerts goes on."""
+
+DECAY, ROOM = 0.1, 0.5
+"""Also beyond it: each transaction that is not flagged takes away 10 % of what the bar stands more than `ROOM`
+above it, so that an episode's end is noticed, but not a lasting habit's every ripple flagged."""
+
+
+def moved(bar: float, base: float, rarity: float, rate: float) -> float:
+    """The user's bar, on top of `base`, after a transaction of this rarity at the alert rate `rate`."""
+    excess = rarity - base - bar
+    if excess >= CLOSE:
+        return min(bar + CHASE * min(excess, 10.0), HIGH)
+    if excess >= 0.0:
+        return min(bar + STEP * (1.0 - rate) / (1.0 - 10.0**-CLOSE), HIGH)
+    idle = bar - max(rarity - base, 0.0) - ROOM
+    return max(bar - STEP * rate - DECAY * max(idle, 0.0), LOW)
+
+
+def fitted_base(users: list[str], rarities: NDArray[np.float64], counted: NDArray[np.bool_], rate: float) -> float:
+    """The bar for all: as low as it must be for users' bars to take away none of the budget's alerts.
+
+    Found on a replay of history: with users' bars on top of it, as many of the `counted` transactions are flagged
+    as a fixed bar at the alert rate would flag. Arrays have shape (n,); never above the fixed bar.
+    """
+    fixed = rarity_of_rate(rate)
+    wanted = int((rarities[counted] >= fixed).sum())
+    values, keep = rarities.tolist(), counted.tolist()
+    low, high = max(fixed - 1.0, 0.0), fixed
+    for _ in range(7):
+        base = 0.5 * (low + high)
+        if _flagged(users, values, keep, base, rate) > wanted:
+            low = base
+        else:
+            high = base
+    return high
+
+
+def _flagged(users: list[str], rarities: list[float], counted: list[bool], base: float, rate: float) -> int:
+    bars: dict[str, float] = {}
+    flagged = 0
+    for user, rarity, count in zip(users, rarities, counted, strict=True):
+        bar = bars.get(user, 0.0)
+        flagged += count and rarity >= base + bar
+        bars[user] = moved(bar, base, rarity, rate)
+    return flagged
