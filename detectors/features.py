@@ -15,6 +15,7 @@ from domain.verdict import Factor
 
 MISSING = float("-inf")
 HOUR = 3600.0
+SECONDS_PER_DEGREE = 240.0
 EARTH_RADIUS = 6371.0
 FASTEST = 900.0
 """Kilometres an hour of an airliner: what is faster needs two people."""
@@ -24,6 +25,7 @@ SETTLED = 10.0
 
 CLIP = 3.0
 BUSY_SPEND, BUSY_COUNT = 16.0, 8.0
+SCANNED = (1, 2, 4, 8)
 
 
 class Feature(NamedTuple):
@@ -51,12 +53,12 @@ FEATURES = (
     Feature("burst_hour", "frequency", 1.0, 0.43, 0.0),
     Feature("gap", "frequency", 0.25, 0.3),
     Feature("merchant", "merchant", 0.25, 0.43),
-    Feature("category", "merchant", 3.0, 0.43, 0.0),
+    Feature("category", "merchant", 2.0, 0.43, 0.0),
     Feature("hour", "time", 3.0, 0.43, 0.0),
-    Feature("country", "location", 1.5, 0.43, 0.0),
-    Feature("device", "merchant", 3.0, 0.43, 0.0),
-    Feature("payment_method", "merchant", 4.0, 0.43, 0.0),
-    Feature("currency", "location", 1.5, 0.43, 0.0),
+    Feature("country", "location", 3.0, 0.43, 0.0),
+    Feature("device", "merchant", 4.0, 0.43, 0.0),
+    Feature("payment_method", "merchant", 6.0, 0.43, 0.0),
+    Feature("currency", "location", 2.0, 0.43, 0.0),
     Feature("transaction_type", "merchant", 1.0, 0.43, 0.0),
     Feature("travel", "location", 2.0, 0.3, log1p(FASTEST)),
 )
@@ -134,9 +136,9 @@ def measure(row: Row, state: UserState, population: Population, expected: Expect
         spend,
         burst,
         gap,
-        _novelty(row.merchant, state.merchants, population.merchants),
+        _novelty(row.merchant, state.merchants, population.merchants, open_ended=True),
         _novelty(row.category, state.categories, population.categories),
-        _odd_hour(int(row.time // HOUR) % 24, state.hours, population.hours),
+        _odd_hour(int(clock(row, state) // HOUR) % 24, state.hours, population.hours),
         _novelty(row.country, state.countries, population.countries),
         _novelty(row.device, state.devices, population.devices),
         _novelty(row.payment_method, state.payment_methods, population.payment_methods),
@@ -151,12 +153,12 @@ def _pace(row: Row, state: UserState, population: Population, expected: Expectat
     if not state.times:
         return MISSING, MISSING, MISSING
     now = row.time
-    spend, count = window(state, now, expected)
+    spend, _ = window(state, now, expected)
     mean, gap = expected.amount, expected.gap
     number = spend_span(gap) / gap
     spread = (number + 1.0) * (expected.amount_sd * expected.amount_sd + mean * mean)
     spent = (spend + row.amount - number * mean) / sqrt(spread)
-    crowded = _poisson_tail(count, 1.5 * count_span(gap) / gap)
+    crowded = _scan(state.times, now, 1.5 / gap)
     if now < state.last_time:
         return spent, crowded, MISSING
     usual, gap_spread = _shrunk(state.log_gap, population.log_gap, 5.0)
@@ -189,6 +191,21 @@ def window(state: UserState, now: float, expected: Expectation) -> tuple[float, 
     return spend, count
 
 
+def _scan(times: list[float], now: float, rate: float) -> float:
+    """-log10 of the least likely crowd before `now`: of the last 2, 4 and 8 transactions, at `rate` a second."""
+    found = 0.0
+    for count in SCANNED:
+        if len(times) < count:
+            break
+        span = now - times[-count]
+        expected = rate * (span if span > 10.0 else 10.0)
+        if 0.0 <= span and expected < count:
+            tail = _poisson_tail(count, expected)
+            if tail > found:
+                found = tail
+    return found
+
+
 def _poisson_tail(count: int, rate: float) -> float:
     """-log10 P(X >= count), by its leading terms; 0 where the count is no surprise."""
     if count <= rate:
@@ -198,8 +215,12 @@ def _poisson_tail(count: int, rate: float) -> float:
     return tail if tail > 0.0 else 0.0
 
 
-def _novelty(value: str | None, own: Counts, population: Frequencies) -> float:
-    """-log10 of the value's probability for this user, backing off to the population (Witten-Bell).
+def _novelty(value: str | None, own: Counts, population: Frequencies, *, open_ended: bool = False) -> float:
+    """-log10 of the value's probability for this user, backing off to the population.
+
+    A known value's share is Witten-Bell's; a new one has its part of the probability that Good and Turing leave to
+    all new values, the share of values seen once: who tries things all the time surprises nobody by another. Of
+    `open_ended` fields more values come than a state keeps, and new ones too have Witten-Bell's share.
 
     A value in more than half of the transactions is no news at all: 0, however long the user is known. Nor is
     anything for a user of whom nothing is known; novelty grows as habits settle.
@@ -207,9 +228,14 @@ def _novelty(value: str | None, own: Counts, population: Frequencies) -> float:
     if value is None:
         return MISSING
     known = own.of
-    back_off = len(known) + 1.0
     share = population.share.get(value, population.unseen)
-    likely = (known.get(value, 0) + back_off * share) / (own.total + back_off)
+    count = known.get(value)
+    if count is None and not open_ended:
+        once = sum(1 for seen in known.values() if seen == 1)
+        likely = (once + 0.5) / (own.total + 1.0) * share
+    else:
+        back_off = len(known) + 1.0
+        likely = ((count or 0) + back_off * share) / (own.total + back_off)
     return -log10(likely) * own.total / (own.total + SETTLED) if likely < 0.5 else 0.0
 
 
@@ -223,6 +249,18 @@ def _smoothed(hours: Sequence[float], hour: int) -> float:
     a, b, c, d, e, f, g = _AROUND[hour]
     w0, w1, w2, w3 = _BELL
     return w0 * hours[d] + w1 * (hours[c] + hours[e]) + w2 * (hours[b] + hours[f]) + w3 * (hours[a] + hours[g])
+
+
+def clock(row: Row, state: UserState) -> float:
+    """The time by the sun where the user is, in seconds since 1970; UTC as long as no place is known.
+
+    Habits of the hour travel with the user.
+    """
+    if row.longitude is not None:
+        return row.time + row.longitude * SECONDS_PER_DEGREE
+    if state.place is not None:
+        return row.time + state.place.longitude * SECONDS_PER_DEGREE
+    return row.time
 
 
 def distance(latitude: float, longitude: float, place: Place) -> float:
@@ -272,7 +310,8 @@ def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -
     state.moments_of(row.category or "").learn(
         min(max(row.log_amount, expected.category - limit), expected.category + limit)
     )
-    state.learn_hour(int(time // HOUR) % 24, (int(time // DAY) + 3) % 7)
+    local = clock(row, state)
+    state.learn_hour(int(local // HOUR) % 24, (int(local // DAY) + 3) % 7)
     for value, counts, limit in _values(row, state):
         if value is not None:
             counts.learn(value, limit)

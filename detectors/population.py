@@ -41,7 +41,7 @@ class Population(msgspec.Struct, frozen=True):
     """Amounts in euros, gaps in seconds.
 
     `amount_cv2` is the typical squared coefficient of variation of one user's amounts. `hours` are shares of
-    the 24 hours of the day (UTC).
+    the 24 hours of the day, by the sun where the place is known, else UTC.
     """
 
     amount_mean: float
@@ -76,7 +76,8 @@ class Population(msgspec.Struct, frozen=True):
         names = np.array([row.category or "" for row in rows])
         for name in Counter(names.tolist()).most_common(MAX_CATEGORIES):
             by_category[name[0]] = _normal(logs[names == name[0]], overall, 20.0)
-        hours = np.bincount((times // 3600 % 24).astype(np.int64), minlength=24) + 1.0
+        local = times + 240.0 * np.array([row.longitude or 0.0 for row in rows])
+        hours = np.bincount((local // 3600 % 24).astype(np.int64), minlength=24) + 1.0
         return cls(
             amount_mean=max(float(clipped.mean()), 0.01),
             amount_cv2=_typical_cv2(clipped, users),

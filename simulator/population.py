@@ -72,6 +72,11 @@ class User:
         local = at / 3600 + self.city.utc_offset
         return self.hours[int(local) % 24] * self.weekdays[(int(local // 24) + 3) % 7]
 
+    def awake(self, at: float) -> float:
+        """The liveliest hour, 0 to 1, within two hours of that time."""
+        hour = int(at / 3600 + self.city.utc_offset)
+        return max(self.hours[near % 24] for near in range(hour - 2, hour + 3))
+
 
 def population(size: int, seed: int, start: float, directory: Directory) -> list[User]:
     """`size` users with habits, the same for the same seed. A few are on a trip when the stream starts."""

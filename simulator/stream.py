@@ -129,7 +129,7 @@ class Simulator:
         """A user for whom this hour is unusual, or None when nobody found sleeps now."""
         for _ in range(40):
             user = self._random.choice(self._users)
-            if user.liveliness(at) < SLEEPING and user.away_until <= at:
+            if user.awake(at) < SLEEPING and user.away_until <= at:
                 return user
         return None
 
