@@ -242,7 +242,7 @@ def _novelty(value: str | None, own: Counts, population: Frequencies, *, open_en
 def _odd_hour(hour: int, hours: list[int], population: tuple[float, ...]) -> float:
     """-log10 of the hour's probability under a circular kernel, with 10 pseudo-counts of the population."""
     own, near = _smoothed(hours, hour), _smoothed(population, hour)
-    return -log10((own + 10.0 * near) / (sum(hours) + 10.0))
+    return -log10((own + 3.0 * near) / (sum(hours) + 3.0))
 
 
 def _smoothed(hours: Sequence[float], hour: int) -> float:
@@ -322,6 +322,7 @@ def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -
 def _meet(row: Row, state: UserState) -> None:
     for value, counts, limit in _values(row, state):
         if value is not None and value not in counts.of:
+            counts.learn(value, limit)
             counts.learn(value, limit)
 
 
