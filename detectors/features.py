@@ -53,8 +53,8 @@ FEATURES = (
     Feature("burst_hour", "frequency", 1.0, 0.43, 0.0),
     Feature("gap", "frequency", 0.25, 0.3),
     Feature("merchant", "merchant", 0.25, 0.43),
-    Feature("category", "merchant", 2.0, 0.43, 0.0),
-    Feature("hour", "time", 3.0, 0.43, 0.0),
+    Feature("category", "merchant", 2.5, 0.43, 0.0),
+    Feature("hour", "time", 5.0, 0.43, 0.0),
     Feature("country", "location", 3.0, 0.43, 0.0),
     Feature("device", "merchant", 4.0, 0.43, 0.0),
     Feature("payment_method", "merchant", 6.0, 0.43, 0.0),
@@ -232,7 +232,7 @@ def _novelty(value: str | None, own: Counts, population: Frequencies, *, open_en
     count = known.get(value)
     if count is None and not open_ended:
         once = sum(1 for seen in known.values() if seen == 1)
-        likely = (once + 0.5) / (own.total + 1.0) * share
+        likely = (once + 0.5) / (own.total + 1.0) * min(share, 1.0 / (len(population.share) + 1))
     else:
         back_off = len(known) + 1.0
         likely = ((count or 0) + back_off * share) / (own.total + back_off)

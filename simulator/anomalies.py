@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 
 
 def _amount_spike(user: User, at: float, random: Random) -> list[Twist]:
-    return [Twist(factor=max(8.0, random.lognormvariate(2.9, 0.4)))]
+    return [Twist(factor=max(10.0, random.lognormvariate(3.0, 0.35)))]
 
 
 def _category_switch(user: User, at: float, random: Random) -> list[Twist]:

@@ -109,7 +109,7 @@ def _user(number: int, random: Random, start: float, directory: Directory) -> Us
     devices = [new_device(random, ("mobile", "mobile", "mobile", "card"))]
     if random.random() < 0.6:
         devices.append(new_device(random, ("desktop", "tablet", "card")))
-    methods = random.sample(PAYMENT_METHODS, random.choice((1, 2, 2, 3)))
+    methods = random.sample(PAYMENT_METHODS, random.choice((1, 2, 2)))
     user = User(
         id=f"u-{number:04d}",
         home=home,
@@ -121,7 +121,7 @@ def _user(number: int, random: Random, start: float, directory: Directory) -> Us
         categories=Choice(chosen, [category.share**0.5 * random.lognormvariate(0, 0.3) for category in chosen]),
         tastes={category.name: random.lognormvariate(0, 0.3) for category in chosen},
         favourites={category.name: favourite_shops(random, home, category, directory) for category in chosen},
-        methods=Choice(methods, [0.8, 0.15, 0.05][: len(methods)]),
+        methods=Choice(methods, [0.8, 0.2][: len(methods)]),
         devices=Choice(devices, [0.75, 0.25][: len(devices)]),
         city=home,
         last_at=start - DAY,

@@ -141,15 +141,15 @@ class Simulator:
         if at >= user.trip_until:
             self._travel(user, user.home, at)
             user.trip_until = NEVER
-        elif user.trip_until == NEVER and random.random() < days / 120:
+        elif user.trip_until == NEVER and random.random() < days / 240:
             self._travel(user, self._destination(user), at)
             user.trip_until = at + random.uniform(3, 14) * DAY
         chance = random.random()
-        if chance < days / 300:
+        if chance < days / 500:
             user.devices.items[0] = new_device(random, (user.devices.items[0].type or "mobile",))
-        elif chance < days / 300 + days / 400:
+        elif chance < days / 500 + days / 400:
             user.level *= random.uniform(1.05, 1.3)
-        elif chance < days / 300 + days / 400 + days / 900 and user.city is user.home:
+        elif chance < days / 500 + days / 400 + days / 900 and user.city is user.home:
             user.home = random.choice([city for city in CITIES if city.country is user.home.country])
             self._travel(user, user.home, at)
             for category in user.categories.items:
@@ -175,13 +175,13 @@ class Simulator:
         # People are not their habits: the odd big purchase, new shop, borrowed device is nobody's fraud.
         if twist is HABIT:
             oddity = random.random()
-            if oddity < 0.0015:
+            if oddity < 0.001:
                 factor = random.uniform(3, 8)
-            elif oddity < 0.0025:
+            elif oddity < 0.0017:
                 category = random.choice(tuple(CATEGORIES.values()))
-            elif oddity < 0.0035:
+            elif oddity < 0.0022:
                 method = random.choice(PAYMENT_METHODS)
-            elif oddity < 0.004:
+            elif oddity < 0.0025:
                 device = new_device(random)
         shop = self._shop(user, city, category, twist.stranger)
         if method is None:
