@@ -1,6 +1,6 @@
 """From any feature value to its rarity: -log10 of the share of history that was as large or larger."""
 
-from math import log
+from math import log, log10
 from typing import Self
 
 import msgspec
@@ -60,6 +60,17 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         lower, middle, upper = _quantiles(known, BULK, 0.5, BODY)
         scale = max((upper - middle) / log(0.5 / (1.0 - BODY)), floor)
         return cls._tabled(known, lower, upper, 1.0 / (scale * log(10)))
+
+    @classmethod
+    def of_squares(cls, values: NDArray[np.float64]) -> Self:
+        """Calibrate on `values`, shape (n,), that are sums of squares and may hold anomalies.
+
+        Beyond the 90th percentile log survival is proportional to the value, as it is for a sum of two squared
+        normals (chi-squared); measured on four kinds of traffic, the half per cent it foretells is .3 to .6.
+        """
+        known = _known(values)
+        lower, upper = _quantiles(known, BULK, BODY)
+        return cls._tabled(known, lower, upper, -log10(1.0 - BODY) / max(upper, 0.1))
 
     @classmethod
     def _tabled(cls, known: NDArray[np.float64], lower: float, upper: float, tail: float) -> Self:

@@ -37,6 +37,7 @@ class _Tables(msgspec.Struct, frozen=True):
     features: tuple[Calibration, ...]
     combined: Calibration
     persistence: Persistence
+    origin: float
     final: Calibration
     bar: float
 
@@ -155,7 +156,7 @@ class EnhancedModel:
         base = tables.combined.rarity(sqrt(squares))
         memory = decayed(state.memory, row.time - state.last_time, expected.gap)
         total = raised(base, tables.persistence.of(memory))
-        rarity = tables.final.rarity(total)
+        rarity = tables.final.rarity((total - tables.origin) ** 1.5)
         score = public_score(rarity)
         threshold = public_score(self._bar + state.bar)
         flagged = score >= threshold
@@ -231,9 +232,12 @@ def _calibrated(
     memories, apart = replayed(measured.users, measured.times, measured.gaps, bases.tolist())
     persistence = Persistence.fit(memories[mature & apart], bases[mature & apart])
     totals = np.array([raised(base, persistence.of(memory)) for base, memory in zip(bases, memories, strict=True)])
-    final = Calibration.of_body(totals[mature], 0.1)
-    bar = fitted_base(measured.users, final.rarities(totals), mature & ~left_out, alert_rate)
-    return _Tables(features, combined, persistence, final, bar), bases
+    # The total at which the line of `combined` says that nothing is odd at all.
+    origin = combined.at_upper - combined.upper * combined.tail
+    squares = (totals - origin) ** 1.5
+    final = Calibration.of_squares(squares[mature])
+    bar = fitted_base(measured.users, final.rarities(squares), mature & ~left_out, alert_rate)
+    return _Tables(features, combined, persistence, origin, final, bar), bases
 
 
 def _surplus(bases: NDArray[np.float64], mature: NDArray[np.bool_]) -> NDArray[np.bool_]:
