@@ -64,7 +64,7 @@ FEATURES = (
 )
 
 # A Gaussian of 1.5 h around the hour, cut at 3 h, normalised to a sum of 1: the weights of 0, 1, 2 and 3 hours off.
-_BELL = [exp(-0.5 * (offset / 1.5) ** 2) for offset in range(4)]
+_BELL = [exp(-0.5 * (offset / 1.0) ** 2) for offset in range(4)]
 _BELL = [weight / (2.0 * sum(_BELL) - _BELL[0]) for weight in _BELL]
 _AROUND = [tuple((hour + offset) % 24 for offset in range(-3, 4)) for hour in range(24)]
 _LOG10_FACTORIAL = [sum(log10(j) for j in range(1, k + 1)) for k in range(64)]
@@ -242,7 +242,7 @@ def _novelty(value: str | None, own: Counts, population: Frequencies, *, open_en
 def _odd_hour(hour: int, hours: list[int], population: tuple[float, ...]) -> float:
     """-log10 of the hour's probability under a circular kernel, with 10 pseudo-counts of the population."""
     own, near = _smoothed(hours, hour), _smoothed(population, hour)
-    return -log10((own + 3.0 * near) / (sum(hours) + 3.0))
+    return -log10((own + 2.0 * near) / (sum(hours) + 2.0))
 
 
 def _smoothed(hours: Sequence[float], hour: int) -> float:
@@ -292,8 +292,9 @@ def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -
     time = row.time
     if state.seen and time >= state.last_time:
         gap = time - state.last_time
-        state.gap.learn(gap)
-        state.log_gap.learn(log1p(gap))
+        if not suspicious:
+            state.gap.learn(gap)
+            state.log_gap.learn(log1p(gap))
     if time > state.last_time or not state.seen:
         state.last_time = time
     state.seen += 1
