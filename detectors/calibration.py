@@ -1,6 +1,6 @@
 """From any feature value to its rarity: -log10 of the share of history that was as large or larger."""
 
-from math import log, log10
+from math import inf, log, log10
 from typing import Self
 
 import msgspec
@@ -29,11 +29,16 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
     table: tuple[float, ...]
 
     @classmethod
-    def fit(cls, values: NDArray[np.float64], floor: float, *, decades: float | None = None) -> Self:
+    def fit(
+        cls, values: NDArray[np.float64], floor: float, *, decades: float | None = None, heaviest: float = inf
+    ) -> Self:
         """Calibrate on `values`, shape (n,); infinite ones are left out as missing.
 
         `floor` is the least mean excess the tail may have, in the feature's unit: it keeps a feature that
         was constant in history from calling the first other value infinitely rare.
+
+        `heaviest` is the most the tail's mean excess may be of the body's, between the 80th and 95th percentile,
+        where the feature's nature tells that nothing but anomalies could make it heavier.
 
         With `decades` the values are logarithms of a probability themselves, of the user's own habits: beyond
         `TRUSTED` of history each unit of `value` above `decades` is one unit of rarity, whatever history shows
@@ -45,7 +50,9 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
             return cls._tabled(known, lower, max(upper, decades), 1.0)
         excess = known[known > upper] - upper
         # The median, because a few frauds among the hundredth that is beyond would stretch the mean.
-        scale = max(float(np.median(excess)) / log(2), floor) if excess.size else floor
+        scale = float(np.median(excess)) / log(2) if excess.size else 0.0
+        low, high = _quantiles(known, 0.8, 0.95)
+        scale = max(min(scale, heaviest * (high - low) / log(4)), floor)
         return cls._tabled(known, lower, upper, 1.0 / (scale * log(10)))
 
     @classmethod

@@ -220,7 +220,12 @@ def _calibrated(
     """Tables fitted on the rows that are not left out, and every row's base rarity under them."""
     mature = measured.mature
     features = tuple(
-        Calibration.fit(measured.values[mature & ~left_out, column], feature.floor, decades=feature.decades)
+        Calibration.fit(
+            measured.values[mature & ~left_out, column],
+            feature.floor,
+            decades=feature.decades,
+            heaviest=feature.heaviest,
+        )
         for column, feature in enumerate(FEATURES)
     )
     squares = np.zeros(len(mature))

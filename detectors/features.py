@@ -5,7 +5,7 @@ scored before it is learnt. Every feature is larger the stranger the transaction
 """
 
 from collections.abc import Sequence
-from math import asin, cos, exp, log1p, log10, radians, sin, sqrt
+from math import asin, cos, exp, inf, log1p, log10, radians, sin, sqrt
 from typing import NamedTuple
 
 from detectors.population import DAY, Frequencies, Normal, Population
@@ -40,18 +40,19 @@ class Feature(NamedTuple):
     weight: float
     floor: float
     decades: float | None = None
+    heaviest: float = inf
 
 
 FEATURES = (
     Feature("amount_user", "amount", 1.5, 0.3),
-    Feature("amount_category", "amount", 1.0, 0.3),
-    Feature("amount_category_low", "amount", 1.0, 0.3),
-    Feature("amount_user_category", "amount", 1.0, 0.3),
-    Feature("amount_user_category_low", "amount", 1.0, 0.3),
-    Feature("amount_population", "amount", 3.0, 0.3),
+    Feature("amount_category", "amount", 1.0, 0.3, heaviest=2.0),
+    Feature("amount_category_low", "amount", 1.0, 0.3, heaviest=2.0),
+    Feature("amount_user_category", "amount", 1.0, 0.3, heaviest=2.0),
+    Feature("amount_user_category_low", "amount", 1.0, 0.3, heaviest=2.0),
+    Feature("amount_population", "amount", 3.0, 0.3, heaviest=2.0),
     Feature("spend_day", "frequency", 0.25, 0.3),
     Feature("burst_hour", "frequency", 1.0, 0.43, 0.0),
-    Feature("gap", "frequency", 0.25, 0.3),
+    Feature("gap", "frequency", 0.25, 0.3, heaviest=2.0),
     Feature("merchant", "merchant", 0.25, 0.43),
     Feature("category", "merchant", 2.5, 0.43, 0.0),
     Feature("hour", "time", 5.0, 0.43, 0.0),

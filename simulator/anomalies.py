@@ -32,7 +32,7 @@ class Twist(NamedTuple):
 
 
 HABIT = Twist(anomalous=False)
-SLEEPING = 0.02
+SLEEPING = 0.01
 """A user whose liveliness is below this share of their best hour normally does nothing."""
 
 
@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 
 
 def _amount_spike(user: User, at: float, random: Random) -> list[Twist]:
-    return [Twist(factor=max(12.0, random.lognormvariate(3.3, 0.35)))]
+    return [Twist(factor=max(15.0, random.lognormvariate(3.5, 0.35)))]
 
 
 def _category_switch(user: User, at: float, random: Random) -> list[Twist]:

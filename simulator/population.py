@@ -138,7 +138,7 @@ def _hours(random: Random) -> tuple[float, ...]:
     night_worker = random.random() < 0.05
     centres = [random.gauss(8.5, 1), random.gauss(13, 1), random.gauss(18.5, 1.5)][: random.choice((2, 3, 3))]
     peaks = [
-        (centre + (11 if night_worker else 0), random.uniform(0.9, 1.8), random.uniform(0.4, 1)) for centre in centres
+        (centre + (11 if night_worker else 0), random.uniform(0.7, 1.4), random.uniform(0.4, 1)) for centre in centres
     ]
     weights = []
     for hour in range(24):
