@@ -25,7 +25,7 @@ SETTLED = 10.0
 
 CLIP = 3.0
 BUSY_SPEND, BUSY_COUNT = 16.0, 8.0
-SCANNED = (1, 2, 4, 8)
+SCANNED = (1, 2, 3, 5, 8)
 
 
 class Feature(NamedTuple):
@@ -54,8 +54,8 @@ FEATURES = (
     Feature("burst_hour", "frequency", 1.0, 0.43, 0.0),
     Feature("gap", "frequency", 0.25, 0.3, heaviest=2.0),
     Feature("merchant", "merchant", 0.25, 0.43),
-    Feature("category", "merchant", 2.5, 0.43, 0.0),
-    Feature("hour", "time", 5.0, 0.43, 0.0),
+    Feature("category", "merchant", 3.0, 0.43, 0.0),
+    Feature("hour", "time", 6.0, 0.43, 0.0),
     Feature("country", "location", 3.0, 0.43, 0.0),
     Feature("device", "merchant", 4.0, 0.43, 0.0),
     Feature("payment_method", "merchant", 6.0, 0.43, 0.0),
@@ -193,7 +193,7 @@ def window(state: UserState, now: float, expected: Expectation) -> tuple[float, 
 
 
 def _scan(times: list[float], now: float, rate: float) -> float:
-    """-log10 of the least likely crowd before `now`: of the last 2, 4 and 8 transactions, at `rate` a second."""
+    """-log10 of the least likely crowd before `now`: of the last few transactions, at `rate` a second."""
     found = 0.0
     for count in SCANNED:
         if len(times) < count:

@@ -44,7 +44,7 @@ class Kind(NamedTuple):
 
 
 def _amount_spike(user: User, at: float, random: Random) -> list[Twist]:
-    return [Twist(factor=max(15.0, random.lognormvariate(3.5, 0.35)))]
+    return [Twist(factor=max(20.0, random.lognormvariate(3.5, 0.3)))]
 
 
 def _category_switch(user: User, at: float, random: Random) -> list[Twist]:
@@ -76,7 +76,7 @@ def _payment_method_switch(user: User, at: float, random: Random) -> list[Twist]
 
 
 def _velocity_burst(user: User, at: float, random: Random) -> list[Twist]:
-    return [Twist() for _ in range(random.randint(18, 30))]
+    return [Twist() for _ in range(random.randint(25, 40))]
 
 
 def _card_testing(user: User, at: float, random: Random) -> list[Twist]:
@@ -109,7 +109,7 @@ KINDS = {
     "impossible_travel": Kind(_impossible_travel, 1),
     "new_device": Kind(_new_device, 1),
     "payment_method_switch": Kind(_payment_method_switch, 1),
-    "velocity_burst": Kind(_velocity_burst, 24),
+    "velocity_burst": Kind(_velocity_burst, 32),
     "card_testing": Kind(_card_testing, 11),
     "account_takeover": Kind(_account_takeover, 4),
 }

@@ -100,7 +100,7 @@ def _user(number: int, random: Random, start: float, directory: Directory) -> Us
     home = random.choice(CITIES)
     neighbours = [city for city in CITIES if city.country is not home.country]
     common = list(CATEGORIES.values())
-    size = random.randint(5, 9)
+    size = random.randint(4, 7)
     chosen: list[Category] = []
     while len(chosen) < size:
         category = random.choices(common, [category.share for category in common])[0]

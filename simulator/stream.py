@@ -19,7 +19,7 @@ from simulator.population import DAY, NEVER, PAYMENT_METHODS, User, favourite_sh
 NORMAL = GroundTruth(anomalous=False)
 
 _HALF_HOUR = 1800.0
-_BURST_GAP = 30.0
+_BURST_GAP = 15.0
 """Mean seconds between the transactions of one episode, when the rate would space them wider."""
 
 
