@@ -156,7 +156,7 @@ class EnhancedModel:
         base = tables.combined.rarity(sqrt(squares))
         memory = decayed(state.memory, row.time - state.last_time, expected.gap)
         total = raised(base, tables.persistence.of(memory))
-        rarity = tables.final.rarity((total - tables.origin) ** 1.5)
+        rarity = tables.final.rarity((total - tables.origin) ** 1.4)
         score = public_score(rarity)
         threshold = public_score(self._bar + state.bar)
         flagged = score >= threshold
@@ -239,9 +239,9 @@ def _calibrated(
     totals = np.array([raised(base, persistence.of(memory)) for base, memory in zip(bases, memories, strict=True)])
     # The total at which the line of `combined` says that nothing is odd at all.
     origin = combined.at_upper - combined.upper * combined.tail
-    squares = (totals - origin) ** 1.5
+    squares = (totals - origin) ** 1.4
     final = Calibration.of_squares(squares[mature])
-    bar = fitted_base(measured.users, final.rarities(squares), mature & ~left_out, alert_rate)
+    bar = fitted_base(measured.users, final.rarities(squares), mature, left_out, alert_rate)
     return _Tables(features, combined, persistence, origin, final, bar), bases
 
 

@@ -36,30 +36,42 @@ def moved(bar: float, base: float, rarity: float, rate: float) -> float:
     return max(bar - STEP * rate - DECAY * max(idle, 0.0), LOW)
 
 
-def fitted_base(users: list[str], rarities: NDArray[np.float64], counted: NDArray[np.bool_], rate: float) -> float:
+def fitted_base(
+    users: list[str],
+    rarities: NDArray[np.float64],
+    mature: NDArray[np.bool_],
+    left_out: NDArray[np.bool_],
+    rate: float,
+) -> float:
     """The bar for all: as low as it must be for users' bars to take away none of the budget's alerts.
 
-    Found on a replay of history: with users' bars on top of it, as many of the `counted` transactions are flagged
-    as a fixed bar at the alert rate would flag. Arrays have shape (n,); never above the fixed bar.
+    Found on a replay of history: with users' bars on top of it, at least as many `mature` transactions that are not
+    `left_out` are flagged as a fixed bar at the alert rate would flag, and at least the alert rate's share of all
+    mature ones. Arrays have shape (n,); the result is never above the fixed bar, and at most one decade below.
     """
     fixed = rarity_of_rate(rate)
-    wanted = int((rarities[counted] >= fixed).sum())
-    values, keep = rarities.tolist(), counted.tolist()
+    ordinary = int((rarities[mature & ~left_out] >= fixed).sum())
+    every = round(rate * int(mature.sum()))
+    # 2 for ordinary, 1 for left out, 0 for users too little known.
+    values, counts = rarities.tolist(), (mature.astype(int) + (mature & ~left_out)).tolist()
     low, high = max(fixed - 1.0, 0.0), fixed
     for _ in range(7):
         base = 0.5 * (low + high)
-        if _flagged(users, values, keep, base, rate) > wanted:
+        flagged = _flagged(users, values, counts, base, rate)
+        if flagged[2] >= ordinary and flagged[1] + flagged[2] >= every:
             low = base
         else:
             high = base
-    return high
+    return low
 
 
-def _flagged(users: list[str], rarities: list[float], counted: list[bool], base: float, rate: float) -> int:
+def _flagged(users: list[str], rarities: list[float], counts: list[int], base: float, rate: float) -> list[int]:
+    """How many transactions of each value of `counts` are flagged."""
     bars: dict[str, float] = {}
-    flagged = 0
-    for user, rarity, count in zip(users, rarities, counted, strict=True):
+    flagged = [0, 0, 0]
+    for user, rarity, count in zip(users, rarities, counts, strict=True):
         bar = bars.get(user, 0.0)
-        flagged += count and rarity >= base + bar
+        if rarity >= base + bar:
+            flagged[count] += 1
         bars[user] = moved(bar, base, rarity, rate)
     return flagged

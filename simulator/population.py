@@ -113,7 +113,7 @@ def _user(number: int, random: Random, start: float, directory: Directory) -> Us
     user = User(
         id=f"u-{number:04d}",
         home=home,
-        abroad=random.choice(neighbours) if random.random() < 0.3 else None,
+        abroad=random.choice(neighbours) if random.random() < 0.6 else None,
         activity=random.lognormvariate(0, 0.6),
         hours=_hours(random),
         weekdays=tuple(random.uniform(0.5, 1.0) for _ in range(7)),

@@ -161,7 +161,7 @@ class Simulator:
             user.city = city
 
     def _destination(self, user: User) -> City:
-        if user.abroad is not None and self._random.random() < 0.6:
+        if user.abroad is not None and self._random.random() < 0.8:
             return user.abroad
         return min(self._random.sample(CITIES, 3), key=lambda city: distance_km(user.home, city))
 
@@ -175,13 +175,13 @@ class Simulator:
         # People are not their habits: the odd big purchase, new shop, borrowed device is nobody's fraud.
         if twist is HABIT:
             oddity = random.random()
-            if oddity < 0.001:
+            if oddity < 0.0006:
                 factor = random.uniform(3, 8)
-            elif oddity < 0.0017:
+            elif oddity < 0.0013:
                 category = random.choice(tuple(CATEGORIES.values()))
-            elif oddity < 0.0022:
+            elif oddity < 0.0018:
                 method = random.choice(PAYMENT_METHODS)
-            elif oddity < 0.0025:
+            elif oddity < 0.002:
                 device = new_device(random)
         shop = self._shop(user, city, category, twist.stranger)
         if method is None:
