@@ -200,7 +200,7 @@ def _scan(times: list[float], now: float, rate: float) -> float:
             break
         span = now - times[-count]
         expected = rate * (span if span > 10.0 else 10.0)
-        if 0.0 <= span and expected < count:
+        if span >= 0.0 and expected < count:
             tail = _poisson_tail(count, expected)
             if tail > found:
                 found = tail

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from detectors.scale import rarity_of_rate
 
 STEP, LOW, HIGH = 0.25, -0.5, 100.0
-CLOSE = 1.0
+CLOSE, CLOSE_SHARE = 1.0, 0.9
 """An alert is a close call up to this far above the bar; nine in ten of ordinary traffic's alerts are. What lies
 farther above is likelier fraud, of which the budget does not speak."""
 
@@ -20,8 +20,8 @@ CHASE = 0.05
 """Beyond the source: an alert that is no close call raises the bar by this share of its excess (of at most 10),
 so that a user who moved for good is learnt again within weeks, and a fraud's series of alerts goes on."""
 
-DECAY, ROOM = 0.1, 0.5
-"""Also beyond it: each transaction that is not flagged takes away 10 % of what the bar stands more than `ROOM`
+DECAY, ROOM = 0.05, 1.0
+"""Also beyond it: each transaction that is not flagged takes away 5 % of what the bar stands more than `ROOM`
 above it, so that an episode's end is noticed, but not a lasting habit's every ripple flagged."""
 
 
@@ -31,7 +31,7 @@ def moved(bar: float, base: float, rarity: float, rate: float) -> float:
     if excess >= CLOSE:
         return min(bar + CHASE * min(excess, 10.0), HIGH)
     if excess >= 0.0:
-        return min(bar + STEP * (1.0 - rate) / (1.0 - 10.0**-CLOSE), HIGH)
+        return min(bar + STEP * (1.0 - rate) / CLOSE_SHARE, HIGH)
     idle = bar - max(rarity - base, 0.0) - ROOM
     return max(bar - STEP * rate - DECAY * max(idle, 0.0), LOW)
 

