@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC
-from math import cos, expm1, log, nan, pi, sin
+from math import cos, expm1, log, nan, pi, sin, sqrt
 
 import msgspec
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.calibration import Calibration
 from detectors.forest import FlatForest, Forest
-from detectors.population import Frequencies
+from detectors.population import Frequencies, Normal, log_amounts
 from detectors.rates import EUR_PER_UNIT
 from detectors.row import signed_log
 from detectors.scale import public_score, rarity_of_rate
@@ -18,6 +18,9 @@ from domain.transaction import Transaction
 from domain.verdict import Factor, Reason, Severity, Status, Verdict
 
 FEATURES: tuple[tuple[str, Factor], ...] = (
+    ("amount", "amount"),
+    ("amount", "amount"),
+    ("amount", "amount"),
     ("amount", "amount"),
     ("hour", "time"),
     ("hour", "time"),
@@ -29,7 +32,11 @@ FEATURES: tuple[tuple[str, Factor], ...] = (
     ("device_type", "merchant"),
     ("country", "location"),
 )
-"""Columns of the forest: an hour and a weekday are a sine and a cosine, a category the log of its share."""
+"""Columns of the forest: an hour and a weekday are a sine and a cosine, a category the log of its share.
+
+The amount has four, since trees draw their columns at random and most anomalies show in it: its logarithm, the
+logarithm in standard deviations of the category's, and twice the euros, where a huge one stands far out.
+"""
 
 _HOURS = [(sin(2 * pi * quarter / 96), cos(2 * pi * quarter / 96)) for quarter in range(96)]
 _WEEKDAYS = [(sin(2 * pi * day / 7), cos(2 * pi * day / 7)) for day in range(7)]
@@ -40,6 +47,7 @@ _FACTORS: dict[str, Factor] = dict(FEATURES)
 
 class _Fitted(msgspec.Struct, frozen=True):
     shares: tuple[Frequencies, ...]
+    amounts: dict[str, Normal]
     typical: tuple[float, ...]
     spread: tuple[float, ...]
     forest: FlatForest
@@ -82,13 +90,19 @@ class BasicModel:
         if not history:
             raise ValueError("a basic model needs at least one transaction of history")
         shares = tuple(Frequencies.fit(values) for values in zip(*map(_words, history), strict=True))
-        raw = _raw(history, _logs(shares))
+        amounts = log_amounts(
+            np.array([signed_log(_euros(each)) for each in history]),
+            [each.merchant.category or "" for each in history],
+        )
+        raw = _raw(history, _logs(shares), amounts)
         typical = tuple(_typical(column) for column in raw.T)
         X = _filled(raw, typical)
         forest = Forest.fit(X, seed)
         spread = tuple(np.maximum(np.abs(X - typical).mean(axis=0), 1e-6).tolist())
         calibration = Calibration.fit(forest.score(X), 0.005)
-        return cls(_Parameters(version, alert_rate, _Fitted(shares, typical, spread, forest.to_arrays(), calibration)))
+        return cls(
+            _Parameters(version, alert_rate, _Fitted(shares, amounts, typical, spread, forest.to_arrays(), calibration))
+        )
 
     @property
     def version(self) -> str:
@@ -111,7 +125,7 @@ class BasicModel:
             return []
         if fitted is None or forest is None:
             return [self._verdict(0.0, (), "warming")] * len(transactions)
-        X = _filled(_raw(transactions, self._log_shares), fitted.typical)
+        X = _filled(_raw(transactions, self._log_shares, fitted.amounts), fitted.typical)
         anomaly = forest.score(X)
         scores = [public_score(rarity) for rarity in fitted.calibration.rarities(anomaly).tolist()]
         odd = [index for index, score in enumerate(scores) if score >= 0.5]
@@ -160,16 +174,27 @@ def _logs(shares: tuple[Frequencies, ...]) -> _LogShares:
     )
 
 
-def _raw(transactions: Sequence[Transaction], log_shares: _LogShares) -> NDArray[np.float64]:
-    """The columns of `FEATURES`, shape (n, 10); NaN where a field is missing."""
+def _euros(transaction: Transaction) -> float:
+    return float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
+
+
+def _raw(
+    transactions: Sequence[Transaction], log_shares: _LogShares, amounts: dict[str, Normal]
+) -> NDArray[np.float64]:
+    """The columns of `FEATURES`, shape (n, 13); NaN where a field is missing."""
     (categories, c0), (payment_methods, p0), (types, t0), (devices, d0), (countries, l0) = log_shares
     rows = []
     for transaction in transactions:
         time = transaction.timestamp.timestamp()
-        amount = float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
+        euros = _euros(transaction)
+        log_amount = signed_log(euros)
+        usual = amounts.get(transaction.merchant.category or "") or amounts[""]
         rows.append(
             (
-                signed_log(amount),
+                log_amount,
+                (log_amount - usual.mean) / sqrt(usual.variance),
+                euros,
+                euros,
                 *_HOURS[int(time // 900) % 96],
                 *_WEEKDAYS[(int(time // 86_400) + 3) % 7],
                 categories.get(transaction.merchant.category, c0),

@@ -70,18 +70,14 @@ class Population(msgspec.Struct, frozen=True):
         _, users = np.unique(np.array([row.user for row in rows]), return_inverse=True)
         # One absurd amount must not become everybody's usual.
         clipped = np.clip(amounts, *np.quantile(amounts, (0.005, 0.995)))
-        overall = _normal(logs, Normal(float(np.median(logs)), 1.0), 5.0)
+        by_category = log_amounts(logs, [row.category or "" for row in rows])
         log_gap, mean_gap = _gaps(times, users)
-        by_category = {}
-        names = np.array([row.category or "" for row in rows])
-        for name in Counter(names.tolist()).most_common(MAX_CATEGORIES):
-            by_category[name[0]] = _normal(logs[names == name[0]], overall, 20.0)
         local = times + 240.0 * np.array([row.longitude or 0.0 for row in rows])
         hours = np.bincount((local // 3600 % 24).astype(np.int64), minlength=24) + 1.0
         return cls(
             amount_mean=max(float(clipped.mean()), 0.01),
             amount_cv2=_typical_cv2(clipped, users),
-            log_amount=overall,
+            log_amount=by_category[""],
             log_gap=log_gap,
             mean_gap=mean_gap,
             by_category=by_category,
@@ -94,6 +90,14 @@ class Population(msgspec.Struct, frozen=True):
             currencies=Frequencies.fit(row.currency for row in rows),
             transaction_types=Frequencies.fit(row.transaction_type for row in rows),
         )
+
+
+def log_amounts(logs: np.ndarray, categories: Sequence[str]) -> dict[str, Normal]:
+    """Log amounts, shape (n,), by category, shrunk to those of all, which stand under the empty name."""
+    overall = _normal(logs, Normal(float(np.median(logs)), 1.0), 5.0)
+    names = np.array(categories)
+    common = Counter(categories).most_common(MAX_CATEGORIES)
+    return {name: _normal(logs[names == name], overall, 20.0) for name, _ in common if name} | {"": overall}
 
 
 def _normal(values: np.ndarray, parent: Normal, weight: float) -> Normal:
