@@ -110,7 +110,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 );
 CREATE INDEX IF NOT EXISTS dead_letters_stored_at ON dead_letters (stored_at);
 
--- Fitted models as arrays; the newest version of a detector is the one in use.
+-- Fitted models as arrays; of a detector's versions the one taken into use last is in use.
 CREATE TABLE IF NOT EXISTS models (
     version      text NOT NULL,
     detector     text NOT NULL,
@@ -119,6 +119,7 @@ CREATE TABLE IF NOT EXISTS models (
     body         bytea NOT NULL,
     PRIMARY KEY (detector, version)
 );
+ALTER TABLE models ADD COLUMN IF NOT EXISTS used_at timestamptz NOT NULL DEFAULT clock_timestamp();
 
 -- One row per running engine, so that `anomaly-tui stats` can tell rate and workers from beside it.
 CREATE TABLE IF NOT EXISTS engines (

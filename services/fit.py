@@ -14,26 +14,37 @@ DSN_VARIABLE = "ANOMALY_TUI_FIT_DSN"
 _FIT_LOCK = 7_294_002
 
 
-async def fit_and_store(dsn: str, choice: training.DetectorChoice, alert_rate: float) -> bool:
-    """Fit on the newest history and keep the models.
+async def fit_stored(
+    store: Store, choice: training.DetectorChoice, alert_rate: float, *, due_or_not: bool = False
+) -> bool:
+    """Fit on the newest history and keep the models; `due_or_not` fits whatever the exact count.
 
-    Returns: False when no fit is due by the exact count, or another process is already fitting.
+    Returns: False when no fit is due, nothing is stored, or another process is already fitting.
     """
-    store = await Store.open(dsn, connections=2)
-    try:
-        async with store.pool.acquire() as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _FIT_LOCK):
-                return False
+    async with store.pool.acquire() as connection:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _FIT_LOCK):
+            return False
+        try:
             stored = await store.count()
             latest = [await store.latest_model(detector) for detector in training.warming(choice).versions]
-            if not training.due(stored, min(model[1] if model else 0 for model in latest)):
+            if not due_or_not and not training.due(stored, min(model[1] if model else 0 for model in latest)):
                 return False
             history = await store.fit_history(training.HISTORY_ROWS)
+            if not history:
+                return False
             models = await asyncio.to_thread(training.fit, history, stored, choice, alert_rate)
             for name, model in zip(models._fields, models, strict=True):
                 if model is not None:
                     await store.save_model(model.version, name, stored, model.to_bytes())
             return True
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", _FIT_LOCK)
+
+
+async def _fit(dsn: str, choice: training.DetectorChoice, alert_rate: float) -> None:
+    store = await Store.open(dsn, connections=2)
+    try:
+        await fit_stored(store, choice, alert_rate)
     finally:
         await store.close()
 
@@ -44,7 +55,7 @@ def main() -> None:
     parser.add_argument("--detector", choices=("basic", "enhanced", "both"), default="both")
     parser.add_argument("--alert-rate", type=float, default=0.005)
     arguments = parser.parse_args()
-    asyncio.run(fit_and_store(os.environ[DSN_VARIABLE], arguments.detector, arguments.alert_rate))
+    asyncio.run(_fit(os.environ[DSN_VARIABLE], arguments.detector, arguments.alert_rate))
 
 
 if __name__ == "__main__":

@@ -211,6 +211,8 @@ def build(open_console: OpenConsole) -> typer.Typer:
 
         return commands.init_user_profiles(loaded.settings)
 
+    app.add_typer(_models(), name="model", rich_help_panel="Data")
+
     @app.command(rich_help_panel="Data")
     @command(*DATABASE)
     def stats(loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
@@ -245,6 +247,49 @@ def build(open_console: OpenConsole) -> typer.Typer:
         return show(loaded)
 
     return app
+
+
+def _models() -> typer.Typer:
+    """`anomaly-tui model ...`."""
+    group = typer.Typer(
+        help="List the fitted models, fit now, use another version or the one before.", no_args_is_help=True
+    )
+
+    @group.command("list")
+    @command(*DATABASE)
+    def show(loaded: Loaded) -> int:
+        """Show every version, what it was fitted on and what it has judged."""
+        from services import versions
+
+        return versions.show(loaded.settings)
+
+    @group.command()
+    @command(*DATABASE, *DETECTION)
+    def fit(loaded: Loaded) -> int:
+        """Fit the detectors now on stored history and use them."""
+        from services import versions
+
+        return versions.fit(loaded.settings)
+
+    @group.command()
+    @command(*DATABASE)
+    def use(
+        loaded: Loaded, version: Annotated[str, typer.Argument(help="As `model list` shows it.", show_default=False)]
+    ) -> int:
+        """Take one version into use; running engines follow within seconds."""
+        from services import versions
+
+        return versions.use(loaded.settings, version)
+
+    @group.command()
+    @command(*DATABASE)
+    def rollback(loaded: Loaded) -> int:
+        """Go back to the version before the one in use."""
+        from services import versions
+
+        return versions.rollback(loaded.settings)
+
+    return group
 
 
 def run(app: typer.Typer) -> None:

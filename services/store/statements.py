@@ -99,11 +99,23 @@ SAVE_MODEL = """
 INSERT INTO models (version, detector, trained_rows, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 """
 
-# The model in use: the last one fitted.
+# The model in use: the one taken into use last. Its rows are those of the newest fit, so that going back to an older
+# version does not make another fit due.
 LATEST_MODEL = """
-SELECT version, trained_rows, body FROM models WHERE detector = $1
-ORDER BY trained_rows DESC, fitted_at DESC LIMIT 1
+SELECT version, max(trained_rows) OVER () AS trained_rows, body FROM models WHERE detector = $1
+ORDER BY used_at DESC, models.trained_rows DESC LIMIT 1
 """
+
+MODELS = """
+SELECT m.detector, m.version, m.trained_rows, m.fitted_at, m.used_at, coalesce(v.verdicts, 0) AS verdicts,
+       coalesce(v.flagged, 0) AS flagged, m.used_at = max(m.used_at) OVER (PARTITION BY m.detector) AS in_use
+FROM models m
+LEFT JOIN (SELECT detector, model_version, count(*) AS verdicts, count(*) FILTER (WHERE flagged) AS flagged
+           FROM verdicts GROUP BY 1, 2) v ON v.detector = m.detector AND v.model_version = m.version
+ORDER BY m.used_at DESC, m.detector
+"""
+
+USE_MODEL = "UPDATE models SET used_at = clock_timestamp() WHERE version = $1"
 
 HEARTBEAT = """
 INSERT INTO engines (instance, started_at, heartbeat_at, status) VALUES ($1, $2, now(), $3)

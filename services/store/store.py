@@ -187,6 +187,17 @@ class Store:
         row = await self._fetchrow(statements.LATEST_MODEL, detector)
         return None if row is None else (row["version"], row["trained_rows"], row["body"])
 
+    async def models(self) -> list[Any]:
+        """Every version of both detectors with what it judged, the one taken into use last first."""
+        rows: list[Any] = await self._fetch(statements.MODELS)
+        return rows
+
+    async def use_model(self, version: str) -> bool:
+        """Take a version into use, of every detector that has it; False when none has."""
+        with translated():
+            done: str = await self.pool.execute(statements.USE_MODEL, version)
+        return done != "UPDATE 0"
+
     async def save_profiles(self, states: dict[str, bytes], state_version: int, model_version: str) -> None:
         """Replace profiles outside a batch; only while no engine runs."""
         users = sorted(states)

@@ -98,6 +98,26 @@ def test_rows_that_are_no_transactions_become_dead_letters_and_the_exit_code_say
     assert run("score", file).returncode == 1
 
 
+def test_a_model_is_fitted_rolled_back_and_used_again(run: Run, tmp_path: Path) -> None:
+    run("replay", simulated_file(tmp_path / "some.jsonl", 1_100))
+    before = versions_in_use(run)
+    assert run("model", "fit").returncode == 0
+    fitted = versions_in_use(run)
+    assert fitted != before
+    assert run("model", "rollback").returncode == 0
+    assert versions_in_use(run) == before
+    assert run("model", "rollback").returncode == 1
+    assert run("model", "use", fitted.pop()).returncode == 0
+    # An older version in use makes no other fit due: what was fitted on is what counts.
+    assert run("replay", simulated_file(tmp_path / "some.jsonl", 1_200)).returncode == 0
+    assert versions_in_use(run) not in (before, set())
+
+
+def versions_in_use(run: Run) -> set[str]:
+    shown = run("model", "list").stdout
+    return {line.split()[1] for line in shown.splitlines() if "in use" in line}
+
+
 def test_a_foreign_file_is_mapped(run: Run, tmp_path: Path) -> None:
     (tmp_path / "theirs.csv").write_text(
         "tx,who,eur,when,shop\n1,7,12.50,1767225600,Bakery\n2,7,980.00,1767229200,Jeweller\n"
@@ -191,6 +211,7 @@ COMMANDS = (
     "evaluate",
     "init-db",
     "init-user-profiles",
+    "model",
     "stats",
     "reset",
     "doctor",
@@ -206,6 +227,9 @@ BAD = {
     "bad Kafka": (("produce", "--kafka", "127.0.0.1:1"), "127.0.0.1:1"),
     "Kafka without port": (("produce", "--kafka", "somewhere"), "HOST:PORT"),
     "embedded Kafka for one": (("detect", "basic"), "--kafka"),
+    "no such model": (("model", "use", "9-abcdef"), "model list"),
+    "nothing to fit on": (("model", "fit"), "nothing stored"),
+    "nothing to roll back to": (("model", "rollback"), "no earlier version"),
     "nothing to evaluate": (("evaluate",), "--simulator"),
     "no terminal": ((), "--daemon"),
     "bad rate": (("--daemon", "--rate", "0"), "--rate"),
