@@ -121,8 +121,9 @@ def test_ordinary_traffic_stays_near_the_nominal_alert_rate(
     assert 0.01 < flagged / 8000 < 0.03
 
 
+@pytest.mark.parametrize("partitions", [1, 4, 32])
 def test_how_users_are_spread_over_partitions_changes_nothing(
-    enhanced: EnhancedModel, history: list[Transaction]
+    enhanced: EnhancedModel, history: list[Transaction], partitions: int
 ) -> None:
     together: dict[str, UserState] = {}
     whole = {
@@ -130,8 +131,8 @@ def test_how_users_are_spread_over_partitions_changes_nothing(
         for transaction, verdict in zip(history, enhanced.score(history, together), strict=True)
     }
     apart: dict[str, UserState] = {}
-    for part in range(3):
-        mine = [transaction for transaction in history if int(transaction.user_id[2:]) % 3 == part]
+    for part in range(partitions):
+        mine = [transaction for transaction in history if int(transaction.user_id[2:]) % partitions == part]
         states: dict[str, UserState] = {}
         for start in range(0, len(mine), 100):
             batch = mine[start : start + 100]

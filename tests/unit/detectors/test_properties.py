@@ -1,0 +1,98 @@
+"""What must hold of both detectors whatever they are sent."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import isfinite
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from town import purchase, traffic
+
+from detectors.basic import BasicModel
+from detectors.enhanced import EnhancedModel
+from detectors.features import FEATURES, expectation, measure
+from detectors.row import rows_of
+from detectors.state import UserState
+from domain.transaction import Device, Location, Merchant, Transaction
+
+HISTORY = traffic(2000, seed=1)
+BASIC = BasicModel.fit(HISTORY, version="v1")
+ENHANCED = EnhancedModel.fit(HISTORY, version="v1")
+EPOCH = datetime(2026, 4, 1, tzinfo=UTC)
+LARGE = [index for index, feature in enumerate(FEATURES) if feature.factor == "amount" and "low" not in feature.name]
+
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+amounts = st.one_of(
+    st.sampled_from([Decimal(0), Decimal("-12.50"), Decimal(10) ** 15, Decimal("0.01")]),
+    st.decimals(min_value=-10_000, max_value=10**15, places=2, allow_nan=False, allow_infinity=False),
+)
+words = st.one_of(st.none(), st.text(max_size=60))
+degrees = st.one_of(st.none(), st.floats(-90, 90))
+
+
+@st.composite
+def transactions(draw: st.DrawFn) -> Transaction:
+    latitude = draw(degrees)
+    return purchase(
+        user_id=draw(st.sampled_from(["u-000", "u-001", "stranger"])),
+        amount=draw(amounts),
+        # The clock may run backwards.
+        timestamp=EPOCH + timedelta(seconds=draw(st.integers(-10_000_000, 10_000_000))),
+        currency=draw(st.sampled_from(["EUR", "USD", "JPY", "XXX"])),
+        location=Location(draw(words), draw(words), latitude, latitude),
+        merchant=Merchant(draw(words), draw(words), draw(words)),
+        device=Device(draw(words), draw(words)),
+        payment_method=draw(words),
+        transaction_type=draw(words),
+    )
+
+
+@quick
+@given(st.lists(transactions(), min_size=1, max_size=12))
+def test_every_score_is_a_number_between_0_and_1(sent: list[Transaction]) -> None:
+    states: dict[str, UserState] = {}
+    for verdict in [*BASIC.score(sent), *ENHANCED.score(sent, states)]:
+        assert 0.0 <= verdict.score <= 1.0
+        assert isfinite(verdict.threshold)
+        assert abs(sum(reason.contribution for reason in verdict.reasons) - verdict.score) < 1e-9
+    for state in states.values():
+        assert UserState.from_bytes(state.to_bytes()) == state
+
+
+@quick
+@given(amounts, amounts, st.integers(0, 200))
+def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(one: Decimal, other: Decimal, seen: int) -> None:
+    states: dict[str, UserState] = {}
+    ENHANCED.score([each for each in HISTORY if each.user_id == "u-000"][:seen], states)
+    state = states.get("u-000", UserState())
+
+    def evidence(amount: Decimal) -> list[float]:
+        (row,) = rows_of([purchase(amount=amount)])
+        expected = expectation(row, state, ENHANCED.population)
+        values = measure(row, state, ENHANCED.population, expected)
+        return [values[index] for index in LARGE]
+
+    small, large = sorted((one, other))
+    assert all(low <= high for low, high in zip(evidence(small), evidence(large), strict=True))
+
+
+def test_ten_thousand_merchants_leave_a_user_within_bounds() -> None:
+    states: dict[str, UserState] = {}
+    sizes = []
+    for start in range(0, 10_000, 1_000):
+        ENHANCED.score(
+            [
+                purchase(
+                    merchant=Merchant(f"m-{number}" + "x" * 500, None, f"c-{number}"),
+                    device=Device(f"d-{number}"),
+                    location=Location(f"country {number}"),
+                    payment_method=f"method {number}",
+                    timestamp=EPOCH + timedelta(hours=number),
+                )
+                for number in range(start, start + 1_000)
+            ],
+            states,
+        )
+        sizes.append(len(states["u-000"].to_bytes()))
+    assert max(sizes) < 20_000
+    assert sizes[-1] < 1.1 * sizes[0]
