@@ -95,10 +95,10 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
 
     def rarity(self, value: float) -> float:
         """The rarity of one value; -inf (missing) is neutral, 0."""
-        if value >= self.upper:
-            return self.at_upper + (value - self.upper) * self.tail
         if value <= self.lower:
             return 0.0
+        if value >= self.upper:
+            return self.at_upper + (value - self.upper) * self.tail
         cells = (value - self.lower) * self.per_cell
         cell = int(cells)
         start = self.table[cell]
@@ -112,7 +112,7 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         table = np.array(self.table)
         found = table[cell] + (cells - cell) * (table[cell + 1] - table[cell])
         beyond = self.at_upper + (values - self.upper) * self.tail
-        return np.where(values >= self.upper, beyond, np.where(values > self.lower, found, 0.0))
+        return np.where(values <= self.lower, 0.0, np.where(values >= self.upper, beyond, found))
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -58,6 +58,7 @@ class EnhancedModel:
 
     def __init__(self, parameters: _Parameters) -> None:
         self._parameters = parameters
+        self._lower = [table.lower for table in parameters.tables.features] if parameters.tables else []
         self._bar = parameters.tables.bar if parameters.tables else rarity_of_rate(parameters.alert_rate)
 
     @classmethod
@@ -147,11 +148,12 @@ class EnhancedModel:
     ) -> Verdict:
         parameters = self._parameters
         values = measure(row, state, parameters.population, expected)
-        shares = []
-        for value, table, weight in zip(values, tables.features, _WEIGHTS, strict=True):
+        shares = [0.0] * len(values)
+        for index, lower in enumerate(self._lower):
             # Most values are usual ones, for which not even a call is worth its time.
-            rarity = table.rarity(value) if value >= table.lower else 0.0
-            shares.append(weight * rarity * rarity)
+            if values[index] > lower:
+                rarity = tables.features[index].rarity(values[index])
+                shares[index] = _WEIGHTS[index] * rarity * rarity
         squares = sum(shares)
         base = tables.combined.rarity(sqrt(squares))
         memory = decayed(state.memory, row.time - state.last_time, expected.gap)

@@ -314,23 +314,27 @@ def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -
     )
     local = clock(row, state)
     state.learn_hour(int(local // HOUR) % 24, (int(local // DAY) + 3) % 7)
-    for value, counts, limit in _values(row, state):
-        if value is not None:
-            counts.learn(value, limit)
+    if row.merchant is not None:
+        state.merchants.learn(row.merchant, MAX_MERCHANTS)
+    if row.category is not None:
+        state.categories.learn(row.category)
+    if row.country is not None:
+        state.countries.learn(row.country)
+    if row.device is not None:
+        state.devices.learn(row.device)
+    if row.payment_method is not None:
+        state.payment_methods.learn(row.payment_method)
+    state.currencies.learn(row.currency)
+    if row.transaction_type is not None:
+        state.transaction_types.learn(row.transaction_type)
     if row.latitude is not None and row.longitude is not None and (state.place is None or time >= state.place.time):
         state.place = Place(row.latitude, row.longitude, time, row.city)
 
 
 def _meet(row: Row, state: UserState) -> None:
-    for value, counts, limit in _values(row, state):
-        if value is not None and value not in counts.of:
-            counts.learn(value, limit)
-            counts.learn(value, limit)
-
-
-def _values(row: Row, state: UserState) -> tuple[tuple[str | None, Counts, int], ...]:
-    """What a transaction shows, where the user's counts of it are, and how many values those may hold."""
-    return (
+    """Let what a suspicious transaction shows for the first time be known; twice, since once-seen values have a say
+    in how likely others are."""
+    for value, counts, limit in (
         (row.merchant, state.merchants, MAX_MERCHANTS),
         (row.category, state.categories, MAX_VALUES),
         (row.country, state.countries, MAX_VALUES),
@@ -338,4 +342,7 @@ def _values(row: Row, state: UserState) -> tuple[tuple[str | None, Counts, int],
         (row.payment_method, state.payment_methods, MAX_VALUES),
         (row.currency, state.currencies, MAX_VALUES),
         (row.transaction_type, state.transaction_types, MAX_VALUES),
-    )
+    ):
+        if value is not None and value not in counts.of:
+            counts.learn(value, limit)
+            counts.learn(value, limit)
