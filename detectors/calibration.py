@@ -69,11 +69,10 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         return cls._tabled(known, lower, upper, 1.0 / (scale * log(10)))
 
     @classmethod
-    def of_squares(cls, values: NDArray[np.float64]) -> Self:
-        """Calibrate on `values`, shape (n,), that are sums of squares and may hold anomalies.
+    def through_origin(cls, values: NDArray[np.float64]) -> Self:
+        """Calibrate on non-negative `values`, shape (n,), that may hold anomalies.
 
-        Beyond the 90th percentile log survival is proportional to the value, as it is for a sum of two squared
-        normals (chi-squared); measured on four kinds of traffic, the half per cent it foretells is .3 to .6.
+        Beyond the 90th percentile log survival is proportional to the value.
         """
         known = _known(values)
         lower, upper = _quantiles(known, BULK, BODY)

@@ -1,8 +1,9 @@
 """The enhanced detector: per-user habits, calibrated globally, combined by squares.
 
 Each feature compares a transaction with its user's running state, shrunk to the population; its rarity is read
-off history; the rarities' squares are summed, and a user's recent suspicion adds to the sum. What a model
-fits (population and calibration tables) is frozen; what moves with each event is one `UserState`.
+off history; the rarities' squares are summed, and a user's recent suspicion adds as much as history shows that it
+is worth. What a model fits (population, calibration tables, the common bar) is frozen; what moves with each event
+is one `UserState`.
 """
 
 from collections.abc import Sequence
@@ -31,6 +32,11 @@ WARMED_UP = 10
 
 FENCE = 0.001
 """The tail probability beyond which history is looked at for a surplus of anomalies."""
+
+
+BEND = 1.4
+"""The power of suspicion that log survival is proportional to. A sum of squared normals would have 2, an exponential
+1; with 1.4 the half per cent that is foretold is .6 % of simulated traffic without anomalies, .3 % of Sparkov's."""
 
 
 class _Tables(msgspec.Struct, frozen=True):
@@ -158,7 +164,7 @@ class EnhancedModel:
         base = tables.combined.rarity(sqrt(squares))
         memory = decayed(state.memory, row.time - state.last_time, expected.gap)
         total = raised(base, tables.persistence.of(memory))
-        rarity = tables.final.rarity((total - tables.origin) ** 1.4)
+        rarity = tables.final.rarity(max(total - tables.origin, 0.0) ** BEND)
         score = public_score(rarity)
         threshold = public_score(self._bar + state.bar)
         flagged = score >= threshold
@@ -241,9 +247,9 @@ def _calibrated(
     totals = np.array([raised(base, persistence.of(memory)) for base, memory in zip(bases, memories, strict=True)])
     # The total at which the line of `combined` says that nothing is odd at all.
     origin = combined.at_upper - combined.upper * combined.tail
-    squares = (totals - origin) ** 1.4
-    final = Calibration.of_squares(squares[mature])
-    bar = fitted_base(measured.users, final.rarities(squares), mature, left_out, alert_rate)
+    bent = np.maximum(totals - origin, 0.0) ** BEND
+    final = Calibration.through_origin(bent[mature])
+    bar = fitted_base(measured.users, final.rarities(bent), mature, left_out, alert_rate)
     return _Tables(features, combined, persistence, origin, final, bar), bases
 
 

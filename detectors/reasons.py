@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from math import expm1
 
-from detectors.features import FEATURES, HOUR, Expectation, count_span, distance, spend_span, window
+from detectors.features import FEATURES, HOUR, Expectation, clock, count_span, distance, spend_span, window
 from detectors.population import DAY
 from detectors.rates import EUR_PER_UNIT
 from detectors.row import Row
@@ -78,10 +78,16 @@ def _sentence(name: str, row: Row, amount: str, state: UserState, expected: Expe
     if name.startswith("amount"):
         return _amount(name, row, amount, expected)
     if name == "hour":
-        moment = datetime.fromtimestamp(row.time, UTC)
-        around = hours_around(state.hours, moment.hour)
-        text = f"at {moment:%H:%M} UTC, an hour with {around:.1%} of this user's transactions"
-        return f"{moment:%H:%M} UTC", f"{around:.1%} of transactions", text
+        moment, local = datetime.fromtimestamp(row.time, UTC), datetime.fromtimestamp(clock(row, state), UTC)
+        around = hours_around(state.hours, local.hour)
+        shown = f"{moment:%H:%M} UTC"
+        if local != moment:
+            shown += f" ({local:%H:%M} by the sun)"
+        return (
+            shown,
+            f"{around:.1%} of transactions",
+            f"at {shown}, an hour with {around:.1%} of this user's transactions",
+        )
     if name == "travel":
         return _travel(row, state)
     if name in ("spend_day", "burst_hour", "gap"):

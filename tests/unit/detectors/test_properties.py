@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from town import purchase, traffic
@@ -74,6 +75,15 @@ def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(one: Decimal, o
 
     small, large = sorted((one, other))
     assert all(low <= high for low, high in zip(evidence(small), evidence(large), strict=True))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 30, 400])
+def test_a_model_of_next_to_no_history_still_scores(rows: int) -> None:
+    same = [purchase(transaction_id=f"t{number}", timestamp=EPOCH + timedelta(hours=number)) for number in range(rows)]
+    for history in (same, HISTORY[:rows]):
+        model = EnhancedModel.fit(history, version="v1")
+        for verdict in model.score([*history, purchase(amount=Decimal(10) ** 15), *HISTORY[:200]], {}):
+            assert 0.0 <= verdict.score <= 1.0
 
 
 def test_ten_thousand_merchants_leave_a_user_within_bounds() -> None:
