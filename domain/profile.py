@@ -17,8 +17,8 @@ class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
     """A frozen picture of one user's profile at `as_of`.
 
     Amounts are in the user's usual currency. `hours` has 24 weights and `weekdays` 7 (Monday first), each summing
-    to 1, or all zero before the first transaction; both by the sun where the user's place is known, else UTC. `seen` of `needed` tells how far a new user is
-    from standing on their own history.
+    to 1, or all zero before the first transaction; both by the sun where the user's place is known, else UTC.
+    `seen` of `needed` tells how far a new user is from standing on their own history.
     """
 
     user_id: str

@@ -39,7 +39,7 @@ def transactions(draw: st.DrawFn) -> Transaction:
         amount=draw(amounts),
         # The clock may run backwards.
         timestamp=EPOCH + timedelta(seconds=draw(st.integers(-10_000_000, 10_000_000))),
-        currency=draw(st.sampled_from(["EUR", "USD", "JPY", "XXX"])),
+        currency=draw(st.sampled_from(["EUR", "USD", "JPY", "ZZZ"])),
         location=Location(draw(words), draw(words), latitude, latitude),
         merchant=Merchant(draw(words), draw(words), draw(words)),
         device=Device(draw(words), draw(words)),
