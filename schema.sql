@@ -119,7 +119,12 @@ CREATE TABLE IF NOT EXISTS models (
     body         bytea NOT NULL,
     PRIMARY KEY (detector, version)
 );
-ALTER TABLE models ADD COLUMN IF NOT EXISTS used_at timestamptz NOT NULL DEFAULT clock_timestamp();
+-- Asked first, because altering locks out whoever reads, even where there is nothing to alter.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'models'::regclass AND attname = 'used_at') THEN
+        ALTER TABLE models ADD COLUMN used_at timestamptz NOT NULL DEFAULT clock_timestamp();
+    END IF;
+END $$;
 
 -- One row per running engine, so that `anomaly-tui stats` can tell rate and workers from beside it.
 CREATE TABLE IF NOT EXISTS engines (
