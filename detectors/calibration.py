@@ -51,9 +51,10 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         excess = known[known > upper] - upper
         # The median, because a few frauds among the hundredth that is beyond would stretch the mean.
         scale = float(np.median(excess)) / log(2) if excess.size else 0.0
-        low, high = _quantiles(known, 0.8, 0.95)
-        scale = max(min(scale, heaviest * (high - low) / log(4)), floor)
-        return cls._tabled(known, lower, upper, 1.0 / (scale * log(10)))
+        if heaviest < inf:
+            low, high = _quantiles(known, 0.8, 0.95)
+            scale = min(scale, heaviest * (high - low) / log(4))
+        return cls._tabled(known, lower, upper, 1.0 / (max(scale, floor) * log(10)))
 
     @classmethod
     def of_body(cls, values: NDArray[np.float64], floor: float) -> Self:

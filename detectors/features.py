@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from math import asin, cos, exp, inf, log1p, log10, radians, sin, sqrt
 from typing import NamedTuple
 
-from detectors.population import DAY, Frequencies, Normal, Population
+from detectors.population import DAY, SECONDS_PER_DEGREE, Frequencies, Normal, Population
 from detectors.row import Row
 from detectors.state import MAX_MERCHANTS, MAX_VALUES, Counts, Moments, Place, UserState
 from domain.verdict import Factor
 
 MISSING = float("-inf")
 HOUR = 3600.0
-SECONDS_PER_DEGREE = 240.0
 EARTH_RADIUS = 6371.0
 FASTEST = 900.0
 """Kilometres an hour of an airliner: what is faster needs two people."""
@@ -154,7 +153,7 @@ def _pace(row: Row, state: UserState, population: Population, expected: Expectat
     if not state.times:
         return MISSING, MISSING, MISSING
     now = row.time
-    spend, _ = window(state, now, expected)
+    spend = recent_spend(state, now, expected)
     mean, gap = expected.amount, expected.gap
     number = spend_span(gap) / gap
     spread = (number + 1.0) * (expected.amount_sd * expected.amount_sd + mean * mean)
@@ -176,20 +175,24 @@ def count_span(gap: float) -> float:
     return min(HOUR, BUSY_COUNT * gap)
 
 
-def window(state: UserState, now: float, expected: Expectation) -> tuple[float, int]:
-    """Euros spent in the `spend_span` before `now`, and the number of transactions in the `count_span`."""
-    longer, shorter = spend_span(expected.gap), count_span(expected.gap)
-    spend, count = 0.0, 0
+def recent_spend(state: UserState, now: float, expected: Expectation) -> float:
+    """Euros spent in the `spend_span` before `now`."""
+    span = spend_span(expected.gap)
+    spend = 0.0
     times, amounts = state.times, state.amounts
     for index in range(len(times) - 1, -1, -1):
         age = now - times[index]
-        if age > longer:
+        if age > span:
             break
         if age >= 0.0:
             spend += amounts[index]
-            if age <= shorter:
-                count += 1
-    return spend, count
+    return spend
+
+
+def recent_count(state: UserState, now: float, expected: Expectation) -> int:
+    """Transactions in the `count_span` before `now`."""
+    span = count_span(expected.gap)
+    return sum(0.0 <= now - time <= span for time in state.times)
 
 
 def _scan(times: list[float], now: float, rate: float) -> float:

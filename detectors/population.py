@@ -14,6 +14,8 @@ MAX_KNOWN = 20_000
 
 MAX_CATEGORIES = 500
 DAY = 86_400.0
+SECONDS_PER_DEGREE = 240.0
+"""What the sun needs for a degree of longitude."""
 
 
 class Frequencies(msgspec.Struct, frozen=True, array_like=True):
@@ -72,7 +74,7 @@ class Population(msgspec.Struct, frozen=True):
         clipped = np.clip(amounts, *np.quantile(amounts, (0.005, 0.995)))
         by_category = log_amounts(logs, [row.category or "" for row in rows])
         log_gap, mean_gap = _gaps(times, users)
-        local = times + 240.0 * np.array([row.longitude or 0.0 for row in rows])
+        local = times + SECONDS_PER_DEGREE * np.array([row.longitude or 0.0 for row in rows])
         hours = np.bincount((local // 3600 % 24).astype(np.int64), minlength=24) + 1.0
         return cls(
             amount_mean=max(float(clipped.mean()), 0.01),

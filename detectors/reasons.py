@@ -3,7 +3,17 @@
 from datetime import UTC, datetime
 from math import expm1
 
-from detectors.features import FEATURES, HOUR, Expectation, clock, count_span, distance, spend_span, window
+from detectors.features import (
+    FEATURES,
+    HOUR,
+    Expectation,
+    clock,
+    count_span,
+    distance,
+    recent_count,
+    recent_spend,
+    spend_span,
+)
 from detectors.population import DAY
 from detectors.rates import EUR_PER_UNIT
 from detectors.row import Row
@@ -145,17 +155,18 @@ def duration(seconds: float) -> str:
 
 
 def _pace(name: str, row: Row, state: UserState, expected: Expectation) -> tuple[str, str, str]:
-    spend, count = window(state, row.time, expected)
     if name == "gap":
         gap = duration(max(row.time - state.last_time, 0.0))
         usual = duration(expected.gap)
         return gap, usual, f"{gap} after the one before, usually {usual}"
     if name == "burst_hour":
+        count = recent_count(state, row.time, expected)
         within = duration(count_span(expected.gap))
         usual = f"one in {duration(expected.gap)}"
         return f"{count + 1} in {within}", usual, f"{count + 1} transactions within {within}, usually {usual}"
     rate = EUR_PER_UNIT.get(row.currency, 1.0)
     span = spend_span(expected.gap)
+    spend = recent_spend(state, row.time, expected)
     spent = f"{(spend + row.amount) / rate:,.2f} {row.currency}"
     usual = f"{span / expected.gap * expected.amount / rate:,.2f}"
     return spent, f"{usual} {row.currency}", f"{spent} spent within {duration(span)}, usually {usual}"

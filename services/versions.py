@@ -4,8 +4,7 @@ A running engine takes up a change within seconds, between two batches, and neve
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
 
 from rich.console import Console
 from rich.table import Table
@@ -95,10 +94,9 @@ def rollback(settings: Settings) -> int:
     return _with_store(settings, work)
 
 
-def _with_store(settings: Settings, work: Callable[[Store], Awaitable[int]]) -> int:
+def _with_store(settings: Settings, work: Callable[[Store], Coroutine[None, None, int]]) -> int:
     async def run() -> int:
         async with open_store(settings) as store:
             return await work(store)
 
-    result: Any = asyncio.run(run())
-    return int(result)
+    return asyncio.run(run())

@@ -33,7 +33,7 @@ class Twist(NamedTuple):
 
 HABIT = Twist(anomalous=False)
 SLEEPING = 0.01
-"""A user whose liveliness is below this share of their best hour normally does nothing."""
+"""A user none of whose hours within two of a time reach this share of their best one sleeps then."""
 
 
 class Kind(NamedTuple):
