@@ -12,7 +12,7 @@ from detectors.calibration import Calibration
 from detectors.forest import FlatForest, Forest
 from detectors.population import Frequencies, Normal, log_amounts
 from detectors.rates import EUR_PER_UNIT
-from detectors.row import signed_log
+from detectors.row import euros, signed_log
 from detectors.scale import public_score, rarity_of_rate
 from domain.transaction import Transaction
 from domain.verdict import Factor, Reason, Severity, Status, Verdict
@@ -91,7 +91,7 @@ class BasicModel:
             raise ValueError("a basic model needs at least one transaction of history")
         shares = tuple(Frequencies.fit(values) for values in zip(*map(_words, history), strict=True))
         amounts = log_amounts(
-            np.array([signed_log(_euros(each)) for each in history]),
+            np.array([signed_log(euros(each)) for each in history]),
             [each.merchant.category or "" for each in history],
         )
         raw = _raw(history, _logs(shares), amounts)
@@ -174,10 +174,6 @@ def _logs(shares: tuple[Frequencies, ...]) -> _LogShares:
     )
 
 
-def _euros(transaction: Transaction) -> float:
-    return float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
-
-
 def _raw(
     transactions: Sequence[Transaction], log_shares: _LogShares, amounts: dict[str, Normal]
 ) -> NDArray[np.float64]:
@@ -186,15 +182,15 @@ def _raw(
     rows = []
     for transaction in transactions:
         time = transaction.timestamp.timestamp()
-        euros = _euros(transaction)
-        log_amount = signed_log(euros)
+        amount = euros(transaction)
+        log_amount = signed_log(amount)
         usual = amounts.get(transaction.merchant.category or "") or amounts[""]
         rows.append(
             (
                 log_amount,
                 (log_amount - usual.mean) / sqrt(usual.variance),
-                euros,
-                euros,
+                amount,
+                amount,
                 *_HOURS[int(time // 900) % 96],
                 *_WEEKDAYS[(int(time // 86_400) + 3) % 7],
                 categories.get(transaction.merchant.category, c0),

@@ -42,13 +42,17 @@ def signed_log(amount: float) -> float:
     return log1p(amount) if amount >= 0.0 else -log1p(-amount)
 
 
+def euros(transaction: Transaction) -> float:
+    """The amount in euros; a currency without a rate counts as euros."""
+    return float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
+
+
 def rows_of(transactions: Sequence[Transaction]) -> list[Row]:
     """The rows of `transactions`, in order."""
-    rate_of = EUR_PER_UNIT.get
     rows = []
     for transaction in transactions:
         currency = transaction.currency
-        amount = float(transaction.amount) * rate_of(currency, 1.0)
+        amount = euros(transaction)
         merchant = transaction.merchant
         place = transaction.location
         device = transaction.device

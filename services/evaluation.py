@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from detectors.rates import EUR_PER_UNIT
+from detectors.row import euros
 from domain.sanitize import sanitize
 from domain.transaction import GroundTruth, Transaction
 from services.errors import UserError
@@ -140,12 +140,12 @@ def score(
         for transaction, verdicts in scorer.score([transaction for transaction, _ in chunk]):
             truth = truths[transaction.transaction_id]
             kind = (truth.kind or "") if truth is not None and truth.anomalous else ""
-            euros = float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
+            amount = euros(transaction)
             for verdict in verdicts:
                 columns[verdict.detector].append(verdict.score)
                 flagged[verdict.detector].append(verdict.flagged)
-            columns["amount only"].append(euros)
-            columns["robust z"].append(robust.score(transaction.user_id, euros))
+            columns["amount only"].append(amount)
+            columns["robust z"].append(robust.score(transaction.user_id, amount))
             anomalous.append(truth is not None and truth.anomalous)
             kinds.append(kind)
             asked_for = (transaction.extra or {}).get("evaluated", True) not in (False, 0, "0", "false", "False")

@@ -23,18 +23,20 @@ def show(settings: Settings) -> int:
         if not found:
             Console().print("No model has been fitted yet: the first fit comes at 1,000 transactions.")
             return 0
+        judged = await store.judged_by()
         table = Table("version", "detector", "fitted on", "fitted at", "verdicts", "flagged", "")
         table.columns[0].min_width = max(len(row["version"]) for row in found)
         for column in (2, 4, 5):
             table.columns[column].justify = "right"
         for row in found:
+            verdicts, flagged = judged.get((row["detector"], row["version"]), (0, 0))
             table.add_row(
                 row["version"],
                 row["detector"],
                 f"{row['trained_rows']:,}",
                 f"{row['fitted_at']:%Y-%m-%d %H:%M}",
-                f"{row['verdicts']:,}",
-                f"{row['flagged'] / row['verdicts']:.2%}" if row["verdicts"] else "",
+                f"{verdicts:,}",
+                f"{flagged / verdicts:.2%}" if verdicts else "",
                 "in use" if row["in_use"] else "",
             )
         Console().print(table)

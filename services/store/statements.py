@@ -107,12 +107,13 @@ ORDER BY used_at DESC, models.trained_rows DESC LIMIT 1
 """
 
 MODELS = """
-SELECT m.detector, m.version, m.trained_rows, m.fitted_at, m.used_at, coalesce(v.verdicts, 0) AS verdicts,
-       coalesce(v.flagged, 0) AS flagged, m.used_at = max(m.used_at) OVER (PARTITION BY m.detector) AS in_use
-FROM models m
-LEFT JOIN (SELECT detector, model_version, count(*) AS verdicts, count(*) FILTER (WHERE flagged) AS flagged
-           FROM verdicts GROUP BY 1, 2) v ON v.detector = m.detector AND v.model_version = m.version
-ORDER BY m.used_at DESC, m.detector
+SELECT detector, version, trained_rows, fitted_at, used_at = max(used_at) OVER (PARTITION BY detector) AS in_use
+FROM models ORDER BY used_at DESC, detector
+"""
+
+VERDICTS_BY_MODEL = """
+SELECT detector, model_version, count(*) AS verdicts, count(*) FILTER (WHERE flagged) AS flagged
+FROM verdicts GROUP BY 1, 2
 """
 
 USE_MODEL = "UPDATE models SET used_at = clock_timestamp() WHERE version = $1"

@@ -188,9 +188,14 @@ class Store:
         return None if row is None else (row["version"], row["trained_rows"], row["body"])
 
     async def models(self) -> list[Any]:
-        """Every version of both detectors with what it judged, the one taken into use last first."""
+        """Every version of both detectors, the one taken into use last first."""
         rows: list[Any] = await self._fetch(statements.MODELS)
         return rows
+
+    async def judged_by(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """Verdicts, and flagged ones, by detector and model version; it reads all that is stored."""
+        rows = await self._fetch(statements.VERDICTS_BY_MODEL)
+        return {(row["detector"], row["model_version"]): (row["verdicts"], row["flagged"]) for row in rows}
 
     async def use_model(self, version: str) -> bool:
         """Take a version into use, of every detector that has it; False when none has."""
