@@ -10,6 +10,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from services.brokers.broker import Broker
+from services.brokers.embedded import EmbeddedBroker
+from services.producer import Sender
 from services.settings import load
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
@@ -43,6 +46,25 @@ async def store(database_url: str) -> AsyncIterator[Store]:
     opened = await Store.open(database_url)
     yield opened
     await opened.close()
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[Broker]:
+    """A running embedded broker with the topic in four partitions."""
+    embedded = EmbeddedBroker()
+    await embedded.start(lambda line: None)
+    await embedded.ensure_topic("transactions", 4)
+    yield embedded
+    await embedded.stop()
+
+
+@pytest.fixture
+async def sender(broker: Broker) -> AsyncIterator[Sender]:
+    """A producer on it."""
+    started = Sender(broker, "transactions")
+    await started.start()
+    yield started
+    await started.stop()
 
 
 @pytest.fixture(scope="session")

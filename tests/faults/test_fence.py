@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
@@ -11,7 +11,6 @@ import pytest
 from domain.transaction import GroundTruth, Transaction
 from services import training
 from services.brokers.broker import Broker
-from services.brokers.embedded import EmbeddedBroker
 from services.bus import Bus
 from services.pipeline import Pipeline
 from services.producer import Sender, outgoing
@@ -66,23 +65,6 @@ class Owner:
         async with asyncio.timeout(60):
             while self.pipeline.behind(sender.ends):
                 await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-async def broker() -> AsyncIterator[Broker]:
-    embedded = EmbeddedBroker()
-    await embedded.start(lambda line: None)
-    await embedded.ensure_topic(TOPIC, 4)
-    yield embedded
-    await embedded.stop()
-
-
-@pytest.fixture
-async def sender(broker: Broker) -> AsyncIterator[Sender]:
-    started = Sender(broker, TOPIC)
-    await started.start()
-    yield started
-    await started.stop()
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """The delivery protocol on a real PostgreSQL and the embedded broker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import asyncpg
 import msgspec
@@ -16,7 +15,6 @@ from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
 from services import training, wire
 from services.brokers.broker import Broker
-from services.brokers.factory import make_broker
 from services.bus import Bus
 from services.pipeline import Pipeline
 from services.producer import Outgoing, Sender, outgoing
@@ -33,23 +31,6 @@ async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.01)
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    embedded = make_broker("embedded", data_dir=tmp_path, cache_dir=tmp_path)
-    await embedded.start(lambda line: None)
-    await embedded.ensure_topic(TOPIC, 4)
-    yield embedded
-    await embedded.stop()
-
-
-@pytest.fixture
-async def sender(broker: Broker) -> AsyncIterator[Sender]:
-    started = Sender(broker, TOPIC)
-    await started.start()
-    yield started
-    await started.stop()
 
 
 class Consumer:
