@@ -11,12 +11,13 @@ import pytest
 from domain.filters import EVERYTHING, parse
 from domain.transaction import Merchant, Transaction
 from domain.triage import MAX_NOTE, TriageStatus, is_open
-from domain.verdict import Severity, Verdict
+from domain.verdict import ScoredTransaction, Severity, Verdict
 from services.bus import Bus
 from services.store.batch import Batch, StoredRow, Term, prepare
 from services.store.store import Store
-from services.store.triage import BULK_LIMIT
+from services.store.triage import BULK_LIMIT, Decisions
 from services.triage import TriageDesk
+from tests.tui.memory_triage import MemoryTriage
 
 NOW = datetime.now(UTC)
 LATER = NOW + timedelta(hours=8)
@@ -61,20 +62,37 @@ async def filled(store: Store) -> Store:
     return store
 
 
-async def test_a_decision_is_kept_with_who_when_and_what_was_before(filled: Store) -> None:
-    first = await filled.triage.decide(["t-1"], ACKNOWLEDGED, None, None, "ann")
-    second = await filled.triage.decide(["t-1"], CONFIRMED, None, "called the customer", "bob")
+@pytest.fixture(params=["PostgreSQL", "memory"])
+def decisions(request: pytest.FixtureRequest, filled: Store) -> Decisions | MemoryTriage:
+    """Decisions on the same ten transactions: the real ones, and those that the console's tests use."""
+    if request.param == "PostgreSQL":
+        return filled.triage
+    rows = [
+        ScoredTransaction(sequence=row.offset, transaction=row.transaction, verdicts=row.verdicts, stored_at=NOW)
+        for row in map(stored, range(10))
+    ]
+    return MemoryTriage(lambda: rows)
 
-    triage = (await filled.triage.of(["t-1", "t-2"]))["t-1"]
+
+async def test_a_decision_is_kept_with_who_when_and_what_was_before(decisions: Decisions | MemoryTriage) -> None:
+    first = await decisions.decide(["t-1"], ACKNOWLEDGED, None, None, "ann")
+    second = await decisions.decide(["t-1"], CONFIRMED, None, "called the customer", "bob")
+
+    triage = (await decisions.of(["t-1", "t-2"]))["t-1"]
     assert (triage.status, triage.decided_by, triage.note) == (CONFIRMED, "bob", "called the customer")
     assert abs(triage.decided_at - datetime.now(UTC)) < timedelta(minutes=1)
-    newest, oldest = await filled.triage.log("t-1")
+    newest, oldest = await decisions.log("t-1")
     assert (oldest.action, oldest.decided_by, oldest.before) == ("acknowledged", "ann", None)
     assert (newest.action, newest.decided_by, newest.after) == ("confirmed", "bob", triage)
     assert newest.before == oldest.after
     assert (oldest.step, newest.step) == (first.step, second.step)
-    (row,) = await filled.history(parse("id=t-1"), 1)
-    assert row.triage == triage
+
+
+async def test_history_shows_the_decision(filled: Store) -> None:
+    await filled.triage.decide(["t-1"], CONFIRMED, None, "called the customer", "bob")
+    decided, undecided = await filled.history(parse("id=t-1 | id=t-2"), 2)
+    assert decided.triage == (await filled.triage.of(["t-1"]))["t-1"]
+    assert undecided.triage is None
 
 
 async def test_a_decision_names_user_event_and_merchant_for_the_detectors(filled: Store) -> None:
@@ -104,77 +122,79 @@ async def test_a_reset_empties_the_log_and_leaves_it_guarded(filled: Store) -> N
         await filled.pool.execute("DELETE FROM triage_log")
 
 
-async def test_many_are_decided_on_in_one_step_and_undone_in_one(filled: Store) -> None:
-    ids = await filled.triage.matching(parse("amount<4"), 100)
+async def test_many_are_decided_on_in_one_step_and_undone_in_one(decisions: Decisions | MemoryTriage) -> None:
+    ids = await decisions.matching(parse("amount<4"), 100)
     assert ids == ("t-0", "t-1", "t-2", "t-3")
-    await filled.triage.decide(["t-2"], ACKNOWLEDGED, None, "seen", "ann")
-    bulk = await filled.triage.decide(ids, FALSE_POSITIVE, LATER, None, "ann")
+    await decisions.decide(["t-2"], ACKNOWLEDGED, None, "seen", "ann")
+    bulk = await decisions.decide(ids, FALSE_POSITIVE, LATER, None, "ann")
     assert {event.step for event in bulk.events} == {bulk.step}
     assert len(bulk.events) == 4
 
-    undone = await filled.triage.undo("ann")
+    undone = await decisions.undo("ann")
     assert undone is not None
     assert (undone.action, undone.kept, len(undone.events)) == ("false_positive", 0, 4)
     assert {event.undoes for event in undone.events} == {bulk.step}
-    left = await filled.triage.of(ids)
+    left = await decisions.of(ids)
     assert list(left) == ["t-2"]
     assert (left["t-2"].status, left["t-2"].note, left["t-2"].until) == (ACKNOWLEDGED, "seen", None)
 
 
-async def test_undo_goes_back_step_by_step_and_never_twice(filled: Store) -> None:
+async def test_undo_goes_back_step_by_step_and_never_twice(decisions: Decisions | MemoryTriage) -> None:
     for status in (ACKNOWLEDGED, CONFIRMED):
-        await filled.triage.decide(["t-1"], status, None, None, "ann")
-    first = await filled.triage.undo("ann")
+        await decisions.decide(["t-1"], status, None, None, "ann")
+    first = await decisions.undo("ann")
     assert first is not None
-    assert (await filled.triage.of(["t-1"]))["t-1"].status is ACKNOWLEDGED
-    assert await filled.triage.undo("ann", first.events[0].undoes) is None
-    assert await filled.triage.undo("ann", first.events[0].step) is None
-    assert await filled.triage.undo("ann") is not None
-    assert await filled.triage.of(["t-1"]) == {}
-    assert await filled.triage.undo("ann") is None
-    assert [event.action for event in await filled.triage.log("t-1")] == ["undo", "undo", "confirmed", "acknowledged"]
+    assert (await decisions.of(["t-1"]))["t-1"].status is ACKNOWLEDGED
+    assert await decisions.undo("ann", first.events[0].undoes) is None
+    assert await decisions.undo("ann", first.events[0].step) is None
+    assert await decisions.undo("ann") is not None
+    assert await decisions.of(["t-1"]) == {}
+    assert await decisions.undo("ann") is None
+    assert [event.action for event in await decisions.log("t-1")] == ["undo", "undo", "confirmed", "acknowledged"]
 
 
-async def test_undo_takes_back_ones_own_decisions_and_keeps_what_others_decided_since(filled: Store) -> None:
-    await filled.triage.decide(["t-1", "t-2"], ACKNOWLEDGED, None, None, "ann")
-    await filled.triage.decide(["t-2"], CONFIRMED, None, None, "bob")
-    undone = await filled.triage.undo("ann")
+async def test_undo_takes_back_ones_own_decisions_and_keeps_what_others_decided_since(
+    decisions: Decisions | MemoryTriage,
+) -> None:
+    await decisions.decide(["t-1", "t-2"], ACKNOWLEDGED, None, None, "ann")
+    await decisions.decide(["t-2"], CONFIRMED, None, None, "bob")
+    undone = await decisions.undo("ann")
     assert undone is not None
     assert (undone.kept, [event.transaction_id for event in undone.events]) == (1, ["t-1"])
-    assert (await filled.triage.of(["t-2"]))["t-2"].decided_by == "bob"
-    assert await filled.triage.undo("carol") is None
+    assert (await decisions.of(["t-2"]))["t-2"].decided_by == "bob"
+    assert await decisions.undo("carol") is None
 
 
-async def test_a_snooze_that_is_over_is_open_again(filled: Store) -> None:
-    assert await filled.triage.count_open() == 8
-    await filled.triage.decide(["t-1", "t-2"], SNOOZED, LATER, None, "ann")
-    assert await filled.triage.count_open() == 6
-    assert await filled.triage.count_matching(EVERYTHING) == 6
-    await filled.triage.decide(["t-2"], SNOOZED, NOW - timedelta(seconds=1), None, "ann")
-    assert await filled.triage.count_open() == 7
-    states = await filled.triage.of(["t-1", "t-2"])
+async def test_a_snooze_that_is_over_is_open_again(decisions: Decisions | MemoryTriage) -> None:
+    assert await decisions.count_open() == 8
+    await decisions.decide(["t-1", "t-2"], SNOOZED, LATER, None, "ann")
+    assert await decisions.count_open() == 6
+    assert await decisions.count_matching(EVERYTHING) == 6
+    await decisions.decide(["t-2"], SNOOZED, NOW - timedelta(seconds=1), None, "ann")
+    assert await decisions.count_open() == 7
+    states = await decisions.of(["t-1", "t-2"])
     assert not is_open(states["t-1"], datetime.now(UTC))
     assert is_open(states["t-2"], datetime.now(UTC))
     assert is_open(states["t-1"], LATER)
-    assert "t-2" in await filled.triage.matching(EVERYTHING, 100)
-    assert "t-1" not in await filled.triage.matching(EVERYTHING, 100)
+    assert "t-2" in await decisions.matching(EVERYTHING, 100)
+    assert "t-1" not in await decisions.matching(EVERYTHING, 100)
 
 
-async def test_a_note_leaves_the_decision_and_its_author_alone(filled: Store) -> None:
-    await filled.triage.decide(["t-1"], None, None, "odd hour", "ann")
-    assert await filled.triage.count_open() == 8
-    await filled.triage.decide(["t-1"], SNOOZED, LATER, None, "bob")
-    await filled.triage.decide(["t-1"], None, None, "asked the bank", "carol")
-    triage = (await filled.triage.of(["t-1"]))["t-1"]
+async def test_a_note_leaves_the_decision_and_its_author_alone(decisions: Decisions | MemoryTriage) -> None:
+    await decisions.decide(["t-1"], None, None, "odd hour", "ann")
+    assert await decisions.count_open() == 8
+    await decisions.decide(["t-1"], SNOOZED, LATER, None, "bob")
+    await decisions.decide(["t-1"], None, None, "asked the bank", "carol")
+    triage = (await decisions.of(["t-1"]))["t-1"]
     assert (triage.status, triage.until, triage.note, triage.decided_by) == (SNOOZED, LATER, "asked the bank", "bob")
-    assert [event.action for event in await filled.triage.log("t-1")] == ["note", "snoozed", "note"]
+    assert [event.action for event in await decisions.log("t-1")] == ["note", "snoozed", "note"]
 
 
-async def test_what_is_not_stored_is_passed_over_and_named(filled: Store) -> None:
-    decision = await filled.triage.decide(["t-1", "t-77", "t-1"], CONFIRMED, None, None, "ann")
+async def test_what_is_not_stored_is_passed_over_and_named(decisions: Decisions | MemoryTriage) -> None:
+    decision = await decisions.decide(["t-1", "t-77", "t-1"], CONFIRMED, None, None, "ann")
     assert decision.unknown == ("t-77",)
     assert [event.transaction_id for event in decision.events] == ["t-1"]
-    nothing = await filled.triage.decide(["t-77"], CONFIRMED, None, None, "ann")
+    nothing = await decisions.decide(["t-77"], CONFIRMED, None, None, "ann")
     assert (nothing.step, nothing.events) == (None, ())
 
 
