@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from domain.transaction import GroundTruth, Transaction
+from domain.triage import Triage
 
 Factor = Literal["amount", "location", "time", "merchant", "frequency"]
 DetectorName = Literal["basic", "enhanced"]
@@ -77,7 +78,8 @@ class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A committed transaction with its verdicts, numbered in order of commit within one engine.
 
     `sequence` is monotonic and never reused while the engine lives, so that cursor and selection survive
-    eviction from any ring. `truth` is shown beside verdicts, never before them.
+    eviction from any ring. `truth` is shown beside verdicts, never before them. `triage` is the decision on it,
+    None before the first.
     """
 
     sequence: int
@@ -85,6 +87,7 @@ class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     verdicts: tuple[Verdict, ...]
     stored_at: datetime
     truth: GroundTruth | None = None
+    triage: Triage | None = None
 
     @property
     def verdict(self) -> Verdict | None:

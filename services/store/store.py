@@ -19,6 +19,7 @@ from services.store import batch as batches
 from services.store import statements
 from services.store.days import Days
 from services.store.faults import Transient, translated
+from services.store.triage import Decisions, triage_of
 
 SCHEMA_VERSION = 1
 _SCHEMA_LOCK = 7_294_000
@@ -45,6 +46,7 @@ class Store:
     def __init__(self, pool: Any) -> None:
         self.pool = pool
         self.days = Days(pool)
+        self.triage = Decisions(pool)
 
     @classmethod
     async def open(cls, dsn: str, *, connections: int = 8) -> "Store":
@@ -60,7 +62,8 @@ class Store:
                 max_size=connections,
                 command_timeout=COMMAND_TIMEOUT,
                 timeout=10,
-                server_settings={"application_name": "anomaly-tui"},
+                # Times inside JSON are written in the session's zone.
+                server_settings={"application_name": "anomaly-tui", "timezone": "UTC"},
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
             raise unreachable(dsn, error) from error
@@ -280,6 +283,7 @@ def _scored(row: Any, sequence: int) -> ScoredTransaction:
         verdicts=verdicts,
         stored_at=row["stored_at"],
         truth=truth,
+        triage=triage_of(row["triage"]),
     )
 
 
