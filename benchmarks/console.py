@@ -19,7 +19,6 @@ import re
 import select
 import statistics
 import struct
-import subprocess
 import sys
 import tempfile
 import termios

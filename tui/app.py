@@ -7,10 +7,13 @@ from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
 from textual.screen import Screen
 
 from services.console_port import ConsolePort
 from tui import keymap
+from tui.driver import ConsoleDriver
 from tui.intake import Intake
 from tui.screens.base import ConsoleScreen
 from tui.screens.health import HealthScreen
@@ -60,6 +63,11 @@ class ConsoleApp(App[int]):
             self.register_theme(known)
         self.theme = theme if theme in [known.name for known in THEMES] else self._usual_theme()
         self.animation_level = "none"
+
+    def get_driver_class(self) -> type[Driver]:
+        """Our driver wherever Textual would take its own for Unix terminals."""
+        usual = super().get_driver_class()
+        return ConsoleDriver if usual is LinuxDriver else usual
 
     def _usual_theme(self) -> str:
         """Dark where the terminal shows 24-bit colour, else the terminal's own sixteen."""
