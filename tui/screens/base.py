@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
 
+from tui import keymap
 from tui.intake import Intake
 from tui.keymap import READING_HINTS, SCREENS
+from tui.keys import keys_of
 from tui.panes import palette_of
 from tui.status import Line, StatusLine, keys_line, tabs_line
 
@@ -62,10 +65,13 @@ class ConsoleScreen(Screen[None]):
 
     def _draw_frame(self) -> None:
         """The lines that stay as they are from tick to tick."""
-        palette = palette_of(self)
+        palette, keys = palette_of(self), keys_of(self)
         width = self.size.width
-        self.query_one("#tabs", Line).show(tabs_line(SCREENS, self.NAME, width, palette))
-        self.query_one("#keys", Line).show(keys_line(self.HINTS, width, palette))
+        tabs = dict(keys.hints(SCREENS.items(), keymap.APP))
+        bindings = [binding for binding in self.BINDINGS if isinstance(binding, Binding)]
+        hints = keys.hints(self.HINTS, (*bindings, *keymap.APP))
+        self.query_one("#tabs", Line).show(tabs_line(tabs, self.NAME, width, palette))
+        self.query_one("#keys", Line).show(keys_line(hints, width, palette))
 
     def draw_body(self, now: datetime) -> None:
         """Bring the body up to date."""
