@@ -2,10 +2,12 @@
 
 from functools import cached_property
 
+from textual import events
 from textual.app import App
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import Notify, SeverityLevel
+from textual.widgets import Input, TextArea
 
 from services.console_port import ConsolePort, WorkerAction
 from tui.driver import ConsoleDriver
@@ -63,6 +65,20 @@ class Shell(App[int]):
         """Our driver wherever Textual would take its own for Unix terminals."""
         usual = super().get_driver_class()
         return ConsoleDriver if usual is LinuxDriver else usual
+
+    async def on_event(self, event: events.Event) -> None:
+        """Obey a key before the next one is looked at, unless somebody types.
+
+        Textual hands a key to the widget that has the focus when it arrives. Over a slow link keys arrive together,
+        and what was typed after `/` would be commands to the list below.
+        """
+        if not (isinstance(event, events.Key) and not event.is_forwarded and await self._obeyed(event.key)):
+            await super().on_event(event)
+
+    async def _obeyed(self, key: str) -> bool:
+        if not self.app_focus or isinstance(self.focused, Input | TextArea):
+            return False
+        return await self._check_bindings(key, priority=True) or await self._check_bindings(key)
 
     def notify(
         self,

@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from textual import events
 from textual.notifications import Notification
 from textual.pilot import Pilot
+from textual.widgets import Input
 from textual.widgets._toast import Toast
 
 from services.console_port import WorkerAction
@@ -289,3 +291,18 @@ async def test_an_exception_in_a_screen_is_kept_for_the_caller():
     with pytest.raises(RuntimeError, match="boom"):
         await run()
     assert isinstance(app.crash, RuntimeError)
+
+
+async def test_keys_that_arrive_together_go_where_they_were_meant():
+    port = ControlledPort()
+    async with running(port) as (app, pilot):
+        for character in "/amount>1":
+            app.post_message(events.Key(long_name(character), character))
+        await pilot.pause()
+        assert app.screen.query_one(Input).value == "amount>1"
+        assert app.mouse_on
+        await pilot.press("escape")
+        for character in "Qy":
+            app.post_message(events.Key(character, character))
+        await pilot.pause()
+        assert ("engine", "quit") in port.asked
