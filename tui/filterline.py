@@ -1,6 +1,7 @@
 """The line in which a filter is typed, with its match count or its error below."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import ClassVar
 
@@ -90,7 +91,9 @@ class FilterLine(Vertical):
             pointer = error.caret(text).splitlines()[-1]
             self._say(f" {pointer}", palette.bad)
             return None
-        self.run_worker(partial(self._count, parsed), group="count", exclusive=True)
+        # A coroutine would be complained about when the next key cancels its worker before that has begun.
+        counting: Callable[[], Awaitable[None]] = partial(self._count, parsed)
+        self.run_worker(counting, group="count", exclusive=True)
         return parsed
 
     async def _count(self, filter: Filter) -> None:

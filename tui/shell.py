@@ -9,6 +9,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import Notify, SeverityLevel
 from textual.widgets import Input, TextArea
 
+from domain.sanitize import sanitize
 from services.console_port import ConsolePort, WorkerAction
 from tui.driver import ConsoleDriver
 from tui.intake import Intake
@@ -72,6 +73,9 @@ class Shell(App[int]):
         Textual hands a key to the widget that has the focus when it arrives. Over a slow link keys arrive together,
         and what was typed after `/` would be commands to the list below.
         """
+        if isinstance(event, events.Paste):
+            # An input draws what it holds, so what it must not draw must not get into it.
+            event.text = "\n".join(map(sanitize, event.text.splitlines()))
         if not (isinstance(event, events.Key) and not event.is_forwarded and await self._obeyed(event.key)):
             await super().on_event(event)
 
