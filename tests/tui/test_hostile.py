@@ -93,8 +93,12 @@ async def test_what_is_pasted_into_the_filter_is_only_text():
         assert app.screen.query_one(FilterLine).display
 
 
-@pytest.mark.parametrize("theme", ["dark", "ansi"])
-def test_the_terminal_gets_no_sequence_but_ours(theme: str):
+@pytest.mark.parametrize(
+    ("theme", "environment"),
+    [("dark", {}), ("ansi", {}), ("dark", {"NO_COLOR": "1"})],
+    ids=["dark", "ansi", "no colour"],
+)
+def test_the_terminal_gets_no_sequence_but_ours(theme: str, environment: dict[str, str]):
     master, slave = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, theme],
@@ -102,7 +106,9 @@ def test_the_terminal_gets_no_sequence_but_ours(theme: str):
         stdout=slave,
         stderr=slave,
         cwd=Path(__file__).parents[2],
-        env=os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "100", "LINES": "40"},
+        env=os.environ
+        | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "COLUMNS": "100", "LINES": "40"}
+        | environment,
         start_new_session=True,
     )
     os.close(slave)
