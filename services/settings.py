@@ -27,6 +27,17 @@ def _expanded(value: Any) -> Any:
     return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
 
 
+def _dotted(value: Any) -> Any:
+    """Tables in tables as one table with dotted names: TOML reads `feed.freeze` without quotes as the former."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[str, Any] = {}
+    for name, held in value.items():
+        inner = _dotted(held)
+        flat |= {f"{name}.{rest}": each for rest, each in inner.items()} if isinstance(inner, dict) else {name: held}
+    return flat
+
+
 Folder = Annotated[Path, BeforeValidator(_expanded)]
 
 
@@ -66,7 +77,7 @@ class Settings(BaseSettings):
     theme: Literal["dark", "light", "ansi"] | None = Field(
         None, description="none is dark, or ansi where the terminal has few colours"
     )
-    keys: dict[str, str | list[str]] = Field(
+    keys: Annotated[dict[str, str | list[str]], BeforeValidator(_dotted)] = Field(
         default_factory=dict, description="action = key, or keys; help (?) names the actions"
     )
     log_format: Literal["text", "json"] = "text"

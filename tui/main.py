@@ -66,7 +66,7 @@ async def show_until_asked(app: "ConsoleApp", quitting: asyncio.Event) -> int:
         app.leave()
 
     if quitting.is_set():
-        return 0
+        return app.ending
     asked = asyncio.create_task(exit_when_asked())
     try:
         code = await app.run_async()

@@ -49,9 +49,14 @@ class Shell(App[int]):
         """Whether the terminal has yet to take what was drawn before."""
         return isinstance(self._driver, ConsoleDriver) and self._driver.behind
 
+    @property
+    def ending(self) -> int:
+        """The exit code that it would end with now: 0, or 129 when the terminal is gone."""
+        return TERMINAL_GONE if self.terminal_gone else 0
+
     def leave(self) -> None:
-        """End the console; the exit code is 0, or 129 when the terminal is gone."""
-        self.exit(TERMINAL_GONE if self.terminal_gone else 0)
+        """End the console."""
+        self.exit(self.ending)
 
     @property
     def crash(self) -> Exception | None:

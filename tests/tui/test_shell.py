@@ -24,6 +24,7 @@ from tui.reading import Reading
 from tui.screens.confirm import Confirm
 from tui.screens.help import Help
 from tui.screens.live import LiveScreen
+from tui.terminal import usual_hz
 
 TAKEN = {
     "ctrl+b": "tmux",
@@ -66,6 +67,14 @@ class ControlledPort(FakePort):
 
     async def quit(self) -> None:
         self.asked.append(("engine", "quit"))
+
+
+@pytest.mark.parametrize(
+    ("environment", "hz"),
+    [({}, 4.0), ({"SSH_CONNECTION": ""}, 4.0), ({"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}, 2.0)],
+)
+def test_over_ssh_it_repaints_half_as_often(environment: dict[str, str], hz: float):
+    assert usual_hz(environment) == hz
 
 
 def test_no_default_clashes_with_tmux_screen_or_flow_control():
