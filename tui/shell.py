@@ -152,4 +152,4 @@ class Shell(App[int]):
         except Exception as error:  # an engine that cannot be asked goes on, and so does its console
             self.notify(f"cannot stop the engine: {error or type(error).__name__}", severity="error")
         else:
-            self.exit(0)
+            self.leave()

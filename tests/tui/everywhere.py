@@ -41,13 +41,12 @@ def modals() -> list[type[ModalScreen[Any]]]:
 
 def made(modal: type[ModalScreen[Any]], port: ConsolePort, text: str = "example") -> ModalScreen[Any]:
     """A modal with examples for what it must be given."""
-    hints = get_type_hints(modal.__init__) if "__init__" in vars(modal) else {}
     needed = [
         parameter.name
-        for parameter in list(inspect.signature(modal).parameters.values())
-        if parameter.default is parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        for parameter in inspect.signature(modal).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
     ]
+    hints = get_type_hints(modal.__init__) if needed else {}
     return modal(**{name: _example(modal, hints[name], port, text) for name in needed})
 
 
@@ -61,7 +60,6 @@ def _example(modal: type, wanted: Any, port: ConsolePort, text: str) -> Any:
         bool: True,
         Filter: EVERYTHING,
         ScoredTransaction: row,
-        Callable: lambda *_: None,
         get_origin(Callable[[], None]): lambda *_: None,
         tuple: (),
         list: [],
