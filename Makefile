@@ -30,15 +30,16 @@ $(BIN)/uv: requirements-uv.txt
 run: setup ## open the console; RUN_ARGS="--rate 200" passes options
 	@$(BIN)/anomaly-tui $(RUN_ARGS)
 
-# What the tests of the console over SSH need besides Python. Nothing is started: the tests bring their own sshd.
+# What the tests of the console over SSH need besides Python. Under systemd the package would start a server that
+# everyone can reach, so it is installed by itself only in containers; the tests start an sshd of their own.
 SYSTEM := tmux screen ssh sshd
 system:
 	@missing=$$(for tool in $(SYSTEM); do PATH=$$PATH:/usr/sbin command -v $$tool >/dev/null || echo $$tool; done); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
-	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	if [ "$$(id -u)" = 0 ] && [ ! -d /run/systemd/system ] && command -v apt-get >/dev/null; then \
 		echo "Installing tmux, screen and OpenSSH ..."; \
 		apt-get update -qq >/dev/null; \
-		RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
 			tmux screen openssh-client openssh-server >/dev/null; \
 	else echo "Missing for the tests over SSH:" $$missing "- install tmux, screen and openssh-server."; fi
 
