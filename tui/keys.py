@@ -27,9 +27,8 @@ _SHOWN = {
     "pageup": "PgUp",
     "down": "↓",
     "up": "↑",
-    "space": "space",
 }
-_HINTED = {"⏎": "enter"}
+_HINTED = {"⏎": "enter", ",": "comma"} | {label: key for key, label in _SHOWN.items()}
 
 
 def long_name(key: str) -> str:

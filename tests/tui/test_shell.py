@@ -17,6 +17,7 @@ from services.console_port import WorkerAction
 from services.errors import ConfigurationError
 from tests.tui.fake_port import WORKERS, FakePort, rows
 from tests.tui.session import SLOW_HZ, clock, running, shown
+from tui import keymap
 from tui.app import ConsoleApp
 from tui.keys import Keys, groups, long_name
 from tui.notices import Notices
@@ -141,6 +142,12 @@ def test_keys_that_cannot_be_are_one_clear_line(configured: dict[str, str | list
         Keys(configured)
     assert "\n" not in str(raised.value)
     assert raised.value.exit_code == 2
+
+
+def test_hints_are_found_by_any_way_to_write_a_key():
+    keys = Keys({"feed.open": "w", "feed.back": "f9"})
+    written = (("⏎", "open"), ("Esc", "back"), ("Enter ,", "both"))
+    assert keys.hints(written, keymap.LIVE) == (("w", "open"), ("f9", "back"), ("w ,", "both"))
 
 
 def test_keys_may_change_places():
