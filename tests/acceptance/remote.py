@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 WITHIN = 40.0
-NEEDED = ("tmux", "screen", "ssh", "ssh-keygen", "sshd")
 
 
 def program(name: str) -> str:
