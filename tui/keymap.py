@@ -7,9 +7,12 @@ APP = (
     Binding("4", "show_screen('health')", "Health", id="screen.health", show=False),
     Binding("5", "show_screen('logs')", "Logs", id="screen.logs", show=False),
     Binding("t", "next_theme", "theme", id="app.theme", show=False),
+    Binding("m", "toggle_mouse", "mouse off (native selection)", id="app.mouse", show=False),
+    Binding("F", "toggle_frontend", "frontend start, stop", id="app.frontend", show=False),
     Binding("question_mark", "help", "help", id="app.help", key_display="?", show=False),
     Binding("colon", "command_palette", "palette", id="app.palette", key_display=":", show=False),
     Binding("q", "leave", "quit", id="app.quit", show=False),
+    Binding("Q", "stop_everything", "stop everything (asks first)", id="app.stop", show=False),
     Binding("ctrl+c", "leave", "quit", id="app.interrupt", show=False),
 )
 LIVE = (
@@ -48,6 +51,10 @@ READING = (
     Binding("pagedown,ctrl+d", "read_page(1)", "page down", id="text.page_down", show=False),
     Binding("pageup,ctrl+u", "read_page(-1)", "page up", id="text.page_up", show=False),
 )
+CONFIRM = (
+    Binding("y", "accept", "yes", id="confirm.yes", show=False),
+    Binding("n", "close", "no", id="confirm.no", show=False),
+)
 MODAL = (
     *READING,
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
@@ -70,11 +77,3 @@ LIVE_HINTS = (
     ("q", "quit"),
 )
 READING_HINTS = (("?", "help"), ("j k", "scroll"), ("1", "live"), (":", "palette"), ("t", "theme"), ("q", "quit"))
-
-
-def shown_key(binding: Binding) -> str:
-    """The keys of a binding as a person would name them."""
-    names = {"escape": "Esc", "enter": "Enter", "pagedown": "PgDn", "pageup": "PgUp", "down": "↓", "up": "↑"}
-    if binding.key_display:
-        return binding.key_display
-    return " ".join(names.get(key, key.replace("ctrl+", "^")) for key in binding.key.split(","))
