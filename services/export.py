@@ -4,11 +4,15 @@ Texts from outside are sanitised, amounts stay exact decimals, times are RFC 333
 """
 
 import csv
+import errno
 import io
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import msgspec
 
@@ -68,6 +72,46 @@ class Format(StrEnum):
         if self is Format.CSV:
             return csv_text(map(_cells, rows))
         return "".join(map(json_line, rows))
+
+
+class ExportFile:
+    """Rows in a file that is there whole or not at all.
+
+    Without `replace` a file that exists is left alone: `open` raises FileExistsError. With it the old file stays
+    until `finish`. Every method but `discard` raises OSError.
+    """
+
+    def __init__(self, path: Path, format: Format, *, replace: bool = False) -> None:
+        self._path = path
+        self._format = format
+        self._draft = path.with_name(f".{path.name}.{os.getpid()}") if replace else path
+        self._file: IO[str] | None = None
+
+    def open(self) -> None:
+        """Make the file and write what stands before the rows."""
+        if self._path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        self._file = self._draft.open("x", encoding="utf-8", newline="")
+        self._file.write(self._format.head)
+
+    def write(self, rows: Iterable[ScoredTransaction]) -> None:
+        """Append rows."""
+        assert self._file is not None
+        self._file.write(self._format.lines(rows))
+
+    def finish(self) -> None:
+        """Close the file; from now on it is at its path."""
+        assert self._file is not None
+        self._file.close()
+        if self._draft != self._path:
+            self._draft.replace(self._path)
+
+    def discard(self) -> None:
+        """Leave no trace of what was written."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._draft.unlink(missing_ok=True)
 
 
 def cell(text: str) -> str:

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from domain.sanitize import sanitize
 from services.console_port import ConsolePort
+from services.library import CannotKeep, Library
 from tui import keymap
 from tui.intake import Intake
+from tui.palette import ViewCommands
 from tui.screens.base import ConsoleScreen
 from tui.screens.health import HealthScreen
 from tui.screens.help import Help
@@ -21,18 +24,21 @@ from tui.terminal import Terminal
 from tui.themes import THEMES
 
 TERMINAL_GONE = 129
+_Kept = TypeVar("_Kept")
 
 
 class ConsoleApp(App[int]):
     """The console of a running engine, which it reads through `port` only and never stops itself.
 
     `refresh_hz` is how often it pulls; `clock` tells the time that ages are shown against; `theme` is one of
-    dark, light and ansi. It exits with 0 on `q`, with 129 when the terminal is gone.
+    dark, light and ansi; `library` keeps filters, views and copies. It exits with 0 on `q`, with 129 when the
+    terminal is gone.
     """
 
     CSS_PATH = "styles.tcss"
     TITLE = "anomaly-tui"
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.APP]
+    COMMANDS = App.COMMANDS | {ViewCommands}
     COMMAND_PALETTE_BINDING = "colon"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "live": LiveScreen,
@@ -48,9 +54,11 @@ class ConsoleApp(App[int]):
         refresh_hz: float = 4.0,
         clock: Callable[[], datetime] | None = None,
         theme: str | None = None,
+        library: Library | None = None,
     ) -> None:
         super().__init__()
         self.port = port
+        self.library = library or Library()
         self.intake = Intake(port)
         self.clock = clock or _now
         self._interval = 1.0 / refresh_hz
@@ -71,6 +79,8 @@ class ConsoleApp(App[int]):
             self._terminal = Terminal()
         self.set_interval(self._interval, self.tick)
         self.tick()
+        if self.library.problem:
+            self.tell(self.library.problem, wrong=True)
 
     def tick(self) -> None:
         """Pull from the engine and draw what is in front."""
@@ -98,6 +108,22 @@ class ConsoleApp(App[int]):
         screen = self.screen_stack[0] if self.screen_stack else None
         if isinstance(screen, ConsoleScreen) and screen.is_mounted:
             screen.draw(self.clock())
+
+    def tell(self, text: str, *, wrong: bool = False) -> None:
+        """Show a line for some seconds."""
+        self.notify(sanitize(text), severity="warning" if wrong else "information", timeout=4, markup=False)
+
+    def keep(self, change: Callable[[], object]) -> None:
+        """Let the library change something on disk, beside everything else."""
+        self.run_worker(self.kept(change), group="library")
+
+    async def kept(self, change: Callable[[], _Kept]) -> _Kept | None:
+        """Let the library change something on disk; None, and a line that says why, where it cannot."""
+        try:
+            return await asyncio.to_thread(change)
+        except CannotKeep as error:
+            self.tell(str(error), wrong=True)
+            return None
 
     def action_show_screen(self, name: str) -> None:
         """Bring another screen to the front."""

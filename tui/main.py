@@ -18,6 +18,7 @@ def open_console(settings: Settings, plan: RunPlan) -> int:
 async def _console(settings: Settings, plan: RunPlan) -> int:
     from services import commands
     from services.engine import Engine, InProcessPort
+    from services.library import Library
     from services.logs import LogRing, configure
     from services.simulation import live_stream
     from tui.app import ConsoleApp
@@ -36,7 +37,12 @@ async def _console(settings: Settings, plan: RunPlan) -> int:
         with Console(stderr=True).status("starting") as status:
             await engine.start(lambda line: status.update(line))
         try:
-            app = ConsoleApp(InProcessPort(engine, ring), refresh_hz=settings.refresh_hz, theme=settings.theme)
+            app = ConsoleApp(
+                InProcessPort(engine, ring),
+                refresh_hz=settings.refresh_hz,
+                theme=settings.theme,
+                library=Library(settings.data_dir),
+            )
             quitting = asyncio.create_task(_exit_when_asked(engine.quitting, app))
             try:
                 return await app.run_async() or 0

@@ -150,6 +150,8 @@ class FakePort:
         self.missed = 0
         self.profiles_asked: list[str] = []
         self.profile_error: Exception | None = None
+        self.histories_asked: list[tuple[str, int]] = []
+        self.history_error: Exception | None = None
         self.log_lines = [
             LogLine(
                 NOON + timedelta(seconds=number), "warning" if number % 9 == 0 else "info", "writer", f"batch {number}"
@@ -188,8 +190,11 @@ class FakePort:
         return profile(user_id)
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
-        """Nothing is stored."""
-        return ()
+        """What was added and matches, newest first."""
+        self.histories_asked.append((filter.text, limit))
+        if self.history_error is not None:
+            raise self.history_error
+        return tuple(row for row in reversed(self.rows) if filter.matches(row))[:limit]
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """Two of them."""
