@@ -129,13 +129,16 @@ def csv_text(lines: Iterable[Iterable[object]]) -> str:
 
 def json_line(value: object) -> str:
     """A row, or any value of ours, as one line of JSON: every text in it sanitised, amounts as strings."""
-    plain = _sanitised(msgspec.to_builtins(value))
+    plain = msgspec.to_builtins(value)
     if isinstance(value, ScoredTransaction):
         transaction = plain.pop("transaction")
         transaction["amount"] = exact(value)
         del plain["sequence"]
         plain = {**transaction, "flagged": value.flagged, **plain}
-    return msgspec.json.encode(plain).decode() + "\n"
+    text = msgspec.json.encode(plain).decode()
+    if not text.isascii() or not text.isprintable() or "\\" in text:
+        text = msgspec.json.encode(_sanitised(plain)).decode()
+    return text + "\n"
 
 
 def readable(row: ScoredTransaction) -> str:

@@ -19,7 +19,7 @@ from tui.rows import CHECK_CLOCK_EVERY, Ring
 from tui.status import Line
 
 _PROMPT = "/"
-_LOOKED_THROUGH = 5_000
+_LOOKED_THROUGH = 2_000
 """Newest rows whose values are offered: as many as a slice of the loop has time for."""
 
 
@@ -39,7 +39,11 @@ def error_lines(error: FilterError, text: str, scrolled: int, width: int) -> tup
 
 
 class FilterInput(Input):
-    """An input whose cursor can go right beyond its end."""
+    """An input whose cursor stays lit, and can go right beyond its end."""
+
+    def on_mount(self) -> None:
+        """Blinking would repaint twice a second while nobody types."""
+        self.cursor_blink = False
 
     class PastEnd(Message):
         """The cursor was to go right, but it is at the end."""
@@ -164,7 +168,7 @@ class FilterLine(Vertical):
         except FilterError as error:
             self.workers.cancel_group(self, "count")
             scrolled = self.query_one(FilterInput).scroll_offset.x
-            pointed, self._overflow = error_lines(error, text, scrolled, max(1, self.size.width))
+            pointed, self._overflow = error_lines(error, text, scrolled, self._width)
             self._say(pointed, palette.bad)
             self._show_suggestions()
             return None
@@ -195,6 +199,11 @@ class FilterLine(Vertical):
             self._marked = 0
             self._show_suggestions()
 
+    @property
+    def _width(self) -> int:
+        """Its own, or before it was laid out the screen's, which it spans."""
+        return max(1, self.size.width or self.screen.size.width)
+
     def _seen(self, name: str) -> tuple[str, ...]:
         if name not in self._values:
             self._values[name] = values_seen(name, self._ring.newest(_LOOKED_THROUGH))
@@ -213,8 +222,8 @@ class FilterLine(Vertical):
                 parts += [("  ", palette.dim), (suggestion.word, palette.title if marked else palette.dim)]
         else:
             parts = [(" ↑ ↓ recent  ⏎ apply  Esc leave", palette.dim)]
-        self.query_one("#filter-suggestions", Line).show(line(*parts, width=max(1, self.size.width)))
+        self.query_one("#filter-suggestions", Line).show(line(*parts, width=self._width))
 
     def _say(self, text: str, style: Style) -> None:
         feedback = self.query_one("#filter-feedback", Line)
-        feedback.show(line((text, style), width=max(1, self.size.width)))
+        feedback.show(line((text, style), width=self._width))

@@ -62,6 +62,7 @@ class Export(ModalScreen[None]):
     def on_mount(self) -> None:
         """A name that no earlier export has."""
         field = self.query_one(Input)
+        field.cursor_blink = False
         field.value = f"anomaly-tui-{self._app.clock():%Y%m%d-%H%M%S}.{self._format.value}"
         field.cursor_position = len(field.value)
         field.focus()

@@ -88,6 +88,7 @@ class Views(Modal):
     def on_mount(self) -> None:
         """The list has the keys."""
         super().on_mount()
+        self.query_one(Input).cursor_blink = False
         self.query_one("#views-ask").display = False
 
     @property
