@@ -17,6 +17,7 @@ from typing import IO, Any
 import msgspec
 
 from domain.currency import CURRENCIES, exponent
+from domain.filters.nodes import REASON_COUNTS_FROM
 from domain.sanitize import sanitize
 from domain.verdict import ScoredTransaction, Verdict
 
@@ -175,9 +176,10 @@ def money(row: ScoredTransaction) -> str:
 
 
 def why(verdict: Verdict) -> str:
-    """The reasons of a verdict in words, the weightiest first."""
+    """The reasons of a verdict that carry weight, in words, the weightiest first."""
     ordered = sorted(verdict.reasons, key=lambda reason: -reason.contribution)
-    return "; ".join(reason.text or reason.feature for reason in ordered)
+    weighty = [reason for reason in ordered if reason.contribution >= REASON_COUNTS_FROM]
+    return "; ".join(reason.text or reason.feature for reason in weighty or ordered[:1])
 
 
 def timestamp(at: datetime) -> str:

@@ -75,8 +75,7 @@ VIEWS = (
 )
 EXPORT = (
     Binding("escape", "close", "close; ends a running export", id="export.close", show=False),
-    Binding("up", "source(-1)", "the rows shown, or stored history", id="export.source", key_display="↑ ↓", show=False),
-    Binding("down", "source(1)", "the rows shown, or stored history", id="export.next_source", show=False),
+    Binding("up,down", "source", "the rows shown, or stored history", id="export.source", show=False),
     Binding("tab", "format", "CSV or JSON lines", id="export.format", key_display="Tab", show=False),
 )
 

@@ -43,6 +43,7 @@ class RowList(Widget, can_focus=True):
         super().__init__(id=id)
         self.window = window
         self.order: Order | None = None
+        self._wanted_order: tuple[str, bool] | None = None
         self.follow = True
         self.today: datetime | None = None
         self.notice = ""
@@ -96,10 +97,19 @@ class RowList(Widget, can_focus=True):
         """The columns that the width has room for, in their order."""
         return [column.name for column, _ in columns.place(self.COLUMNS, self.size.width - 1)]
 
-    async def sort(self, column: str, descending: bool) -> None:
-        """Show the window's rows as of now in the order of a column, the cursor on the first."""
+    @property
+    def sorted_by(self) -> tuple[str, bool] | None:
+        """The column that was asked for last, and whether it descends, even while the rows are being sorted."""
+        return self._wanted_order
+
+    def sort(self, column: str, descending: bool) -> None:
+        """Show the window's rows as of now in the order of a column, the cursor on the first, once they are sorted."""
+        self._wanted_order = column, descending
+        self.run_worker(self._sort(column, descending), group="sort", exclusive=True)
+
+    async def _sort(self, column: str, descending: bool) -> None:
         order = await asyncio.to_thread(Order, self.window.rows.all(), column, descending)
-        if len(order):
+        if len(order) and self._wanted_order == (column, descending):
             self.order = order
             self.move_to(0)
 
@@ -139,7 +149,7 @@ class RowList(Widget, can_focus=True):
     def set_follow(self, follow: bool) -> None:
         """Follow the newest row, which ends a sorted order, or stay where the cursor is."""
         if follow:
-            self.order = None
+            self.order = self._wanted_order = None
         self.move_to(len(self.rows) - 1 if follow or self.follow else self.cursor_index, follow=follow)
 
     def move_to_end(self) -> None:
@@ -184,7 +194,7 @@ class RowList(Widget, can_focus=True):
             text = rule(self._title(), self.status(), width, palette, focused=self.has_focus)
             return Strip([Segment(part, palette.base + style) for part, style in text], width)
         if y < above:
-            return self._line(f" {columns.header(self._placed, *self._sorted_by())}", palette.dim)
+            return self._line(f" {columns.header(self._placed, *self._order_mark())}", palette.dim)
         rows = self.rows
         if not len(rows):
             return self._line(f" {self.notice}" if y == above else "", palette.dim)
@@ -198,7 +208,7 @@ class RowList(Widget, can_focus=True):
         edge = Segment("▌" if here else " ", base + palette.title)
         return Strip([edge, *drawn]).adjust_cell_length(width, base)
 
-    def _sorted_by(self) -> tuple[str, str]:
+    def _order_mark(self) -> tuple[str, str]:
         return ("", "") if self.order is None else (self.order.column, self.order.mark)
 
     def _title(self) -> str:

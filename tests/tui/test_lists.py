@@ -58,6 +58,7 @@ async def test_s_goes_through_the_columns_and_back_to_live():
 async def test_a_sorted_list_holds_still_and_counts_what_comes():
     port = FakePort(rows(100))
     async with running(port) as (app, pilot):
+        # Pressed faster than rows are sorted: every press counts.
         await pilot.press("s", "s", "s")
         await settled(app, pilot)
         feed = app.screen.query_one(Feed)

@@ -108,9 +108,9 @@ class Export(ModalScreen[None]):
         self._said = (text, wrong)
         self._draw()
 
-    def action_source(self, step: int) -> None:
+    def action_source(self) -> None:
         """The rows on screen, or stored ones."""
-        self._stored = step > 0
+        self._stored = not self._stored
         self._say("")
 
     def action_format(self) -> None:

@@ -43,22 +43,21 @@ class ListScreen(ConsoleScreen):
         """Sort by the next column; after the last one the list is live again."""
         rows = self.active
         names = rows.sortable()
-        following = names.index(rows.order.column) + 1 if rows.order and rows.order.column in names else 0
+        column = rows.sorted_by[0] if rows.sorted_by else ""
+        following = names.index(column) + 1 if column in names else 0
         if following == len(names):
             rows.set_follow(True)
         else:
-            self._sort(rows, names[following], starts_descending(names[following]))
+            rows.sort(names[following], starts_descending(names[following]))
 
     def action_turn(self) -> None:
         """The same column the other way round; the first one where there is no order yet."""
         rows = self.active
-        if rows.order is None:
+        if rows.sorted_by is None:
             self.action_sort()
         else:
-            self._sort(rows, rows.order.column, not rows.order.descending)
-
-    def _sort(self, rows: RowList, column: str, descending: bool) -> None:
-        self.run_worker(rows.sort(column, descending), group="sort", exclusive=True)
+            column, descending = rows.sorted_by
+            rows.sort(column, not descending)
 
     def action_zoom(self) -> None:
         """Give the active list the whole screen, or put everything back."""
