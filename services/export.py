@@ -50,6 +50,7 @@ COLUMNS = (
     "why",
     "anomalous",
     "kind",
+    "triage",
     "stored_at",
 )
 """The columns of exported transactions; severity, score and threshold are the leading verdict's, as in a filter."""
@@ -221,6 +222,7 @@ def _cells(row: ScoredTransaction) -> list[object]:
         cell(why(leading)) if leading else "",
         _yes(truth.anomalous if truth else None),
         _optional(truth.kind if truth else None),
+        row.triage.status.value if row.triage else "",
         timestamp(row.stored_at),
     ]
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from domain.filters.fields import CONDITIONS, FIELDS, NUMBERS, SEVERITIES, TEXTS
+from domain.filters.fields import CONDITIONS, FIELDS, NUMBERS, SEVERITIES, STATUSES, TEXTS
 from domain.filters.nodes import REASON_COUNTS_FROM, folded
 from domain.verdict import ScoredTransaction
 
@@ -21,6 +21,7 @@ _TIMES = ("5m", "15m", "1h", "6h", "1d", "1w", "today")
 _CHOICES: dict[str, tuple[str, ...]] = {
     "is": tuple(CONDITIONS),
     "severity": tuple(reversed(SEVERITIES)),
+    "triage": tuple(STATUSES),
     **dict.fromkeys(("since", "until", "time"), _TIMES),
 }
 _COMPARISON = re.compile(r"([A-Za-z_]+)(!=|>=|<=|[<>:=])")

@@ -14,6 +14,7 @@ from domain.verdict import ScoredTransaction, Severity, Verdict
 from services.store import batch as batches
 from services.store import statements
 from services.store.faults import translated
+from services.store.triage import triage_of
 
 _PREFETCH = 500
 
@@ -103,6 +104,7 @@ def _scored(row: Any, sequence: int) -> ScoredTransaction:
         verdicts=verdicts,
         stored_at=row["stored_at"],
         truth=truth,
+        triage=triage_of(row["triage"]),
     )
 
 

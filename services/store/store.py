@@ -20,6 +20,7 @@ from services.store import statements
 from services.store.days import Days
 from services.store.faults import Transient, translated
 from services.store.search import Search
+from services.store.triage import Decisions
 
 SCHEMA_VERSION = 1
 _SCHEMA_LOCK = 7_294_000
@@ -47,6 +48,7 @@ class Store:
         self.pool = pool
         self.days = Days(pool)
         self.search = Search(pool)
+        self.triage = Decisions(pool)
 
     @classmethod
     async def open(cls, dsn: str, *, connections: int = 8) -> "Store":
@@ -62,7 +64,8 @@ class Store:
                 max_size=connections,
                 command_timeout=COMMAND_TIMEOUT,
                 timeout=10,
-                server_settings={"application_name": "anomaly-tui"},
+                # Times inside JSON are written in the session's zone.
+                server_settings={"application_name": "anomaly-tui", "timezone": "UTC"},
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
             raise unreachable(dsn, error) from error

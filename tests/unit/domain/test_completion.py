@@ -32,6 +32,7 @@ def offered(text: str, cursor: int | None = None) -> list[str]:
         ("user:u-1|me", "user:u-1|merchant:"),
         ("is:fl", "is:flagged"),
         ("severity>=", "severity>=critical"),
+        ("triage:conf", "triage:confirmed"),
         ("since:", "since:5m"),
         ("country:f", "country:FR"),
         ("country!=", "country!=FR"),

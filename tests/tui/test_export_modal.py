@@ -9,7 +9,7 @@ import pytest
 from services.export import COLUMNS
 from tests.tui.fake_port import FakePort, row, rows
 from tests.tui.session import running, shown
-from tui.screens.export import HISTORY_LIMIT, Export
+from tui.screens.export import Export
 from tui.screens.live import LiveScreen
 
 
@@ -47,7 +47,7 @@ async def test_stored_history_becomes_json_lines(folder: Path):
     async with running(port) as (app, pilot):
         await pilot.press("slash", *"amount>9000", "enter", "e", "down", "tab", "enter")
         await settled(app, pilot)
-    assert port.histories_asked == [("amount>9000", HISTORY_LIMIT)]
+    assert port.history_asked == ["amount>9000"]
     (file,) = folder.iterdir()
     assert file.suffix == ".jsonl"
     found = [json.loads(line) for line in file.read_text().splitlines()]
