@@ -8,7 +8,6 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
-from rich.cells import cell_len
 from rich.console import Console
 
 from domain.filters import Filter, FilterError, parse
@@ -182,8 +181,7 @@ def _note(line: str) -> None:
 
 def _explain(text: str, error: FilterError) -> None:
     """The filter, and below it a caret with what was expected there."""
-    shown = sanitize(text)
+    shown, pointer = error.caret(sanitize(text)).splitlines()
     console = Console(stderr=True, soft_wrap=True)
     console.print(shown, markup=False, highlight=False)
-    caret = " " * cell_len(shown[: error.position]) + "^"
-    console.print(f"{caret} {sanitize(error.message)}", style="red", markup=False, highlight=False)
+    console.print(sanitize(pointer), style="red", markup=False, highlight=False)

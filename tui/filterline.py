@@ -128,6 +128,7 @@ class FilterLine(Vertical):
         event.stop()
         if self.display:
             self._judge(event.value)
+            self._suggest()
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:

@@ -212,7 +212,11 @@ async def test_what_is_too_long_for_a_terminal_is_only_in_the_file(tmp_path: Pat
         assert terminal.copied == []
         assert (tmp_path / "copied.txt").stat().st_size > MAX_OSC_52
         (note,) = app._notifications
-        assert "too long for a terminal" in note.message
+        assert f"to {tmp_path / 'copied.txt'}; it is too long for a terminal" in note.message
+    async with running(FakePort([hostile("x", note="é" * MAX_OSC_52)])) as (app, pilot):
+        await pilot.press("Y")
+        await settled(app, pilot)
+        assert ["was not copied" in note.message for note in app._notifications] == [True]
 
 
 async def test_nothing_is_copied_without_a_row(monkeypatch):

@@ -84,8 +84,13 @@ class ListScreen(ConsoleScreen):
     async def _keep_copy(self, ident: str, text: str, sent: bool) -> None:
         app = self.console_app
         file = await app.kept(lambda: app.library.keep_copy(text))
-        taken = "for the terminal to take" if sent else "too long for a terminal"
-        app.tell(f"Copied {ident}: {taken}{f', and in {file}' if file else ''}")
+        places = ["the terminal, if it listens to OSC 52"] if sent else []
+        places += [str(file)] if file else []
+        too_long = "" if sent else "; it is too long for a terminal"
+        if places:
+            app.tell(f"Copied {ident} to {' and to '.join(places)}{too_long}")
+        else:
+            app.tell(f"{ident} was not copied{too_long}", wrong=True)
 
     def action_views(self) -> None:
         """Views and recent filters."""

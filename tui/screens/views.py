@@ -218,7 +218,7 @@ class Views(Modal):
         self._say("")
 
     def _change(self, change: Callable[[], None], done: str) -> None:
-        self.run_worker(self._changed(change, done), group="views", exclusive=False)
+        self.run_worker(self._changed(change, done), group="views")
 
     async def _changed(self, change: Callable[[], None], done: str) -> None:
         await self._app.kept(change)
