@@ -49,6 +49,11 @@ def euros(transaction: Transaction) -> float:
     return float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
 
 
+def merchant_of(transaction: Transaction) -> str | None:
+    """What detectors know the merchant by."""
+    return _short(transaction.merchant.id or transaction.merchant.name)
+
+
 def rows_of(transactions: Sequence[Transaction]) -> list[Row]:
     """The rows of `transactions`, in order."""
     rows = []
