@@ -99,6 +99,14 @@ class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return best
 
     @property
+    def headline(self) -> Verdict | None:
+        """The verdict a row is listed under: the leading one, unless only another detector flagged it."""
+        leading = self.verdict
+        if leading is None or leading.flagged or not self.flagged:
+            return leading
+        return max((verdict for verdict in self.verdicts if verdict.flagged), key=lambda verdict: verdict.score)
+
+    @property
     def flagged(self) -> bool:
         """Whether any detector flagged it."""
         return any(verdict.flagged for verdict in self.verdicts)

@@ -1,11 +1,247 @@
-"""Rows on their way out of the system."""
+"""Rows on their way out of the system: CSV, JSON lines, and one readable line.
 
+Texts from outside are sanitised, amounts stay exact decimals, times are RFC 3339.
+"""
+
+import csv
+import errno
+import io
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from domain.currency import CURRENCIES, exponent
+from domain.filters.nodes import REASON_COUNTS_FROM
 from domain.sanitize import sanitize
+from domain.verdict import ScoredTransaction, Verdict
+
+COLUMNS = (
+    "transaction_id",
+    "user_id",
+    "amount",
+    "currency",
+    "timestamp",
+    "country",
+    "city",
+    "latitude",
+    "longitude",
+    "transaction_type",
+    "merchant_id",
+    "merchant_name",
+    "merchant_category",
+    "payment_method",
+    "device_id",
+    "device_type",
+    "device_ip",
+    "flagged",
+    "severity",
+    "score",
+    "threshold",
+    "basic_score",
+    "basic_flagged",
+    "enhanced_score",
+    "enhanced_flagged",
+    "why",
+    "anomalous",
+    "kind",
+    "triage",
+    "stored_at",
+)
+"""The columns of exported transactions; severity, score and threshold are the leading verdict's, as in a filter."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\0")
+
+
+class Format(StrEnum):
+    """How rows are written; the value is the ending of a file's name."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+    @property
+    def head(self) -> str:
+        """What stands before the first row."""
+        return csv_text([COLUMNS]) if self is Format.CSV else ""
+
+    def lines(self, rows: Iterable[ScoredTransaction]) -> str:
+        """The rows as text: one line each, ended."""
+        if self is Format.CSV:
+            return csv_text(map(_cells, rows))
+        return "".join(map(json_line, rows))
+
+
+class ExportFile:
+    """Rows in a file that is there whole or not at all.
+
+    Without `replace` a file that exists is left alone: `open` raises FileExistsError. With it the old file stays
+    until `finish`. Every method but `discard` raises OSError.
+    """
+
+    def __init__(self, path: Path, format: Format, *, replace: bool = False) -> None:
+        self._path = path
+        self._format = format
+        self._draft = path.with_name(f".{path.name}.{os.getpid()}") if replace else path
+        self._file: IO[str] | None = None
+
+    def open(self) -> None:
+        """Make the file and write what stands before the rows."""
+        if self._path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        self._file = self._draft.open("x", encoding="utf-8", newline="")
+        self._file.write(self._format.head)
+
+    def write(self, rows: Iterable[ScoredTransaction]) -> None:
+        """Append rows."""
+        assert self._file is not None
+        self._file.write(self._format.lines(rows))
+
+    def finish(self) -> None:
+        """Close the file; from now on it is at its path."""
+        assert self._file is not None
+        self._file.close()
+        if self._draft != self._path:
+            self._draft.replace(self._path)
+
+    def discard(self) -> None:
+        """Leave no trace of what was written."""
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+            self._draft.unlink(missing_ok=True)
 
 
 def cell(text: str) -> str:
     """A text from outside as a CSV cell: safe to print, and never taken for a formula (CWE-1236)."""
     safe = sanitize(text)
     return f"'{safe}" if text.startswith(_FORMULA) else safe
+
+
+def csv_text(lines: Iterable[Iterable[object]]) -> str:
+    """Lines of cells by RFC 4180; texts from outside must have passed `cell`."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(lines)
+    return text.getvalue()
+
+
+def json_line(value: object) -> str:
+    """A row, or any value of ours, as one line of JSON: every text in it sanitised, amounts as strings."""
+    plain = msgspec.to_builtins(value)
+    if isinstance(value, ScoredTransaction):
+        transaction = plain.pop("transaction")
+        transaction["amount"] = exact(value)
+        del plain["sequence"]
+        plain = {**transaction, "flagged": value.flagged, **plain}
+    text = msgspec.json.encode(plain).decode()
+    if not text.isascii() or not text.isprintable() or "\\" in text:
+        text = msgspec.json.encode(_sanitised(plain)).decode()
+    return text + "\n"
+
+
+def readable(row: ScoredTransaction) -> str:
+    """A transaction in one line for people: when, who, how much, where, and what was said of it."""
+    transaction = row.transaction
+    merchant, place = transaction.merchant, transaction.location
+    where = " ".join(part for part in (place.city, place.country) if part)
+    parts = [
+        f"{transaction.timestamp:%Y-%m-%d %H:%M:%S}Z",
+        transaction.user_id,
+        f"{money(row)} {transaction.currency}",
+        ", ".join(part for part in (merchant.name or merchant.id, merchant.category, where) if part),
+    ]
+    verdict = row.headline
+    if verdict is not None:
+        said = verdict.severity.value if verdict.flagged else "not flagged"
+        parts.append(f"{verdict.detector} {verdict.score:.2f} of {verdict.threshold:.2f}: {said}")
+        parts.append(why(verdict))
+    parts.append(transaction.transaction_id)
+    return sanitize("  ".join(part for part in parts if part))
+
+
+def exact(row: ScoredTransaction) -> str:
+    """The amount as it is, without an exponent."""
+    return f"{row.transaction.amount:f}"
+
+
+def money(row: ScoredTransaction) -> str:
+    """The amount for people: grouped, with at least the decimals of its currency."""
+    amount, currency = row.transaction.amount, row.transaction.currency
+    given = amount.as_tuple().exponent
+    least = exponent(currency) if currency in CURRENCIES else 2
+    return f"{amount:,.{max(least, -given) if isinstance(given, int) else least}f}"
+
+
+def why(verdict: Verdict) -> str:
+    """The reasons of a verdict that carry weight, in words, the weightiest first."""
+    ordered = sorted(verdict.reasons, key=lambda reason: -reason.contribution)
+    weighty = [reason for reason in ordered if reason.contribution >= REASON_COUNTS_FROM]
+    return "; ".join(reason.text or reason.feature for reason in weighty or ordered[:1])
+
+
+def timestamp(at: datetime) -> str:
+    """A time by RFC 3339."""
+    return str(msgspec.to_builtins(at))
+
+
+def _cells(row: ScoredTransaction) -> list[object]:
+    transaction = row.transaction
+    place, merchant, device = transaction.location, transaction.merchant, transaction.device
+    leading, by = row.verdict, {verdict.detector: verdict for verdict in row.verdicts}
+    basic, enhanced, truth = by.get("basic"), by.get("enhanced"), row.truth
+    return [
+        cell(transaction.transaction_id),
+        cell(transaction.user_id),
+        exact(row),
+        cell(transaction.currency),
+        timestamp(transaction.timestamp),
+        _optional(place.country),
+        _optional(place.city),
+        _number(place.latitude),
+        _number(place.longitude),
+        _optional(transaction.transaction_type),
+        _optional(merchant.id),
+        _optional(merchant.name),
+        _optional(merchant.category),
+        _optional(transaction.payment_method),
+        _optional(device.id),
+        _optional(device.type),
+        _optional(device.ip),
+        _yes(row.flagged),
+        leading.severity.value if leading else "",
+        _number(leading.score if leading else None),
+        _number(leading.threshold if leading else None),
+        _number(basic.score if basic else None),
+        _yes(basic.flagged if basic else None),
+        _number(enhanced.score if enhanced else None),
+        _yes(enhanced.flagged if enhanced else None),
+        cell(why(leading)) if leading else "",
+        _yes(truth.anomalous if truth else None),
+        _optional(truth.kind if truth else None),
+        row.triage.status.value if row.triage else "",
+        timestamp(row.stored_at),
+    ]
+
+
+def _optional(text: str | None) -> str:
+    return "" if text is None else cell(text)
+
+
+def _number(number: float | None) -> str:
+    return "" if number is None else repr(number)
+
+
+def _yes(known: bool | None) -> str:
+    return "" if known is None else "true" if known else "false"
+
+
+def _sanitised(value: Any) -> Any:
+    if isinstance(value, str):
+        return sanitize(value)
+    if isinstance(value, dict):
+        return {sanitize(key): _sanitised(part) for key, part in value.items()}
+    return [_sanitised(part) for part in value] if isinstance(value, list | tuple) else value

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
@@ -11,9 +11,11 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 
 from services.console_port import ConsolePort
+from services.library import CannotKeep, Library
 from tui import keymap
 from tui.intake import Intake
 from tui.keys import Keys, shown
+from tui.palette import ViewCommands
 from tui.screens.base import ConsoleScreen
 from tui.screens.health import HealthScreen
 from tui.screens.help import Help
@@ -22,17 +24,21 @@ from tui.screens.logs import LogsScreen
 from tui.shell import Shell
 from tui.themes import THEMES
 
+_Kept = TypeVar("_Kept")
+
 
 class ConsoleApp(Shell):
     """The console of a running engine, which it reads through `port` only and never stops itself.
 
     `refresh_hz` is how often it pulls; `clock` tells the time that ages are shown against; `theme` is one of
-    dark, light and ansi; `keys` are the keys in force. It exits with 0 on `q`, with 129 when the terminal is gone.
+    dark, light and ansi; `keys` are the keys in force; `library` keeps filters, views and copies. It exits with 0
+    on `q`, with 129 when the terminal is gone.
     """
 
     CSS_PATH = "styles.tcss"
     TITLE = "anomaly-tui"
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.APP]
+    COMMANDS = Shell.COMMANDS | {ViewCommands}
     COMMAND_PALETTE_BINDING = "colon"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "live": LiveScreen,
@@ -49,9 +55,11 @@ class ConsoleApp(Shell):
         clock: Callable[[], datetime] | None = None,
         theme: str | None = None,
         keys: Keys | None = None,
+        library: Library | None = None,
     ) -> None:
         super().__init__(keys or Keys())
         self.port = port
+        self.library = library or Library()
         self.intake = Intake(port)
         self.clock = clock or _now
         self._interval = 1.0 / refresh_hz
@@ -69,6 +77,8 @@ class ConsoleApp(Shell):
         """Pull at one interval from now on."""
         self.set_interval(self._interval, self.tick)
         self.tick()
+        if self.library.problem:
+            self.notify(self.library.problem, severity="warning")
 
     def tick(self) -> None:
         """Pull from the engine and draw what is in front, unless the terminal still has to take the last frame."""
@@ -99,6 +109,18 @@ class ConsoleApp(Shell):
         screen = self.screen_stack[0] if self.screen_stack else None
         if isinstance(screen, ConsoleScreen) and screen.is_mounted:
             screen.draw(self.clock())
+
+    def keep(self, change: Callable[[], object]) -> None:
+        """Let the library change something on disk, beside everything else."""
+        self.run_worker(self.kept(change), group="library")
+
+    async def kept(self, change: Callable[[], _Kept]) -> _Kept | None:
+        """Let the library change something on disk; None, and a line that says why, where it cannot."""
+        try:
+            return await asyncio.to_thread(change)
+        except CannotKeep as error:
+            self.notify(str(error), severity="warning")
+            return None
 
     def action_show_screen(self, name: str) -> None:
         """Bring another screen to the front."""

@@ -88,10 +88,7 @@ def mark(verdict: Verdict) -> str:
 
 def headline(row: ScoredTransaction) -> Verdict | None:
     """The verdict a row is listed under: the leading one, unless only another detector flagged it."""
-    leading = row.verdict
-    if leading is None or leading.flagged or not row.flagged:
-        return leading
-    return max((verdict for verdict in row.verdicts if verdict.flagged), key=lambda verdict: verdict.score)
+    return row.headline
 
 
 def flagged_by(row: ScoredTransaction) -> str:

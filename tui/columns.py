@@ -76,9 +76,17 @@ def place(columns: tuple[Column, ...], width: int) -> Placed:
     return tuple((column, widths[column.name]) for column in columns if column in kept)
 
 
-def header(placed: Placed) -> str:
-    """The column names, aligned as their cells are."""
-    return " ".join(cells.fit(column.name, width, column.right) for column, width in placed)
+def header(placed: Placed, sorted_by: ColumnName = "", mark: str = "") -> str:
+    """The column names, aligned as their cells are; `mark` stands behind the one that rows are sorted by."""
+    names = []
+    for column, width in placed:
+        if column.name != sorted_by:
+            names.append(cells.fit(column.name, width, column.right) + " ")
+        elif (column.right or len(column.name) >= width) and column is not placed[-1][0]:
+            names.append(cells.fit(column.name, width, column.right) + mark)
+        else:
+            names.append(cells.fit(column.name[: width - 1] + mark, width, column.right) + " ")
+    return "".join(names).rstrip()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ class Feed(RowList):
         window = self.window
         shown, held = cells.grouped(len(window)), cells.grouped(len(window.ring))
         count = f"{shown} of {held}" if window.filter_text else held
+        if self.order is not None:
+            return f"{count}  {self.order_status()}"
         if window.frozen:
             return f"{count}  frozen +{cells.grouped(window.pending)} pending"
         return f"{count}  ▼follow" if self.follow else count

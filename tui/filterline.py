@@ -1,7 +1,7 @@
-"""The line in which a filter is typed, with its match count or its error below."""
+"""The line in which a filter is typed; below it the match count or the error, and what may come next."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -13,15 +13,53 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input
 
-from domain.filters import EVERYTHING, Filter, FilterError, parse
+from domain.filters import EVERYTHING, Filter, FilterError, Suggestion, complete, parse, values_seen
 from tui import cells, keymap
+from tui.field import Field
 from tui.panes import line, palette_of
 from tui.rows import CHECK_CLOCK_EVERY, Ring
 from tui.status import Line
 
+_PROMPT = "/"
+_LOOKED_THROUGH = 2_000
+"""Newest rows whose values are offered: as many as a slice of the loop has time for."""
+
+
+def error_lines(error: FilterError, text: str, scrolled: int, width: int) -> tuple[str, str]:
+    """An error below its filter: a caret under the place with the message beside it, else on a line of its own.
+
+    `scrolled` is how many cells of the filter are out of sight at the left.
+    """
+    place = len(_PROMPT) + cells.width(text[: error.position]) - scrolled
+    place = max(0, min(width - 1, place))
+    message = error.message
+    if place + 2 + cells.width(message) <= width:
+        return f"{' ' * place}^ {message}", ""
+    if cells.width(message) + 1 <= place:
+        return f"{cells.fit(message, place - 1, right=True)} ^", ""
+    return f"{' ' * place}^", message
+
+
+class FilterInput(Field):
+    """An input whose cursor can go right beyond its end."""
+
+    class PastEnd(Message):
+        """The cursor was to go right, but it is at the end."""
+
+    def action_cursor_right(self, select: bool = False) -> None:
+        """Move right, or say that it was asked for."""
+        if self.cursor_at_end and not select:
+            self.post_message(self.PastEnd())
+        else:
+            super().action_cursor_right(select)
+
 
 class FilterLine(Vertical):
-    """`/` and an input; Enter applies what parses, Escape leaves things as they were."""
+    """`/` and an input; Enter applies what parses, Escape leaves things as they were.
+
+    Tab, or going right at the end, accepts the suggestion that is marked. Up and down go through the filters
+    that were used before.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.FILTER]
 
@@ -39,26 +77,42 @@ class FilterLine(Vertical):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._ring = Ring(1)
+        self._recent: Sequence[str] = ()
+        self._recalled = 0
+        self._draft = ""
+        self._values: dict[str, tuple[str, ...]] = {}
+        self._suggestions: tuple[Suggestion, ...] = ()
+        self._marked = 0
+        self._overflow = ""
 
     def compose(self) -> ComposeResult:
-        """The input above its feedback."""
+        """The input above its feedback and its suggestions."""
         with Horizontal(id="filter-row"):
             yield Line(id="filter-prompt")
-            yield Input(id="filter-input", compact=True, select_on_focus=False)
+            yield FilterInput(id="filter-input", compact=True, select_on_focus=False)
         yield Line(id="filter-feedback")
+        yield Line(id="filter-suggestions")
 
-    def open(self, text: str, ring: Ring) -> None:
-        """Show the line with `text` in it; matches are counted in `ring`."""
+    def on_mount(self) -> None:
+        """Suggestions go with the cursor, not only with the text."""
+        self.watch(self.query_one(FilterInput), "selection", self._suggest, init=False)
+
+    def open(self, text: str, ring: Ring, recent: Sequence[str] = ()) -> None:
+        """Show the line with `text` in it; matches are counted in `ring`, `recent` filters are newest last."""
         self._ring = ring
+        self._recent = recent
+        self._recalled = len(recent)
+        self._draft = text
+        self._values = {}
         self.display = True
-        field = self.query_one(Input)
         palette = palette_of(self)
-        self.query_one("#filter-prompt", Line).show(line(("/", palette.title), width=1))
-        field.value = text
-        field.cursor_position = len(text)
-        # Not `field.focus()`, which comes after the keys that have arrived already.
+        self.query_one("#filter-prompt", Line).show(line((_PROMPT, palette.title), width=1))
+        field = self.query_one(FilterInput)
+        field.put(text)
+        # Not `focus()`, which comes after the keys that have arrived already.
         self.screen.set_focus(field)
         self._judge(text)
+        self._suggest()
 
     def close(self) -> None:
         """Hide the line."""
@@ -69,6 +123,7 @@ class FilterLine(Vertical):
         event.stop()
         if self.display:
             self._judge(event.value)
+            self._suggest()
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
@@ -76,6 +131,27 @@ class FilterLine(Vertical):
         accepted = self._judge(event.value)
         if accepted is not None:
             self.post_message(self.Applied(event.value.strip(), accepted))
+
+    @on(FilterInput.PastEnd)
+    def action_complete(self) -> None:
+        """Put the suggestion that is marked into the filter."""
+        if self._suggestions:
+            field = self.query_one(FilterInput)
+            field.put(*self._suggestions[self._marked].accepted(field.value))
+
+    def action_suggest(self, step: int) -> None:
+        """Mark the next or previous suggestion."""
+        if self._suggestions:
+            self._marked = (self._marked + step) % len(self._suggestions)
+            self._show_suggestions()
+
+    def action_recall(self, step: int) -> None:
+        """The filter used before or after the one shown; after the last one, what was typed."""
+        if self._recalled == len(self._recent):
+            self._draft = self.query_one(FilterInput).value
+        self._recalled = max(0, min(len(self._recent), self._recalled + step))
+        text = self._recent[self._recalled] if self._recalled < len(self._recent) else self._draft
+        self.query_one(FilterInput).put(text)
 
     def action_cancel(self) -> None:
         """Leave without a change."""
@@ -88,9 +164,14 @@ class FilterLine(Vertical):
             parsed = parse(text) if text.strip() else EVERYTHING
         except FilterError as error:
             self.workers.cancel_group(self, "count")
-            pointer = error.caret(text).splitlines()[-1]
-            self._say(f" {pointer}", palette.bad)
+            scrolled = self.query_one(FilterInput).scroll_offset.x
+            pointed, self._overflow = error_lines(error, text, scrolled, self._width)
+            self._say(pointed, palette.bad)
+            self._show_suggestions()
             return None
+        if self._overflow:
+            self._overflow = ""
+            self._show_suggestions()
         # A coroutine would be complained about when the next key cancels its worker before that has begun.
         counting: Callable[[], Awaitable[None]] = partial(self._count, parsed)
         self.run_worker(counting, group="count", exclusive=True)
@@ -110,6 +191,38 @@ class FilterLine(Vertical):
                 matching += 1
         self._say(f" {cells.grouped(matching)} of {cells.grouped(held)} match", palette_of(self).dim)
 
+    def _suggest(self) -> None:
+        if self.display:
+            field = self.query_one(FilterInput)
+            self._suggestions = complete(field.value, field.cursor_position, self._seen)
+            self._marked = 0
+            self._show_suggestions()
+
+    @property
+    def _width(self) -> int:
+        """Its own, or before it was laid out the screen's, which it spans."""
+        return max(1, self.size.width or self.screen.size.width)
+
+    def _seen(self, name: str) -> tuple[str, ...]:
+        if name not in self._values:
+            self._values[name] = values_seen(name, self._ring.newest(_LOOKED_THROUGH))
+        return self._values[name]
+
+    def _show_suggestions(self) -> None:
+        """What may come next, the marked one first where the others would push it out; else what keys there are."""
+        palette = palette_of(self)
+        if self._overflow:
+            parts = [(f" {self._overflow}", palette.bad)]
+        elif self._suggestions:
+            parts = [(" Tab", palette.dim)]
+            first = max(0, self._marked - 2)
+            for number, suggestion in enumerate(self._suggestions[first:], start=first):
+                marked = number == self._marked
+                parts += [("  ", palette.dim), (suggestion.word, palette.title if marked else palette.dim)]
+        else:
+            parts = [(" ↑ ↓ recent  ⏎ apply  Esc leave", palette.dim)]
+        self.query_one("#filter-suggestions", Line).show(line(*parts, width=self._width))
+
     def _say(self, text: str, style: Style) -> None:
         feedback = self.query_one("#filter-feedback", Line)
-        feedback.show(line((text, style), width=max(1, self.size.width)))
+        feedback.show(line((text, style), width=self._width))

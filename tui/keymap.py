@@ -41,8 +41,22 @@ LIVE = (
     Binding("escape", "back", "back; clears the filter", id="feed.back", show=False),
     Binding("x", "toggle_why", "explain the score", id="feed.why", show=False),
     Binding("u", "toggle_user", "the user's profile", id="feed.user", show=False),
+    Binding("s", "sort", "sort by the next column", id="feed.sort", show=False),
+    Binding("S", "turn", "turn the order around", id="feed.turn", show=False),
+    Binding("o", "zoom", "the list alone, and back", id="feed.zoom", show=False),
+    Binding("v", "views", "views and recent filters", id="feed.views", show=False),
+    Binding("e", "export", "export what the filter shows", id="feed.export", show=False),
+    Binding("y", "copy(False)", "copy the row as one line", id="feed.copy", show=False),
+    Binding("Y", "copy(True)", "copy the row as JSON", id="feed.copy_json", show=False),
 )
-FILTER = (Binding("escape", "cancel", "leave the filter as it was", id="filter.cancel", show=False),)
+FILTER = (
+    Binding("escape", "cancel", "leave the filter as it was", id="filter.cancel", show=False),
+    Binding("tab", "complete", "accept the suggestion", id="filter.complete", key_display="Tab →", show=False),
+    Binding("ctrl+n", "suggest(1)", "next suggestion", id="filter.next_suggestion", show=False),
+    Binding("ctrl+p", "suggest(-1)", "previous suggestion", id="filter.previous_suggestion", show=False),
+    Binding("up", "recall(-1)", "the filter before", id="filter.earlier", show=False),
+    Binding("down", "recall(1)", "the filter after", id="filter.later", show=False),
+)
 READING = (
     Binding("j,down", "read(1)", "down", id="text.down", show=False),
     Binding("k,up", "read(-1)", "up", id="text.up", show=False),
@@ -58,6 +72,18 @@ CONFIRM = (
 MODAL = (
     *READING,
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
+)
+
+VIEWS = (
+    Binding("enter", "open_view", "open", id="views.open", show=False),
+    Binding("s", "save_view", "name the filter in use", id="views.save", show=False),
+    Binding("r", "rename_view", "rename", id="views.rename", show=False),
+    Binding("d", "delete_view", "delete; asks first", id="views.delete", show=False),
+)
+EXPORT = (
+    Binding("escape", "close", "close; ends a running export", id="export.close", show=False),
+    Binding("up,down", "source", "the rows shown, or stored history", id="export.source", show=False),
+    Binding("tab", "format", "CSV or JSON lines", id="export.format", key_display="Tab", show=False),
 )
 
 SCREENS = {"1": "Live", "4": "Health", "5": "Logs"}
@@ -76,4 +102,7 @@ LIVE_HINTS = (
     ("t", "theme"),
     ("q", "quit"),
 )
+MODAL_HINTS = (("Esc", "closes"),)
+VIEWS_HINTS = (("⏎", "open"), ("s", "save"), ("r", "rename"), ("d", "delete"), ("Esc", "closes"))
+EXPORT_HINTS = (("⏎", "write"), ("↑ ↓", "what"), ("Tab", "format"), ("Esc", "closes"))
 READING_HINTS = (("?", "help"), ("j k", "scroll"), ("1", "live"), (":", "palette"), ("t", "theme"), ("q", "quit"))

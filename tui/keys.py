@@ -27,6 +27,7 @@ _SHOWN = {
     "pageup": "PgUp",
     "down": "↓",
     "up": "↑",
+    "tab": "Tab",
 }
 _HINTED = {"⏎": "enter", ",": "comma"} | {label: key for key, label in _SHOWN.items()}
 
@@ -90,19 +91,21 @@ class Keys:
         return " ".join(map(shown, self.of(binding)))
 
     def hints(self, hints: Iterable[tuple[str, str]], bindings: Iterable[Binding]) -> tuple[tuple[str, str], ...]:
-        """Hints written with the keymap's keys, with those in force; `bindings` are what a screen obeys."""
-        changed = {
-            key: self.of(binding)[0]
-            for binding in bindings
-            if binding.id in self.changed
-            for key in _split(binding.key)
-        }
+        """Hints written with the keymap's keys, with those in force; `bindings` are obeyed, the first ones first."""
+        changed: dict[str, str | None] = {}
+        for binding in bindings:
+            for key in _split(binding.key):
+                changed.setdefault(key, self.of(binding)[0] if binding.id in self.changed else None)
 
         def hinted(word: str) -> str:
-            key = _HINTED.get(word) or _split(word)[0]
-            return shown(changed[key]) if key in changed else word
+            key = changed.get(_HINTED.get(word) or _split(word)[0])
+            return word if key is None else shown(key)
 
         return tuple((" ".join(map(hinted, words.split())), action) for words, action in hints)
+
+    def told(self, hints: Iterable[tuple[str, str]], bindings: Iterable[Binding]) -> str:
+        """The same in one text."""
+        return "  ".join(f"{key} {action}" for key, action in self.hints(hints, bindings))
 
     def _refuse_clashes(self) -> None:
         """One key may do two things only in two places that are never both in front, or where the keymap says so."""

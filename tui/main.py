@@ -25,6 +25,7 @@ def open_console(settings: Settings, plan: RunPlan) -> int:
 async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
     from services import commands
     from services.engine import Engine, InProcessPort
+    from services.library import Library
     from services.logs import LogRing, configure
     from services.simulation import live_stream
     from tui.app import ConsoleApp
@@ -49,6 +50,7 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
                 refresh_hz=settings.refresh_hz or usual_hz(),
                 theme=settings.theme,
                 keys=keys,
+                library=Library(settings.data_dir),
             )
             return await show_until_asked(app, engine.quitting)
         finally:

@@ -40,6 +40,12 @@ class Reading(Widget, can_focus=True):
         """Move by so many screenfuls."""
         self.scroll_lines(pages * max(1, self.size.height - 1))
 
+    def reveal(self, index: int) -> None:
+        """Move as little as it takes to have this line in view."""
+        height = max(1, self.size.height)
+        if not self._offset <= index < self._offset + height:
+            self._place(index if index < self._offset else index - height + 1)
+
     def scroll_edge(self, end: bool) -> None:
         """The top, or the end."""
         self._place(self.last_offset if end else 0)

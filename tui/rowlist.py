@@ -1,5 +1,6 @@
 """A list of rows drawn line by line: what the feed and the anomaly feed have in common."""
 
+import asyncio
 from datetime import datetime
 
 from rich.segment import Segment
@@ -13,7 +14,8 @@ from textual.widget import Widget
 from domain.verdict import ScoredTransaction
 from tui import cells, columns
 from tui.panes import palette_of, rule
-from tui.rows import Window
+from tui.rows import Ring, Window
+from tui.sorting import Order
 
 _WHEEL_LINES = 3
 
@@ -22,7 +24,8 @@ class RowList(Widget, can_focus=True):
     """Rows of a window, oldest first, with a cursor.
 
     It draws only the lines on screen, from the line API, and keeps its place by sequence number, so that
-    rows may leave the ring under it. Its height in rows never becomes a layout property: a virtual size that
+    rows may leave the ring under it. A sorted list shows an `order` of the rows of one moment instead, and
+    counts what came since. Its height in rows never becomes a layout property: a virtual size that
     grows four times a second would lay the screen out as often.
     """
 
@@ -39,6 +42,8 @@ class RowList(Widget, can_focus=True):
     def __init__(self, window: Window, *, id: str) -> None:
         super().__init__(id=id)
         self.window = window
+        self.order: Order | None = None
+        self._wanted_order: tuple[str, bool] | None = None
         self.follow = True
         self.today: datetime | None = None
         self.notice = ""
@@ -55,6 +60,11 @@ class RowList(Widget, can_focus=True):
         return None if self.follow else self._cursor
 
     @property
+    def rows(self) -> Ring | Order:
+        """What is shown, from the top: the window's rows, or their frozen order."""
+        return self.window.rows if self.order is None else self.order
+
+    @property
     def newest(self) -> ScoredTransaction | None:
         """The last row shown."""
         rows = self.window.rows
@@ -68,22 +78,51 @@ class RowList(Widget, can_focus=True):
     @property
     def _lines_above(self) -> int:
         height = self.size.height
-        return 0 if height < 3 else 1 if height < 5 or not self.HEADER else 2
+        headed = self.HEADER or self.order is not None
+        return 0 if height < 3 else 1 if height < 5 or not headed else 2
 
     def status(self) -> str:
         """What stands at the right of the title."""
         raise NotImplementedError
 
+    def order_status(self) -> str:
+        """The column that the list is sorted by, and how much came since."""
+        if self.order is None:
+            return ""
+        rows = self.window.rows
+        pending = len(rows) - rows.index(self.order.newest + 1)
+        return f"by {self.order.column} {self.order.mark}" + (f"  +{cells.grouped(pending)} pending" if pending else "")
+
+    def sortable(self) -> list[str]:
+        """The columns that the width has room for, in their order."""
+        return [column.name for column, _ in columns.place(self.COLUMNS, self.size.width - 1)]
+
+    @property
+    def sorted_by(self) -> tuple[str, bool] | None:
+        """The column that was asked for last, and whether it descends, even while the rows are being sorted."""
+        return self._wanted_order
+
+    def sort(self, column: str, descending: bool) -> None:
+        """Show the window's rows as of now in the order of a column, the cursor on the first, once they are sorted."""
+        self._wanted_order = column, descending
+        self.run_worker(self._sort(column, descending), group="sort", exclusive=True)
+
+    async def _sort(self, column: str, descending: bool) -> None:
+        order = await asyncio.to_thread(Order, self.window.rows.all(), column, descending)
+        if len(order) and self._wanted_order == (column, descending):
+            self.order = order
+            self.move_to(0)
+
     def refresh_rows(self) -> None:
         """Draw again if what is shown has changed."""
-        drawn = (self.window.version, self.status(), self.notice, self.today and self.today.date())
+        drawn = (self.order or self.window.version, self.status(), self.notice, self.today and self.today.date())
         if drawn != self._drawn:
             self._drawn = drawn
             self.refresh()
 
     def move_to(self, index: int, *, follow: bool = False) -> None:
         """Put the cursor on the row at `index`, clamped; `follow` keeps it on the newest from now on."""
-        rows = self.window.rows
+        rows = self.rows
         if not len(rows):
             self.follow = True
             return
@@ -100,7 +139,7 @@ class RowList(Widget, can_focus=True):
 
     def select(self, sequence: int) -> bool:
         """Put the cursor on the row of that sequence; False when it is not shown here."""
-        rows = self.window.rows
+        rows = self.rows
         index = rows.index(sequence)
         if index == len(rows) or rows[index].sequence != sequence:
             return False
@@ -108,19 +147,28 @@ class RowList(Widget, can_focus=True):
         return True
 
     def set_follow(self, follow: bool) -> None:
-        """Follow the newest row, or stay where the cursor is."""
-        self.move_to(len(self.window.rows) - 1 if follow or self.follow else self.cursor_index, follow=follow)
+        """Follow the newest row, which ends a sorted order, or stay where the cursor is."""
+        if follow:
+            self.order = self._wanted_order = None
+        self.move_to(len(self.rows) - 1 if follow or self.follow else self.cursor_index, follow=follow)
+
+    def move_to_end(self) -> None:
+        """The last row: the newest, which is followed from now on, or the last of a sorted order."""
+        if self.order is None:
+            self.set_follow(True)
+        else:
+            self.move_to(len(self.order) - 1)
 
     @property
     def cursor_index(self) -> int:
         """Where the cursor is; its neighbour when its row has left, -1 without rows."""
-        rows = self.window.rows
+        rows = self.rows
         if self.follow or self._cursor is None:
             return len(rows) - 1
         return min(rows.index(self._cursor.sequence), len(rows) - 1)
 
     def _top(self) -> int:
-        rows, page = self.window.rows, self.page
+        rows, page = self.rows, self.page
         last_top = max(0, len(rows) - page)
         if self.follow:
             return last_top
@@ -130,7 +178,7 @@ class RowList(Widget, can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Settle which row is on top, then draw the lines asked for."""
-        rows = self.window.rows
+        rows = self.rows
         self._top_index = self._top()
         self._top_sequence = rows[self._top_index].sequence if self._top_index < len(rows) else 0
         return super().render_lines(crop)
@@ -146,8 +194,8 @@ class RowList(Widget, can_focus=True):
             text = rule(self._title(), self.status(), width, palette, focused=self.has_focus)
             return Strip([Segment(part, palette.base + style) for part, style in text], width)
         if y < above:
-            return self._line(f" {columns.header(self._placed)}", palette.dim)
-        rows = self.window.rows
+            return self._line(f" {columns.header(self._placed, *self._order_mark())}", palette.dim)
+        rows = self.rows
         if not len(rows):
             return self._line(f" {self.notice}" if y == above else "", palette.dim)
         index = self._top_index + y - above
@@ -159,6 +207,9 @@ class RowList(Widget, can_focus=True):
         drawn = columns.segments(row, self._placed, columns.RowStyle(palette, base, self.today))
         edge = Segment("▌" if here else " ", base + palette.title)
         return Strip([edge, *drawn]).adjust_cell_length(width, base)
+
+    def _order_mark(self) -> tuple[str, str]:
+        return ("", "") if self.order is None else (self.order.column, self.order.mark)
 
     def _title(self) -> str:
         text = self.window.filter_text
@@ -185,7 +236,7 @@ class RowList(Widget, can_focus=True):
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the row clicked; a second click opens it."""
         index = self._top() + event.y - self._lines_above
-        if event.y >= self._lines_above and index < len(self.window.rows):
+        if event.y >= self._lines_above and index < len(self.rows):
             self.move_to(index)
             if event.chain == 2:
                 self.post_message(self.Opened())

@@ -40,6 +40,14 @@ class Ring:
             self._start += 1
             self._compact()
 
+    def all(self) -> list[ScoredTransaction]:
+        """The rows now, oldest first."""
+        return self._rows[self._start :]
+
+    def newest(self, count: int) -> list[ScoredTransaction]:
+        """At most `count` of the newest rows, oldest first."""
+        return self._rows[max(self._start, len(self._rows) - count) :]
+
     def extend(self, rows: Iterable[ScoredTransaction]) -> None:
         """Append rows, oldest first."""
         for row in rows:

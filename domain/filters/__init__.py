@@ -4,7 +4,8 @@ One grammar and one parser; what it yields is a predicate for the live feed and 
 and both say the same of every row.
 """
 
+from domain.filters.completion import Suggestion, complete, values_seen
 from domain.filters.filter import EVERYTHING, Filter, parse
 from domain.filters.syntax import FilterError
 
-__all__ = ["EVERYTHING", "Filter", "FilterError", "parse"]
+__all__ = ["EVERYTHING", "Filter", "FilterError", "Suggestion", "complete", "parse", "values_seen"]

@@ -17,6 +17,11 @@ class Filter:
         self._root = root
         self.matches: Callable[[ScoredTransaction], bool] = root.predicate()
 
+    def narrowed(self, other: "Filter") -> "Filter":
+        """What matches both."""
+        text = f"({self.text}) {other.text}" if self.text else other.text
+        return Filter(text, All((self._root, other._root)))
+
     def to_sql(self) -> tuple[str, tuple[object, ...]]:
         """A WHERE clause with `$n` placeholders and their values.
 

@@ -1,6 +1,7 @@
 """What the parser hands on, and the error that points at what it did not understand."""
 
 from typing import NamedTuple
+from unicodedata import east_asian_width
 
 
 class FilterError(Exception):
@@ -14,7 +15,8 @@ class FilterError(Exception):
 
     def caret(self, text: str) -> str:
         """The filter and, on a second line, a caret below the place with what is wrong there."""
-        return f"{text}\n{' ' * self.position}^ {self.message}"
+        before = sum(2 if east_asian_width(character) in "WF" else 1 for character in text[: self.position])
+        return f"{text}\n{' ' * before}^ {self.message}"
 
 
 class Word(NamedTuple):

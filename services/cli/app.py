@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.cli import look
 from services.cli.options import DATABASE, DETECTION, LOGS, RUN, SERVERS, SIMULATOR, command, guarded, has_terminal
 from services.cli.plan import RunPlan
 from services.errors import UserError
@@ -118,6 +119,8 @@ def build(open_console: OpenConsole) -> typer.Typer:
                 "name one with --kafka local or --kafka HOST:PORT."
             )
         return start(loaded, detector.value, True, mapping, simulate=False)
+
+    look.add_commands(app)
 
     @app.command(rich_help_panel="Files")
     @command(*SERVERS, *DETECTION)

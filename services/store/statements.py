@@ -74,16 +74,52 @@ SELECT topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt
 FROM dead_letters ORDER BY stored_at DESC, "offset" DESC LIMIT $1
 """
 
-# Stored transactions with both verdicts, ground truth and triage; {where} and {limit} come from the filter compiler.
-HISTORY = """
-SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind, to_jsonb(d) AS triage
+# What a filter is compiled against: transactions t with the verdicts b and e and the ground truth g.
+_JUDGED = """
 FROM transactions t
 LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
 LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
 LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
-LEFT JOIN triage d ON d.transaction_id = t.transaction_id
-WHERE {where} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}
 """
+_SCORED = (
+    "SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind, to_jsonb(d) AS triage"
+    + _JUDGED
+    + "LEFT JOIN triage d ON d.transaction_id = t.transaction_id WHERE "
+)
+
+# Stored transactions with both verdicts, ground truth and triage; {where} and {limit} come from the filter compiler.
+HISTORY = _SCORED + "{where} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}"
+
+# The same for what was stored since a time and is not known yet, in the order in which it was stored.
+STORED_SINCE = (
+    _SCORED + "t.stored_at >= {since} AND t.transaction_id <> ALL({known}::text[]) AND {where} "
+    "ORDER BY t.stored_at, t.event_time, t.transaction_id LIMIT {limit}"
+)
+
+# Ids that were stored lately, and when.
+STORED_LATELY = "SELECT transaction_id, stored_at FROM transactions WHERE stored_at >= now() - $1::interval"
+
+# The database's own clock, which `stored_at` was read from.
+NOW = "SELECT now()"
+
+# Users with a transaction that a filter finds, with their totals by currency.
+_BY_USER_AND_CURRENCY = """
+SELECT t.user_id, t.currency, count(*) AS transactions, max(t.event_time) AS last_seen, sum(t.amount) AS total,
+    count(*) FILTER (WHERE coalesce(b.flagged, false) OR coalesce(e.flagged, false)) AS flagged
+"""
+USERS = (
+    """
+SELECT user_id, sum(transactions)::bigint AS transactions, sum(flagged)::bigint AS flagged,
+    max(last_seen) AS last_seen, jsonb_object_agg(currency, total::text) AS totals
+FROM (
+"""
+    + _BY_USER_AND_CURRENCY
+    + _JUDGED
+    + "WHERE {where} GROUP BY 1, 2) AS by_currency GROUP BY 1 ORDER BY 3 DESC, 2 DESC, 1 LIMIT {limit}"
+)
+
+# No question that a person asks may hold the server for longer.
+BOUND_READING = "SET LOCAL statement_timeout = '25s'"
 
 # One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
 # visible in the order of their ids.

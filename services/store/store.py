@@ -12,15 +12,16 @@ import msgspec
 
 from detectors.fitting import FORMAT
 from domain.filters import Filter
-from domain.transaction import GroundTruth, Transaction
-from domain.verdict import ScoredTransaction, Severity, Verdict
+from domain.transaction import Transaction
+from domain.verdict import ScoredTransaction
 from services.console_port import DeadLetter
 from services.errors import UserError
 from services.store import batch as batches
 from services.store import statements
 from services.store.days import Days
 from services.store.faults import Transient, translated
-from services.store.triage import Decisions, triage_of
+from services.store.search import Search
+from services.store.triage import Decisions
 
 SCHEMA_VERSION = 1
 _SCHEMA_LOCK = 7_294_000
@@ -47,6 +48,7 @@ class Store:
     def __init__(self, pool: Any) -> None:
         self.pool = pool
         self.days = Days(pool)
+        self.search = Search(pool)
         self.triage = Decisions(pool)
 
     @classmethod
@@ -154,10 +156,7 @@ class Store:
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first, numbered -1, -2, ..."""
-        where, parameters = filter.to_sql()
-        query = statements.HISTORY.format(where=where, limit=f"${len(parameters) + 1}")
-        rows = await self._fetch(query, *parameters, limit)
-        return tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
+        return tuple([row async for row in self.search.newest(filter, limit)])
 
     async def fit_history(self, limit: int) -> list[Transaction]:
         """The newest `limit` transactions, oldest first."""
@@ -281,34 +280,6 @@ def schema() -> str:
     packaged = Path(__file__).with_name("schema.sql")
     found = packaged if packaged.exists() else Path(__file__).parents[2] / "schema.sql"
     return found.read_text(encoding="utf-8")
-
-
-def _scored(row: Any, sequence: int) -> ScoredTransaction:
-    verdicts = tuple(_verdict(row[name]) for name in ("basic", "enhanced") if row[name] is not None)
-    truth = None if row["anomalous"] is None else GroundTruth(anomalous=row["anomalous"], kind=row["kind"])
-    return ScoredTransaction(
-        sequence=sequence,
-        transaction=batches.transaction_of(row),
-        verdicts=verdicts,
-        stored_at=row["stored_at"],
-        truth=truth,
-        triage=triage_of(row["triage"]),
-    )
-
-
-def _verdict(stored: str) -> Verdict:
-    fields = msgspec.json.decode(stored)
-    return Verdict(
-        detector=fields["detector"],
-        score=fields["score"],
-        threshold=fields["threshold"],
-        flagged=fields["flagged"],
-        severity=tuple(Severity)[fields["severity"]],
-        model_version=fields["model_version"],
-        status=fields["status"],
-        reasons=batches.reasons_of(fields["reasons"]),
-        error=fields["error"],
-    )
 
 
 async def _create_database(dsn: str) -> None:

@@ -2,12 +2,9 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -17,41 +14,7 @@ import pytest
 
 from services import wire
 from simulator import Simulator
-
-COMMAND = str(Path(sys.executable).with_name("anomaly-tui"))
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
-    """An environment of its own: nothing of this machine's settings is seen, everything lands in `tmp_path`."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANOMALY_TUI_")}
-    home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    return {**kept, **home, "ANOMALY_TUI_DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": database_url}
-
-
-@pytest.fixture
-def run(environment: dict[str, str], tmp_path: Path) -> Run:
-    def run(*arguments: object, **changed: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [COMMAND, *map(str, arguments)],
-            env={**environment, **changed},
-            cwd=tmp_path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    return run
-
-
-def simulated_file(path: Path, count: int) -> Path:
-    """A JSONL file of simulated transactions."""
-    start = datetime(2026, 3, 2, tzinfo=UTC)
-    stream = Simulator(users=30, anomaly_rate=0.05, seed=11, start=start, rate=0.1).stream()
-    path.write_bytes(b"\n".join(wire.encode(transaction) for transaction, _ in islice(stream, count)))
-    return path
+from tests.acceptance.session import COMMAND, Run, simulated_file
 
 
 def stats(run: Run) -> dict:
@@ -213,6 +176,9 @@ COMMANDS = (
     "init-db",
     "init-user-profiles",
     "model",
+    "transactions",
+    "anomalies",
+    "users",
     "stats",
     "reset",
     "doctor",

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import pkgutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from types import UnionType
 from typing import Any, get_origin, get_type_hints
 
@@ -63,14 +63,15 @@ def _example(modal: type, wanted: Any, port: ConsolePort, text: str) -> Any:
         get_origin(Callable[[], None]): lambda *_: None,
         tuple: (),
         list: [],
+        Sequence: [],
         dict: {},
     }
     if wanted is ConsolePort:
         return port
     if origin not in examples:
         raise LookupError(f"tests/tui/everywhere.py has no example of {wanted} for {modal.__name__}")
-    if origin in (tuple, list) and ScoredTransaction in getattr(wanted, "__args__", ()):
-        return origin([row])
+    if origin in (tuple, list, Sequence) and ScoredTransaction in getattr(wanted, "__args__", ()):
+        return (row,) if origin is tuple else [row]
     return examples[origin]
 
 

@@ -152,6 +152,7 @@ class FakePort:
         self.missed = 0
         self.profiles_asked: list[str] = []
         self.profile_error: Exception | None = None
+        self.history_error: Exception | None = None
         self.stored: list[ScoredTransaction] = []
         self.triage_error: Exception | None = None
         self.history_asked: list[str] = []
@@ -202,6 +203,8 @@ class FakePort:
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """What was stored before this engine, and its own rows."""
         self.history_asked.append(filter.text)
+        if self.history_error is not None:
+            raise self.history_error
         found = [row for row in self.decisions.rows() if filter.matches(row)]
         return tuple(msgspec.structs.replace(row, sequence=-number) for number, row in enumerate(found[:limit], 1))
 

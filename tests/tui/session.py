@@ -8,6 +8,7 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.widget import Widget
 
+from services.library import Library
 from tests.tui.fake_port import NOON, FakePort
 from tui.app import ConsoleApp
 
@@ -22,10 +23,10 @@ def clock() -> datetime:
 
 @asynccontextmanager
 async def running(
-    port: FakePort, size: tuple[int, int] = (80, 24), theme: str = "dark"
+    port: FakePort, size: tuple[int, int] = (80, 24), theme: str = "dark", library: Library | None = None
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[Any]]]:
     """A console of `size` on `port`, drawn once."""
-    app = ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock, theme=theme)
+    app = ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock, theme=theme, library=library)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield app, pilot

@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from domain.filters import EVERYTHING, Filter
+from domain.filters import EVERYTHING
 from domain.profile import ProfileView
 from domain.verdict import ScoredTransaction
 from tui import keymap
@@ -24,15 +24,15 @@ from tui.panes import palette_of
 from tui.profile import Profile, profile_lines
 from tui.rowlist import RowList
 from tui.rows import CHECK_CLOCK_EVERY
-from tui.screens.base import ConsoleScreen
 from tui.screens.detail import Detail
+from tui.screens.lists import ListScreen
 from tui.status import Line
 from tui.why import Why, why_lines
 
 _PROFILE_SECONDS = 1.0
 
 
-class LiveScreen(ConsoleScreen):
+class LiveScreen(ListScreen):
     """What is happening now, and why the row under the cursor scored as it did.
 
     While the feed follows, the panes explain the newest anomaly: the newest row changes many times a
@@ -47,7 +47,6 @@ class LiveScreen(ConsoleScreen):
         super().__init__()
         self._layout = "compact"
         self._in_place = ""
-        self._sought: Filter = EVERYTHING
         self._profile_user: str | None = None
         self._profile: ProfileView | None = None
         self._profile_problem = ""
@@ -171,7 +170,7 @@ class LiveScreen(ConsoleScreen):
 
     def action_end(self) -> None:
         """The newest row, and follow."""
-        self.active.set_follow(True)
+        self.active.move_to_end()
 
     def action_follow(self) -> None:
         """Follow the newest row, or stay here."""
@@ -185,8 +184,11 @@ class LiveScreen(ConsoleScreen):
     def action_other_list(self) -> None:
         """The keys go to the other list."""
         feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
-        (anomalies if self.active is feed and anomalies.region else feed).focus()
-        self.redraw()
+        other = anomalies if self.active is feed and (anomalies.region or self.has_class("-zoom")) else feed
+        if self.has_class("-zoom"):
+            self.zoom(other)
+        other.focus()
+        self.call_after_refresh(self.redraw)
 
     def action_anomaly(self, step: int) -> None:
         """The previous or next anomaly, in the feed as well where it is still held."""
@@ -205,26 +207,25 @@ class LiveScreen(ConsoleScreen):
     def action_toggle_why(self) -> None:
         """The why pane, in place of the anomalies where there is no room beside them."""
         self._in_place = "" if self._in_place == "why" else "why"
+        self.zoom(None)
         self._arrange()
 
     def action_toggle_user(self) -> None:
         """The user's profile, in place of the anomalies where there is no room beside them."""
         self._in_place = "" if self._in_place == "user" else "user"
+        self.zoom(None)
         self._arrange()
 
     def action_filter(self) -> None:
         """Type a filter for the list that has the keys."""
         window = self.active.window
         self._filtered = self.active
-        self.query_one(FilterLine).open(window.filter_text, window.ring)
+        self.query_one(FilterLine).open(window.filter_text, window.ring, self.console_app.library.kept.recent)
 
     @on(FilterLine.Applied)
     def _filter_applied(self, event: FilterLine.Applied) -> None:
-        self._sought = event.filter
         self._close_filter()
-        self._filtered.window.apply(event.text, event.filter)
-        self._filtered.set_follow(True)
-        self.console_app.settle()
+        self.show_matching(self._filtered, event.text, event.filter)
 
     @on(FilterLine.Cancelled)
     def _close_filter(self) -> None:
@@ -232,10 +233,14 @@ class LiveScreen(ConsoleScreen):
         self._filtered.focus()
 
     def action_back(self) -> None:
-        """Close what is open, else clear the filter, else follow again."""
+        """Close what is open, else end a sorted order, else clear the filter, else follow again."""
         if self._in_place:
             self._in_place = ""
             self._arrange()
+        elif self.has_class("-zoom"):
+            self.action_zoom()
+        elif self.active.order is not None:
+            self.active.set_follow(True)
         elif self.active.window.filter_text:
             self.active.window.apply("", EVERYTHING)
             self.console_app.settle()
@@ -247,11 +252,11 @@ class LiveScreen(ConsoleScreen):
         self.run_worker(self._seek(self.active, step), group="seek", exclusive=True)
 
     async def _seek(self, rows: RowList, step: int) -> None:
-        window = rows.window.rows
+        shown = rows.rows
         index = rows.cursor_index + step
         looked = 0
-        while 0 <= index < len(window):
-            if self._sought.matches(window[index]):
+        while 0 <= index < len(shown):
+            if self._sought.matches(shown[index]):
                 rows.move_to(index)
                 return
             index += step

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
 
@@ -20,6 +20,7 @@ class Modal(ReadingScreen, ModalScreen[None]):
     """Text over whatever was there; Escape closes it."""
 
     TITLE = ""
+    HINTS: ClassVar[tuple[tuple[str, str], ...]] = keymap.MODAL_HINTS
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.MODAL]
 
     def compose(self) -> ComposeResult:
@@ -45,12 +46,17 @@ class Modal(ReadingScreen, ModalScreen[None]):
         self.call_after_refresh(self._draw)
 
     def _draw(self) -> None:
-        palette = palette_of(self)
-        title, reading = self.query_one("#modal-title", Line), self.query_one(Reading)
-        width = reading.size.width
-        closing = keys_of(self).shown(keymap.MODAL[-1]).split()[0]
-        title.show(line(*rule(self.TITLE or "", f"{closing} closes", width, palette, focused=True), width=width))
-        reading.show(self.lines(max(1, width), palette))
+        palette, reading = palette_of(self), self.query_one(Reading)
+        width = max(1, reading.size.width)
+        self.draw_title(width, palette)
+        reading.show(self.lines(width, palette))
+
+    def draw_title(self, width: int, palette: Palette) -> None:
+        """The title, with the keys that are of use."""
+        own = (binding for binding in self.BINDINGS if isinstance(binding, Binding))
+        hints = keys_of(self).told(self.HINTS, (*own, *keymap.MODAL))
+        title = rule(self.TITLE or "", hints, width, palette, focused=True)
+        self.query_one("#modal-title", Line).show(line(*title, width=width))
 
     def action_close(self) -> None:
         """Back to the screen below."""

@@ -188,6 +188,13 @@ def test_the_caret_stands_below_the_place() -> None:
     assert caught.value.caret("amount>>5") == "amount>>5\n       ^ expected a value"
 
 
+def test_a_caret_stands_behind_wide_letters() -> None:
+    text = 'city:"東京" amount>>5'
+    with pytest.raises(FilterError) as caught:
+        parse(text)
+    assert caught.value.caret(text).splitlines()[1].index("^") == text.index(">5") + 2
+
+
 def test_values_never_become_part_of_the_sql() -> None:
     clause, parameters = parse('merchant:"x\' OR 1=1 --"').to_sql()
     assert "OR 1=1" not in clause

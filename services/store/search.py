@@ -1,0 +1,123 @@
+"""What a filter finds in stored history. It only reads, for a bounded time, and at most as many rows as asked for."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from domain.filters import Filter
+from domain.transaction import GroundTruth
+from domain.verdict import ScoredTransaction, Severity, Verdict
+from services.store import batch as batches
+from services.store import statements
+from services.store.faults import translated
+from services.store.triage import triage_of
+
+_PREFETCH = 500
+
+
+class UserSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One user's transactions that match: how many, how many of them flagged, the newest, and totals by currency."""
+
+    user_id: str
+    transactions: int
+    flagged: int
+    last_seen: datetime
+    totals: dict[str, Decimal]
+
+
+class Recent(msgspec.Struct, frozen=True):
+    """Ids that were stored lately, with when, as PostgreSQL saw it at `at`."""
+
+    at: datetime
+    stored: dict[str, datetime]
+
+
+class Search:
+    """Filters over history; every method raises `faults` errors only."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncIterator[Any]:
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction(readonly=True):
+                await connection.execute(statements.BOUND_READING)
+                yield connection
+
+    async def newest(self, filter: Filter, limit: int) -> AsyncGenerator[ScoredTransaction]:
+        """The newest `limit` transactions that match, newest first, numbered -1, -2, ..."""
+        where, parameters = filter.to_sql()
+        query = statements.HISTORY.format(where=where, limit=f"${len(parameters) + 1}")
+        number = 0
+        async with self._reading() as connection:
+            async for row in connection.cursor(query, *parameters, limit, prefetch=_PREFETCH):
+                number -= 1
+                yield _scored(row, number)
+
+    async def recent(self, span: timedelta) -> Recent:
+        """What was stored in the last `span`."""
+        async with self._reading() as connection:
+            rows = await connection.fetch(statements.STORED_LATELY, span)
+            return Recent(await connection.fetchval(statements.NOW), dict(map(tuple, rows)))
+
+    async def stored_since(
+        self, filter: Filter, since: datetime, known: Collection[str], limit: int
+    ) -> tuple[datetime, tuple[ScoredTransaction, ...]]:
+        """PostgreSQL's time, and what matches, was stored at or after `since` and is not `known`: oldest first."""
+        where, parameters = filter.to_sql()
+        since_at, known_at, limit_at = (f"${len(parameters) + number}" for number in (1, 2, 3))
+        query = statements.STORED_SINCE.format(where=where, since=since_at, known=known_at, limit=limit_at)
+        async with self._reading() as connection:
+            rows = await connection.fetch(query, *parameters, since, list(known), limit)
+            now = await connection.fetchval(statements.NOW)
+        return now, tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
+
+    async def users(self, filter: Filter, limit: int) -> tuple[UserSummary, ...]:
+        """At most `limit` users with a transaction that matches; those with the most flagged ones first."""
+        where, parameters = filter.to_sql()
+        query = statements.USERS.format(where=where, limit=f"${len(parameters) + 1}")
+        async with self._reading() as connection:
+            rows = await connection.fetch(query, *parameters, limit)
+        return tuple(
+            UserSummary(
+                user_id=row["user_id"],
+                transactions=row["transactions"],
+                flagged=row["flagged"],
+                last_seen=row["last_seen"],
+                totals=msgspec.json.decode(row["totals"], type=dict[str, Decimal]),
+            )
+            for row in rows
+        )
+
+
+def _scored(row: Any, sequence: int) -> ScoredTransaction:
+    verdicts = tuple(_verdict(row[name]) for name in ("basic", "enhanced") if row[name] is not None)
+    truth = None if row["anomalous"] is None else GroundTruth(anomalous=row["anomalous"], kind=row["kind"])
+    return ScoredTransaction(
+        sequence=sequence,
+        transaction=batches.transaction_of(row),
+        verdicts=verdicts,
+        stored_at=row["stored_at"],
+        truth=truth,
+        triage=triage_of(row["triage"]),
+    )
+
+
+def _verdict(stored: str) -> Verdict:
+    fields = msgspec.json.decode(stored)
+    return Verdict(
+        detector=fields["detector"],
+        score=fields["score"],
+        threshold=fields["threshold"],
+        flagged=fields["flagged"],
+        severity=tuple(Severity)[fields["severity"]],
+        model_version=fields["model_version"],
+        status=fields["status"],
+        reasons=batches.reasons_of(fields["reasons"]),
+        error=fields["error"],
+    )

@@ -1,0 +1,22 @@
+"""The command as a user types it, and something to give it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+
+from services import wire
+from simulator import Simulator
+
+COMMAND = str(Path(sys.executable).with_name("anomaly-tui"))
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def simulated_file(path: Path, count: int) -> Path:
+    """A JSONL file of simulated transactions."""
+    start = datetime(2026, 3, 2, tzinfo=UTC)
+    stream = Simulator(users=30, anomaly_rate=0.05, seed=11, start=start, rate=0.1).stream()
+    path.write_bytes(b"\n".join(wire.encode(transaction) for transaction, _ in islice(stream, count)))
+    return path

@@ -1,0 +1,85 @@
+"""A list in the order of a column: the rows of one moment, which hold still while others arrive."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from domain.verdict import ScoredTransaction
+from tui import cells
+
+_Key = Callable[[ScoredTransaction], Any]
+
+
+def _merchant(row: ScoredTransaction) -> str | None:
+    merchant = row.transaction.merchant
+    name = merchant.name or merchant.id or merchant.category
+    return name.casefold() if name else None
+
+
+def _score(row: ScoredTransaction) -> float | None:
+    return None if row.headline is None else row.headline.score
+
+
+def _severity(row: ScoredTransaction) -> tuple[int, float] | None:
+    return None if row.headline is None else (row.headline.severity.rank, row.headline.score)
+
+
+def _why(row: ScoredTransaction) -> str | None:
+    verdict = row.headline
+    return cells.why(verdict, 0) if verdict is not None and verdict.flagged else None
+
+
+_KEYS: dict[str, _Key] = {
+    "time": lambda row: row.transaction.timestamp,
+    "user": lambda row: row.transaction.user_id.casefold(),
+    "amount": lambda row: row.transaction.amount,
+    "cur": lambda row: row.transaction.currency,
+    "merchant": _merchant,
+    "cc": lambda row: row.transaction.location.country,
+    "score": _score,
+    "sev": _severity,
+    "by": lambda row: cells.flagged_by(row) or None,
+    "why": _why,
+}
+_LARGEST_FIRST = frozenset({"time", "amount", "score", "sev"})
+
+
+class Order:
+    """Rows in the order of `column`; rows without a value there come last in either direction.
+
+    Amounts are compared as numbers, whatever their currency. `newest` is the highest sequence among the rows.
+    """
+
+    def __init__(self, rows: Sequence[ScoredTransaction], column: str, descending: bool) -> None:
+        key = _KEYS[column]
+        keyed = [(key(row), row) for row in rows]
+        valued = [pair for pair in keyed if pair[0] is not None]
+        valued.sort(key=lambda pair: pair[0], reverse=descending)
+        self.column = column
+        self.descending = descending
+        self.newest = max((row.sequence for row in rows), default=0)
+        self._rows = [row for _, row in valued] + [row for value, row in keyed if value is None]
+        self._places = {row.sequence: place for place, row in enumerate(self._rows)}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> ScoredTransaction:
+        return self._rows[index]
+
+    def index(self, sequence: int) -> int:
+        """Where the row of that sequence is; `len(self)` when it is not here."""
+        return self._places.get(sequence, len(self._rows))
+
+    def all(self) -> list[ScoredTransaction]:
+        """The rows, in order."""
+        return list(self._rows)
+
+    @property
+    def mark(self) -> str:
+        """The direction in one cell."""
+        return "▼" if self.descending else "▲"
+
+
+def starts_descending(column: str) -> bool:
+    """Whether a column is of more use with its largest value first."""
+    return column in _LARGEST_FIRST
