@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from domain.quality import Scoreboard
 from domain.verdict import ScoredTransaction
 from services.console_port import FeedSlice
 from services.store.batch import StoredRow
@@ -46,6 +47,7 @@ class Bus:
         self.anomalies = Ring(ANOMALIES_SIZE)
         self.transactions = 0
         self.flagged: dict[str, int] = {}
+        self.scoreboard = Scoreboard()
         self.dead_letters = 0
         self.duplicates = 0
         self.late = 0
@@ -73,9 +75,12 @@ class Bus:
         self.transactions += len(scored)
         self.feed.extend(scored)
         for row in scored:
+            truth = row.truth
             for verdict in row.verdicts:
                 if verdict.flagged:
                     self.flagged[verdict.detector] = self.flagged.get(verdict.detector, 0) + 1
+                if truth is not None and verdict.status != "warming":
+                    self.scoreboard.count(verdict.detector, truth.anomalous, truth.kind, flagged=verdict.flagged)
         self.anomalies.extend(row for row in scored if row.flagged)
         self.last_event_at = max(row.transaction.timestamp for row in rows)
         self.last_stored_at = now

@@ -225,7 +225,8 @@ def init_user_profiles(settings: Settings) -> int:
                     model.score(chunk, states)
                     bar.advance(task, len(chunk))
                 encoded = {user: state.to_bytes() for user, state in states.items()}
-                await store.save_profiles(encoded, STATE_VERSION, model.version)
+                flagged = {user: state.flagged for user, state in states.items()}
+                await store.save_profiles(encoded, flagged, STATE_VERSION, model.version)
                 Console().print(f"{len(encoded):,} profiles from {total:,} transactions, model {model.version}.")
         finally:
             lock.release()

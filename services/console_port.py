@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from domain.filters import Filter
-from domain.profile import ProfileView
+from domain.profile import ProfileView, UserList, UserOrder
+from domain.quality import DetectorQuality
 from domain.verdict import ScoredTransaction
 
 WorkerState = Literal["starting", "running", "degraded", "backoff", "stopped", "failed"]
@@ -39,11 +40,20 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class FeatureDrift(msgspec.Struct, frozen=True):
+    """How far a feature has moved from what `detector` was fitted on: the population stability index, 0 or more."""
+
+    detector: str
+    feature: str
+    psi: float
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The engine at one moment.
 
     `rate` is committed transactions per second over the last 5 s; `latency_*` is seconds from the record's
     Kafka timestamp to its commit; `counts` are totals since this engine started; `flagged` is by detector.
+    `quality` is empty as long as nothing that was scored had ground truth.
     """
 
     at: datetime
@@ -67,6 +77,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     model_versions: dict[str, str]
     workers: tuple[WorkerStatus, ...]
     partitions: tuple[PartitionStatus, ...] = ()
+    drift: tuple[FeatureDrift, ...] = ()
+    quality: tuple[DetectorQuality, ...] = ()
 
 
 class FeedSlice(msgspec.Struct, frozen=True):
@@ -117,6 +129,14 @@ class ConsolePort(Protocol):
 
     async def profile(self, user_id: str) -> ProfileView | None:
         """The user's committed profile, or None for a user never seen."""
+        ...
+
+    async def users(self, order: UserOrder, limit: int, prefix: str, filter: Filter) -> UserList:
+        """At most `limit` users whose id begins with `prefix` and who have a transaction that matches `filter`."""
+        ...
+
+    async def quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
+        """Stored verdicts against ground truth, from event time `since` on; it may take seconds."""
         ...
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:

@@ -11,9 +11,10 @@ import msgspec
 import structlog
 
 from detectors.state import STATE_VERSION, UserState
-from detectors.view import view
+from detectors.view import summary, view
 from domain.filters import Filter
-from domain.profile import ProfileView
+from domain.profile import ProfileView, UserList, UserOrder, thinned
+from domain.quality import DetectorQuality
 from domain.transaction import GroundTruth, Transaction
 from domain.verdict import ScoredTransaction
 from services.brokers.broker import Broker
@@ -34,6 +35,9 @@ from services.supervisor import Supervisor
 from services.training import DetectorChoice
 
 log = structlog.get_logger("engine")
+
+THRESHOLDS_READ = 500
+THRESHOLDS_SHOWN = 64
 
 Stream = Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]]
 
@@ -192,6 +196,7 @@ class Engine:
             model_versions=self.models.current.versions,
             workers=self.supervisor.statuses,
             partitions=self.pipeline.partitions,
+            quality=self.bus.scoreboard.qualities,
         )
 
 
@@ -226,7 +231,24 @@ class InProcessPort:
         model = self._engine.models.current.enhanced
         if encoded is None or model is None:
             return None
-        return view(user_id, UserState.from_bytes(encoded), model)
+        thresholds = await self._engine.store.users.thresholds(user_id, THRESHOLDS_READ)
+        seen = view(user_id, UserState.from_bytes(encoded), model)
+        return msgspec.structs.replace(seen, thresholds=thinned(thresholds, THRESHOLDS_SHOWN))
+
+    async def users(self, order: UserOrder, limit: int, prefix: str, filter: Filter) -> UserList:
+        """Users with a profile; none while the enhanced detector is switched off."""
+        model = self._engine.models.current.enhanced
+        if model is None:
+            return UserList()
+        found = await self._engine.store.users.listed(order, limit + 1, STATE_VERSION, prefix=prefix, filter=filter)
+        shown = await asyncio.to_thread(
+            lambda: [summary(user, UserState.from_bytes(state), model) for user, state in found[:limit]]
+        )
+        return UserList(tuple(shown), more=len(found) > limit)
+
+    async def quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
+        """Stored verdicts against ground truth."""
+        return await self._engine.store.quality(since)
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first."""

@@ -4,7 +4,8 @@ One grammar and one parser; what it yields is a predicate for the live feed and 
 and both say the same of every row.
 """
 
-from domain.filters.filter import EVERYTHING, Filter, parse
+from domain.filters.filter import EVERYTHING, Filter, of_user, parse
+from domain.filters.meaning import moment
 from domain.filters.syntax import FilterError
 
-__all__ = ["EVERYTHING", "Filter", "FilterError", "parse"]
+__all__ = ["EVERYTHING", "Filter", "FilterError", "moment", "of_user", "parse"]

@@ -44,10 +44,10 @@ LOAD_PROFILES = "SELECT user_id, state FROM profiles WHERE user_id = ANY($1::tex
 
 # Profiles after a batch, in the same transaction as its rows.
 SAVE_PROFILES = """
-INSERT INTO profiles (user_id, state, state_version, model_version, kafka_partition, next_offset)
-SELECT u, s, $3, $4, $5, $6 FROM unnest($1::text[], $2::bytea[]) AS x (u, s)
+INSERT INTO profiles (user_id, state, flagged, state_version, model_version, kafka_partition, next_offset)
+SELECT u, s, f, $4, $5, $6, $7 FROM unnest($1::text[], $2::bytea[], $3::integer[]) AS x (u, s, f)
 ON CONFLICT (user_id) DO UPDATE SET state = EXCLUDED.state, state_version = EXCLUDED.state_version,
-    model_version = EXCLUDED.model_version, kafka_partition = EXCLUDED.kafka_partition,
+    flagged = EXCLUDED.flagged, model_version = EXCLUDED.model_version, kafka_partition = EXCLUDED.kafka_partition,
     next_offset = EXCLUDED.next_offset, updated_at = now()
 """
 
@@ -67,6 +67,74 @@ ON CONFLICT DO NOTHING
 
 # One profile, for showing.
 PROFILE = "SELECT state FROM profiles WHERE user_id = $1 AND state_version = $2"
+
+# Users whose id is in [$2, $3), by id.
+USERS_BY_ID = """
+SELECT user_id, state FROM profiles
+WHERE state_version = $1 AND user_id COLLATE "C" >= $2 AND user_id COLLATE "C" < $3
+ORDER BY user_id COLLATE "C" LIMIT $4
+"""
+
+# The same, the most flagged first.
+USERS_BY_FLAGGED = """
+SELECT user_id, state FROM profiles
+WHERE state_version = $1 AND user_id COLLATE "C" >= $2 AND user_id COLLATE "C" < $3
+ORDER BY flagged DESC, user_id COLLATE "C" LIMIT $4
+"""
+
+# The same, seen last first, among the users of the newest $5 transactions: nothing else knows the order without
+# reading every profile.
+USERS_BY_LAST = """
+WITH newest AS (SELECT user_id, event_time FROM transactions ORDER BY event_time DESC LIMIT $5),
+seen AS (
+    SELECT user_id, max(event_time) AS last_at FROM newest
+    WHERE user_id COLLATE "C" >= $2 AND user_id COLLATE "C" < $3 GROUP BY user_id ORDER BY last_at DESC LIMIT $4
+)
+SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version = $1
+ORDER BY seen.last_at DESC, p.user_id COLLATE "C"
+"""
+
+# Users of the newest transactions that match; {where}, {version}, {newest}, {order} and {limit} are placeholders
+# after those of the filter, but {order}, which is one of USER_ORDERS.
+USERS_MATCHING = """
+WITH matching AS (
+    SELECT t.user_id, t.event_time
+    FROM transactions t
+    LEFT JOIN verdicts b
+        ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
+    LEFT JOIN verdicts e
+        ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
+    LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
+    WHERE {where} ORDER BY t.event_time DESC LIMIT {newest}
+),
+seen AS (SELECT user_id, max(event_time) AS last_at FROM matching GROUP BY user_id)
+SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version = {version}
+ORDER BY {order} LIMIT {limit}
+"""
+USER_ORDERS = {
+    "flagged": 'p.flagged DESC, p.user_id COLLATE "C"',
+    "last": 'seen.last_at DESC, p.user_id COLLATE "C"',
+    "id": 'p.user_id COLLATE "C"',
+}
+
+# How a user's threshold moved over the newest $2 transactions, oldest first.
+THRESHOLDS = """
+SELECT t.event_time, v.threshold
+FROM (
+    SELECT event_time, transaction_id FROM transactions WHERE user_id = $1 ORDER BY event_time DESC LIMIT $2
+) AS t
+JOIN verdicts v ON v.event_time = t.event_time AND v.transaction_id = t.transaction_id
+WHERE v.detector = 'enhanced' AND v.status = 'ok' ORDER BY t.event_time
+"""
+
+# Verdicts against ground truth since $1, by detector and kind.
+QUALITY = """
+SELECT v.detector, g.anomalous, g.kind, count(*) AS verdicts, count(*) FILTER (WHERE v.flagged) AS flagged
+FROM ground_truth g
+JOIN verdicts v ON v.event_time = g.event_time AND v.transaction_id = g.transaction_id
+WHERE v.status <> 'warming' AND g.event_time >= $1 AND v.event_time >= $1
+GROUP BY 1, 2, 3
+"""
 
 # The newest dead letters.
 DEAD_LETTERS = """
