@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from services.console_port import ConsolePort
@@ -17,8 +17,11 @@ from tui.screens.health import HealthScreen
 from tui.screens.help import Help
 from tui.screens.live import LiveScreen
 from tui.screens.logs import LogsScreen
+from tui.screens.users import UsersScreen
+from tui.screens.workers import Workers
 from tui.terminal import Terminal
 from tui.themes import THEMES
+from tui.trail import Step, Trail
 
 TERMINAL_GONE = 129
 
@@ -36,6 +39,7 @@ class ConsoleApp(App[int]):
     COMMAND_PALETTE_BINDING = "colon"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "live": LiveScreen,
+        "users": UsersScreen,
         "health": HealthScreen,
         "logs": LogsScreen,
     }
@@ -53,6 +57,8 @@ class ConsoleApp(App[int]):
         self.port = port
         self.intake = Intake(port)
         self.clock = clock or _now
+        self.trail = Trail()
+        self.wanted_user: str | None = None
         self._interval = 1.0 / refresh_hz
         self._terminal: Terminal | None = None
         self._settling: asyncio.Task[None] | None = None
@@ -103,6 +109,34 @@ class ConsoleApp(App[int]):
         """Bring another screen to the front."""
         self.switch_mode(name)
 
+    def show_user(self, user_id: str) -> None:
+        """Step down to the Users screen on that user."""
+        self.wanted_user = user_id
+        self._descend("users", lambda: None)
+
+    def show_transactions(self, user_id: str) -> None:
+        """Step down to the user's transactions in Live, which is put as it was on the way back."""
+        live = self.get_screen_stack("live")[0]
+        assert isinstance(live, LiveScreen)
+        self._descend("live", live.drill(user_id))
+
+    def _descend(self, to: str, restore: Callable[[], None]) -> None:
+        self.trail.add(Step(to, self.current_mode, restore))
+        self.switch_mode(to)
+
+    def climb(self) -> bool:
+        """Back up the step that led to the screen in front; False when none did."""
+        if not self.trail.led_to(self.current_mode):
+            return False
+        step = self.trail.take()
+        step.restore()
+        self.switch_mode(step.back)
+        return True
+
+    def action_workers(self) -> None:
+        """The workers, to start, stop and restart."""
+        self.push_screen(Workers(self.port))
+
     def action_next_theme(self) -> None:
         """Go through dark, light and ansi."""
         names = [theme.name for theme in THEMES]
@@ -119,7 +153,9 @@ class ConsoleApp(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action of the screen in front, and of the application, by its description."""
-        for binding in (*keymap.APP, *(keymap.LIVE if isinstance(screen, LiveScreen) else ())):
+        own: tuple[Binding, ...] = keymap.LIVE if isinstance(screen, LiveScreen) else ()
+        own = keymap.USERS if isinstance(screen, UsersScreen) else own
+        for binding in (*keymap.APP, *own):
             if binding.action == "command_palette" or binding.id == "app.interrupt":
                 continue
             yield SystemCommand(

@@ -4,8 +4,10 @@ from textual.binding import Binding
 
 APP = (
     Binding("1", "show_screen('live')", "Live", id="screen.live", show=False),
+    Binding("3", "show_screen('users')", "Users", id="screen.users", show=False),
     Binding("4", "show_screen('health')", "Health", id="screen.health", show=False),
     Binding("5", "show_screen('logs')", "Logs", id="screen.logs", show=False),
+    Binding("W", "workers", "workers: start, stop, restart", id="app.workers", show=False),
     Binding("t", "next_theme", "theme", id="app.theme", show=False),
     Binding("question_mark", "help", "help", id="app.help", key_display="?", show=False),
     Binding("colon", "command_palette", "palette", id="app.palette", key_display=":", show=False),
@@ -38,6 +40,36 @@ LIVE = (
     Binding("escape", "back", "back; clears the filter", id="feed.back", show=False),
     Binding("x", "toggle_why", "explain the score", id="feed.why", show=False),
     Binding("u", "toggle_user", "the user's profile", id="feed.user", show=False),
+    Binding("D", "user_screen", "everything about the user", id="feed.user_screen", show=False),
+    Binding("b", "disagreements", "where the detectors disagree", id="feed.disagreements", show=False),
+)
+USERS = (
+    Binding("slash", "filter", "filter, or how the id begins", id="users.filter", key_display="/", show=False),
+    Binding("s", "sort", "sort: most flagged, seen last, id", id="users.sort", show=False),
+    Binding("j,down", "move(1)", "down", id="users.down", show=False),
+    Binding("k,up", "move(-1)", "up", id="users.up", show=False),
+    Binding("g,home", "top", "top", id="users.top", show=False),
+    Binding("G,end", "end", "end", id="users.end", show=False),
+    Binding("pagedown,ctrl+d", "page(1)", "page down", id="users.page_down", show=False),
+    Binding("pageup,ctrl+u", "page(-1)", "page up", id="users.page_up", show=False),
+    Binding("tab", "other_list", "users or anomalies of the user", id="users.other_list", show=False),
+    Binding("enter,right", "open", "open the user, the anomaly", id="users.open", show=False),
+    Binding("escape,left", "back", "back the way one came", id="users.back", show=False),
+    Binding("l", "transactions", "the user's transactions", id="users.transactions", show=False),
+    Binding("P", "plot", "plots of amounts and scores", id="users.plot", show=False),
+)
+WORKERS = (
+    Binding("j,down", "choose(1)", "down", id="workers.down", show=False),
+    Binding("k,up", "choose(-1)", "up", id="workers.up", show=False),
+    Binding("s", "control('start')", "start", id="workers.start", show=False),
+    Binding("x", "control('stop')", "stop (asks first)", id="workers.stop", show=False),
+    Binding("r", "control('restart')", "restart", id="workers.restart", show=False),
+    Binding("y", "confirm", "yes, stop it", id="workers.confirm", show=False),
+    Binding("escape,q,n,W", "close", "back", id="workers.close", show=False),
+)
+PLOTS = (
+    Binding("r", "reload", "plot the newest again", id="plots.reload", show=False),
+    Binding("escape,q,enter,P", "close", "back", id="plots.close", show=False),
 )
 FILTER = (Binding("escape", "cancel", "leave the filter as it was", id="filter.cancel", show=False),)
 READING = (
@@ -53,7 +85,7 @@ MODAL = (
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
 )
 
-SCREENS = {"1": "Live", "4": "Health", "5": "Logs"}
+SCREENS = {"1": "Live", "3": "Users", "4": "Health", "5": "Logs"}
 """The screens that exist, by the key that opens them."""
 
 LIVE_HINTS = (
@@ -67,6 +99,18 @@ LIVE_HINTS = (
     ("[ ]", "anomalies"),
     (":", "palette"),
     ("t", "theme"),
+    ("q", "quit"),
+)
+USERS_HINTS = (
+    ("?", "help"),
+    ("/", "filter or id"),
+    ("s", "sort"),
+    ("⏎", "open"),
+    ("⇥", "anomalies"),
+    ("l", "transactions"),
+    ("P", "plot"),
+    ("Esc", "back"),
+    (":", "palette"),
     ("q", "quit"),
 )
 READING_HINTS = (("?", "help"), ("j k", "scroll"), ("1", "live"), (":", "palette"), ("t", "theme"), ("q", "quit"))

@@ -1,6 +1,7 @@
 """A list of rows drawn line by line: what the feed and the anomaly feed have in common."""
 
 from datetime import datetime
+from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -10,12 +11,22 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from domain.filters import Filter
 from domain.verdict import ScoredTransaction
 from tui import cells, columns
 from tui.panes import palette_of, rule
 from tui.rows import Window
 
 _WHEEL_LINES = 3
+
+
+class View(NamedTuple):
+    """What a list shows and where its cursor is; `top` is the sequence of its first row on screen."""
+
+    filter_text: str
+    filter: Filter
+    cursor: ScoredTransaction | None
+    top: int
 
 
 class RowList(Widget, can_focus=True):
@@ -112,6 +123,17 @@ class RowList(Widget, can_focus=True):
         self.move_to(len(self.window.rows) - 1 if follow or self.follow else self.cursor_index, follow=follow)
 
     @property
+    def view(self) -> View:
+        """What can be given to `restore` later."""
+        return View(self.window.filter_text, self.window.filter, self.selected, self._top_sequence)
+
+    def restore(self, view: View) -> None:
+        """Show what `view` showed, as far as its rows are still held; the window fills again by its steps."""
+        self.window.apply(view.filter_text, view.filter)
+        self._cursor, self.follow, self._top_sequence = view.cursor, view.cursor is None, view.top
+        self.refresh()
+
+    @property
     def cursor_index(self) -> int:
         """Where the cursor is; its neighbour when its row has left, -1 without rows."""
         rows = self.window.rows
@@ -132,7 +154,9 @@ class RowList(Widget, can_focus=True):
         """Settle which row is on top, then draw the lines asked for."""
         rows = self.window.rows
         self._top_index = self._top()
-        self._top_sequence = rows[self._top_index].sequence if self._top_index < len(rows) else 0
+        if self.window.settled:
+            # While the window still fills, its rows are not yet those among which the place was.
+            self._top_sequence = rows[self._top_index].sequence if self._top_index < len(rows) else 0
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:

@@ -94,6 +94,11 @@ class Window:
         """Rows that arrived and were not tested yet; while frozen, what waits to be shown."""
         return self.ring.total - self._tested
 
+    @property
+    def settled(self) -> bool:
+        """Whether everything that is to be shown was tested."""
+        return self._tested >= (self.ring.total if self._frozen_at is None else self._frozen_at)
+
     def freeze(self, frozen: bool) -> None:
         """Keep what is shown now, or let it move again."""
         self._frozen_at = self.ring.total if frozen else None

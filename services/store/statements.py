@@ -68,27 +68,27 @@ ON CONFLICT DO NOTHING
 # One profile, for showing.
 PROFILE = "SELECT state FROM profiles WHERE user_id = $1 AND state_version = $2"
 
-# Users whose id is in [$2, $3), by id.
+# Users by id; {within} is empty or USERS_WITHIN.
 USERS_BY_ID = """
-SELECT user_id, state FROM profiles
-WHERE state_version = $1 AND user_id COLLATE "C" >= $2 AND user_id COLLATE "C" < $3
-ORDER BY user_id COLLATE "C" LIMIT $4
+SELECT user_id, state FROM profiles WHERE state_version = $1 {within} ORDER BY user_id COLLATE "C" LIMIT $2
 """
+
+# Only those whose id is in [$3, $4). Left out when all are wanted: the planner would take it for a narrow choice.
+USERS_WITHIN = 'AND user_id COLLATE "C" >= $3 AND user_id COLLATE "C" < $4'
 
 # The same, the most flagged first.
 USERS_BY_FLAGGED = """
-SELECT user_id, state FROM profiles
-WHERE state_version = $1 AND user_id COLLATE "C" >= $2 AND user_id COLLATE "C" < $3
-ORDER BY flagged DESC, user_id COLLATE "C" LIMIT $4
+SELECT user_id, state FROM profiles WHERE state_version = $1 {within}
+ORDER BY flagged DESC, user_id COLLATE "C" LIMIT $2
 """
 
-# The same, seen last first, among the users of the newest $5 transactions: nothing else knows the order without
-# reading every profile.
+# The same, seen last first, among the users of the newest {newest} transactions: nothing else knows the order
+# without reading every profile.
 USERS_BY_LAST = """
-WITH newest AS (SELECT user_id, event_time FROM transactions ORDER BY event_time DESC LIMIT $5),
+WITH newest AS (SELECT user_id, event_time FROM transactions ORDER BY event_time DESC LIMIT {newest}),
 seen AS (
-    SELECT user_id, max(event_time) AS last_at FROM newest
-    WHERE user_id COLLATE "C" >= $2 AND user_id COLLATE "C" < $3 GROUP BY user_id ORDER BY last_at DESC LIMIT $4
+    SELECT user_id, max(event_time) AS last_at FROM newest WHERE true {within}
+    GROUP BY user_id ORDER BY last_at DESC LIMIT $2
 )
 SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version = $1
 ORDER BY seen.last_at DESC, p.user_id COLLATE "C"

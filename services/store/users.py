@@ -15,7 +15,7 @@ NEWEST = 5_000
 """Transactions looked through for who was seen last, and matching ones for whom a filter lets through."""
 
 _LAST_CHARACTER = "\U0010ffff"
-_BY = {"id": statements.USERS_BY_ID, "flagged": statements.USERS_BY_FLAGGED}
+_BY = {"id": statements.USERS_BY_ID, "flagged": statements.USERS_BY_FLAGGED, "last": statements.USERS_BY_LAST}
 
 Encoded = tuple[str, bytes]
 """A user id and the committed state."""
@@ -41,13 +41,11 @@ class Users:
             places = {name: f"${len(parameters) + number}" for number, name in enumerate(names, start=1)}
             query = statements.USERS_MATCHING.format(where=where, order=statements.USER_ORDERS[order], **places)
             return await self._fetch(query, *parameters, state_version, NEWEST, limit)
-        bounds = (state_version, prefix, prefix + _LAST_CHARACTER, limit)
-        if order != "last":
-            return await self._fetch(_BY[order], *bounds)
-        found = await self._fetch(statements.USERS_BY_LAST, *bounds, NEWEST)
-        if len(found) < limit:
+        within, bounds = (statements.USERS_WITHIN, (prefix, prefix + _LAST_CHARACTER)) if prefix else ("", ())
+        found = await self._fetch(_BY[order].format(within=within, newest=NEWEST), state_version, limit, *bounds)
+        if order == "last" and len(found) < limit:
             known = {user for user, _ in found}
-            others = await self._fetch(statements.USERS_BY_ID, *bounds)
+            others = await self._fetch(_BY["id"].format(within=within), state_version, limit, *bounds)
             found += [(user, state) for user, state in others if user not in known]
         return found[:limit]
 

@@ -33,6 +33,11 @@ class ConsoleScreen(Screen[None]):
         """What was pulled from the engine."""
         return self.console_app.intake
 
+    @property
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """What the most used keys do now."""
+        return self.HINTS
+
     def compose(self) -> ComposeResult:
         """Status and tabs above, keys below, the body between."""
         yield StatusLine(id="status")
@@ -52,7 +57,7 @@ class ConsoleScreen(Screen[None]):
         width = self.size.width
         self.query_one(StatusLine).show_status(self.intake, now)
         self.query_one("#tabs", Line).show(tabs_line(SCREENS, self.NAME, width, palette))
-        self.query_one("#keys", Line).show(keys_line(self.HINTS, width, palette))
+        self.query_one("#keys", Line).show(keys_line(self.hints, width, palette))
         self.draw_body(now)
 
     def draw_body(self, now: datetime) -> None:

@@ -7,7 +7,13 @@ from tui.panes import line
 from tui.screens.modal import Modal
 from tui.themes import Palette
 
-_SECTIONS = (("Everywhere", keymap.APP), ("Live", keymap.LIVE), ("Health, Logs and windows", keymap.READING))
+_SECTIONS = (
+    ("Everywhere", keymap.APP),
+    ("Live", keymap.LIVE),
+    ("Users", keymap.USERS),
+    ("Workers", keymap.WORKERS),
+    ("Health, Logs and windows", keymap.READING),
+)
 _FILTER = (
     "amount>500 country!=FR",
     "user:u-00* score>=.9",

@@ -1,0 +1,143 @@
+"""The workers of the engine: how each is, and to start, stop or restart one."""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from services.console_port import ConsolePort, WorkerAction, WorkerStatus
+from tui import cells, keymap
+from tui.health import WORKER_MARKS, worker_style
+from tui.panes import line, palette_of, rule
+from tui.reading import Reading
+from tui.status import Line
+
+_REFRESH = 0.5
+_DOING: dict[WorkerAction, str] = {"start": "starting", "stop": "stopping", "restart": "restarting"}
+_ANSWERS = "y stops it, n leaves it"
+
+
+class Workers(ModalScreen[None]):
+    """One line a worker; the keys act on the one under the cursor, and what came of it stands below."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.WORKERS]
+
+    def __init__(self, port: ConsolePort) -> None:
+        super().__init__()
+        self._port = port
+        self._chosen = 0
+        self._asking = False
+        self._outcome = ""
+        self._failed = False
+
+    def compose(self) -> ComposeResult:
+        """A title above the workers."""
+        with Vertical(id="modal"):
+            yield Line(id="modal-title")
+            yield Reading(id="modal-text")
+
+    def on_mount(self) -> None:
+        """Show how they are, now and while it is open."""
+        self.query_one(Reading).focus()
+        self.set_interval(_REFRESH, self._draw)
+
+    def on_resize(self) -> None:
+        """Lines are cut to the width."""
+        self.call_after_refresh(self._draw)
+
+    @property
+    def _workers(self) -> tuple[WorkerStatus, ...]:
+        return self._port.snapshot().workers
+
+    def _draw(self) -> None:
+        palette, reading = palette_of(self), self.query_one(Reading)
+        width = max(1, reading.size.width)
+        title = line(*rule("Workers", "Esc closes", width, palette, focused=True), width=width)
+        self.query_one("#modal-title", Line).show(title)
+        snapshot = self._port.snapshot()
+        lines: list[Text] = []
+        for number, worker in enumerate(snapshot.workers):
+            here = number == self._chosen
+            ink = worker_style(worker, palette)
+            since = cells.duration(snapshot.at - worker.since) if worker.since else ""
+            entry = line(
+                ("▌" if here else " ", palette.title),
+                (f"{WORKER_MARKS[worker.state]} ", ink),
+                (cells.fit(worker.name, 14), palette.strong),
+                (f"{worker.state:<9}", ink),
+                (f"{since:>7}  ", palette.dim),
+                f"{worker.restarts} restarts  " if worker.restarts else "",
+                worker.detail if worker.state != "stopped" else "",
+                width=width,
+            )
+            if here:
+                entry.pad_right(max(0, width - entry.cell_len))
+                entry.stylize_before(palette.cursor)
+            lines.append(entry)
+            if worker.last_error:
+                lines.append(line((f"     last error: {worker.last_error}", palette.warn), width=width))
+        lines.append(Text(""))
+        lines.append(line((" s start  x stop  r restart", palette.dim), width=width))
+        if self._outcome:
+            ink = palette.bad if self._failed else palette.warn if self._asking else palette.good
+            lines.append(line((f" {self._outcome}", ink + palette.strong), width=width))
+        reading.show(lines)
+
+    def _say(self, outcome: str, *, failed: bool = False) -> None:
+        self._outcome, self._failed = outcome, failed
+        self._draw()
+
+    def action_choose(self, step: int) -> None:
+        """Move to another worker."""
+        self._chosen = max(0, min(len(self._workers) - 1, self._chosen + step))
+        self._leave_it()
+
+    def _leave_it(self) -> None:
+        """Whatever was asked is answered by no."""
+        self._asking = False
+        self._say("")
+
+    def action_control(self, action: WorkerAction) -> None:
+        """Do it, but ask before stopping."""
+        if not self._workers:
+            return
+        worker = self._workers[self._chosen]
+        if action == "stop":
+            self._asking = True
+            self._say(f"stop {worker.name}? {_ANSWERS}")
+            return
+        self._asking = False
+        self._begin(worker.name, action)
+
+    def action_confirm(self) -> None:
+        """Yes, stop it."""
+        if self._asking:
+            self._asking = False
+            self._begin(self._workers[self._chosen].name, "stop")
+
+    def _begin(self, worker: str, action: WorkerAction) -> None:
+        self._say(f"{_DOING[action]} {worker}...")
+        self.run_worker(self._control(worker, action), group="control", exclusive=False)
+
+    async def _control(self, worker: str, action: WorkerAction) -> None:
+        try:
+            await self._port.control(worker, action)
+        except KeyError:
+            self._say(f"there is no worker {worker}", failed=True)
+            return
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            self._say(f"{worker}: {error or type(error).__name__}", failed=True)
+            return
+        state = next((each.state for each in self._workers if each.name == worker), "gone")
+        wanted = ("stopped",) if action == "stop" else ("running", "degraded", "starting")
+        self._say(f"{worker} is {state}", failed=state not in wanted)
+
+    def action_close(self) -> None:
+        """Leave what was asked, else back to the screen below."""
+        if self._asking:
+            self._leave_it()
+        else:
+            self.dismiss()
