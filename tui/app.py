@@ -155,6 +155,7 @@ class ConsoleApp(App[int]):
         """Every action of the screen in front, and of the application, by its description."""
         own: tuple[Binding, ...] = keymap.LIVE if isinstance(screen, LiveScreen) else ()
         own = keymap.USERS if isinstance(screen, UsersScreen) else own
+        own = keymap.HEALTH if isinstance(screen, HealthScreen) else own
         for binding in (*keymap.APP, *own):
             if binding.action == "command_palette" or binding.id == "app.interrupt":
                 continue

@@ -80,6 +80,7 @@ READING = (
     Binding("pagedown,ctrl+d", "read_page(1)", "page down", id="text.page_down", show=False),
     Binding("pageup,ctrl+u", "read_page(-1)", "page up", id="text.page_up", show=False),
 )
+HEALTH = (Binding("h", "quality", "quality over all that is stored", id="health.quality", show=False),)
 MODAL = (
     *READING,
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
@@ -111,6 +112,16 @@ USERS_HINTS = (
     ("P", "plot"),
     ("Esc", "back"),
     (":", "palette"),
+    ("q", "quit"),
+)
+HEALTH_HINTS = (
+    ("?", "help"),
+    ("j k", "scroll"),
+    ("W", "workers"),
+    ("h", "stored quality"),
+    ("1", "live"),
+    (":", "palette"),
+    ("t", "theme"),
     ("q", "quit"),
 )
 READING_HINTS = (("?", "help"), ("j k", "scroll"), ("1", "live"), (":", "palette"), ("t", "theme"), ("q", "quit"))

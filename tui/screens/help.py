@@ -12,6 +12,7 @@ _SECTIONS = (
     ("Live", keymap.LIVE),
     ("Users", keymap.USERS),
     ("Workers", keymap.WORKERS),
+    ("Health", keymap.HEALTH),
     ("Health, Logs and windows", keymap.READING),
 )
 _FILTER = (
