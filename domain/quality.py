@@ -5,9 +5,10 @@ import msgspec
 from domain.verdict import DetectorName
 
 OTHER_KIND = "other"
-"""Anomalies whose producer told no kind, and those of kinds beyond the first `MOST_KINDS`."""
+"""Anomalies whose producer told no kind, and those of kinds that came after `MOST_COUNTS` were known."""
 
-MOST_KINDS = 40
+MOST_COUNTS = 100
+"""Pairs of detector and kind that are counted apart: a producer that invents kinds must not fill the memory."""
 
 
 class KindRecall(msgspec.Struct, frozen=True):
@@ -72,7 +73,7 @@ class Scoreboard:
     ) -> None:
         """Add `verdicts` verdicts on transactions of one kind, of which `flagged` flagged theirs."""
         key = (detector, (kind or OTHER_KIND) if anomalous else None)
-        if key not in self._counts and len(self._counts) > MOST_KINDS * 2:
+        if key not in self._counts and len(self._counts) >= MOST_COUNTS:
             key = (detector, OTHER_KIND if anomalous else None)
         counts = self._counts.setdefault(key, [0, 0])
         counts[0] += verdicts

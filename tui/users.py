@@ -27,7 +27,8 @@ def user_cell(
     if column == "last":
         return cells.clock(user.last_at, today, min(width, 11)) if user.last_at else "", palette.dim
     if column == "mean":
-        return cells.money(user.mean_amount, user.currency, width), Style.null()
+        # Nothing was learnt of a user whose every transaction was flagged.
+        return cells.money(user.mean_amount, user.currency, width) if user.mean_amount else "-", Style.null()
     if column == "new":
         return f"{user.seen}/{user.needed}" if user.seen < user.needed else "", palette.unusual
     return {

@@ -288,3 +288,21 @@ def user(row: ScoredTransaction) -> UserSummary:
 def rows(count: int, first: int = 1) -> list[ScoredTransaction]:
     """Rows of consecutive sequences."""
     return [row(sequence) for sequence in range(first, first + count)]
+
+
+BUSY = "u-0977"
+
+
+def of_few_users(count: int = 400) -> list[ScoredTransaction]:
+    """Every second transaction is of one user, minutes apart."""
+    return [
+        msgspec.structs.replace(
+            each,
+            transaction=msgspec.structs.replace(
+                each.transaction,
+                user_id=BUSY if number % 2 else f"u-{number % 90:04}",
+                timestamp=each.transaction.timestamp - timedelta(minutes=7 * (count - number)),
+            ),
+        )
+        for number, each in enumerate(rows(count))
+    ]

@@ -83,6 +83,9 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         return lines
 
     def _partitions(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
+        if not snapshot.partitions:
+            title = rule("Partitions", "nobody reads them here", width, palette)
+            return [line(*title, width=width), line((" the pipeline has none", palette.dim), width=width)]
         trend, lag = self.intake.lag, max(0, snapshot.lag)
         outlook = trend.outlook()
         said = f"lag {cells.grouped(lag)} {outlook_mark(outlook)}  {outlook_words(outlook, lag)}"

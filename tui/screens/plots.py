@@ -9,6 +9,7 @@ from textual.screen import ModalScreen
 from textual_plotext import PlotextPlot
 
 from domain.filters import of_user
+from domain.sanitize import sanitize
 from domain.verdict import ScoredTransaction
 from services.console_port import ConsolePort
 from tui import keymap
@@ -63,7 +64,9 @@ class Plots(ModalScreen[None]):
         values = [float(row.transaction.amount) for row in rows]
         flagged = [index for index, row in enumerate(rows) if row.flagged]
         judged = [(at, row.verdict) for at, row in zip(times, rows, strict=True) if row.verdict is not None]
-        for plot, title in ((amounts, "amount"), (scores, "score against threshold")):
+        currencies = {row.transaction.currency for row in rows}
+        amount = f"amount, {sanitize(currencies.pop())}" if len(currencies) == 1 else "amount"
+        for plot, title in ((amounts, amount), (scores, "score against threshold")):
             plot.plt.clear_figure()
             plot.plt.title(title)
             plot.plt.xticks(*_ticks(rows))

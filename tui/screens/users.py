@@ -197,10 +197,11 @@ class UsersScreen(ConsoleScreen):
             self._filter("", EVERYTHING)
 
     def action_sort(self) -> None:
-        """Most flagged first, seen last first, by id."""
+        """Most flagged first, seen last first, by id; from the top."""
         orders = list(ORDERS)
         order = orders[(orders.index(self._asked[0]) + 1) % len(orders)]
         self._asked = (order, *self._asked[1:])
+        self.query_one(UserRows).user = None
         self.redraw()
 
     def action_filter(self) -> None:
