@@ -6,7 +6,7 @@ from typing import Any
 from domain.filters import EVERYTHING, Filter
 from domain.profile import ThresholdAt, UserOrder
 from services.store import statements
-from services.store.faults import translated
+from services.store.faults import Transient, translated
 
 ANSWER_WITHIN = 5.0
 """Seconds after which PostgreSQL is told to give up: a list is asked for again and again."""
@@ -56,4 +56,9 @@ class Users:
 
     async def _fetch(self, query: str, *parameters: Any) -> list[Any]:
         with translated():
-            return [tuple(row) for row in await self._pool.fetch(query, *parameters, timeout=ANSWER_WITHIN)]
+            try:
+                return [tuple(row) for row in await self._pool.fetch(query, *parameters, timeout=ANSWER_WITHIN)]
+            except TimeoutError as error:
+                raise Transient(
+                    f"PostgreSQL took longer than {ANSWER_WITHIN:g} s; a filter with since:1d reads less"
+                ) from error

@@ -10,6 +10,7 @@ from domain.quality import KindRecall
 from domain.transaction import GroundTruth, Location, Transaction
 from domain.verdict import Severity, Status, Verdict
 from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.faults import Transient
 from services.store.store import Store
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -92,6 +93,15 @@ async def test_users_of_old_transactions_follow_those_seen_last(peopled: Store, 
     monkeypatch.setattr("services.store.users.NEWEST", 2)
     assert await names(peopled, "last") == ["u-10", ODD, "u-1", "u-2", "u-3"]
     assert await names(peopled, "last", 3) == ["u-10", ODD, "u-1"]
+
+
+async def test_a_list_that_takes_too_long_is_given_up_with_advice(peopled: Store, monkeypatch) -> None:
+    monkeypatch.setattr("services.store.users.ANSWER_WITHIN", 0.05)
+    async with peopled.pool.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE profiles IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(Transient, match="since:1d"):
+            await peopled.users.listed("id", 10, 1)
+    assert len(await names(peopled, "id")) == 5
 
 
 async def test_flagged_follows_the_newest_batch_and_a_rebuild(peopled: Store) -> None:

@@ -4,11 +4,13 @@ import msgspec
 import pytest
 from textual_plotext import PlotextPlot
 
-from tests.tui.fake_port import BUSY, FakePort, of_few_users, rows
+from services.console_port import FeatureDrift
+from tests.tui.fake_port import BUSY, QUALITY, FakePort, of_few_users, rows
 from tests.tui.session import running, shown
 from tui.anomalies import Anomalies
 from tui.feed import Feed
 from tui.screens.detail import Detail
+from tui.screens.health import HealthScreen
 from tui.screens.live import LiveScreen
 from tui.screens.plots import Plots
 from tui.screens.users import UsersScreen
@@ -284,6 +286,21 @@ async def test_the_port_failing_is_said_and_survived():
         await settled(app, pilot)
         assert "users unavailable: gone" in shown(app, UserRows)
         await pilot.press("P", "escape", "escape")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (20, 5), (40, 10), (60, 16), (119, 30), (120, 36), (300, 100)])
+async def test_no_size_crashes_users_plots_workers_and_health(size: tuple[int, int]):
+    port = FakePort(of_few_users(), quality=QUALITY, drift=(FeatureDrift("basic", "amount", 0.3),))
+    async with running(port, size=size) as (app, pilot):
+        await pilot.press("b", "k", "x", "x", "b", "D")
+        await settled(app, pilot)
+        await pilot.press("j", "tab", "k", "enter", "escape", "P")
+        await settled(app, pilot)
+        await pilot.press("escape", "l")
+        await settled(app, pilot)
+        await pilot.press("tab", "k", "u", "escape", "escape", "3", "W", "j", "x", "escape", "escape", "4", "h")
+        await settled(app, pilot)
+        assert isinstance(app.screen, HealthScreen)
 
 
 def test_a_histogram_counts_on_a_log_scale():
