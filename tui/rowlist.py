@@ -11,11 +11,10 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from domain.filters import Filter
 from domain.verdict import ScoredTransaction
 from tui import cells, columns
 from tui.panes import palette_of, rule
-from tui.rows import Window
+from tui.rows import Held, Window
 
 _WHEEL_LINES = 3
 
@@ -23,8 +22,7 @@ _WHEEL_LINES = 3
 class View(NamedTuple):
     """What a list shows and where its cursor is; `top` is the sequence of its first row on screen."""
 
-    filter_text: str
-    filter: Filter
+    held: Held
     cursor: ScoredTransaction | None
     top: int
 
@@ -125,11 +123,11 @@ class RowList(Widget, can_focus=True):
     @property
     def view(self) -> View:
         """What can be given to `restore` later."""
-        return View(self.window.filter_text, self.window.filter, self.selected, self._top_sequence)
+        return View(self.window.hold(), self.selected, self._top_sequence)
 
     def restore(self, view: View) -> None:
-        """Show what `view` showed, as far as its rows are still held; the window fills again by its steps."""
-        self.window.apply(view.filter_text, view.filter)
+        """Show what `view` showed, frozen if it was."""
+        self.window.restore(view.held)
         self._cursor, self.follow, self._top_sequence = view.cursor, view.cursor is None, view.top
         self.refresh()
 
@@ -154,9 +152,7 @@ class RowList(Widget, can_focus=True):
         """Settle which row is on top, then draw the lines asked for."""
         rows = self.window.rows
         self._top_index = self._top()
-        if self.window.settled:
-            # While the window still fills, its rows are not yet those among which the place was.
-            self._top_sequence = rows[self._top_index].sequence if self._top_index < len(rows) else 0
+        self._top_sequence = rows[self._top_index].sequence if self._top_index < len(rows) else 0
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:

@@ -33,11 +33,16 @@ def user_cell(
         return f"{user.seen}/{user.needed}" if user.seen < user.needed else "", palette.unusual
     return {
         "user": (user.user_id, Style.null()),
-        "seen": (cells.grouped(user.seen), Style.null()),
-        "flagged": (cells.grouped(user.flagged), palette.warn + palette.strong if user.flagged else palette.dim),
+        "seen": (_count(user.seen, width), Style.null()),
+        "flagged": (_count(user.flagged, width), palette.warn + palette.strong if user.flagged else palette.dim),
         "cur": (user.currency, palette.dim),
         "thr": (cells.score(user.threshold), Style.null()),
     }[column]
+
+
+def _count(number: int, width: int) -> str:
+    full = cells.grouped(number)
+    return full if len(full) <= width else cells.short(number)
 
 
 class UserRows(Widget, can_focus=True):

@@ -162,8 +162,8 @@ class LiveScreen(ConsoleScreen):
 
         def restore() -> None:
             feed.restore(earlier)
-            if self.intake.frozen != frozen:
-                self.intake.freeze(frozen)
+            if self.intake.anomalies.frozen != frozen:
+                self.intake.anomalies.freeze(frozen)
             self._of_user, self._in_place = user, pane
             self._arrange()
             active.focus()

@@ -108,4 +108,6 @@ def _ticks(rows: tuple[ScoredTransaction, ...]) -> tuple[list[float], list[str]]
     span = last - first
     form = "%H:%M:%S" if span.total_seconds() < 600 else "%H:%M" if span.days < 1 else "%m-%d %H:%M"
     moments = [first + span * number / (_TICKS - 1) for number in range(_TICKS)] if span else [first]
-    return [moment.timestamp() for moment in moments], [moment.strftime(form) for moment in moments]
+    # Without those that would say the same as the one before.
+    labels = {moment.strftime(form): moment.timestamp() for moment in reversed(moments)}
+    return list(labels.values()), list(labels)
