@@ -22,7 +22,7 @@ def why_lines(row: ScoredTransaction | None, width: int, palette: Palette, *, fo
         return [line(*rule("Why", "", width, palette), width=width), line(" no transaction yet", width=width)]
     status = "newest anomaly" if followed and row.flagged else "newest" if followed else "selected"
     lines = [line(*rule("Why", status, width, palette), width=width), _what(row, width, palette)]
-    if disagreed(row):
+    if row.disagreed:
         return [*lines, *_truth(row, width, palette), *both(row, width, palette)]
     for verdict in sorted(row.verdicts, key=lambda verdict: verdict.detector != "enhanced"):
         lines.append(judgement(verdict, width, palette))
@@ -55,11 +55,6 @@ def reason_lines(verdict: Verdict, width: int, palette: Palette, *, wrap: bool =
     return lines
 
 
-def disagreed(row: ScoredTransaction) -> bool:
-    """Whether one detector flagged what the other did not."""
-    return len({verdict.flagged for verdict in row.verdicts}) > 1
-
-
 def both(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
     """Score, threshold and reasons of the detectors side by side, below each other where it is narrow."""
     each = (width - 1) // 2
@@ -78,11 +73,13 @@ def both(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
 
 
 def _versus(verdict: Verdict, width: int, palette: Palette) -> list[Text]:
-    """One detector's score against its threshold, in two short lines."""
+    """One detector's score against its threshold, in two short lines; one line for an error."""
+    if verdict.status == "error":
+        return [judgement(verdict, width, palette)]
     ink = palette.of(verdict)
-    said = {"error": "error", "warming": "warming up"}.get(verdict.status, "")
-    if not said:
-        said = cells.SEVERITY_NAMES[verdict.severity] if verdict.flagged else "no flag"
+    said = cells.SEVERITY_NAMES[verdict.severity] if verdict.flagged else "no flag"
+    if verdict.status == "warming":
+        said = "warming up"
     sign = "≥" if verdict.score >= verdict.threshold else "<"
     return [
         line(

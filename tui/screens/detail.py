@@ -12,7 +12,7 @@ from tui import cells
 from tui.panes import line
 from tui.screens.modal import Modal
 from tui.themes import Palette
-from tui.why import both, disagreed, judgement, reason_lines
+from tui.why import both, judgement, reason_lines
 
 
 class Detail(Modal):
@@ -31,7 +31,7 @@ class Detail(Modal):
             for number, part in enumerate(_wrapped(sanitize(value), max(1, width - 15))):
                 label = f" {name:<13}" if number == 0 else " " * 14
                 lines.append(line((label, palette.dim), (part, Style.null()), width=width))
-        if disagreed(self.row):
+        if self.row.disagreed:
             return [*lines, Text(""), *both(self.row, width, palette)]
         for verdict in self.row.verdicts:
             lines.append(Text(""))

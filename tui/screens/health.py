@@ -128,6 +128,7 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
     def action_quality(self) -> None:
         """Count verdicts against ground truth over all that is stored."""
         self._stored_asked = True
+        self._stored.forget()
         self._stored.want(None)
         self.redraw()
 
