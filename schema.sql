@@ -136,6 +136,50 @@ DO $$ BEGIN
     END IF;
 END $$;
 
+-- What analysts decided, one row a transaction; no row is an anomaly nobody looked at. `until` ends a snooze, or the
+-- leniency of a false positive. `merchant_id` is what detectors know the merchant by: its id, else its name.
+CREATE TABLE IF NOT EXISTS triage (
+    transaction_id text PRIMARY KEY,
+    event_time     timestamptz NOT NULL,
+    user_id        text NOT NULL,
+    merchant_id    text,
+    status         text NOT NULL
+        CHECK (status IN ('open', 'acknowledged', 'confirmed', 'false_positive', 'snoozed')),
+    until          timestamptz,
+    note           text NOT NULL DEFAULT '',
+    decided_by     text NOT NULL,
+    decided_at     timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX IF NOT EXISTS triage_status ON triage (status, until);
+CREATE INDEX IF NOT EXISTS triage_confirmed ON triage (event_time) WHERE status = 'confirmed';
+
+-- Every decision ever taken, never changed. Rows of one action share a step; `undoes` is the step it took back.
+CREATE SEQUENCE IF NOT EXISTS triage_steps;
+CREATE TABLE IF NOT EXISTS triage_log (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at             timestamptz NOT NULL DEFAULT now(),
+    decided_by     text NOT NULL,
+    action         text NOT NULL,
+    undoes         bigint,
+    transaction_id text NOT NULL,
+    before         jsonb,
+    after          jsonb,
+    step           bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS triage_log_transaction ON triage_log (transaction_id, id);
+CREATE INDEX IF NOT EXISTS triage_log_step ON triage_log (step);
+CREATE INDEX IF NOT EXISTS triage_log_decided_by ON triage_log (decided_by, step) WHERE undoes IS NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS triage_log_undoes ON triage_log (undoes, transaction_id) WHERE undoes IS NOT NULL;
+CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION '% only grows: % is refused', TG_TABLE_NAME, TG_OP;
+END $$;
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'triage_log'::regclass AND tgname = 'only_grows') THEN
+        CREATE TRIGGER only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON triage_log
+            FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+    END IF;
+END $$;
+
 -- One row per running engine, so that `anomaly-tui stats` can tell rate and workers from beside it.
 CREATE TABLE IF NOT EXISTS engines (
     instance     text PRIMARY KEY,

@@ -15,8 +15,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.calibration import Calibration
-from detectors.features import FEATURES, Expectation, expectation, learn, measure
+from detectors.calibration import Calibration, Squares
+from detectors.features import FEATURES, Expectation, expectation, measure
+from detectors.learning import learn
 from detectors.memory import Persistence, decayed, fed, raised, replayed
 from detectors.population import Population
 from detectors.reasons import brief, full
@@ -29,6 +30,9 @@ from domain.verdict import Severity, Verdict
 
 WARMED_UP = 10
 """Transactions a user must have before the features of that user help to calibrate a model."""
+
+USUAL = 0.5
+"""Half of history is usual in each feature, and adds nothing to a score."""
 
 FENCE = 0.001
 """The tail probability beyond which history is looked at for a surplus of anomalies."""
@@ -64,8 +68,9 @@ class EnhancedModel:
 
     def __init__(self, parameters: _Parameters) -> None:
         self._parameters = parameters
-        self._lower = [table.lower for table in parameters.tables.features] if parameters.tables else []
-        self._bar = parameters.tables.bar if parameters.tables else rarity_of_rate(parameters.alert_rate)
+        tables = parameters.tables
+        self._bar = tables.bar if tables else rarity_of_rate(parameters.alert_rate)
+        self._squares = Squares(tables.features if tables else (), _WEIGHTS if tables else ())
 
     @classmethod
     def warming(cls) -> "EnhancedModel":
@@ -117,24 +122,25 @@ class EnhancedModel:
         """The model of `to_bytes`. Raises: msgspec.DecodeError."""
         return EnhancedModel(_decode(encoded))
 
-    def score(self, transactions: Sequence[Transaction], states: dict[str, UserState]) -> list[Verdict]:
+    def score(
+        self, transactions: Sequence[Transaction], states: dict[str, UserState], *, rows: Sequence[Row] | None = None
+    ) -> list[Verdict]:
         """One verdict each, in order; every transaction is scored before its user's state learns it.
 
-        `states` holds the users' states by user id; it gains an entry for each user it lacks and its states
-        are changed in place. A verdict depends on the model and its own user's state only.
+        `rows` are the `rows_of` the transactions, for who has them already. `states` holds the users' states by
+        user id; it gains an entry for each user it lacks and its states are changed in place. A verdict depends on
+        the model and its own user's state only.
         """
         verdicts = []
-        tables = self._parameters.tables
-        for transaction, row in zip(transactions, rows_of(transactions), strict=True):
+        population, tables = self._parameters.population, self._parameters.tables
+        for transaction, row in zip(transactions, rows or rows_of(transactions), strict=True):
             state = states.get(row.user)
             if state is None:
                 state = states[row.user] = UserState()
-            expected = expectation(row, state, self._parameters.population)
-            if tables is None:
-                verdicts.append(self._unscored)
-                learn(row, state, expected, False)
-            else:
-                verdicts.append(self._score_one(tables, transaction, row, state, expected))
+            expected = expectation(row, state, population)
+            verdict = self._unscored if tables is None else self._judge(tables, transaction, row, state, expected)
+            verdicts.append(verdict)
+            learn(row, state, expected, verdict.flagged)
         return verdicts
 
     @cached_property
@@ -149,22 +155,18 @@ class EnhancedModel:
             status="warming",
         )
 
-    def _score_one(
+    def _judge(
         self, tables: _Tables, transaction: Transaction, row: Row, state: UserState, expected: Expectation
     ) -> Verdict:
-        parameters = self._parameters
-        values = measure(row, state, parameters.population, expected)
-        shares = [0.0] * len(values)
-        for index, lower in enumerate(self._lower):
-            # Most values are usual ones, for which not even a call is worth its time.
-            if values[index] > lower:
-                rarity = tables.features[index].rarity(values[index])
-                shares[index] = _WEIGHTS[index] * rarity * rarity
+        """The verdict, with the user's memory and bar moved past it; the habits are left to `learn`."""
+        shares = self._squares.of(measure(row, state, self._parameters.population, expected))
         squares = sum(shares)
         base = tables.combined.rarity(sqrt(squares))
-        memory = decayed(state.memory, row.time - state.last_time, expected.gap)
-        total = raised(base, tables.persistence.of(memory))
-        rarity = tables.final.rarity(max(total - tables.origin, 0.0) ** BEND)
+        memory = state.memory
+        if memory:
+            memory = decayed(memory, row.time - state.last_time, expected.gap)
+        total = raised(base, tables.persistence.of(memory)) if memory else base
+        rarity = tables.final.rarity((total - tables.origin) ** BEND) if total > tables.origin else 0.0
         score = public_score(rarity)
         threshold = public_score(self._bar + state.bar)
         flagged = score >= threshold
@@ -173,19 +175,17 @@ class EnhancedModel:
             reasons = full(score, shares, row, f"{transaction.amount:,.2f}", state, expected)
         else:
             reasons = brief(score, shares)
-        verdict = Verdict(
+        state.memory = fed(memory, base)
+        state.bar = moved(state.bar, self._bar, rarity, self._parameters.alert_rate)
+        return Verdict(
             detector="enhanced",
             score=score,
             threshold=threshold,
             flagged=flagged,
             severity=Severity.of(score),
-            model_version=parameters.version,
+            model_version=self._parameters.version,
             reasons=reasons,
         )
-        state.memory = fed(memory, base)
-        state.bar = moved(state.bar, self._bar, rarity, parameters.alert_rate)
-        learn(row, state, expected, flagged)
-        return verdict
 
 
 _WEIGHTS = [feature.weight for feature in FEATURES]
@@ -233,6 +233,7 @@ def _calibrated(
             feature.floor,
             decades=feature.decades,
             heaviest=feature.heaviest,
+            bulk=USUAL,
         )
         for column, feature in enumerate(FEATURES)
     )

@@ -32,8 +32,11 @@ def moved(bar: float, base: float, rarity: float, rate: float) -> float:
         return min(bar + CHASE * min(excess, 10.0), HIGH)
     if excess >= 0.0:
         return min(bar + STEP * (1.0 - rate) / CLOSE_SHARE, HIGH)
-    idle = bar - max(rarity - base, 0.0) - ROOM
-    return max(bar - STEP * rate - DECAY * max(idle, 0.0), LOW)
+    idle = bar - ROOM - (rarity - base if rarity > base else 0.0)
+    if idle > 0.0:
+        bar -= DECAY * idle
+    bar -= STEP * rate
+    return bar if bar > LOW else LOW
 
 
 def fitted_base(

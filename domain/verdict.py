@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from domain.transaction import GroundTruth, Transaction
+from domain.triage import Triage
 
 Factor = Literal["amount", "location", "time", "merchant", "frequency"]
 DetectorName = Literal["basic", "enhanced"]
@@ -29,15 +30,14 @@ class Severity(StrEnum):
     @staticmethod
     def of(score: float) -> "Severity":
         """The band of a score in [0, 1]."""
-        if score >= 0.9:
-            return Severity.CRITICAL
-        if score >= 0.7:
-            return Severity.SUSPICIOUS
-        if score >= 0.5:
+        if score < 0.5:
+            return _NORMAL
+        if score < 0.7:
             return Severity.UNUSUAL
-        return Severity.NORMAL
+        return Severity.SUSPICIOUS if score < 0.9 else Severity.CRITICAL
 
 
+_NORMAL = Severity.NORMAL
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
@@ -78,7 +78,8 @@ class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A committed transaction with its verdicts, numbered in order of commit within one engine.
 
     `sequence` is monotonic and never reused while the engine lives, so that cursor and selection survive
-    eviction from any ring. `truth` is shown beside verdicts, never before them.
+    eviction from any ring. `truth` is shown beside verdicts, never before them. `triage` is the decision on it,
+    None before the first.
     """
 
     sequence: int
@@ -86,6 +87,7 @@ class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     verdicts: tuple[Verdict, ...]
     stored_at: datetime
     truth: GroundTruth | None = None
+    triage: Triage | None = None
 
     @property
     def verdict(self) -> Verdict | None:

@@ -2,10 +2,13 @@
 
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
+import msgspec
+
 from domain.quality import Scoreboard
+from domain.triage import Triage
 from domain.verdict import ScoredTransaction
 from services.console_port import FeedSlice
 from services.store.batch import StoredRow
@@ -25,6 +28,12 @@ class Ring:
     def extend(self, rows: Iterable[ScoredTransaction]) -> None:
         """Append rows, evicting the oldest."""
         self._rows.extend(rows)
+
+    def triaged(self, decisions: Mapping[str, Triage | None]) -> None:
+        """Put these decisions, by transaction id, on the rows they are about."""
+        for index, row in enumerate(self._rows):
+            if row.transaction.transaction_id in decisions:
+                self._rows[index] = msgspec.structs.replace(row, triage=decisions[row.transaction.transaction_id])
 
     def since(self, after: int, limit: int) -> FeedSlice:
         """The newest `limit` rows above `after`; `missed` counts the others that are above it."""
@@ -48,6 +57,7 @@ class Bus:
         self.transactions = 0
         self.flagged: dict[str, int] = {}
         self.scoreboard = Scoreboard()
+        self.anomalous = 0
         self.dead_letters = 0
         self.duplicates = 0
         self.late = 0
@@ -81,7 +91,9 @@ class Bus:
                     self.flagged[verdict.detector] = self.flagged.get(verdict.detector, 0) + 1
                 if truth is not None and verdict.status != "warming":
                     self.scoreboard.count(verdict.detector, truth.anomalous, truth.kind, flagged=verdict.flagged)
-        self.anomalies.extend(row for row in scored if row.flagged)
+        anomalies = [row for row in scored if row.flagged]
+        self.anomalous += len(anomalies)
+        self.anomalies.extend(anomalies)
         self.last_event_at = max(row.transaction.timestamp for row in rows)
         self.last_stored_at = now
         self._latencies.extend(latencies)
@@ -90,6 +102,11 @@ class Bus:
             self._per_second[-1] = (second, self._per_second[-1][1] + len(rows))
         else:
             self._per_second.append((second, len(rows)))
+
+    def triaged(self, decisions: Mapping[str, Triage | None]) -> None:
+        """Put these decisions, by transaction id, on the rows that consoles have yet to pull."""
+        self.feed.triaged(decisions)
+        self.anomalies.triaged(decisions)
 
     @property
     def rate(self) -> float:

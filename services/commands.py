@@ -288,7 +288,7 @@ def reset(settings: Settings, *, assume_yes: bool) -> int:
             async with open_store(settings) as store:
                 count = await store.count()
                 label = make_database(settings.dsn, settings.data_dir).label
-                question = f"Delete {count:,} transactions, their verdicts, profiles and models in {label}?"
+                question = f"Delete {count:,} transactions, their verdicts and triage, profiles and models in {label}?"
                 if not assume_yes and not Confirm.ask(question, default=False):
                     Console().print("Nothing was deleted.")
                     return 1

@@ -4,6 +4,7 @@ Everything a console may ask is listed in `ConsolePort`. What it answers are fro
 them, so that an in-process engine and a remote daemon look the same to the screens.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -12,6 +13,7 @@ import msgspec
 from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
+from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
 
 WorkerState = Literal["starting", "running", "degraded", "backoff", "stopped", "failed"]
@@ -54,6 +56,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `rate` is committed transactions per second over the last 5 s; `latency_*` is seconds from the record's
     Kafka timestamp to its commit; `counts` are totals since this engine started; `flagged` is by detector.
     `quality` is empty as long as nothing that was scored had ground truth.
+    `open_anomalies` are stored, flagged, and neither decided on nor asleep; None until they are counted.
     """
 
     at: datetime
@@ -79,6 +82,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     partitions: tuple[PartitionStatus, ...] = ()
     drift: tuple[FeatureDrift, ...] = ()
     quality: tuple[DetectorQuality, ...] = ()
+    open_anomalies: int | None = None
 
 
 class FeedSlice(msgspec.Struct, frozen=True):
@@ -123,6 +127,13 @@ class ConsolePort(Protocol):
         """The same for flagged transactions, from a ring of their own."""
         ...
 
+    def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
+        """Newest event of each transaction triaged lately, at most `limit` of a sequence above `after`, oldest first.
+
+        Rows of `feed` and `anomalies` carry the decision as it is when they are pulled; this tells what became of them.
+        """
+        ...
+
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """The newest log lines, oldest first."""
         ...
@@ -141,6 +152,44 @@ class ConsolePort(Protocol):
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first; their `sequence` is negative (not from this run)."""
+        ...
+
+    async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
+        """The decisions on these transactions; those without one are left out."""
+        ...
+
+    async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:
+        """What was done to one transaction, newest first."""
+        ...
+
+    async def decide(
+        self,
+        ids: Sequence[str],
+        status: TriageStatus | None,
+        until: datetime | None = None,
+        note: str | None = None,
+        *,
+        by: str,
+    ) -> Decision:
+        """Decide on these transactions in one step, as user `by` of the operating system.
+
+        `until` ends a snooze (which needs one) or the leniency of a false positive. `status` None keeps the status and
+        writes only the note; `note` None keeps the note. Ids that are not stored are passed over and named.
+
+        Raises: ValueError for what cannot be decided.
+        """
+        ...
+
+    async def undo(self, by: str, step: int | None = None) -> Undone | None:
+        """Take back a step, by default the last of `by` that still stands; None when there is nothing to take back."""
+        ...
+
+    async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
+        """The ids of open anomalies that match, newest first."""
+        ...
+
+    async def count_matching(self, filter: Filter) -> int:
+        """How many open anomalies match."""
         ...
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:

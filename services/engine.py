@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -16,6 +16,7 @@ from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder, thinned
 from domain.quality import DetectorQuality
 from domain.transaction import GroundTruth, Transaction
+from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
 from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
@@ -33,6 +34,7 @@ from services.store.database import Database, make_database
 from services.store.store import Store
 from services.supervisor import Supervisor
 from services.training import DetectorChoice
+from services.triage import TriageDesk
 
 log = structlog.get_logger("engine")
 
@@ -76,6 +78,7 @@ class Engine:
         self._store: Store | None = None
         self._pipeline: Pipeline | None = None
         self._models: ModelKeeper | None = None
+        self._triage: TriageDesk | None = None
         self.quitting = asyncio.Event()
 
     @property
@@ -95,6 +98,12 @@ class Engine:
         """The model keeper; only after `start`."""
         assert self._models is not None
         return self._models
+
+    @property
+    def triage(self) -> TriageDesk:
+        """Where anomalies are decided on; only after `start`."""
+        assert self._triage is not None
+        return self._triage
 
     async def start(self, progress: Callable[[str], None] = lambda line: None) -> None:
         """Bring up the servers side by side, then the workers in order."""
@@ -123,7 +132,11 @@ class Engine:
         self.supervisor.add(BrokerWatch(self.broker))
         self.supervisor.add(self._models)
         self.supervisor.add(self._pipeline)
-        self.supervisor.add(Housekeeping(store, self.instance, self.started_at, self._status, settings.retention_days))
+        self.supervisor.add(
+            Housekeeping(
+                store, self.instance, self.started_at, self._status, settings.retention_days, self.triage.keep_up
+            )
+        )
         if self._stream is not None:
             self.supervisor.add(
                 Producer(
@@ -141,6 +154,8 @@ class Engine:
     async def _open_store(self, progress: Callable[[str], None]) -> None:
         await self._database.start(progress)
         self._store = await Store.open(self._database.dsn)
+        self._triage = TriageDesk(self._store.triage, self.bus)
+        await self._triage.start()
 
     async def _open_broker(self, progress: Callable[[str], None]) -> None:
         await self.broker.start(progress)
@@ -197,6 +212,7 @@ class Engine:
             workers=self.supervisor.statuses,
             partitions=self.pipeline.partitions,
             quality=self.bus.scoreboard.qualities,
+            open_anomalies=self.triage.open_anomalies,
         )
 
 
@@ -220,6 +236,10 @@ class InProcessPort:
     def anomalies(self, after: int, limit: int) -> FeedSlice:
         """The same for flagged transactions."""
         return self._engine.bus.anomalies.since(after, limit)
+
+    def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
+        """Newest events of transactions triaged lately, oldest first."""
+        return self._engine.triage.since(after, limit)
 
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """The newest log lines, oldest first."""
@@ -253,6 +273,38 @@ class InProcessPort:
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first."""
         return await self._engine.store.history(filter, limit)
+
+    async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
+        """The decisions on these transactions."""
+        return await self._engine.store.triage.of(ids)
+
+    async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:
+        """What was done to one transaction, newest first."""
+        return await self._engine.store.triage.log(transaction_id)
+
+    async def decide(
+        self,
+        ids: Sequence[str],
+        status: TriageStatus | None,
+        until: datetime | None = None,
+        note: str | None = None,
+        *,
+        by: str,
+    ) -> Decision:
+        """Decide on these transactions in one step. Raises ValueError."""
+        return await self._engine.triage.decide(ids, status, until, note, by)
+
+    async def undo(self, by: str, step: int | None = None) -> Undone | None:
+        """Take back a step, by default the last of `by` that still stands."""
+        return await self._engine.triage.undo(by, step)
+
+    async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
+        """The ids of open anomalies that match, newest first."""
+        return await self._engine.store.triage.matching(filter, limit)
+
+    async def count_matching(self, filter: Filter) -> int:
+        """How many open anomalies match."""
+        return await self._engine.store.triage.count_matching(filter)
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -65,7 +65,7 @@ class BrokerWatch(Worker):
 
 
 class Housekeeping(Worker):
-    """Day partitions ahead, retention, and the engine's row in `engines`."""
+    """Day partitions ahead, retention, the engine's row in `engines`, and whatever `keep_up` brings up to date."""
 
     name = "housekeeping"
 
@@ -76,6 +76,7 @@ class Housekeeping(Worker):
         started_at: datetime,
         status: Callable[[], str],
         retention_days: int,
+        keep_up: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__()
         self._store = store
@@ -83,6 +84,7 @@ class Housekeeping(Worker):
         self._started_at = started_at
         self._status = status
         self._retention_days = retention_days
+        self._keep_up = keep_up
 
     async def main_loop(self) -> None:
         """A heartbeat every second, the days every hour."""
@@ -91,12 +93,14 @@ class Housekeeping(Worker):
             now = time.monotonic()
             try:
                 await self._store.heartbeat(self._instance, self._started_at, self._status())
+                await self._keep_up()
                 if now - days_at >= DAYS_EVERY:
                     days_at = now
                     await self._store.days.ensure_ahead()
                     dropped = await self._store.days.drop_expired(self._retention_days)
                     if dropped:
                         log.info("days dropped by retention", days=[day.isoformat() for day in dropped])
+                    await self._store.triage.forget(datetime.now(UTC) - timedelta(days=self._retention_days))
                 self.degraded = False
                 self.beat(f"keeps {self._retention_days} days")
             except Transient as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from detectors.row import rows_of
 from detectors.state import UserState
 from domain.transaction import Transaction
 from domain.verdict import Verdict
@@ -57,10 +58,11 @@ class OfflineScorer:
 
     def _score_chunk(self, fresh: list[Transaction]) -> Iterator[tuple[Transaction, tuple[Verdict, ...]]]:
         columns = []
+        rows = rows_of(fresh)
         if self._models.basic is not None:
-            columns.append(self._models.basic.score(fresh))
+            columns.append(self._models.basic.score(fresh, rows=rows))
         if self._models.enhanced is not None:
-            columns.append(self._models.enhanced.score(fresh, self._states))
+            columns.append(self._models.enhanced.score(fresh, self._states, rows=rows))
         self._history.extend(fresh)
         return zip(fresh, zip(*columns, strict=True), strict=True)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
+from detectors.row import Row, rows_of
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
 from domain.verdict import DetectorName, Severity, Verdict
@@ -98,12 +99,13 @@ def score(
     changed by the call: whoever passes them gives them away, so that nothing is learnt before its batch commits.
     """
     transactions = [record.transaction for record in decoded]
+    features = rows_of(transactions)
     columns: list[list[Verdict]] = []
     if models.basic is not None:
-        columns.append(_score_basic(models.basic, transactions))
+        columns.append(_score_basic(models.basic, transactions, features))
     states: dict[str, UserState] = {}
     if models.enhanced is not None:
-        verdicts, states = _score_enhanced(models.enhanced, transactions, encoded_states, warm_states)
+        verdicts, states = _score_enhanced(models.enhanced, transactions, features, encoded_states, warm_states)
         columns.append(verdicts)
     rows = tuple(
         StoredRow(record.offset, record.transaction, judged, record.truth)
@@ -123,9 +125,9 @@ def score(
     return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states)
 
 
-def _score_basic(model: BasicModel, transactions: Sequence[Transaction]) -> list[Verdict]:
+def _score_basic(model: BasicModel, transactions: Sequence[Transaction], rows: Sequence[Row]) -> list[Verdict]:
     try:
-        return model.score(transactions)
+        return model.score(transactions, rows=rows)
     except Exception:
         # Row by row, so that one transaction the detector cannot stand does not silence it for the others.
         return [_guarded(partial(model.score, [t]), "basic", model.version) for t in transactions]
@@ -134,12 +136,13 @@ def _score_basic(model: BasicModel, transactions: Sequence[Transaction]) -> list
 def _score_enhanced(
     model: EnhancedModel,
     transactions: Sequence[Transaction],
+    rows: Sequence[Row],
     encoded: Mapping[str, bytes],
     warm: Mapping[str, UserState],
 ) -> tuple[list[Verdict], dict[str, UserState]]:
     states = {user: warm.get(user) or UserState.from_bytes(state) for user, state in encoded.items()}
     try:
-        return model.score(transactions, states), states
+        return model.score(transactions, states, rows=rows), states
     except Exception:
         # The failed call may have learnt half a batch: begin again from the committed states.
         states = {user: UserState.from_bytes(state) for user, state in encoded.items()}

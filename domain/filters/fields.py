@@ -4,6 +4,7 @@ from collections.abc import Callable
 from operator import attrgetter
 
 from domain.filters.nodes import Condition, NumberSource, TextSource
+from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction, Severity, Verdict
 
 
@@ -103,4 +104,7 @@ CONDITIONS: dict[str, Condition] = {
 }
 """What `is:` may ask. `anomalous` is ground truth."""
 
-FIELDS = tuple(sorted([*TEXTS, *NUMBERS, "time", "since", "until", "severity", "why", "is"]))
+STATUSES = {status.value: status for status in TriageStatus}
+"""What `triage:` may ask."""
+
+FIELDS = tuple(sorted([*TEXTS, *NUMBERS, "time", "since", "until", "severity", "why", "is", "triage"]))

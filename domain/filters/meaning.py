@@ -14,6 +14,7 @@ from domain.filters.fields import (
     NUMBERS,
     SEVERITIES,
     SEVERITY,
+    STATUSES,
     TEXTS,
     TIME,
 )
@@ -29,6 +30,7 @@ from domain.filters.nodes import (
     ReasonMatch,
     SameText,
     TextMatch,
+    TriageMatch,
 )
 from domain.filters.syntax import Comparison, Conjunction, Disjunction, FilterError, Free, Negation, Tree, Word
 
@@ -76,6 +78,8 @@ def _condition_of(field: Word, operator: str, now: datetime) -> Callable[[Word],
         raise FilterError(f"{name} is text: expected :, = or !=", position, (":", "=", "!="))
     if name == "is":
         return lambda word: CONDITIONS[_choice(word, CONDITIONS)]
+    if name == "triage":
+        return lambda word: TriageMatch(STATUSES[_choice(word, STATUSES)], now)
     how = "contains" if operator == ":" else "equals"
     if name == "why":
         return lambda word: ReasonMatch(_pattern(word, how))

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
 
+from domain.triage import TriageStatus, is_open
 from domain.verdict import ScoredTransaction
 
 Predicate = Callable[[ScoredTransaction], bool]
@@ -243,6 +244,32 @@ class ReasonMatch(NamedTuple):
             "EXISTS (SELECT FROM jsonb_array_elements(coalesce(e.reasons, b.reasons)) r "
             f"WHERE (r->>'contribution')::float8 >= {REASON_COUNTS_FROM} AND {fits})"
         )
+
+
+class TriageMatch(NamedTuple):
+    """The decision on a row is `status` at `now`; only flagged rows are ever open."""
+
+    status: TriageStatus
+    now: datetime
+
+    def predicate(self) -> Predicate:
+        """The decision the row carries."""
+        status, now = self.status, self.now
+        if status is TriageStatus.OPEN:
+            return lambda row: row.flagged and is_open(row.triage, now)
+        return lambda row: row.triage is not None and row.triage.effective(now) is status
+
+    def sql(self, parameters: Parameters) -> str:
+        """The stored decision."""
+        stored = "FROM triage d WHERE d.transaction_id = t.transaction_id"
+        if self.status is TriageStatus.OPEN:
+            asleep = f"coalesce(d.until > {parameters.bind(self.now)}::timestamptz, false)"
+            settled = f"EXISTS (SELECT {stored} AND d.status <> 'open' AND (d.status <> 'snoozed' OR {asleep}))"
+            return f"((coalesce(b.flagged, false) OR coalesce(e.flagged, false)) AND NOT {settled})"
+        here = f"d.status = {parameters.bind(str(self.status))}::text"
+        if self.status is TriageStatus.SNOOZED:
+            here += f" AND d.until > {parameters.bind(self.now)}::timestamptz"
+        return f"EXISTS (SELECT {stored} AND {here})"
 
 
 class Condition(NamedTuple):

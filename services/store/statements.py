@@ -94,29 +94,6 @@ SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.stat
 ORDER BY seen.last_at DESC, p.user_id COLLATE "C"
 """
 
-# Users of the newest transactions that match; {where}, {version}, {newest}, {order} and {limit} are placeholders
-# after those of the filter, but {order}, which is one of USER_ORDERS.
-USERS_MATCHING = """
-WITH matching AS (
-    SELECT t.user_id, t.event_time
-    FROM transactions t
-    LEFT JOIN verdicts b
-        ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
-    LEFT JOIN verdicts e
-        ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
-    LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
-    WHERE {where} ORDER BY t.event_time DESC LIMIT {newest}
-),
-seen AS (SELECT user_id, max(event_time) AS last_at FROM matching GROUP BY user_id)
-SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version = {version}
-ORDER BY {order} LIMIT {limit}
-"""
-USER_ORDERS = {
-    "flagged": 'p.flagged DESC, p.user_id COLLATE "C"',
-    "last": 'seen.last_at DESC, p.user_id COLLATE "C"',
-    "id": 'p.user_id COLLATE "C"',
-}
-
 # How a user's threshold moved over the newest $2 transactions, oldest first.
 THRESHOLDS = """
 SELECT t.event_time, v.threshold
@@ -142,14 +119,153 @@ SELECT topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt
 FROM dead_letters ORDER BY stored_at DESC, "offset" DESC LIMIT $1
 """
 
-# Stored transactions with both verdicts and ground truth; {where} and {limit} come from the filter compiler.
-HISTORY = """
-SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind
+# Where what a filter may speak of is found, under the names that its SQL uses.
+JUDGED = """
 FROM transactions t
 LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
 LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
 LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
+LEFT JOIN triage d ON d.transaction_id = t.transaction_id
+"""
+
+# Stored transactions with both verdicts, ground truth and triage; {judged} is JUDGED, {where} and {limit} come from the
+# filter compiler.
+HISTORY = """
+SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind, to_jsonb(d) AS triage {judged}
 WHERE {where} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}
+"""
+
+# Users of the newest transactions that match; {judged} is JUDGED, {order} one of USER_ORDERS, {where} comes from the
+# filter compiler, and {version}, {newest} and {limit} are placeholders after its own.
+USERS_MATCHING = """
+WITH matching AS (
+    SELECT t.user_id, t.event_time {judged}
+    WHERE {where} ORDER BY t.event_time DESC LIMIT {newest}
+),
+seen AS (SELECT user_id, max(event_time) AS last_at FROM matching GROUP BY user_id)
+SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version = {version}
+ORDER BY {order} LIMIT {limit}
+"""
+USER_ORDERS = {
+    "flagged": 'p.flagged DESC, p.user_id COLLATE "C"',
+    "last": 'seen.last_at DESC, p.user_id COLLATE "C"',
+    "id": 'p.user_id COLLATE "C"',
+}
+
+# One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
+# visible in the order of their ids.
+ONE_DECISION = "SELECT pg_advisory_xact_lock(7294002)"
+
+# Decides on those of the transactions $1 that are stored: status $2 until $3, note $4, by $5; null keeps what is there.
+# All parts see the tables as they were before, so that `earlier` is the state that was decided on.
+DECIDE = """
+WITH step AS MATERIALIZED (SELECT nextval('triage_steps') AS number),
+known AS (
+    SELECT t.transaction_id, t.event_time, t.user_id, coalesce(nullif(t.merchant_id, ''), t.merchant_name) AS merchant
+    FROM transaction_ids i
+    JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.transaction_id
+    WHERE i.transaction_id = ANY($1::text[])
+),
+later AS (
+    INSERT INTO triage AS d
+        (transaction_id, event_time, user_id, merchant_id, status, until, note, decided_by, decided_at)
+    SELECT transaction_id, event_time, user_id, merchant, coalesce($2::text, 'open'), $3::timestamptz,
+        coalesce($4::text, ''), $5::text, statement_timestamp()
+    FROM known
+    ON CONFLICT (transaction_id) DO UPDATE SET
+        status = coalesce($2::text, d.status),
+        until = CASE WHEN $2::text IS NULL THEN d.until ELSE EXCLUDED.until END,
+        note = coalesce($4::text, d.note),
+        decided_by = CASE WHEN $2::text IS NULL THEN d.decided_by ELSE EXCLUDED.decided_by END,
+        decided_at = CASE WHEN $2::text IS NULL THEN d.decided_at ELSE EXCLUDED.decided_at END
+    RETURNING d.*
+)
+INSERT INTO triage_log (at, decided_by, action, transaction_id, before, after, step)
+SELECT statement_timestamp(), $5, coalesce($2, 'note'), later.transaction_id, to_jsonb(earlier), to_jsonb(later),
+    step.number
+FROM step CROSS JOIN later LEFT JOIN triage earlier ON earlier.transaction_id = later.transaction_id
+RETURNING *
+"""
+
+# The newest step of $1 that is neither undone nor an undo, and of which something still stands.
+LAST_STEP = """
+SELECT l.step FROM triage_log l
+JOIN triage d ON d.transaction_id = l.transaction_id AND d IS NOT DISTINCT FROM jsonb_populate_record(d, l.after)
+WHERE l.decided_by = $1 AND l.undoes IS NULL AND NOT EXISTS (SELECT FROM triage_log u WHERE u.undoes = l.step)
+ORDER BY l.step DESC LIMIT 1
+"""
+
+# How many transactions step $1 decided on and what it did; no row when it is undone, is an undo or never was.
+STEP = """
+SELECT min(l.action) AS action, count(*) AS size FROM triage_log l
+WHERE l.step = $1 AND l.undoes IS NULL AND NOT EXISTS (SELECT FROM triage_log u WHERE u.undoes = l.step)
+HAVING count(*) > 0
+"""
+
+# Takes step $1 back for $2, except where somebody decided anew since.
+UNDO = """
+WITH step AS MATERIALIZED (SELECT nextval('triage_steps') AS number),
+standing AS (
+    SELECT l.transaction_id, l.before, l.after FROM triage_log l
+    JOIN triage d ON d.transaction_id = l.transaction_id AND d IS NOT DISTINCT FROM jsonb_populate_record(d, l.after)
+    WHERE l.step = $1
+),
+removed AS (
+    DELETE FROM triage d USING standing s WHERE d.transaction_id = s.transaction_id AND s.before IS NULL
+),
+restored AS (
+    UPDATE triage d SET status = r.status, until = r.until, note = r.note, decided_by = r.decided_by,
+        decided_at = r.decided_at
+    FROM standing s CROSS JOIN jsonb_populate_record(NULL::triage, s.before) r
+    WHERE d.transaction_id = s.transaction_id AND s.before IS NOT NULL
+)
+INSERT INTO triage_log (at, decided_by, action, undoes, transaction_id, before, after, step)
+SELECT statement_timestamp(), $2::text, 'undo', $1, transaction_id, after, before, step.number
+FROM step CROSS JOIN standing
+RETURNING *
+"""
+
+# The decisions on these transactions.
+TRIAGE_OF = "SELECT to_jsonb(d) AS triage FROM triage d WHERE transaction_id = ANY($1::text[])"
+
+# What was done to one transaction, newest first.
+TRIAGE_LOG = "SELECT * FROM triage_log WHERE transaction_id = $1 ORDER BY id DESC LIMIT $2"
+
+# Lines of the triage log above $1, oldest first.
+TRIAGE_SINCE = "SELECT * FROM triage_log WHERE id > $1 ORDER BY id LIMIT $2"
+
+LAST_TRIAGE = "SELECT coalesce(max(id), 0) FROM triage_log"
+
+# Flagged transactions that nobody has decided on, or whose snooze is over.
+_OPEN_ANOMALIES = """
+(SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND NOT EXISTS (
+    SELECT FROM triage d WHERE d.transaction_id = v.transaction_id AND d.status <> 'open'
+    AND (d.status <> 'snoozed' OR coalesce(d.until > now(), false))
+)) AS a
+"""
+
+COUNT_OPEN = f"SELECT count(*) FROM {_OPEN_ANOMALIES}"  # noqa: S608 - constants of this file
+
+_MATCHING_OPEN = f"""
+FROM {_OPEN_ANOMALIES}
+JOIN transactions t ON t.event_time = a.event_time AND t.transaction_id = a.transaction_id
+LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
+LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
+LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
+WHERE {{where}}
+"""
+
+# The open anomalies that match, newest first; {where} and {limit} come from the filter compiler.
+MATCHING_OPEN = (
+    f"SELECT t.transaction_id {_MATCHING_OPEN} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {{limit}}"
+)
+
+COUNT_MATCHING_OPEN = f"SELECT count(*) {_MATCHING_OPEN}"
+
+# Decisions of dropped days, except a leniency that still runs: $1 is the oldest event time that is kept anyway.
+FORGET_TRIAGE = """
+DELETE FROM triage d WHERE d.event_time < $1 AND coalesce(d.until <= now(), true)
+AND NOT EXISTS (SELECT FROM transaction_ids i WHERE i.transaction_id = d.transaction_id)
 """
 
 # What a model is fitted on: the newest $1 stored transactions by event time, oldest first.
@@ -214,7 +330,10 @@ ON CONFLICT (day) DO UPDATE SET stored_at = now() WHERE days.stored_at < now() -
 
 KNOWN_DAYS = "SELECT day FROM days"
 
-# One statement empties everything but the schema version.
+# Empties everything but the schema version. The triage log, which only grows, is let off for this one transaction.
 RESET = """
-TRUNCATE progress, transaction_ids, transactions, verdicts, ground_truth, profiles, dead_letters, models, engines
+ALTER TABLE triage_log DISABLE TRIGGER only_grows;
+TRUNCATE progress, transaction_ids, transactions, verdicts, ground_truth, profiles, dead_letters, models, engines,
+    triage, triage_log;
+ALTER TABLE triage_log ENABLE TRIGGER only_grows;
 """

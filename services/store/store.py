@@ -20,6 +20,7 @@ from services.store import batch as batches
 from services.store import statements
 from services.store.days import Days
 from services.store.faults import Transient, translated
+from services.store.triage import Decisions, triage_of
 from services.store.users import Users
 
 SCHEMA_VERSION = 1
@@ -48,6 +49,7 @@ class Store:
         self.pool = pool
         self.days = Days(pool)
         self.users = Users(pool)
+        self.triage = Decisions(pool)
 
     @classmethod
     async def open(cls, dsn: str, *, connections: int = 8) -> "Store":
@@ -63,7 +65,8 @@ class Store:
                 max_size=connections,
                 command_timeout=COMMAND_TIMEOUT,
                 timeout=10,
-                server_settings={"application_name": "anomaly-tui"},
+                # Times inside JSON are written in the session's zone.
+                server_settings={"application_name": "anomaly-tui", "timezone": "UTC"},
             )
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
             raise unreachable(dsn, error) from error
@@ -154,7 +157,7 @@ class Store:
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first, numbered -1, -2, ..."""
         where, parameters = filter.to_sql()
-        query = statements.HISTORY.format(where=where, limit=f"${len(parameters) + 1}")
+        query = statements.HISTORY.format(judged=statements.JUDGED, where=where, limit=f"${len(parameters) + 1}")
         rows = await self._fetch(query, *parameters, limit)
         return tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
 
@@ -295,6 +298,7 @@ def _scored(row: Any, sequence: int) -> ScoredTransaction:
         verdicts=verdicts,
         stored_at=row["stored_at"],
         truth=truth,
+        triage=triage_of(row["triage"]),
     )
 
 

@@ -39,7 +39,9 @@ class Users:
             where, parameters = filter.to_sql()
             names = ("version", "newest", "limit")
             places = {name: f"${len(parameters) + number}" for number, name in enumerate(names, start=1)}
-            query = statements.USERS_MATCHING.format(where=where, order=statements.USER_ORDERS[order], **places)
+            query = statements.USERS_MATCHING.format(
+                judged=statements.JUDGED, where=where, order=statements.USER_ORDERS[order], **places
+            )
             return await self._fetch(query, *parameters, state_version, NEWEST, limit)
         within, bounds = (statements.USERS_WITHIN, (prefix, prefix + _LAST_CHARACTER)) if prefix else ("", ())
         found = await self._fetch(_BY[order].format(within=within, newest=NEWEST), state_version, limit, *bounds)

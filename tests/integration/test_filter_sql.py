@@ -7,6 +7,7 @@ import pytest
 
 from domain.filters import EVERYTHING, parse
 from domain.transaction import GroundTruth, Location, Merchant, Transaction
+from domain.triage import TriageStatus
 from domain.verdict import Reason, Severity, Verdict
 from services.store.batch import Batch, StoredRow, Term, prepare
 from services.store.store import Store
@@ -47,6 +48,12 @@ is:warming
 is:error
 kind:spike
 kind!=spike
+triage:open
+-triage:open
+triage:acknowledged
+triage=confirmed,false_positive
+triage:snoozed
+triage!=snoozed
 why:velo
 why=amount
 -why:velo
@@ -110,6 +117,10 @@ async def filled(store: Store) -> Store:
     rows = tuple(stored(number) for number in range(36))
     term = Term("c", "transactions", 0, opening.epoch)
     await store.commit(prepare(Batch(term, 0, len(rows), rows, (), {}, 1, "1")))
+    for number, status in enumerate(TriageStatus):
+        ids = [f"t-{each}" for each in range(number, 30, 6)]
+        await store.triage.decide(ids, status, NOW + timedelta(hours=1), None, "ann")
+    await store.triage.decide(["t-4", "t-10"], TriageStatus.SNOOZED, NOW - timedelta(hours=1), None, "ann")
     return store
 
 

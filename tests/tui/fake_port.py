@@ -10,6 +10,7 @@ from domain.filters import Filter
 from domain.profile import ProfileView, Share, ThresholdAt, UserList, UserOrder, UserSummary
 from domain.quality import DetectorQuality, KindRecall
 from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
+from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Reason, ScoredTransaction, Severity, Status, Verdict
 from services.console_port import (
     DeadLetter,
@@ -20,6 +21,7 @@ from services.console_port import (
     WorkerAction,
     WorkerStatus,
 )
+from tests.tui.memory_triage import MemoryTriage
 
 NOON = datetime(2026, 3, 14, 12, 4, 7, 118_000, tzinfo=UTC)
 
@@ -169,6 +171,11 @@ class FakePort:
         self.users_asked: list[tuple[UserOrder, str, str]] = []
         self.controlled: list[tuple[str, WorkerAction]] = []
         self.profile_error: Exception | None = None
+        self.stored: list[ScoredTransaction] = []
+        self.triage_error: Exception | None = None
+        self.history_asked: list[str] = []
+        self.decisions = MemoryTriage(lambda: [*self.stored, *self.rows], lambda: NOON)
+        self._events: list[TriageEvent] = []
         self.log_lines = [
             LogLine(
                 NOON + timedelta(seconds=number), "warning" if number % 9 == 0 else "info", "writer", f"batch {number}"
@@ -183,7 +190,8 @@ class FakePort:
 
     def snapshot(self) -> Snapshot:
         """The quiet engine with this port's changes."""
-        return msgspec.structs.replace(QUIET, transactions=len(self.rows), **self.changes)
+        changes = {"transactions": len(self.rows), "open_anomalies": self.decisions.open_now()} | self.changes
+        return msgspec.structs.replace(QUIET, **changes)
 
     def feed(self, after: int, limit: int) -> FeedSlice:
         """Newest rows."""
@@ -194,6 +202,10 @@ class FakePort:
         """Newest flagged rows."""
         newer = [row for row in self.rows if row.sequence > after and row.flagged]
         return FeedSlice(tuple(newer[-limit:]), max(0, len(newer) - limit))
+
+    def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
+        """What was decided."""
+        return tuple(event for event in self._events if event.sequence > after)[:limit]
 
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """Newest lines."""
@@ -223,9 +235,55 @@ class FakePort:
         return tuple(msgspec.structs.replace(each, labelled=80_000) for each in QUALITY)
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
-        """All rows are stored."""
-        found = [row for row in reversed(self.rows) if filter.matches(row)][:limit]
-        return tuple(msgspec.structs.replace(row, sequence=-number) for number, row in enumerate(found, start=1))
+        """What was stored before this engine, and its own rows."""
+        self.history_asked.append(filter.text)
+        found = [row for row in self.decisions.rows() if filter.matches(row)]
+        return tuple(msgspec.structs.replace(row, sequence=-number) for number, row in enumerate(found[:limit], 1))
+
+    async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
+        """The decisions on these."""
+        return await self.decisions.of(ids)
+
+    async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:
+        """One transaction's log."""
+        return await self.decisions.log(transaction_id)
+
+    async def decide(
+        self,
+        ids: Sequence[str],
+        status: TriageStatus | None,
+        until: datetime | None = None,
+        note: str | None = None,
+        *,
+        by: str,
+    ) -> Decision:
+        """Decide, unless something is to go wrong."""
+        if self.triage_error is not None:
+            raise self.triage_error
+        decision = await self.decisions.decide(ids, status, until, note, by)
+        self._tell(decision.events)
+        return decision
+
+    async def undo(self, by: str, step: int | None = None) -> Undone | None:
+        """Take back a step."""
+        undone = await self.decisions.undo(by, step)
+        self._tell(undone.events if undone else ())
+        return undone
+
+    def _tell(self, events: Sequence[TriageEvent]) -> None:
+        self._events.extend(events)
+        after = {event.transaction_id: event.after for event in events}
+        for index, row in enumerate(self.rows):
+            if row.transaction.transaction_id in after:
+                self.rows[index] = msgspec.structs.replace(row, triage=after[row.transaction.transaction_id])
+
+    async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
+        """Open anomalies that match."""
+        return await self.decisions.matching(filter, limit)
+
+    async def count_matching(self, filter: Filter) -> int:
+        """How many match."""
+        return await self.decisions.count_matching(filter)
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """Two of them."""

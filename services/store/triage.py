@@ -1,0 +1,145 @@
+"""What analysts decided, stored with its whole history."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from domain.filters import Filter
+from domain.triage import MAX_NOTE, Decision, Triage, TriageEvent, TriageStatus, Undone
+from services.store import statements
+from services.store.faults import translated
+
+BULK_LIMIT = 10_000
+"""Transactions that one decision may cover."""
+
+
+class Decisions:
+    """The tables `triage` and `triage_log`; every method raises `faults` errors only, unless it says more."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def decide(
+        self,
+        ids: Sequence[str],
+        status: TriageStatus | None,
+        until: datetime | None,
+        note: str | None,
+        by: str,
+    ) -> Decision:
+        """Decide on these transactions in one step; those that are not stored are passed over.
+
+        `status` None keeps each one's status and only writes the note; `note` None keeps the note.
+
+        Raises: ValueError for a snooze without an end, a time without a zone, a note that is too long, or more than
+        `BULK_LIMIT` transactions.
+        """
+        _check(ids, status, until, note)
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(statements.ONE_DECISION)
+                rows = await connection.fetch(statements.DECIDE, list(ids), status, until, note, by)
+        events = _events(rows)
+        known = {event.transaction_id for event in events}
+        return Decision(
+            step=events[0].step if events else None,
+            events=events,
+            unknown=tuple(ident for ident in ids if ident not in known),
+        )
+
+    async def undo(self, by: str, step: int | None = None) -> Undone | None:
+        """Take back a step, by default the last of `by` that still stands; what was decided anew since is kept.
+
+        None when there is nothing to take back: no such step, one that was undone before, or one that is an undo.
+        """
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                await connection.execute(statements.ONE_DECISION)
+                if step is None:
+                    step = await connection.fetchval(statements.LAST_STEP, by)
+                found = None if step is None else await connection.fetchrow(statements.STEP, step)
+                if found is None:
+                    return None
+                events = _events(await connection.fetch(statements.UNDO, step, by))
+        return Undone(action=found["action"], events=events, kept=found["size"] - len(events))
+
+    async def of(self, ids: Sequence[str]) -> dict[str, Triage]:
+        """The decisions on these transactions; those without one are left out."""
+        with translated():
+            rows = await self._pool.fetch(statements.TRIAGE_OF, list(ids))
+        found = [msgspec.json.decode(row["triage"], type=Triage) for row in rows]
+        return {triage.transaction_id: triage for triage in found}
+
+    async def log(self, transaction_id: str, limit: int = 100) -> tuple[TriageEvent, ...]:
+        """What was done to one transaction, newest first."""
+        with translated():
+            return _events(await self._pool.fetch(statements.TRIAGE_LOG, transaction_id, limit))
+
+    async def since(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
+        """At most `limit` lines of the log above `after`, oldest first."""
+        with translated():
+            return _events(await self._pool.fetch(statements.TRIAGE_SINCE, after, limit))
+
+    async def newest(self) -> int:
+        """The sequence of the newest line of the log, 0 before the first."""
+        with translated():
+            return int(await self._pool.fetchval(statements.LAST_TRIAGE))
+
+    async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
+        """The ids of open anomalies that match, newest first."""
+        where, parameters = filter.to_sql()
+        query = statements.MATCHING_OPEN.format(where=where, limit=f"${len(parameters) + 1}")
+        with translated():
+            rows = await self._pool.fetch(query, *parameters, limit)
+        return tuple(row["transaction_id"] for row in rows)
+
+    async def count_matching(self, filter: Filter) -> int:
+        """How many open anomalies match."""
+        where, parameters = filter.to_sql()
+        with translated():
+            return int(await self._pool.fetchval(statements.COUNT_MATCHING_OPEN.format(where=where), *parameters))
+
+    async def count_open(self) -> int:
+        """How many anomalies are open."""
+        with translated():
+            return int(await self._pool.fetchval(statements.COUNT_OPEN))
+
+    async def forget(self, before: datetime) -> None:
+        """Drop decisions on older transactions that are no longer stored; their lines in the log stay."""
+        with translated():
+            await self._pool.execute(statements.FORGET_TRIAGE, before)
+
+
+def _check(ids: Sequence[str], status: TriageStatus | None, until: datetime | None, note: str | None) -> None:
+    if len(ids) > BULK_LIMIT:
+        raise ValueError(f"at most {BULK_LIMIT:,} transactions can be decided on at once")
+    if status is TriageStatus.SNOOZED and until is None:
+        raise ValueError("a snooze needs an end")
+    if until is not None and until.tzinfo is None:
+        raise ValueError("the time until which a decision holds needs a zone")
+    if note is not None and len(note) > MAX_NOTE:
+        raise ValueError(f"a note has at most {MAX_NOTE:,} characters")
+
+
+def _events(rows: Sequence[Any]) -> tuple[TriageEvent, ...]:
+    return tuple(
+        TriageEvent(
+            sequence=row["id"],
+            at=row["at"],
+            decided_by=row["decided_by"],
+            action=row["action"],
+            transaction_id=row["transaction_id"],
+            before=triage_of(row["before"]),
+            after=triage_of(row["after"]),
+            step=row["step"],
+            undoes=row["undoes"],
+        )
+        for row in rows
+    )
+
+
+def triage_of(stored: str | None) -> Triage | None:
+    """The decision that a `triage` row, as JSON, holds."""
+    return None if stored is None else msgspec.json.decode(stored, type=Triage)
