@@ -12,7 +12,6 @@ from domain.verdict import Severity, Status, Verdict
 from services.store.batch import Batch, StoredRow, Term, prepare
 from services.store.faults import Transient
 from services.store.store import Store
-from tests.integration.test_filter_sql import FILTERS, NOW, filled  # noqa: F401 - a fixture
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ODD = 'ü "%_\\'
@@ -88,15 +87,6 @@ async def test_a_filter_lets_through_users_with_a_transaction_that_matches(peopl
     assert await names(peopled, "last", filter=parse("amount>20")) == ["u-10", ODD, "u-2"]
     assert await names(peopled, "flagged", filter=parse("is:flagged | amount<=10")) == ["u-1", "u-3"]
     assert await names(peopled, "id", filter=of_user(ODD)) == [ODD]
-
-
-async def test_any_filter_finds_the_users_of_the_rows_that_match(filled: Store) -> None:
-    users = ("u-1", "U-1", "u-22")
-    await filled.save_profiles({user: b"state" for user in users}, {}, 1, "1")
-    for text in FILTERS.strip().splitlines():
-        asked = parse(text, NOW)
-        expected = {row.transaction.user_id for row in await filled.history(asked, 100)}
-        assert set(await names(filled, "id", filter=asked)) == expected, text
 
 
 async def test_users_of_old_transactions_follow_those_seen_last(peopled: Store, monkeypatch) -> None:
