@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.calibration import Calibration
+from detectors.drift import SAMPLED, Reference, Sample
 from detectors.forest import FlatForest, Forest
 from detectors.population import Frequencies, Normal, log_amounts
 from detectors.rates import EUR_PER_UNIT
@@ -55,12 +56,14 @@ class _Fitted(msgspec.Struct, frozen=True):
     spread: tuple[float, ...]
     forest: FlatForest
     calibration: Calibration
+    reference: Reference
 
 
 class _Parameters(msgspec.Struct, frozen=True):
     version: str
     alert_rate: float
     fitted: _Fitted | None = None
+    figures: dict[str, float] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -75,6 +78,7 @@ class BasicModel:
         self._threshold = public_score(rarity_of_rate(parameters.alert_rate))
         self._forest = parameters.fitted.forest.forest() if parameters.fitted else None
         self._log_shares = _logs(parameters.fitted.shares) if parameters.fitted else ()
+        self._sample = Sample(parameters.fitted.reference if parameters.fitted else None, (*_DRIFTING, "score"))
 
     @classmethod
     def warming(cls) -> "BasicModel":
@@ -100,15 +104,26 @@ class BasicModel:
         X = _filled(raw, typical)
         forest = Forest.fit(X, seed)
         spread = tuple(np.maximum(np.abs(X - typical).mean(axis=0), 1e-6).tolist())
-        calibration = Calibration.fit(forest.score(X), 0.005)
-        return cls(
-            _Parameters(version, alert_rate, _Fitted(shares, amounts, typical, spread, forest.to_arrays(), calibration))
-        )
+        anomaly = forest.score(X)
+        calibration = Calibration.fit(anomaly, 0.005)
+        reference = Reference.fit(_sampled(X, anomaly))
+        flagged = float((calibration.rarities(anomaly) >= rarity_of_rate(alert_rate)).mean())
+        fitted = _Fitted(shares, amounts, typical, spread, forest.to_arrays(), calibration, reference)
+        return cls(_Parameters(version, alert_rate, fitted, {"flagged": flagged}))
 
     @property
     def version(self) -> str:
         """The model version its verdicts carry."""
         return self._parameters.version
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What the fit found: the share of its history that it would flag."""
+        return self._parameters.figures
+
+    def drift(self) -> dict[str, float]:
+        """The population stability index of each column and of the score, by name; empty before enough was scored."""
+        return self._sample.drift()
 
     def to_bytes(self) -> bytes:
         """The model as msgpack."""
@@ -129,6 +144,7 @@ class BasicModel:
         rows = rows or rows_of(transactions)
         X = _filled(_raw(rows, self._log_shares, fitted.amounts), fitted.typical)
         anomaly = forest.score(X)
+        self._sample.extend(_sampled(X[::SAMPLED], anomaly[::SAMPLED]))
         scores = [public_score(rarity) for rarity in fitted.calibration.rarities(anomaly).tolist()]
         worth_it = min(TOLD, self._threshold)
         odd = [index for index, score in enumerate(scores) if score >= worth_it]
@@ -192,6 +208,23 @@ def _raw(rows: Sequence[Row], log_shares: _LogShares, amounts: dict[str, Normal]
             )
         )
     return np.array(columns)
+
+
+_DRIFTING = {
+    "amount": 0,
+    "amount_in_category": 1,
+    "category": 8,
+    "payment_method": 9,
+    "transaction_type": 10,
+    "device_type": 11,
+    "country": 12,
+}
+"""Columns whose drift is measured. Hours and weekdays are not: those of any short while are not those of history."""
+
+
+def _sampled(X: NDArray[np.float64], anomaly: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The columns of `_DRIFTING` and the forest's score."""
+    return np.column_stack((X[:, list(_DRIFTING.values())], anomaly))
 
 
 def _typical(column: NDArray[np.float64]) -> float:

@@ -12,6 +12,7 @@ from detectors.features import (
     recent_spend,
     spend_span,
 )
+from detectors.feedback import NO_FEEDBACK, Feedback, Tolerance
 from detectors.population import DAY, HOUR
 from detectors.rates import EUR_PER_UNIT
 from detectors.row import Row
@@ -24,17 +25,23 @@ NEEDED = 20
 TOLD = 0.02
 """Contributions from here on are worth a sentence: two hundredths of the score can be seen."""
 
-MEMORY_INDEX = len(FEATURES)
-"""The share that comes from this user's recent suspicion rather than from a feature."""
+MEMORY_INDEX, RISK_INDEX = len(FEATURES), len(FEATURES) + 1
+"""The shares that come from this user's recent suspicion and from frauds confirmed at the merchant."""
 
 _NAMED: list[tuple[str, Factor]] = [(feature.name, feature.factor) for feature in FEATURES]
-_NAMED.append(("recent_suspicion", "frequency"))
+_NAMED += [("recent_suspicion", "frequency"), ("merchant_risk", "merchant")]
+
+
+def named(shares: list[float]) -> dict[str, float]:
+    """The shares that are not 0, as parts of 1, by name."""
+    total = sum(shares)
+    return {_NAMED[index][0]: share / total for index, share in enumerate(shares) if share > 0.0}
 
 
 def brief(score: float, shares: list[float]) -> tuple[Reason, ...]:
     """The two strongest reasons without sentences; together they carry the whole score.
 
-    `shares` has one non-negative value for each of `FEATURES` and one for memory; it is used up.
+    `shares` has one non-negative value for each of `FEATURES`, for memory and for the merchant; it is used up.
     """
     first = max(shares)
     if first <= 0.0:
@@ -49,7 +56,13 @@ def brief(score: float, shares: list[float]) -> tuple[Reason, ...]:
 
 
 def full(
-    score: float, shares: list[float], row: Row, amount: str, state: UserState, expected: Expectation
+    score: float,
+    shares: list[float],
+    row: Row,
+    amount: str,
+    state: UserState,
+    expected: Expectation,
+    feedback: Feedback = NO_FEEDBACK,
 ) -> tuple[Reason, ...]:
     """Every reason with a share, strongest first, those that matter in sentences; call it before `learn`.
 
@@ -58,21 +71,37 @@ def full(
     total = sum(shares)
     order = sorted((index for index, share in enumerate(shares) if share > 0.0), key=lambda i: -shares[i])
     if not order:
-        return (_told(0, score, row, amount, state, expected),)
+        return (_told(0, score, row, amount, state, expected, feedback),)
     reasons = []
     left = score
     for index in order[1:]:
         part = score * shares[index] / total
         left -= part
         if part >= TOLD:
-            reasons.append(_told(index, part, row, amount, state, expected))
+            reasons.append(_told(index, part, row, amount, state, expected, feedback))
         else:
             reasons.append(Reason(*_NAMED[index], part))
     # The strongest takes the rounding, so that the contributions sum to the score.
-    return (_told(order[0], left, row, amount, state, expected), *reasons)
+    return (_told(order[0], left, row, amount, state, expected, feedback), *reasons)
 
 
-def _told(index: int, contribution: float, row: Row, amount: str, state: UserState, expected: Expectation) -> Reason:
+def spared(tolerance: Tolerance, usual: float, threshold: float) -> Reason:
+    """What a false positive changed: the bar for these reasons, without a share of the score."""
+    end = f"{datetime.fromtimestamp(tolerance.until, UTC):%Y-%m-%d}"
+    text = (
+        f"bar raised from {usual:.2f} to {threshold:.2f} until {end}: {tolerance.transaction_id} was a false positive"
+    )
+    return Reason("tolerated", tolerance.factor, 0.0, f"{threshold:.2f}", f"{usual:.2f}", text)
+
+
+def _told(
+    index: int, contribution: float, row: Row, amount: str, state: UserState, expected: Expectation, feedback: Feedback
+) -> Reason:
+    if index == RISK_INDEX:
+        seen, confirmed = feedback.seen.get(row.merchant or "", 0), feedback.confirmed.get(row.merchant or "", 0)
+        observed = f"{confirmed} of {max(seen, confirmed)}"
+        text = f"{observed} transactions at this merchant 8 to 15 days before were confirmed as fraud"
+        return Reason(*_NAMED[index], contribution, observed, "none", text)
     if index == MEMORY_INDEX:
         text = "other suspicious transactions of this user in the last day"
         return Reason(*_NAMED[index], contribution, "", "", text)

@@ -6,6 +6,7 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 import structlog
@@ -115,7 +116,9 @@ class Engine:
             raise
         self._lock.describe(broker=self.broker.name, bootstrap=self.broker.bootstrap, cluster=self.broker.cluster_id)
         store, settings = self.store, self.settings
-        self._models = ModelKeeper(store, self._database.dsn, self.bus, self._detector, settings.alert_rate)
+        self._models = ModelKeeper(
+            store, self._database.dsn, self.bus, self._detector, settings.alert_rate, settings.alert_rates
+        )
         models = self._models
         self._pipeline = Pipeline(
             broker=self.broker,
@@ -212,6 +215,7 @@ class Engine:
             workers=self.supervisor.statuses,
             partitions=self.pipeline.partitions,
             quality=self.bus.scoreboard.qualities,
+            drift=self.models.drift,
             open_anomalies=self.triage.open_anomalies,
         )
 
@@ -252,17 +256,18 @@ class InProcessPort:
         if encoded is None or model is None:
             return None
         thresholds = await self._engine.store.users.thresholds(user_id, THRESHOLDS_READ)
-        seen = view(user_id, UserState.from_bytes(encoded), model)
+        seen = view(user_id, UserState.from_bytes(encoded), model, self._engine.models.current.feedback)
         return msgspec.structs.replace(seen, thresholds=thinned(thresholds, THRESHOLDS_SHOWN))
 
     async def users(self, order: UserOrder, limit: int, prefix: str, filter: Filter) -> UserList:
         """Users with a profile; none while the enhanced detector is switched off."""
-        model = self._engine.models.current.enhanced
-        if model is None:
+        models = self._engine.models.current
+        if models.enhanced is None:
             return UserList()
+        described = partial(summary, model=models.enhanced, feedback=models.feedback)
         found = await self._engine.store.users.listed(order, limit + 1, STATE_VERSION, prefix=prefix, filter=filter)
         shown = await asyncio.to_thread(
-            lambda: [summary(user, UserState.from_bytes(state), model) for user, state in found[:limit]]
+            lambda: [described(user, UserState.from_bytes(state)) for user, state in found[:limit]]
         )
         return UserList(tuple(shown), more=len(found) > limit)
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
+from detectors.feedback import NO_FEEDBACK, Feedback
 from detectors.row import Row, rows_of
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
@@ -26,15 +27,26 @@ class Record(Protocol):
 
 
 class Models(NamedTuple):
-    """The models in use; a detector that is switched off is None."""
+    """The models in use, a detector that is switched off being None, and what people decided."""
 
     basic: BasicModel | None
     enhanced: EnhancedModel | None
+    feedback: Feedback = NO_FEEDBACK
+
+    @property
+    def detectors(self) -> dict[DetectorName, BasicModel | EnhancedModel]:
+        """The models in use by detector."""
+        found: dict[DetectorName, BasicModel | EnhancedModel] = {}
+        if self.basic is not None:
+            found["basic"] = self.basic
+        if self.enhanced is not None:
+            found["enhanced"] = self.enhanced
+        return found
 
     @property
     def versions(self) -> dict[str, str]:
         """Version by detector."""
-        return {name: model.version for name, model in zip(self._fields, self, strict=True) if model is not None}
+        return {name: model.version for name, model in self.detectors.items()}
 
 
 class DecodedRecord(NamedTuple):
@@ -105,7 +117,9 @@ def score(
         columns.append(_score_basic(models.basic, transactions, features))
     states: dict[str, UserState] = {}
     if models.enhanced is not None:
-        verdicts, states = _score_enhanced(models.enhanced, transactions, features, encoded_states, warm_states)
+        verdicts, states = _score_enhanced(
+            models.enhanced, transactions, features, models.feedback, encoded_states, warm_states
+        )
         columns.append(verdicts)
     rows = tuple(
         StoredRow(record.offset, record.transaction, judged, record.truth)
@@ -137,12 +151,13 @@ def _score_enhanced(
     model: EnhancedModel,
     transactions: Sequence[Transaction],
     rows: Sequence[Row],
+    feedback: Feedback,
     encoded: Mapping[str, bytes],
     warm: Mapping[str, UserState],
 ) -> tuple[list[Verdict], dict[str, UserState]]:
     states = {user: warm.get(user) or UserState.from_bytes(state) for user, state in encoded.items()}
     try:
-        return model.score(transactions, states, rows=rows), states
+        return model.score(transactions, states, rows=rows, feedback=feedback), states
     except Exception:
         # The failed call may have learnt half a batch: begin again from the committed states.
         states = {user: UserState.from_bytes(state) for user, state in encoded.items()}
@@ -150,7 +165,7 @@ def _score_enhanced(
     for transaction in transactions:
         user = transaction.user_id
         before = states[user].to_bytes() if user in states else None
-        verdict = _guarded(partial(model.score, [transaction], states), "enhanced", model.version)
+        verdict = _guarded(partial(model.score, [transaction], states, feedback=feedback), "enhanced", model.version)
         if verdict.status == "error":
             states.pop(user, None)
             if before is not None:

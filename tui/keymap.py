@@ -9,9 +9,12 @@ APP = (
     Binding("5", "show_screen('logs')", "Logs", id="screen.logs", show=False),
     Binding("W", "workers", "workers: start, stop, restart", id="app.workers", show=False),
     Binding("t", "next_theme", "theme", id="app.theme", show=False),
+    Binding("m", "toggle_mouse", "mouse off (native selection)", id="app.mouse", show=False),
+    Binding("F", "toggle_frontend", "frontend start, stop", id="app.frontend", show=False),
     Binding("question_mark", "help", "help", id="app.help", key_display="?", show=False),
     Binding("colon", "command_palette", "palette", id="app.palette", key_display=":", show=False),
     Binding("q", "leave", "quit", id="app.quit", show=False),
+    Binding("Q", "stop_everything", "stop everything (asks first)", id="app.stop", show=False),
     Binding("ctrl+c", "leave", "quit", id="app.interrupt", show=False),
 )
 LIVE = (
@@ -64,8 +67,7 @@ WORKERS = (
     Binding("s", "control('start')", "start", id="workers.start", show=False),
     Binding("x", "control('stop')", "stop (asks first)", id="workers.stop", show=False),
     Binding("r", "control('restart')", "restart", id="workers.restart", show=False),
-    Binding("y", "confirm", "yes, stop it", id="workers.confirm", show=False),
-    Binding("escape,q,n,W", "close", "back", id="workers.close", show=False),
+    Binding("escape,q,W", "close", "back", id="workers.close", show=False),
 )
 PLOTS = (
     Binding("r", "reload", "plot the newest again", id="plots.reload", show=False),
@@ -81,6 +83,10 @@ READING = (
     Binding("pageup,ctrl+u", "read_page(-1)", "page up", id="text.page_up", show=False),
 )
 HEALTH = (Binding("h", "quality", "quality over all that is stored", id="health.quality", show=False),)
+CONFIRM = (
+    Binding("y", "accept", "yes", id="confirm.yes", show=False),
+    Binding("n", "close", "no", id="confirm.no", show=False),
+)
 MODAL = (
     *READING,
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
@@ -125,11 +131,3 @@ HEALTH_HINTS = (
     ("q", "quit"),
 )
 READING_HINTS = (("?", "help"), ("j k", "scroll"), ("1", "live"), (":", "palette"), ("t", "theme"), ("q", "quit"))
-
-
-def shown_key(binding: Binding) -> str:
-    """The keys of a binding as a person would name them."""
-    names = {"escape": "Esc", "enter": "Enter", "pagedown": "PgDn", "pageup": "PgUp", "down": "↓", "up": "↑"}
-    if binding.key_display:
-        return binding.key_display
-    return " ".join(names.get(key, key.replace("ctrl+", "^")) for key in binding.key.split(","))

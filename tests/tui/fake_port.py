@@ -170,6 +170,7 @@ class FakePort:
         self.profiles_asked: list[str] = []
         self.users_asked: list[tuple[UserOrder, str, str]] = []
         self.controlled: list[tuple[str, WorkerAction]] = []
+        self.control_error: Exception | None = None
         self.profile_error: Exception | None = None
         self.stored: list[ScoredTransaction] = []
         self.triage_error: Exception | None = None
@@ -290,7 +291,9 @@ class FakePort:
         return DEAD_LETTERS[:limit]
 
     async def control(self, worker: str, action: WorkerAction) -> None:
-        """The worker changes its state at once; one that is not there is an error."""
+        """The worker changes its state at once, unless something is to go wrong; one that is not there is an error."""
+        if self.control_error is not None:
+            raise self.control_error
         workers = {each.name: each for each in self.snapshot().workers}
         state = "stopped" if action == "stop" else "running"
         workers[worker] = msgspec.structs.replace(workers[worker], state=state)

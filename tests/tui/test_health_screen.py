@@ -10,6 +10,7 @@ from tests.tui.fake_port import NOON, QUALITY, QUIET, WORKERS, FakePort, rows
 from tests.tui.session import running, shown
 from tui.lag import KEPT, LagTrend, outlook_mark, outlook_words
 from tui.reading import Reading
+from tui.screens.confirm import Confirm
 from tui.screens.health import HealthScreen
 from tui.screens.workers import Workers
 
@@ -162,18 +163,16 @@ async def test_stopping_a_worker_asks_first():
     async with running(port) as (app, pilot):
         await pilot.press("4", "W", "j", "x")
         await pilot.pause()
-        assert "stop producer?" in shown(app, Reading)
+        assert isinstance(app.screen, Confirm)
+        assert "Stop producer?" in shown(app, Reading)
         await pilot.press("n")
+        assert isinstance(app.screen, Workers)
+        await pilot.press("x", "y")
         await pilot.pause()
-        assert "stop producer?" not in shown(app, Reading)
-        await pilot.press("y", "x", "y")
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert port.controlled == [("producer", "stop")]
         assert "producer is stopped" in shown(app, Reading)
-        await pilot.press("x", "escape")
-        await pilot.pause()
-        assert isinstance(app.screen, Workers)
         await pilot.press("W")
         assert isinstance(app.screen, HealthScreen)
 
@@ -181,11 +180,7 @@ async def test_stopping_a_worker_asks_first():
 @pytest.mark.parametrize(("error", "said"), [(KeyError("x"), "there is no worker"), (OSError("gone"), "broker: gone")])
 async def test_a_worker_that_cannot_be_controlled_is_said(error: Exception, said: str):
     port = FakePort(rows(20))
-
-    async def refuse(worker, action):
-        raise error
-
-    port.control = refuse
+    port.control_error = error
     async with running(port) as (app, pilot):
         await pilot.press("W", "s")
         await app.workers.wait_for_complete()

@@ -93,8 +93,8 @@ def test_the_health_screen_of_an_engine_in_trouble(snap_compare, size):
     assert snap_compare(app, terminal_size=size, run_before=later)
 
 
-def test_workers_before_one_is_stopped(snap_compare):
-    assert snap_compare(console(FakePort(rows(20))), terminal_size=(80, 24), run_before=pressing("W", "j", "x"))
+def test_workers_after_a_restart(snap_compare):
+    assert snap_compare(console(FakePort(rows(20))), terminal_size=(80, 24), run_before=pressing("W", "j", "r"))
 
 
 @SIZES

@@ -13,6 +13,7 @@ from services.console_port import DeadLetter, Snapshot
 from tui import cells, keymap
 from tui.health import component_lines, dead_letter_lines, pipeline_line, worker_line, worst
 from tui.inquiry import Inquiry
+from tui.keys import keys_of
 from tui.lag import SMALL, outlook_mark, outlook_words, partition_table
 from tui.panes import line, palette_of, rule
 from tui.quality import DRIFTED, drift_lines, quality_lines
@@ -72,7 +73,8 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         return lines
 
     def _workers(self, snapshot: Snapshot, now: datetime, width: int, palette: Palette) -> list[Text]:
-        title = rule("Workers", "W starts and stops", width, palette, alarm=worst(snapshot) is not None)
+        ((key, does),) = keys_of(self).hints((("W", "starts and stops"),), keymap.APP)
+        title = rule("Workers", f"{key} {does}", width, palette, alarm=worst(snapshot) is not None)
         lines = [line(*title, width=width)]
         for worker in snapshot.workers:
             lines.append(worker_line(worker, now, width, palette))
@@ -103,7 +105,8 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         lines = [line(*rule("Quality", "since the start", width, palette), width=width)]
         lines += quality_lines(snapshot.quality, width, palette)
         if not self._stored_asked:
-            return [*lines, line((" h counts all that is stored", palette.dim), width=width)]
+            ((key, does),) = keys_of(self).hints((("h", "counts all that is stored"),), keymap.HEALTH)
+            return [*lines, line((f" {key} {does}", palette.dim), width=width)]
         answer = self._stored.answer
         said = self._stored.problem or ("counting..." if answer is None else "all that is stored")
         lines.append(line(*rule("Quality", said, width, palette), width=width))

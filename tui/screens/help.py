@@ -2,7 +2,8 @@
 
 from rich.text import Text
 
-from tui import keymap
+from tui import cells, keymap
+from tui.keys import keys_of
 from tui.panes import line
 from tui.screens.modal import Modal
 from tui.themes import Palette
@@ -21,6 +22,8 @@ _FILTER = (
     "why:velocity -merchant:grocery",
     'since:5m "free text"',
 )
+_IDS_FROM = 70
+_ID_WIDTH = 26
 _MARKS = (
     ("▲ CRIT", "flagged, score .9 and above"),
     ("◆ SUSP", "flagged, .7 to .9"),
@@ -36,13 +39,20 @@ class Help(Modal):
     TITLE = "Help"
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
-        """One key a line."""
+        """One key a line, with the id under which the configuration can change it."""
+        keys = keys_of(self)
+        room = max(0, width - 16 - _ID_WIDTH) if width >= _IDS_FROM else width
         lines: list[Text] = []
         for title, bindings in _SECTIONS:
             lines.append(line((f" {title}", palette.title), width=width))
             for binding in bindings:
                 lines.append(
-                    line((f"   {keymap.shown_key(binding):<12}", palette.strong), binding.description, width=width)
+                    line(
+                        (f"   {cells.fit(keys.shown(binding), 12)} ", palette.strong),
+                        cells.fit(binding.description, room),
+                        (f" {binding.id}", palette.dim),
+                        width=width,
+                    )
                 )
             lines.append(Text(""))
         lines.append(line((" Marks", palette.title), width=width))

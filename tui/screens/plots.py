@@ -13,6 +13,7 @@ from domain.sanitize import sanitize
 from domain.verdict import ScoredTransaction
 from services.console_port import ConsolePort
 from tui import keymap
+from tui.keys import keys_of
 from tui.panes import line, palette_of, rule
 from tui.status import Line
 
@@ -95,7 +96,9 @@ class Plots(ModalScreen[None]):
         title = self.query_one("#plots-title", Line)
         width = max(1, title.size.width)
         name = f"User {self._user}: {self._said}"
-        title.show(line(*rule(name, "r again, Esc closes", width, palette_of(self), focused=True), width=width))
+        (again, closes) = keys_of(self).hints((("r", "again"), ("Esc", "closes")), keymap.PLOTS)
+        said = f"{' '.join(again)}, {' '.join(closes)}"
+        title.show(line(*rule(name, said, width, palette_of(self), focused=True), width=width))
 
     def action_close(self) -> None:
         """Back to the screen below."""

@@ -11,13 +11,14 @@ from textual.screen import ModalScreen
 from services.console_port import ConsolePort, WorkerAction, WorkerStatus
 from tui import cells, keymap
 from tui.health import WORKER_MARKS, worker_style
+from tui.keys import keys_of
 from tui.panes import line, palette_of, rule
 from tui.reading import Reading
+from tui.screens.confirm import Confirm
 from tui.status import Line
 
 _REFRESH = 0.5
 _DOING: dict[WorkerAction, str] = {"start": "starting", "stop": "stopping", "restart": "restarting"}
-_ANSWERS = "y stops it, n leaves it"
 
 
 class Workers(ModalScreen[None]):
@@ -29,7 +30,6 @@ class Workers(ModalScreen[None]):
         super().__init__()
         self._port = port
         self._chosen = 0
-        self._asking = False
         self._outcome = ""
         self._failed = False
 
@@ -80,9 +80,10 @@ class Workers(ModalScreen[None]):
             if worker.last_error:
                 lines.append(line((f"     last error: {worker.last_error}", palette.warn), width=width))
         lines.append(Text(""))
-        lines.append(line((" s start  x stop  r restart", palette.dim), width=width))
+        hints = keys_of(self).hints((("s", "start"), ("x", "stop"), ("r", "restart")), keymap.WORKERS)
+        lines.append(line((" " + "  ".join(map(" ".join, hints)), palette.dim), width=width))
         if self._outcome:
-            ink = palette.bad if self._failed else palette.warn if self._asking else palette.good
+            ink = palette.bad if self._failed else palette.good
             lines.append(line((f" {self._outcome}", ink + palette.strong), width=width))
         reading.show(lines)
 
@@ -93,30 +94,18 @@ class Workers(ModalScreen[None]):
     def action_choose(self, step: int) -> None:
         """Move to another worker."""
         self._chosen = max(0, min(len(self._workers) - 1, self._chosen + step))
-        self._leave_it()
-
-    def _leave_it(self) -> None:
-        """Whatever was asked is answered by no."""
-        self._asking = False
         self._say("")
 
     def action_control(self, action: WorkerAction) -> None:
         """Do it, but ask before stopping."""
         if not self._workers:
             return
-        worker = self._workers[self._chosen]
+        worker = self._workers[self._chosen].name
         if action == "stop":
-            self._asking = True
-            self._say(f"stop {worker.name}? {_ANSWERS}")
-            return
-        self._asking = False
-        self._begin(worker.name, action)
-
-    def action_confirm(self) -> None:
-        """Yes, stop it."""
-        if self._asking:
-            self._asking = False
-            self._begin(self._workers[self._chosen].name, "stop")
+            consequence = "It stays stopped until somebody starts it."
+            self.app.push_screen(Confirm(f"Stop {worker}?", consequence, lambda: self._begin(worker, action)))
+        else:
+            self._begin(worker, action)
 
     def _begin(self, worker: str, action: WorkerAction) -> None:
         self._say(f"{_DOING[action]} {worker}...")
@@ -136,8 +125,5 @@ class Workers(ModalScreen[None]):
         self._say(f"{worker} is {state}", failed=state not in wanted)
 
     def action_close(self) -> None:
-        """Leave what was asked, else back to the screen below."""
-        if self._asking:
-            self._leave_it()
-        else:
-            self.dismiss()
+        """Back to the screen below."""
+        self.dismiss()
