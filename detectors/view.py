@@ -9,15 +9,14 @@ from detectors.population import DAY
 from detectors.rates import EUR_PER_UNIT
 from detectors.reasons import NEEDED
 from detectors.state import Counts, UserState
-from domain.profile import ProfileView, Share
+from domain.profile import ProfileView, Share, UserSummary
 
 SHOWN = 10
 
 
 def view(user_id: str, state: UserState, model: EnhancedModel, feedback: Feedback = NO_FEEDBACK) -> ProfileView:
     """The profile of a user as of the last transaction; amounts in the currency used most."""
-    currency = max(state.currencies.of, key=state.currencies.of.__getitem__) if state.currencies.of else "EUR"
-    rate = EUR_PER_UNIT.get(currency, 1.0)
+    currency, rate = _usual_currency(state)
     return ProfileView(
         user_id=user_id,
         as_of=datetime.fromtimestamp(state.last_time, UTC) if state.seen else None,
@@ -36,7 +35,29 @@ def view(user_id: str, state: UserState, model: EnhancedModel, feedback: Feedbac
         devices=_shares(state.devices),
         payment_methods=_shares(state.payment_methods),
         flagged=state.flagged,
+        currency=currency,
     )
+
+
+def summary(user_id: str, state: UserState, model: EnhancedModel, feedback: Feedback = NO_FEEDBACK) -> UserSummary:
+    """The same in one line."""
+    currency, rate = _usual_currency(state)
+    return UserSummary(
+        user_id=user_id,
+        seen=state.seen,
+        needed=NEEDED,
+        flagged=state.flagged,
+        last_at=datetime.fromtimestamp(state.last_time, UTC) if state.seen else None,
+        mean_amount=state.amount.mean / rate,
+        currency=currency,
+        threshold=model.threshold(user_id, state, feedback),
+    )
+
+
+def _usual_currency(state: UserState) -> tuple[str, float]:
+    """The currency used most, and how many euros one unit of it is."""
+    currency = max(state.currencies.of, key=state.currencies.of.__getitem__) if state.currencies.of else "EUR"
+    return currency, EUR_PER_UNIT.get(currency, 1.0)
 
 
 def _weights(counts: list[int]) -> tuple[float, ...]:

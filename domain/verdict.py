@@ -110,3 +110,8 @@ class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def flagged(self) -> bool:
         """Whether any detector flagged it."""
         return any(verdict.flagged for verdict in self.verdicts)
+
+    @property
+    def disagreed(self) -> bool:
+        """Whether one detector flagged what the other did not."""
+        return len({verdict.flagged for verdict in self.verdicts}) > 1

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from domain.quality import Scoreboard
 from domain.triage import Triage
 from domain.verdict import ScoredTransaction
 from services.console_port import FeedSlice
@@ -55,6 +56,7 @@ class Bus:
         self.anomalies = Ring(ANOMALIES_SIZE)
         self.transactions = 0
         self.flagged: dict[str, int] = {}
+        self.scoreboard = Scoreboard()
         self.anomalous = 0
         self.dead_letters = 0
         self.duplicates = 0
@@ -83,9 +85,12 @@ class Bus:
         self.transactions += len(scored)
         self.feed.extend(scored)
         for row in scored:
+            truth = row.truth
             for verdict in row.verdicts:
                 if verdict.flagged:
                     self.flagged[verdict.detector] = self.flagged.get(verdict.detector, 0) + 1
+                if truth is not None and verdict.status != "warming":
+                    self.scoreboard.count(verdict.detector, truth.anomalous, truth.kind, flagged=verdict.flagged)
         anomalies = [row for row in scored if row.flagged]
         self.anomalous += len(anomalies)
         self.anomalies.extend(anomalies)

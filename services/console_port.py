@@ -11,7 +11,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from domain.filters import Filter
-from domain.profile import ProfileView
+from domain.profile import ProfileView, UserList, UserOrder
+from domain.quality import DetectorQuality
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
 
@@ -54,6 +55,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     `rate` is committed transactions per second over the last 5 s; `latency_*` is seconds from the record's
     Kafka timestamp to its commit; `counts` are totals since this engine started; `flagged` is by detector.
+    `quality` is empty as long as nothing that was scored had ground truth.
     `open_anomalies` are stored, flagged, and neither decided on nor asleep; None until they are counted.
     """
 
@@ -79,6 +81,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     workers: tuple[WorkerStatus, ...]
     partitions: tuple[PartitionStatus, ...] = ()
     drift: tuple[FeatureDrift, ...] = ()
+    quality: tuple[DetectorQuality, ...] = ()
     open_anomalies: int | None = None
 
 
@@ -137,6 +140,14 @@ class ConsolePort(Protocol):
 
     async def profile(self, user_id: str) -> ProfileView | None:
         """The user's committed profile, or None for a user never seen."""
+        ...
+
+    async def users(self, order: UserOrder, limit: int, prefix: str, filter: Filter) -> UserList:
+        """At most `limit` users whose id begins with `prefix` and who have a transaction that matches `filter`."""
+        ...
+
+    async def quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
+        """Stored verdicts against ground truth, from event time `since` on; it may take seconds."""
         ...
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:

@@ -6,14 +6,16 @@ import socket
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 import structlog
 
 from detectors.state import STATE_VERSION, UserState
-from detectors.view import view
+from detectors.view import summary, view
 from domain.filters import Filter
-from domain.profile import ProfileView
+from domain.profile import ProfileView, UserList, UserOrder, thinned
+from domain.quality import DetectorQuality
 from domain.transaction import GroundTruth, Transaction
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
@@ -36,6 +38,9 @@ from services.training import DetectorChoice
 from services.triage import TriageDesk
 
 log = structlog.get_logger("engine")
+
+THRESHOLDS_READ = 500
+THRESHOLDS_SHOWN = 64
 
 Stream = Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]]
 
@@ -209,6 +214,7 @@ class Engine:
             model_versions=self.models.current.versions,
             workers=self.supervisor.statuses,
             partitions=self.pipeline.partitions,
+            quality=self.bus.scoreboard.qualities,
             drift=self.models.drift,
             open_anomalies=self.triage.open_anomalies,
         )
@@ -249,7 +255,25 @@ class InProcessPort:
         model = self._engine.models.current.enhanced
         if encoded is None or model is None:
             return None
-        return view(user_id, UserState.from_bytes(encoded), model, self._engine.models.current.feedback)
+        thresholds = await self._engine.store.users.thresholds(user_id, THRESHOLDS_READ)
+        seen = view(user_id, UserState.from_bytes(encoded), model, self._engine.models.current.feedback)
+        return msgspec.structs.replace(seen, thresholds=thinned(thresholds, THRESHOLDS_SHOWN))
+
+    async def users(self, order: UserOrder, limit: int, prefix: str, filter: Filter) -> UserList:
+        """Users with a profile; none while the enhanced detector is switched off."""
+        models = self._engine.models.current
+        if models.enhanced is None:
+            return UserList()
+        described = partial(summary, model=models.enhanced, feedback=models.feedback)
+        found = await self._engine.store.users.listed(order, limit + 1, STATE_VERSION, prefix=prefix, filter=filter)
+        shown = await asyncio.to_thread(
+            lambda: [described(user, UserState.from_bytes(state)) for user, state in found[:limit]]
+        )
+        return UserList(tuple(shown), more=len(found) > limit)
+
+    async def quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
+        """Stored verdicts against ground truth."""
+        return await self._engine.store.quality(since)
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first."""

@@ -12,7 +12,7 @@ from rich.text import Text
 from domain.sanitize import sanitize
 from domain.verdict import ScoredTransaction
 from services import export
-from services.store.search import UserSummary
+from services.store.search import UserTotals
 
 Row = TypeVar("Row")
 PIPE_WIDTH = 160
@@ -63,7 +63,7 @@ TRANSACTIONS: tuple[Column[ScoredTransaction], ...] = (
     Column("verdict", 10, 10, 6, _said),
     Column("why", 16, _WHOLE, 8, _why),
 )
-USERS: tuple[Column[UserSummary], ...] = (
+USERS: tuple[Column[UserTotals], ...] = (
     Column("user", 8, 30, 0, lambda user: user.user_id),
     Column("transactions", 12, 12, 1, lambda user: f"{user.transactions:,}", "right"),
     Column("flagged", 8, 8, 2, lambda user: f"{user.flagged:,}", "right"),
@@ -72,7 +72,7 @@ USERS: tuple[Column[UserSummary], ...] = (
 )
 
 
-def totals(user: UserSummary) -> str:
+def totals(user: UserTotals) -> str:
     """What was spent, in each currency."""
     return ", ".join(f"{total:,f} {currency}" for currency, total in sorted(user.totals.items()))
 

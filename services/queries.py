@@ -42,7 +42,7 @@ class Query:
     def filter(self) -> Filter:
         """The filter as it reads now: `since:5m` counts back from this moment. Raises: FilterError."""
         found = parse(self.text)
-        return found.narrowed(parse("is:flagged")) if self.flagged_only else found
+        return found & parse("is:flagged") if self.flagged_only else found
 
 
 def transactions(settings: Settings, query: Query, *, follow: bool) -> int:

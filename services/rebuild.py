@@ -64,5 +64,7 @@ async def rebuild(store: Store, alert_rates: Mapping[str, float], advance: Calla
         if len(chunk) == CHUNK:
             await learn(chunk)
     await learn(chunk)
-    await store.save_profiles({user: state.to_bytes() for user, state in states.items()}, STATE_VERSION, last_version)
+    flagged = {user: state.flagged for user, state in states.items()}
+    encoded = {user: state.to_bytes() for user, state in states.items()}
+    await store.save_profiles(encoded, flagged, STATE_VERSION, last_version)
     return Rebuilt(len(states), transactions, other_model)

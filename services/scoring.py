@@ -134,6 +134,7 @@ def score(
         {user: state.to_bytes() for user, state in states.items()},
         STATE_VERSION,
         models.enhanced.version if models.enhanced is not None else "",
+        {user: state.flagged for user, state in states.items()},
     )
     return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states)
 

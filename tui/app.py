@@ -21,8 +21,11 @@ from tui.screens.health import HealthScreen
 from tui.screens.help import Help
 from tui.screens.live import LiveScreen
 from tui.screens.logs import LogsScreen
+from tui.screens.users import UsersScreen
+from tui.screens.workers import Workers
 from tui.shell import Shell
 from tui.themes import THEMES
+from tui.trail import Step, Trail
 
 _Kept = TypeVar("_Kept")
 
@@ -42,6 +45,7 @@ class ConsoleApp(Shell):
     COMMAND_PALETTE_BINDING = "colon"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "live": LiveScreen,
+        "users": UsersScreen,
         "health": HealthScreen,
         "logs": LogsScreen,
     }
@@ -62,6 +66,8 @@ class ConsoleApp(Shell):
         self.library = library or Library()
         self.intake = Intake(port)
         self.clock = clock or _now
+        self.trail = Trail()
+        self.wanted_user: str | None = None
         self._interval = 1.0 / refresh_hz
         self._settling: asyncio.Task[None] | None = None
         for known in THEMES:
@@ -125,6 +131,34 @@ class ConsoleApp(Shell):
     def action_show_screen(self, name: str) -> None:
         """Bring another screen to the front."""
         self.switch_mode(name)
+
+    def show_user(self, user_id: str) -> None:
+        """Step down to the Users screen on that user."""
+        self.wanted_user = user_id
+        self._descend("users", lambda: None)
+
+    def show_transactions(self, user_id: str) -> None:
+        """Step down to the user's transactions in Live, which is put as it was on the way back."""
+        live = self.get_screen_stack("live")[0]
+        assert isinstance(live, LiveScreen)
+        self._descend("live", live.drill(user_id))
+
+    def _descend(self, to: str, restore: Callable[[], None]) -> None:
+        self.trail.add(Step(to, self.current_mode, restore))
+        self.switch_mode(to)
+
+    def climb(self) -> bool:
+        """Back up the step that led to the screen in front; False when none did."""
+        if not self.trail.led_to(self.current_mode):
+            return False
+        step = self.trail.take()
+        step.restore()
+        self.switch_mode(step.back)
+        return True
+
+    def action_workers(self) -> None:
+        """The workers, to start, stop and restart."""
+        self.push_screen(Workers(self.port))
 
     def action_next_theme(self) -> None:
         """Go through dark, light and ansi."""

@@ -1,7 +1,7 @@
 """The columns of the feeds: which ones fit a width, and what a row says in them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rich.segment import Segment
@@ -47,9 +47,27 @@ ANOMALIES = (
     Column("by", 4, 4, 9),
     Column("why", 8, 200, 8),
 )
+OF_ONE_USER = tuple(column for column in FEED if column.name != "user")
+# Stored rows go back for days, so that their time needs room for a date.
+ANOMALIES_OF_ONE_USER = tuple(
+    replace(column, most=12) if column.name == "time" else column for column in ANOMALIES if column.name != "user"
+)
+USERS = (
+    Column("user", 8, 20, 0),
+    Column("seen", 5, 7, 3, right=True),
+    Column("flagged", 7, 7, 1, right=True),
+    Column("last", 8, 11, 2),
+    Column("mean", 9, 14, 4, right=True),
+    Column("cur", 3, 3, 5),
+    Column("thr", 3, 3, 6, right=True),
+    Column("new", 5, 7, 7, right=True),
+)
 
 _WHY_ROOM = 10
-_GROWTH = ("time", "merchant", "user", "amount", "sev", "cur", "cc", "score", "by", "why")
+_GROWTH = (
+    *("time", "merchant", "user", "amount", "sev", "cur", "cc", "score", "by", "why"),
+    *("last", "mean", "seen", "flagged", "thr", "new"),
+)
 
 Placed = tuple[tuple[Column, int], ...]
 

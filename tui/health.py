@@ -93,7 +93,9 @@ def worker_line(worker: WorkerStatus, now: datetime, width: int, palette: Palett
     """One worker in one line."""
     since = cells.duration(now - worker.since) if worker.since else ""
     restarts = f"↻{worker.restarts}" if worker.restarts else ""
-    said = worker.detail or (worker.last_error if worker.state in _TROUBLED else "") or ""
+    # A stopped worker's last words are about what it did, not about what it does.
+    said = "" if worker.state == "stopped" else worker.detail
+    said = said or (worker.last_error if worker.state in _TROUBLED else "") or ""
     ink = worker_style(worker, palette)
     return line(
         (f" {WORKER_MARKS[worker.state]} ", ink),
@@ -122,21 +124,16 @@ def partition_lines(partitions: tuple[PartitionStatus, ...], width: int, palette
     return lines
 
 
-def partition_table(partitions: tuple[PartitionStatus, ...], width: int, palette: Palette) -> list[Text]:
-    """Every partition with its state, offset, lag and epoch."""
-    lines = [line((" partition  state       next offset        lag  epoch", palette.dim), width=width)]
-    for partition in partitions:
-        lag = "?" if partition.lag < 0 else cells.grouped(partition.lag)
-        ink = palette.good if partition.state.lower() == "running" else palette.warn
-        lines.append(
-            line(
-                f" {partition.partition:>9}  ",
-                (cells.fit(partition.state.lower(), 10), ink),
-                f" {cells.grouped(partition.next_offset):>12} {lag:>10} {partition.epoch:>6}",
-                width=width,
-            )
-        )
-    return lines
+def pipeline_line(snapshot: Snapshot, width: int, palette: Palette) -> Text:
+    """What the pipeline gets done: rate, queue, and latency from the record's time to its commit."""
+    return line(
+        (f"   {snapshot.rate:,.0f}/s".replace(",", " "), Style.null()),
+        (f"  queue {cells.grouped(snapshot.writer_queue)}", Style.null()),
+        ("  to commit", palette.dim),
+        f"  p50 {cells.latency(snapshot.latency_p50)}",
+        f"  p95 {cells.latency(snapshot.latency_p95)}  p99 {cells.latency(snapshot.latency_p99)}",
+        width=width,
+    )
 
 
 def dead_letter_lines(letters: tuple[DeadLetter, ...], width: int, palette: Palette) -> list[Text]:

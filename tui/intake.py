@@ -1,6 +1,7 @@
 """What the console pulls from the engine, once per interval."""
 
 from services.console_port import ConsolePort, Snapshot
+from tui.lag import LagTrend
 from tui.rows import CAPACITY, Window
 
 PULL_LIMIT = 5_000
@@ -20,12 +21,14 @@ class Intake:
         self.anomalies = Window(ANOMALIES_CAPACITY)
         self.snapshot: Snapshot = port.snapshot()
         self.missed = 0
+        self.lag = LagTrend()
         self._feed_after = 0
         self._anomalies_after = 0
 
     def pull(self) -> None:
         """Take the snapshot and everything newer than the last pull."""
         self.snapshot = self.port.snapshot()
+        self.lag.add(self.snapshot)
         feed = self.port.feed(self._feed_after, PULL_LIMIT)
         if feed.rows:
             if self._feed_after:

@@ -4,8 +4,10 @@ from textual.binding import Binding
 
 APP = (
     Binding("1", "show_screen('live')", "Live", id="screen.live", show=False),
+    Binding("3", "show_screen('users')", "Users", id="screen.users", show=False),
     Binding("4", "show_screen('health')", "Health", id="screen.health", show=False),
     Binding("5", "show_screen('logs')", "Logs", id="screen.logs", show=False),
+    Binding("W", "workers", "workers: start, stop, restart", id="app.workers", show=False),
     Binding("t", "next_theme", "theme", id="app.theme", show=False),
     Binding("m", "toggle_mouse", "mouse off (native selection)", id="app.mouse", show=False),
     Binding("F", "toggle_frontend", "frontend start, stop", id="app.frontend", show=False),
@@ -48,6 +50,8 @@ LIVE = (
     Binding("e", "export", "export what the filter shows", id="feed.export", show=False),
     Binding("y", "copy(False)", "copy the row as one line", id="feed.copy", show=False),
     Binding("Y", "copy(True)", "copy the row as JSON", id="feed.copy_json", show=False),
+    Binding("D", "user_screen", "everything about the user", id="feed.user_screen", show=False),
+    Binding("b", "disagreements", "where the detectors disagree", id="feed.disagreements", show=False),
 )
 FILTER = (
     Binding("escape", "cancel", "leave the filter as it was", id="filter.cancel", show=False),
@@ -57,6 +61,33 @@ FILTER = (
     Binding("up", "recall(-1)", "the filter before", id="filter.earlier", show=False),
     Binding("down", "recall(1)", "the filter after", id="filter.later", show=False),
 )
+USERS = (
+    Binding("slash", "filter", "filter, or how the id begins", id="users.filter", key_display="/", show=False),
+    Binding("s", "sort", "sort: most flagged, seen last, id", id="users.sort", show=False),
+    Binding("j,down", "move(1)", "down", id="users.down", show=False),
+    Binding("k,up", "move(-1)", "up", id="users.up", show=False),
+    Binding("g,home", "top", "top", id="users.top", show=False),
+    Binding("G,end", "end", "end", id="users.end", show=False),
+    Binding("pagedown,ctrl+d", "page(1)", "page down", id="users.page_down", show=False),
+    Binding("pageup,ctrl+u", "page(-1)", "page up", id="users.page_up", show=False),
+    Binding("tab", "other_list", "users or anomalies of the user", id="users.other_list", show=False),
+    Binding("enter,right", "open", "open the user, the anomaly", id="users.open", show=False),
+    Binding("escape,left", "back", "back the way one came", id="users.back", show=False),
+    Binding("l", "transactions", "the user's transactions", id="users.transactions", show=False),
+    Binding("P", "plot", "plots of amounts and scores", id="users.plot", show=False),
+)
+WORKERS = (
+    Binding("j,down", "choose(1)", "down", id="workers.down", show=False),
+    Binding("k,up", "choose(-1)", "up", id="workers.up", show=False),
+    Binding("s", "control('start')", "start", id="workers.start", show=False),
+    Binding("x", "control('stop')", "stop (asks first)", id="workers.stop", show=False),
+    Binding("r", "control('restart')", "restart", id="workers.restart", show=False),
+    Binding("escape,q,W", "close", "back", id="workers.close", show=False),
+)
+PLOTS = (
+    Binding("r", "reload", "plot the newest again", id="plots.reload", show=False),
+    Binding("escape,q,enter,P", "close", "back", id="plots.close", show=False),
+)
 READING = (
     Binding("j,down", "read(1)", "down", id="text.down", show=False),
     Binding("k,up", "read(-1)", "up", id="text.up", show=False),
@@ -65,6 +96,7 @@ READING = (
     Binding("pagedown,ctrl+d", "read_page(1)", "page down", id="text.page_down", show=False),
     Binding("pageup,ctrl+u", "read_page(-1)", "page up", id="text.page_up", show=False),
 )
+HEALTH = (Binding("h", "quality", "quality over all that is stored", id="health.quality", show=False),)
 CONFIRM = (
     Binding("y", "accept", "yes", id="confirm.yes", show=False),
     Binding("n", "close", "no", id="confirm.no", show=False),
@@ -86,7 +118,7 @@ EXPORT = (
     Binding("tab", "format", "CSV or JSON lines", id="export.format", key_display="Tab", show=False),
 )
 
-SCREENS = {"1": "Live", "4": "Health", "5": "Logs"}
+SCREENS = {"1": "Live", "3": "Users", "4": "Health", "5": "Logs"}
 """The screens that exist, by the key that opens them."""
 
 LIVE_HINTS = (
@@ -103,6 +135,30 @@ LIVE_HINTS = (
     ("q", "quit"),
 )
 MODAL_HINTS = (("Esc", "closes"),)
+WORKERS_HINTS = (("s", "start"), ("x", "stop"), ("r", "restart"), ("Esc", "closes"))
+PLOTS_HINTS = (("r", "again"), ("Esc", "closes"))
 VIEWS_HINTS = (("⏎", "open"), ("s", "save"), ("r", "rename"), ("d", "delete"), ("Esc", "closes"))
 EXPORT_HINTS = (("⏎", "write"), ("↑ ↓", "what"), ("Tab", "format"), ("Esc", "closes"))
+USERS_HINTS = (
+    ("?", "help"),
+    ("/", "filter or id"),
+    ("s", "sort"),
+    ("⏎", "open"),
+    ("⇥", "anomalies"),
+    ("l", "transactions"),
+    ("P", "plot"),
+    ("Esc", "back"),
+    (":", "palette"),
+    ("q", "quit"),
+)
+HEALTH_HINTS = (
+    ("?", "help"),
+    ("j k", "scroll"),
+    ("W", "workers"),
+    ("h", "stored quality"),
+    ("1", "live"),
+    (":", "palette"),
+    ("t", "theme"),
+    ("q", "quit"),
+)
 READING_HINTS = (("?", "help"), ("j k", "scroll"), ("1", "live"), (":", "palette"), ("t", "theme"), ("q", "quit"))

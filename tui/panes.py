@@ -51,6 +51,20 @@ def line(*parts: tuple[str, Style] | str, width: int) -> Text:
     return text
 
 
+def beside(columns: list[list[Text]], width: int) -> list[Text]:
+    """Lines side by side, each column `width` cells wide and the last one as wide as it is."""
+    joined = []
+    for index in range(max(map(len, columns), default=0)):
+        whole = Text(no_wrap=True, end="")
+        for number, column in enumerate(columns):
+            part = column[index].copy() if index < len(column) else Text("")
+            if number < len(columns) - 1:
+                part.pad_right(max(0, width - part.cell_len))
+            whole.append_text(part)
+        joined.append(whole)
+    return joined
+
+
 class TextPane(Widget):
     """A pane of lines, drawn from the top and cut at its height."""
 

@@ -14,7 +14,7 @@ def profile_lines(
     user_id: str | None, profile: ProfileView | None, problem: str, width: int, palette: Palette
 ) -> list[Text]:
     """The pane for a user in lines of `width` cells; `problem` says why there is no profile."""
-    lines = [line(*rule(f"User {user_id}" if user_id else "User", _standing(profile), width, palette), width=width)]
+    lines = [line(*rule(f"User {user_id}" if user_id else "User", standing(profile), width, palette), width=width)]
     if profile is None:
         return [*lines, line((f" {problem}", palette.dim), width=width)]
     if profile.seen < profile.needed:
@@ -36,7 +36,7 @@ def profile_lines(
         line(
             "           ",
             f"{cells.money(profile.mean_amount)} ± {cells.money(profile.sd_amount)}",
-            (f"   {_pace(profile.per_day)} a day   flagged {profile.flagged}", palette.dim),
+            (f"   {pace(profile.per_day)} a day   flagged {profile.flagged}", palette.dim),
             width=width,
         ),
         line((" hours     ", palette.dim), (cells.strip(profile.hours, 24), palette.bar), width=width),
@@ -59,17 +59,18 @@ def profile_lines(
         ("devices", profile.devices),
     ):
         if shares:
-            lines.append(line((f" {name:<10}", palette.dim), _usual(shares, room), width=width))
+            lines.append(line((f" {name:<10}", palette.dim), usual(shares, room), width=width))
     return lines
 
 
-def _standing(profile: ProfileView | None) -> str:
+def standing(profile: ProfileView | None) -> str:
+    """How much was seen of a user, and their threshold."""
     if profile is None:
         return ""
     return f"{cells.grouped(profile.seen)} seen  threshold {cells.score(profile.threshold)}"
 
 
-def _usual(shares: tuple[Share, ...], room: int) -> str:
+def usual(shares: tuple[Share, ...], room: int) -> str:
     """The largest shares that fit `room` cells whole."""
     shown = ""
     for share in sorted(shares, key=lambda share: -share.share):
@@ -85,5 +86,6 @@ class Profile(TextPane):
     """The profile of one user."""
 
 
-def _pace(per_day: float) -> str:
+def pace(per_day: float) -> str:
+    """Transactions a day."""
     return cells.grouped(round(per_day)) if per_day >= 10 else f"{per_day:.1f}"

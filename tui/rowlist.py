@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -14,10 +15,20 @@ from textual.widget import Widget
 from domain.verdict import ScoredTransaction
 from tui import cells, columns
 from tui.panes import palette_of, rule
-from tui.rows import Ring, Window
+from tui.rows import Held, Ring, Window
 from tui.sorting import Order
 
 _WHEEL_LINES = 3
+
+
+class View(NamedTuple):
+    """What a list shows, in which order, and where its cursor is; `top` is the sequence of its first row on screen."""
+
+    held: Held
+    order: Order | None
+    wanted_order: tuple[str, bool] | None
+    cursor: ScoredTransaction | None
+    top: int
 
 
 class RowList(Widget, can_focus=True):
@@ -158,6 +169,18 @@ class RowList(Widget, can_focus=True):
             self.set_follow(True)
         else:
             self.move_to(len(self.order) - 1)
+
+    @property
+    def view(self) -> View:
+        """What can be given to `restore` later."""
+        return View(self.window.hold(), self.order, self._wanted_order, self.selected, self._top_sequence)
+
+    def restore(self, view: View) -> None:
+        """Show what `view` showed, frozen or sorted if it was."""
+        self.window.restore(view.held)
+        self.order, self._wanted_order = view.order, view.wanted_order
+        self._cursor, self.follow, self._top_sequence = view.cursor, view.cursor is None, view.top
+        self.refresh()
 
     @property
     def cursor_index(self) -> int:

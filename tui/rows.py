@@ -4,6 +4,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from operator import attrgetter
+from typing import NamedTuple
 
 from domain.filters import EVERYTHING, Filter
 from domain.verdict import ScoredTransaction
@@ -73,6 +74,16 @@ class Ring:
             self._start = 0
 
 
+class Held(NamedTuple):
+    """A window's filter, the rows that it let through, how many rows were tested, and where it was frozen."""
+
+    filter_text: str
+    filter: Filter
+    rows: Ring
+    tested: int
+    frozen_at: int | None
+
+
 class Window:
     """The rows of a ring that match a filter.
 
@@ -111,8 +122,18 @@ class Window:
         """Show what matches `filter`, which was written as `text`; the window fills again by `step`."""
         self.filter = filter
         self.filter_text = text
-        self.rows.clear()
+        # A new ring, because the old one may be what `restore` will be given.
+        self.rows = Ring(self.rows.capacity)
         self._tested = 0
+        self.version += 1
+
+    def hold(self) -> "Held":
+        """What is shown now, to be shown again by `restore` after other filters were applied."""
+        return Held(self.filter_text, self.filter, self.rows, self._tested, self._frozen_at)
+
+    def restore(self, held: "Held") -> None:
+        """Show what was held, frozen if it was; what arrived meanwhile is tested by `step`."""
+        self.filter_text, self.filter, self.rows, self._tested, self._frozen_at = held
         self.version += 1
 
     def step(self, budget: float = SLICE_SECONDS, clock: Callable[[], float] = time.perf_counter) -> bool:

@@ -8,11 +8,12 @@ from rich.text import Text
 from domain.sanitize import sanitize
 from domain.verdict import Reason, ScoredTransaction, Verdict
 from tui import cells
-from tui.panes import TextPane, line, rule
+from tui.panes import TextPane, beside, line, rule
 from tui.themes import Palette
 
 _ONE_LINE_FROM = 72
 _BAR = 10
+_LEAST_BESIDE = 26
 
 
 def why_lines(row: ScoredTransaction | None, width: int, palette: Palette, *, followed: bool = False) -> list[Text]:
@@ -21,18 +22,25 @@ def why_lines(row: ScoredTransaction | None, width: int, palette: Palette, *, fo
         return [line(*rule("Why", "", width, palette), width=width), line(" no transaction yet", width=width)]
     status = "newest anomaly" if followed and row.flagged else "newest" if followed else "selected"
     lines = [line(*rule("Why", status, width, palette), width=width), _what(row, width, palette)]
+    if row.disagreed:
+        return [*lines, *_truth(row, width, palette), *both(row, width, palette)]
     for verdict in sorted(row.verdicts, key=lambda verdict: verdict.detector != "enhanced"):
         lines.append(judgement(verdict, width, palette))
     lead = cells.headline(row)
-    if row.truth is not None:
-        kind = f" ({row.truth.kind})" if row.truth.kind else ""
-        truth = f"anomalous{kind}" if row.truth.anomalous else "normal"
-        lines.append(line((" truth    ", palette.dim), truth, width=width))
+    lines += _truth(row, width, palette)
     if lead is None or not lead.reasons:
         lines.append(line((" no reasons recorded", palette.dim), width=width))
         return lines
     lines.append(line((f" reasons ({lead.detector})", palette.dim), width=width))
     return lines + reason_lines(lead, width, palette)
+
+
+def _truth(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
+    if row.truth is None:
+        return []
+    kind = f" ({row.truth.kind})" if row.truth.kind else ""
+    truth = f"anomalous{kind}" if row.truth.anomalous else "normal"
+    return [line((" truth    ", palette.dim), truth, width=width)]
 
 
 def reason_lines(verdict: Verdict, width: int, palette: Palette, *, wrap: bool = False) -> list[Text]:
@@ -45,6 +53,44 @@ def reason_lines(verdict: Verdict, width: int, palette: Palette, *, wrap: bool =
     for reason in sorted(verdict.reasons, key=lambda reason: -reason.contribution):
         lines += _reason(reason, largest, width, palette, palette.of(verdict), wrap)
     return lines
+
+
+def both(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
+    """Score, threshold and reasons of the detectors side by side, below each other where it is narrow."""
+    each = (width - 1) // 2
+    side_by_side = each >= _LEAST_BESIDE
+    columns = [
+        [
+            *_versus(verdict, each if side_by_side else width, palette),
+            *reason_lines(verdict, each if side_by_side else width, palette, wrap=True),
+        ]
+        for verdict in sorted(row.verdicts, key=lambda verdict: verdict.detector != "enhanced")
+    ]
+    head = line((" the detectors disagree", palette.warn), width=width)
+    if side_by_side:
+        return [head, *beside(columns, each + 1)]
+    return [head, *(each_line for column in columns for each_line in column)]
+
+
+def _versus(verdict: Verdict, width: int, palette: Palette) -> list[Text]:
+    """One detector's score against its threshold, in two short lines; one line for an error."""
+    if verdict.status == "error":
+        return [judgement(verdict, width, palette)]
+    ink = palette.of(verdict)
+    said = cells.SEVERITY_NAMES[verdict.severity] if verdict.flagged else "no flag"
+    if verdict.status == "warming":
+        said = "warming up"
+    sign = "≥" if verdict.score >= verdict.threshold else "<"
+    return [
+        line(
+            (f" {verdict.detector:<8} ", palette.strong),
+            (f"{cells.mark(verdict)} {cells.score(verdict.score)}", ink + palette.strong),
+            f" {sign} {cells.score(verdict.threshold)} ",
+            (said, ink),
+            width=width,
+        ),
+        line(" ", (cells.gauge(verdict.score, verdict.threshold, width - 3), ink or palette.bar), width=width),
+    ]
 
 
 def _what(row: ScoredTransaction, width: int, palette: Palette) -> Text:
@@ -86,10 +132,10 @@ def judgement(verdict: Verdict, width: int, palette: Palette) -> Text:
 
 
 def _reason(reason: Reason, largest: float, width: int, palette: Palette, ink: Style, wrap: bool) -> list[Text]:
-    share = cells.bar(abs(reason.contribution) / largest, _BAR)
+    share = cells.bar(abs(reason.contribution) / largest, max(1, min(_BAR, width - 23)))
     sign = "-" if reason.contribution < 0 else "+"
     amount = f"{sign}{abs(reason.contribution):.2f}".replace("0.", ".", 1)
-    sentence = reason.text or f"{reason.observed}, expected {reason.expected}"
+    sentence = reason.text or (f"{reason.observed}, expected {reason.expected}" if reason.observed else "")
     head = (
         (f" {cells.fit(reason.feature, 14)} ", Style.null()),
         (share, (ink or palette.bar) if reason.contribution >= 0 else palette.good),

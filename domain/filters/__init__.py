@@ -5,7 +5,18 @@ and both say the same of every row.
 """
 
 from domain.filters.completion import Suggestion, complete, values_seen
-from domain.filters.filter import EVERYTHING, Filter, parse
+from domain.filters.filter import EVERYTHING, Filter, of_user, parse
+from domain.filters.meaning import moment
 from domain.filters.syntax import FilterError
 
-__all__ = ["EVERYTHING", "Filter", "FilterError", "Suggestion", "complete", "parse", "values_seen"]
+__all__ = [
+    "EVERYTHING",
+    "Filter",
+    "FilterError",
+    "Suggestion",
+    "complete",
+    "moment",
+    "of_user",
+    "parse",
+    "values_seen",
+]

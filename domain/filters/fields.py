@@ -88,10 +88,6 @@ SEVERITY = NumberSource(_of_verdict(attrgetter("severity.rank")), "coalesce(e.se
 SEVERITIES = {severity.value: severity.rank for severity in Severity}
 
 
-def _disagreed(row: ScoredTransaction) -> bool:
-    return len({verdict.flagged for verdict in row.verdicts}) > 1
-
-
 def _any_status(status: str) -> Condition:
     return Condition(
         lambda row: any(verdict.status == status for verdict in row.verdicts),
@@ -101,7 +97,7 @@ def _any_status(status: str) -> Condition:
 
 CONDITIONS: dict[str, Condition] = {
     "flagged": Condition(attrgetter("flagged"), "coalesce(b.flagged, false) OR coalesce(e.flagged, false)"),
-    "disagreed": Condition(_disagreed, "b.flagged <> e.flagged"),
+    "disagreed": Condition(attrgetter("disagreed"), "b.flagged <> e.flagged"),
     "anomalous": Condition(lambda row: row.truth is not None and row.truth.anomalous, "g.anomalous"),
     "warming": _any_status("warming"),
     "error": _any_status("error"),

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from domain.filters.fields import TEXTS
 from domain.filters.grammar import tree_of
 from domain.filters.meaning import meaning_of
-from domain.filters.nodes import All, Node, Parameters
+from domain.filters.nodes import All, Either, Node, Parameters, SameText
 from domain.verdict import ScoredTransaction
 
 
@@ -17,11 +18,6 @@ class Filter:
         self._root = root
         self.matches: Callable[[ScoredTransaction], bool] = root.predicate()
 
-    def narrowed(self, other: "Filter") -> "Filter":
-        """What matches both."""
-        text = f"({self.text}) {other.text}" if self.text else other.text
-        return Filter(text, All((self._root, other._root)))
-
     def to_sql(self) -> tuple[str, tuple[object, ...]]:
         """A WHERE clause with `$n` placeholders and their values.
 
@@ -30,6 +26,16 @@ class Filter:
         parameters = Parameters()
         clause = self._root.sql(parameters)
         return clause, tuple(parameters)
+
+    def __and__(self, other: "Filter") -> "Filter":
+        """Both at once."""
+        if not self.text or not other.text:
+            return self if self.text else other
+        return Filter(f"{self._as_term} {other._as_term}", All((self._root, other._root)))
+
+    @property
+    def _as_term(self) -> str:
+        return f"({self.text})" if isinstance(self._root, Either) else self.text
 
     def __repr__(self) -> str:
         return f"Filter({self.text!r})"
@@ -47,3 +53,10 @@ def parse(text: str, now: datetime | None = None) -> Filter:
     if tree is None:
         return EVERYTHING
     return Filter(text.strip(), meaning_of(tree, now or datetime.now(UTC)))
+
+
+def of_user(user_id: str) -> Filter:
+    """The transactions of exactly one user, whatever characters the id has."""
+    plain = user_id.isascii() and user_id.replace("-", "").replace("_", "").isalnum()
+    escaped = user_id.replace("\\", "\\\\").replace('"', '\\"')
+    return Filter(f"user={user_id}" if plain else f'user="{escaped}"', SameText(TEXTS["user"][0], user_id))

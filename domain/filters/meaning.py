@@ -126,6 +126,11 @@ def _number(word: Word, source: NumberSource) -> Number:
     return float(word.text) if source.cast == "float8" else Decimal(word.text)
 
 
+def moment(text: str, now: datetime) -> datetime:
+    """The time that `since:` would understand by `text`. Raises: FilterError."""
+    return _moment(Word(text, 0), now)
+
+
 def _moment(word: Word, now: datetime) -> datetime:
     """A time ago (90s, 5m, 2h, 3d, 1w), today, a time of today (12:30), a date, or a date and time; UTC."""
     text = word.text.lower()

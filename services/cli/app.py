@@ -238,6 +238,23 @@ def build(open_console: OpenConsole) -> typer.Typer:
 
     @app.command(rich_help_panel="Data")
     @command(*DATABASE)
+    def quality(
+        loaded: Loaded,
+        since: Annotated[
+            str | None,
+            typer.Option(
+                "--since", metavar="TIME", help="1d, 2h, today, 2026-03-01. Default: all.", show_default=False
+            ),
+        ] = None,
+        json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    ) -> int:
+        """Show precision, recall and alert rate of the detectors where ground truth is stored."""
+        from services import quality
+
+        return quality.show(loaded.settings, since=since, as_json=json)
+
+    @app.command(rich_help_panel="Data")
+    @command(*DATABASE)
     def reset(loaded: Loaded, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> int:
         """Delete all stored transactions, verdicts, profiles and models."""
         from services import commands

@@ -1,5 +1,6 @@
 """What one batch commits, and its fenced transaction."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -76,7 +77,10 @@ class DeadRecord(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Everything that one transaction stores: `next_offset` moves from `expected` to `following`."""
+    """Everything that one transaction stores: `next_offset` moves from `expected` to `following`.
+
+    `flagged` counts, of the users in `profiles`, all transactions that were flagged; a user it lacks has none.
+    """
 
     term: Term
     expected: int
@@ -86,6 +90,7 @@ class Batch(NamedTuple):
     profiles: dict[str, bytes]
     state_version: int
     model_version: str
+    flagged: Mapping[str, int] = {}
 
     @property
     def days(self) -> set[date]:
@@ -193,6 +198,7 @@ async def commit(connection: Any, prepared: Prepared) -> None:
                     statements.SAVE_PROFILES,
                     users,
                     [batch.profiles[user] for user in users],
+                    [batch.flagged.get(user, 0) for user in users],
                     batch.state_version,
                     batch.model_version,
                     term.partition,

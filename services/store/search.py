@@ -19,7 +19,7 @@ from services.store.triage import triage_of
 _PREFETCH = 500
 
 
-class UserSummary(msgspec.Struct, frozen=True, kw_only=True):
+class UserTotals(msgspec.Struct, frozen=True, kw_only=True):
     """One user's transactions that match: how many, how many of them flagged, the newest, and totals by currency."""
 
     user_id: str
@@ -77,14 +77,14 @@ class Search:
             now = await connection.fetchval(statements.NOW)
         return now, tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
 
-    async def users(self, filter: Filter, limit: int) -> tuple[UserSummary, ...]:
+    async def users(self, filter: Filter, limit: int) -> tuple[UserTotals, ...]:
         """At most `limit` users with a transaction that matches; those with the most flagged ones first."""
         where, parameters = filter.to_sql()
         query = statements.USERS.format(where=where, limit=f"${len(parameters) + 1}")
         async with self._reading() as connection:
             rows = await connection.fetch(query, *parameters, limit)
         return tuple(
-            UserSummary(
+            UserTotals(
                 user_id=row["user_id"],
                 transactions=row["transactions"],
                 flagged=row["flagged"],

@@ -44,10 +44,10 @@ LOAD_PROFILES = "SELECT user_id, state FROM profiles WHERE user_id = ANY($1::tex
 
 # Profiles after a batch, in the same transaction as its rows.
 SAVE_PROFILES = """
-INSERT INTO profiles (user_id, state, state_version, model_version, kafka_partition, next_offset)
-SELECT u, s, $3, $4, $5, $6 FROM unnest($1::text[], $2::bytea[]) AS x (u, s)
+INSERT INTO profiles (user_id, state, flagged, state_version, model_version, kafka_partition, next_offset)
+SELECT u, s, f, $4, $5, $6, $7 FROM unnest($1::text[], $2::bytea[], $3::integer[]) AS x (u, s, f)
 ON CONFLICT (user_id) DO UPDATE SET state = EXCLUDED.state, state_version = EXCLUDED.state_version,
-    model_version = EXCLUDED.model_version, kafka_partition = EXCLUDED.kafka_partition,
+    flagged = EXCLUDED.flagged, model_version = EXCLUDED.model_version, kafka_partition = EXCLUDED.kafka_partition,
     next_offset = EXCLUDED.next_offset, updated_at = now()
 """
 
@@ -68,24 +68,69 @@ ON CONFLICT DO NOTHING
 # One profile, for showing.
 PROFILE = "SELECT state FROM profiles WHERE user_id = $1 AND state_version = $2"
 
+# Users by id; {within} is empty or USERS_WITHIN.
+USERS_BY_ID = """
+SELECT user_id, state FROM profiles WHERE state_version = $1 {within} ORDER BY user_id COLLATE "C" LIMIT $2
+"""
+
+# Only those whose id is in [$3, $4). Left out when all are wanted: the planner would take it for a narrow choice.
+USERS_WITHIN = 'AND user_id COLLATE "C" >= $3 AND user_id COLLATE "C" < $4'
+
+# The same, the most flagged first.
+USERS_BY_FLAGGED = """
+SELECT user_id, state FROM profiles WHERE state_version = $1 {within}
+ORDER BY flagged DESC, user_id COLLATE "C" LIMIT $2
+"""
+
+# The same, seen last first, among the users of the newest {newest} transactions: nothing else knows the order
+# without reading every profile.
+USERS_BY_LAST = """
+WITH newest AS (SELECT user_id, event_time FROM transactions ORDER BY event_time DESC LIMIT {newest}),
+seen AS (
+    SELECT user_id, max(event_time) AS last_at FROM newest WHERE true {within}
+    GROUP BY user_id ORDER BY last_at DESC LIMIT $2
+)
+SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version = $1
+ORDER BY seen.last_at DESC, p.user_id COLLATE "C"
+"""
+
+# How a user's threshold moved over the newest $2 transactions, oldest first.
+THRESHOLDS = """
+SELECT t.event_time, v.threshold
+FROM (
+    SELECT event_time, transaction_id FROM transactions WHERE user_id = $1 ORDER BY event_time DESC LIMIT $2
+) AS t
+JOIN verdicts v ON v.event_time = t.event_time AND v.transaction_id = t.transaction_id
+WHERE v.detector = 'enhanced' AND v.status = 'ok' ORDER BY t.event_time
+"""
+
+# Verdicts against ground truth since $1, by detector and kind.
+QUALITY = """
+SELECT v.detector, g.anomalous, g.kind, count(*) AS verdicts, count(*) FILTER (WHERE v.flagged) AS flagged
+FROM ground_truth g
+JOIN verdicts v ON v.event_time = g.event_time AND v.transaction_id = g.transaction_id
+WHERE v.status <> 'warming' AND g.event_time >= $1 AND v.event_time >= $1
+GROUP BY 1, 2, 3
+"""
+
 # The newest dead letters.
 DEAD_LETTERS = """
 SELECT topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt, stored_at
 FROM dead_letters ORDER BY stored_at DESC, "offset" DESC LIMIT $1
 """
 
-# What a filter is compiled against: transactions t with the verdicts b and e and the ground truth g.
-_JUDGED = """
-FROM transactions t
+# The verdicts `b` and `e` and the ground truth `g` of transactions `t`: what a filter is compiled against.
+_JUDGED_BY = """
 LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
 LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
 LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
 """
-_SCORED = (
-    "SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind, to_jsonb(d) AS triage"
-    + _JUDGED
-    + "LEFT JOIN triage d ON d.transaction_id = t.transaction_id WHERE "
-)
+_JUDGED = f"FROM transactions t {_JUDGED_BY}"
+
+# A transaction with everything that is known of it, between which `FROM` and what it needs stands.
+_EVERYTHING = "SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind, to_jsonb(d) AS triage"
+_DECIDED_ON = "LEFT JOIN triage d ON d.transaction_id = t.transaction_id"
+_SCORED = f"{_EVERYTHING} {_JUDGED} {_DECIDED_ON} WHERE "
 
 # Stored transactions with both verdicts, ground truth and triage; {where} and {limit} come from the filter compiler.
 HISTORY = _SCORED + "{where} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}"
@@ -120,6 +165,23 @@ FROM (
 
 # No question that a person asks may hold the server for longer.
 BOUND_READING = "SET LOCAL statement_timeout = '25s'"
+
+# Users of the newest transactions that match; {order} is one of USER_ORDERS, {where} comes from the filter compiler,
+# and {version}, {newest} and {limit} are placeholders after its own.
+USERS_MATCHING = f"""
+WITH matching AS (
+    SELECT t.user_id, t.event_time {_JUDGED}
+    WHERE {{where}} ORDER BY t.event_time DESC LIMIT {{newest}}
+),
+seen AS (SELECT user_id, max(event_time) AS last_at FROM matching GROUP BY user_id)
+SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version = {{version}}
+ORDER BY {{order}} LIMIT {{limit}}
+"""  # noqa: S608 - constants of this file
+USER_ORDERS = {
+    "flagged": 'p.flagged DESC, p.user_id COLLATE "C"',
+    "last": 'seen.last_at DESC, p.user_id COLLATE "C"',
+    "id": 'p.user_id COLLATE "C"',
+}
 
 # One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
 # visible in the order of their ids.

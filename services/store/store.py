@@ -1,8 +1,8 @@
 """The pool and the calls the rest of the system makes on PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,6 +12,7 @@ import msgspec
 
 from detectors.fitting import FORMAT
 from domain.filters import Filter
+from domain.quality import DetectorQuality, Scoreboard
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction
 from services.console_port import DeadLetter
@@ -22,6 +23,7 @@ from services.store.days import Days
 from services.store.faults import Transient, translated
 from services.store.search import Search
 from services.store.triage import Decisions
+from services.store.users import Users
 
 SCHEMA_VERSION = 1
 _SCHEMA_LOCK = 7_294_000
@@ -49,6 +51,7 @@ class Store:
         self.pool = pool
         self.days = Days(pool)
         self.search = Search(pool)
+        self.users = Users(pool)
         self.triage = Decisions(pool)
 
     @classmethod
@@ -214,14 +217,17 @@ class Store:
             done: str = await self.pool.execute(statements.USE_MODEL, version, FORMAT)
         return done != "UPDATE 0"
 
-    async def save_profiles(self, states: dict[str, bytes], state_version: int, model_version: str) -> None:
-        """Replace profiles outside a batch; only while no engine runs."""
+    async def save_profiles(
+        self, states: dict[str, bytes], flagged: Mapping[str, int], state_version: int, model_version: str
+    ) -> None:
+        """Replace profiles outside a batch, with the flagged transactions of each; only while no engine runs."""
         users = sorted(states)
         with translated():
             await self.pool.execute(
                 statements.SAVE_PROFILES,
                 users,
                 [states[user] for user in users],
+                [flagged.get(user, 0) for user in users],
                 state_version,
                 model_version,
                 -1,
@@ -239,6 +245,15 @@ class Store:
             "flagged": {row["detector"]: row["flagged"] for row in verdicts},
             "dead_letters": dead,
         }
+
+    async def quality(self, since: datetime | None = None) -> tuple[DetectorQuality, ...]:
+        """Stored verdicts against ground truth, from event time `since` on; it reads all of them."""
+        scoreboard = Scoreboard()
+        for row in await self._fetch(statements.QUALITY, since or datetime(1, 1, 1, tzinfo=UTC)):
+            scoreboard.count(
+                row["detector"], row["anomalous"], row["kind"], flagged=row["flagged"], verdicts=row["verdicts"]
+            )
+        return scoreboard.qualities
 
     async def progress(self) -> list[dict[str, Any]]:
         """Every partition's position."""

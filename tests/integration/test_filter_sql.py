@@ -136,3 +136,11 @@ async def test_the_predicate_and_the_sql_of_a_filter_choose_the_same_rows(filled
         chosen[text] = len(by_sql)
     one_sided = {text for text, count in chosen.items() if count in (0, 36)}
     assert one_sided <= {"city:É"}, "these filters test nothing here"
+
+
+async def test_any_filter_finds_the_users_of_the_rows_that_match(filled: Store) -> None:
+    await filled.save_profiles(dict.fromkeys(("u-1", "U-1", "u-22"), b"state"), {}, 1, "1")
+    for text in FILTERS.strip().splitlines():
+        asked = parse(text, NOW)
+        expected = {row.transaction.user_id for row in await filled.history(asked, 100)}
+        assert {user for user, _ in await filled.users.listed("id", 10, 1, filter=asked)} == expected, text

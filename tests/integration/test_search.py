@@ -10,7 +10,7 @@ from domain.filters import EVERYTHING, parse
 from domain.transaction import Transaction
 from domain.verdict import Severity, Verdict
 from services.store.batch import Batch, StoredRow, Term, prepare
-from services.store.search import UserSummary
+from services.store.search import UserTotals
 from services.store.store import Store
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -48,7 +48,7 @@ async def test_users_are_counted_with_exact_totals_by_currency(store: Store) -> 
         store, ("1", "a", "0.10", "EUR"), ("2", "a", "0.20", "EUR"), ("3", "a", "500", "JPY"), ("4", "b", "7", "EUR")
     )
     first, second = await store.search.users(EVERYTHING, 10)
-    assert first == UserSummary(
+    assert first == UserTotals(
         user_id="a",
         transactions=3,
         flagged=1,

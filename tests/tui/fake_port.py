@@ -1,13 +1,14 @@
 """An engine that is not there: a console port with deterministic rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
 
 from domain.filters import Filter
-from domain.profile import ProfileView, Share
+from domain.profile import ProfileView, Share, ThresholdAt, UserList, UserOrder, UserSummary
+from domain.quality import DetectorQuality, KindRecall
 from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Reason, ScoredTransaction, Severity, Status, Verdict
@@ -143,6 +144,22 @@ DEAD_LETTERS = (
 )
 
 
+QUALITY = tuple(
+    DetectorQuality(
+        detector=detector,  # type: ignore[arg-type]
+        labelled=12_000,
+        anomalous=600,
+        flagged=flagged,
+        caught=caught,
+        kinds=(
+            KindRecall("amount_spike", 320, caught // 2),
+            KindRecall("impossible_travel", 280, caught - caught // 2),
+        ),
+    )
+    for detector, flagged, caught in (("basic", 410, 300), ("enhanced", 520, 480))
+)
+
+
 class FakePort:
     """A console port over rows that a test adds."""
 
@@ -151,6 +168,9 @@ class FakePort:
         self.changes = changes
         self.missed = 0
         self.profiles_asked: list[str] = []
+        self.users_asked: list[tuple[UserOrder, str, str]] = []
+        self.controlled: list[tuple[str, WorkerAction]] = []
+        self.control_error: Exception | None = None
         self.profile_error: Exception | None = None
         self.history_error: Exception | None = None
         self.stored: list[ScoredTransaction] = []
@@ -199,6 +219,22 @@ class FakePort:
         if self.profile_error is not None:
             raise self.profile_error
         return profile(user_id)
+
+    async def users(self, order: UserOrder, limit: int, prefix: str, filter: Filter) -> UserList:
+        """The users of the rows that match; those with a high number are flagged most."""
+        self.users_asked.append((order, prefix, filter.text))
+        found = {row.transaction.user_id: user(row) for row in self.rows if filter.matches(row)}
+        keys: dict[UserOrder, Callable[[UserSummary], object]] = {
+            "flagged": lambda user: (-user.flagged, user.user_id),
+            "last": lambda user: (NOON - user.last_at, user.user_id) if user.last_at else NOON,
+            "id": lambda user: user.user_id,
+        }
+        ordered = sorted((each for each in found.values() if each.user_id.startswith(prefix)), key=keys[order])
+        return UserList(tuple(ordered[:limit]), more=len(ordered) > limit)
+
+    async def quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
+        """Better than live."""
+        return tuple(msgspec.structs.replace(each, labelled=80_000) for each in QUALITY)
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """What was stored before this engine, and its own rows."""
@@ -258,8 +294,14 @@ class FakePort:
         return DEAD_LETTERS[:limit]
 
     async def control(self, worker: str, action: WorkerAction) -> None:
-        """There is nothing to control."""
-        raise KeyError(worker)
+        """The worker changes its state at once, unless something is to go wrong; one that is not there is an error."""
+        if self.control_error is not None:
+            raise self.control_error
+        workers = {each.name: each for each in self.snapshot().workers}
+        state = "stopped" if action == "stop" else "running"
+        workers[worker] = msgspec.structs.replace(workers[worker], state=state)
+        self.controlled.append((worker, action))
+        self.changes["workers"] = tuple(workers.values())
 
     async def quit(self) -> None:
         """There is nothing to stop."""
@@ -285,9 +327,46 @@ def profile(user_id: str, seen: int = 214) -> ProfileView:
         devices=(Share("phone", 200, 0.93), Share("desktop", 14, 0.07)),
         payment_methods=(Share("card", 210, 0.98), Share("transfer", 4, 0.02)),
         flagged=3,
+        thresholds=tuple(
+            ThresholdAt(NOON - timedelta(hours=63 - number), 0.7 + 0.06 * abs(number % 20 - 10) / 10)
+            for number in range(64)
+        ),
+    )
+
+
+def user(row: ScoredTransaction) -> UserSummary:
+    """The user of a row; every third is new."""
+    number = int(row.transaction.user_id[2:])
+    return UserSummary(
+        user_id=row.transaction.user_id,
+        seen=number % 30 if number % 3 == 0 else 200 + number,
+        needed=30,
+        flagged=number // 50,
+        last_at=row.transaction.timestamp,
+        mean_amount=12.5 * (1 + number % 80),
+        currency=row.transaction.currency,
+        threshold=0.7 + number % 10 / 100,
     )
 
 
 def rows(count: int, first: int = 1) -> list[ScoredTransaction]:
     """Rows of consecutive sequences."""
     return [row(sequence) for sequence in range(first, first + count)]
+
+
+BUSY = "u-0977"
+
+
+def of_few_users(count: int = 400) -> list[ScoredTransaction]:
+    """Every second transaction is of one user, minutes apart."""
+    return [
+        msgspec.structs.replace(
+            each,
+            transaction=msgspec.structs.replace(
+                each.transaction,
+                user_id=BUSY if number % 2 else f"u-{number % 90:04}",
+                timestamp=each.transaction.timestamp - timedelta(minutes=7 * (count - number)),
+            ),
+        )
+        for number, each in enumerate(rows(count))
+    ]

@@ -78,6 +78,24 @@ def test_a_frozen_window_holds_what_it_shows_past_eviction():
     assert window.pending == 0
 
 
+def test_what_was_held_comes_back_with_rows_that_left_the_ring_since():
+    window = Window(50)
+    window.ring.extend(rows(50))
+    window.step()
+    window.freeze(True)
+    held = window.hold()
+    window.apply("amount>9000", parse("amount>9000"))
+    window.freeze(False)
+    window.ring.extend(rows(500, first=51))
+    window.step()
+    window.restore(held)
+    window.step()
+    assert window.frozen
+    assert window.filter_text == ""
+    assert sequences(window.rows) == list(range(1, 51))
+    assert window.pending == 500
+
+
 def test_a_filter_applied_while_frozen_rebuilds_without_newer_rows():
     window = Window(500)
     window.ring.extend(rows(100))

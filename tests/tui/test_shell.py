@@ -263,7 +263,9 @@ async def test_without_a_frontend_f_says_so():
 
 
 async def test_a_frontend_that_does_not_obey_is_said():
-    async with talking(FakePort(rows(40))) as (app, pilot):
+    port = FakePort(rows(40))
+    port.control_error = OSError("no Node")
+    async with talking(port) as (app, pilot):
         await pilot.press("F")
         assert (await said(app, pilot))[0].startswith("frontend: cannot start")
 

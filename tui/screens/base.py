@@ -39,6 +39,11 @@ class ConsoleScreen(Screen[None]):
         """What was pulled from the engine."""
         return self.console_app.intake
 
+    @property
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """What the most used keys do now."""
+        return self.HINTS
+
     def compose(self) -> ComposeResult:
         """Status and tabs above, keys below, the body between."""
         yield StatusLine(id="status")
@@ -57,7 +62,7 @@ class ConsoleScreen(Screen[None]):
         except NoMatches:
             return
         status.show_status(self.intake, now)
-        frame = (self.HINTS, self.size.width, self.app.theme)
+        frame = (self.hints, self.size.width, self.app.theme)
         if frame != self._frame:
             self._frame = frame
             self._draw_frame()
@@ -69,7 +74,7 @@ class ConsoleScreen(Screen[None]):
         width = self.size.width
         tabs = dict(keys.hints(SCREENS.items(), keymap.APP))
         bindings = [binding for binding in self.BINDINGS if isinstance(binding, Binding)]
-        hints = keys.hints(self.HINTS, (*bindings, *keymap.APP))
+        hints = keys.hints(self.hints, (*bindings, *keymap.APP))
         self.query_one("#tabs", Line).show(tabs_line(tabs, self.NAME, width, palette))
         self.query_one("#keys", Line).show(keys_line(hints, width, palette))
 

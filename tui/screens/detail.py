@@ -12,7 +12,7 @@ from tui import cells
 from tui.panes import line
 from tui.screens.modal import Modal
 from tui.themes import Palette
-from tui.why import judgement, reason_lines
+from tui.why import both, judgement, reason_lines
 
 
 class Detail(Modal):
@@ -31,11 +31,18 @@ class Detail(Modal):
             for number, part in enumerate(_wrapped(sanitize(value), max(1, width - 15))):
                 label = f" {name:<13}" if number == 0 else " " * 14
                 lines.append(line((label, palette.dim), (part, Style.null()), width=width))
+        if self.row.disagreed:
+            return [*lines, Text(""), *both(self.row, width, palette)]
         for verdict in self.row.verdicts:
             lines.append(Text(""))
             lines.append(judgement(verdict, width, palette))
             lines += reason_lines(verdict, width, palette, wrap=True)
         return lines
+
+    @property
+    def _number(self) -> str:
+        """The number in order of commit, which only rows of this run have."""
+        return f", number {self.row.sequence}" if self.row.sequence > 0 else ""
 
     def _fields(self) -> list[tuple[str, str]]:
         transaction = self.row.transaction
@@ -53,7 +60,7 @@ class Detail(Modal):
             ("location", " ".join(where)),
             ("paid by", transaction.payment_method or ""),
             ("device", " · ".join(part for part in (device.type, device.id, device.ip) if part)),
-            ("stored", f"{self.row.stored_at:%Y-%m-%d %H:%M:%S.%f %Z}, number {self.row.sequence}"),
+            ("stored", f"{self.row.stored_at:%Y-%m-%d %H:%M:%S.%f %Z}{self._number}"),
         ]
         if transaction.extra:
             fields.append(("other fields", json.dumps(transaction.extra, ensure_ascii=False, default=str)))

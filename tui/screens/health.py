@@ -1,24 +1,25 @@
-"""The Health screen: workers, partitions, and every dead letter with its reason."""
+"""The Health screen: workers, partitions, quality, and every dead letter with its reason."""
 
 from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
 
+from rich.text import Text
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from services.console_port import DeadLetter
+from domain.quality import DetectorQuality
+from services.console_port import DeadLetter, Snapshot
 from tui import cells, keymap
-from tui.health import (
-    component_lines,
-    dead_letter_lines,
-    partition_table,
-    worker_line,
-    worst,
-)
+from tui.health import component_lines, dead_letter_lines, pipeline_line, worker_line, worst
+from tui.inquiry import Inquiry
+from tui.keys import keys_of
+from tui.lag import SMALL, outlook_mark, outlook_words, partition_table
 from tui.panes import line, palette_of, rule
+from tui.quality import DRIFTED, drift_lines, quality_lines
 from tui.reading import Reading, ReadingScreen
 from tui.screens.base import ConsoleScreen
+from tui.themes import Palette
 
 _DEAD_LETTERS = 200
 
@@ -27,54 +28,115 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
     """The engine's components, in full."""
 
     NAME = "Health"
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.READING]
+    HINTS = keymap.HEALTH_HINTS
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.READING, *keymap.HEALTH]
 
     def __init__(self) -> None:
         super().__init__()
         self._letters: tuple[DeadLetter, ...] = ()
         self._letters_at = 0
         self._problem = ""
+        self._stored_asked = False
+        self._stored: Inquiry[datetime | None, tuple[DetectorQuality, ...]] = Inquiry(
+            self, "quality", self._ask_quality, 0.0
+        )
 
     def body(self) -> Iterable[Widget]:
         """One text."""
         yield Reading(id="health-text")
 
     def draw_body(self, now: datetime) -> None:
-        """Components, workers, partitions, dead letters."""
+        """Engine, workers, partitions, quality and drift where they are known, dead letters."""
         snapshot, palette = self.intake.snapshot, palette_of(self)
         reading = self.query_one(Reading)
         width = reading.size.width
         if snapshot.dead_letters != self._letters_at:
             self._letters_at = snapshot.dead_letters
             self.run_worker(self._load_letters(), group="dead-letters", exclusive=True)
+        reading.show(
+            [
+                *self._engine(snapshot, now, width, palette),
+                *self._workers(snapshot, now, width, palette),
+                *self._partitions(snapshot, width, palette),
+                *self._quality(snapshot, width, palette),
+                *self._drift(snapshot, width, palette),
+                *self._dead_letters(snapshot, width, palette),
+            ]
+        )
+
+    def _engine(self, snapshot: Snapshot, now: datetime, width: int, palette: Palette) -> list[Text]:
         up = cells.duration(now - snapshot.started_at)
         lines = [line(*rule("Engine", f"up {up}", width, palette), width=width)]
         lines += component_lines(snapshot, width, palette)
-        timing = "  ".join(
-            f"{name} {cells.latency(value)}"
-            for name, value in (
-                ("p50", snapshot.latency_p50),
-                ("p95", snapshot.latency_p95),
-                ("p99", snapshot.latency_p99),
-            )
-        )
-        lines.append(line((" latency  ", palette.dim), f"{timing}  from the record's time to its commit", width=width))
-        lines.append(line(*rule("Workers", "", width, palette, alarm=worst(snapshot) is not None), width=width))
+        if not any(worker.name == "frontend" for worker in snapshot.workers):
+            lines.append(line((" frontend not started", palette.dim), width=width))
+        return lines
+
+    def _workers(self, snapshot: Snapshot, now: datetime, width: int, palette: Palette) -> list[Text]:
+        ((key, does),) = keys_of(self).hints((("W", "starts and stops"),), keymap.APP)
+        title = rule("Workers", f"{key} {does}", width, palette, alarm=worst(snapshot) is not None)
+        lines = [line(*title, width=width)]
         for worker in snapshot.workers:
             lines.append(worker_line(worker, now, width, palette))
+            if worker.name == "pipeline" and worker.state in ("running", "degraded"):
+                lines.append(pipeline_line(snapshot, width, palette))
             if worker.last_error:
                 lines.append(line((f"   last error: {worker.last_error}", palette.warn), width=width))
-        total = f"lag {cells.grouped(max(0, snapshot.lag))}"
-        lines.append(line(*rule("Partitions", total, width, palette), width=width))
-        lines += partition_table(snapshot.partitions, width, palette)
+        return lines
+
+    def _partitions(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
+        if not snapshot.partitions:
+            title = rule("Partitions", "nobody reads them here", width, palette)
+            return [line(*title, width=width), line((" the pipeline has none", palette.dim), width=width)]
+        trend, lag = self.intake.lag, max(0, snapshot.lag)
+        outlook = trend.outlook()
+        said = f"lag {cells.grouped(lag)} {outlook_mark(outlook)}  {outlook_words(outlook, lag)}"
+        behind = lag > SMALL and outlook.seconds is None
+        lines = [line(*rule("Partitions", said, width, palette, alarm=behind), width=width)]
+        if any(trend.total):
+            moved = cells.strip(trend.total, width - 12)
+            lines.append(line((" lag      ", palette.dim), (moved, palette.bar), width=width))
+        return lines + partition_table(snapshot.partitions, trend, width, palette)
+
+    def _quality(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
+        """Nothing where nobody knows the truth."""
+        if not snapshot.quality and not self._stored_asked:
+            return []
+        lines = [line(*rule("Quality", "since the start", width, palette), width=width)]
+        lines += quality_lines(snapshot.quality, width, palette)
+        if not self._stored_asked:
+            ((key, does),) = keys_of(self).hints((("h", "counts all that is stored"),), keymap.HEALTH)
+            return [*lines, line((f" {key} {does}", palette.dim), width=width)]
+        answer = self._stored.answer
+        said = self._stored.problem or ("counting..." if answer is None else "all that is stored")
+        lines.append(line(*rule("Quality", said, width, palette), width=width))
+        return lines + quality_lines(answer or (), width, palette)
+
+    def _drift(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
+        if not snapshot.drift:
+            return []
+        alarm = any(feature.psi > DRIFTED for feature in snapshot.drift)
+        title = rule("Drift", "since the models were fitted", width, palette, alarm=alarm)
+        return [line(*title, width=width), *drift_lines(snapshot.drift, width, palette)]
+
+    def _dead_letters(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
         count = cells.grouped(snapshot.dead_letters)
-        lines.append(line(*rule("Dead letters", count, width, palette, alarm=snapshot.dead_letters > 0), width=width))
+        lines = [line(*rule("Dead letters", count, width, palette, alarm=snapshot.dead_letters > 0), width=width)]
         if self._problem:
             lines.append(line((f" {self._problem}", palette.bad), width=width))
         elif not snapshot.dead_letters:
             lines.append(line((" none", palette.dim), width=width))
-        lines += dead_letter_lines(self._letters, width, palette)
-        reading.show(lines)
+        return lines + dead_letter_lines(self._letters, width, palette)
+
+    def action_quality(self) -> None:
+        """Count verdicts against ground truth over all that is stored."""
+        self._stored_asked = True
+        self._stored.forget()
+        self._stored.want(None)
+        self.redraw()
+
+    async def _ask_quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
+        return await self.console_app.port.quality(since)
 
     async def _load_letters(self) -> None:
         try:

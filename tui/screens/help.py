@@ -14,6 +14,9 @@ _SECTIONS = (
     ("Filter line", keymap.FILTER),
     ("Views", keymap.VIEWS),
     ("Export", keymap.EXPORT),
+    ("Users", keymap.USERS),
+    ("Workers", keymap.WORKERS),
+    ("Health", keymap.HEALTH),
     ("Health, Logs and windows", keymap.READING),
 )
 _FILTER = (

@@ -1,8 +1,7 @@
 """The Live screen: feed, anomalies, why, user and health together."""
 
 import asyncio
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import ClassVar
 
@@ -11,14 +10,16 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from domain.filters import EVERYTHING
+from domain.filters import EVERYTHING, FilterError, of_user, parse
 from domain.profile import ProfileView
 from domain.verdict import ScoredTransaction
 from tui import keymap
 from tui.anomalies import Anomalies
+from tui.disagreement import toggled
 from tui.feed import Feed
 from tui.filterline import FilterLine
 from tui.health import Health, health_lines, summary
+from tui.inquiry import Inquiry
 from tui.layout import layout_of
 from tui.panes import palette_of
 from tui.profile import Profile, profile_lines
@@ -27,9 +28,11 @@ from tui.rows import CHECK_CLOCK_EVERY
 from tui.screens.detail import Detail
 from tui.screens.lists import ListScreen
 from tui.status import Line
+from tui.stored import MOST_ROWS, StoredRows
 from tui.why import Why, why_lines
 
-_PROFILE_SECONDS = 1.0
+_PROFILE_EVERY = 1.0
+_STORED_EVERY = 5.0
 
 
 class LiveScreen(ListScreen):
@@ -47,16 +50,22 @@ class LiveScreen(ListScreen):
         super().__init__()
         self._layout = "compact"
         self._in_place = ""
-        self._profile_user: str | None = None
-        self._profile: ProfileView | None = None
-        self._profile_problem = ""
-        self._profile_asked = 0.0
+        self._of_user: str | None = None
+        self._profile: Inquiry[str, ProfileView] = Inquiry(self, "profile", self._ask_profile, _PROFILE_EVERY)
+        self._stored: Inquiry[str, tuple[ScoredTransaction, ...]] = Inquiry(
+            self, "stored transactions", self._ask_stored, _STORED_EVERY
+        )
 
     def body(self) -> Iterable[Widget]:
         """Lists at the left, panes at the right; the style sheet shows what the size has room for."""
         intake = self.intake
         yield Horizontal(
-            Vertical(Feed(intake.feed, id="feed"), Anomalies(intake.anomalies, id="anomalies"), id="lists"),
+            Vertical(
+                Feed(intake.feed, id="feed"),
+                Anomalies(intake.anomalies, id="anomalies"),
+                StoredRows(id="stored"),
+                id="lists",
+            ),
             Vertical(Why(id="why"), Profile(id="profile"), Health(id="health"), id="panes"),
             id="live",
         )
@@ -70,13 +79,19 @@ class LiveScreen(ListScreen):
     @property
     def active(self) -> RowList:
         """The list that keys act on."""
-        anomalies = self.query_one(Anomalies)
-        return anomalies if self.focused is anomalies else self.query_one(Feed)
+        return self.focused if isinstance(self.focused, RowList) else self.query_one(Feed)
+
+    @property
+    def hints(self) -> tuple[tuple[str, str], ...]:
+        """While it is about one user, first how to leave."""
+        return self.HINTS if self._of_user is None else (("Esc", "back to the user"), *self.HINTS)
 
     @property
     def subject(self) -> ScoredTransaction | None:
         """The row that the panes explain."""
         feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
+        if self._of_user is not None:
+            return self.active.selected or feed.newest or self.query_one(StoredRows).newest
         return self.active.selected or anomalies.newest or feed.newest
 
     def draw_body(self, now: datetime) -> None:
@@ -91,6 +106,7 @@ class LiveScreen(ListScreen):
         )
         feed.refresh_rows()
         anomalies.refresh_rows()
+        self._draw_stored(now)
         palette = palette_of(self)
         self.query_one("#summary", Line).show(summary(self.intake.snapshot, self.size.width, palette))
         self._draw_panes(now)
@@ -108,30 +124,57 @@ class LiveScreen(ListScreen):
         if why.region:
             why.show(why_lines(subject, why.size.width, palette, followed=self.active.follow))
         if profile.region:
-            user = subject.transaction.user_id if subject else None
-            self._want_profile(user)
-            known = self._profile if user == self._profile_user else None
-            problem = self._profile_problem if user == self._profile_user else "loading..." if user else "no user yet"
-            profile.show(profile_lines(user, known, problem, profile.size.width, palette))
+            user = subject.transaction.user_id if subject else self._of_user
+            if user is not None:
+                self._profile.want(user)
+            problem = (self._profile.problem_of(user) or "never seen") if user else "no user yet"
+            profile.show(profile_lines(user, self._profile.of(user), problem, profile.size.width, palette))
         if health.region:
             health.show(health_lines(self.intake.snapshot, now, health.size.width, palette))
 
-    def _want_profile(self, user: str | None) -> None:
-        """Ask for the profile, once at a time, and again after a second for a user who stays in view."""
-        fresh = user == self._profile_user and time.monotonic() - self._profile_asked < _PROFILE_SECONDS
-        busy = any(worker.group == "profile" and not worker.is_finished for worker in self.workers)
-        if user is not None and not fresh and not busy:
-            self.run_worker(self._load_profile(user), group="profile")
+    def _draw_stored(self, now: datetime) -> None:
+        """While it is about one user, the transactions of that user in PostgreSQL."""
+        user = self._of_user
+        if user is None:
+            return
+        self._stored.want(user)
+        stored, found = self.query_one(StoredRows), self._stored.of(user)
+        stored.today = now
+        stored.notice = "none" if found is not None else self._stored.problem_of(user)
+        stored.show_rows(found or ())
+        stored.refresh_rows()
 
-    async def _load_profile(self, user: str) -> None:
-        self._profile_asked = time.monotonic()
-        try:
-            profile = await self.console_app.port.profile(user)
-            problem = "never seen"
-        except Exception as error:  # the port may be any engine, near or far: say it and go on
-            profile, problem = None, f"profile unavailable: {error or type(error).__name__}"
-        self._profile_user, self._profile, self._profile_problem = user, profile, problem
-        self.redraw()
+    async def _ask_profile(self, user: str) -> ProfileView | None:
+        return await self.console_app.port.profile(user)
+
+    async def _ask_stored(self, user: str) -> tuple[ScoredTransaction, ...]:
+        return await self.console_app.port.history(of_user(user), MOST_ROWS)
+
+    def drill(self, user_id: str) -> Callable[[], None]:
+        """Be about one user: theirs of the feed, and below them theirs in PostgreSQL.
+
+        Returns what puts filter, cursor and freeze as they were.
+        """
+        feed, frozen = self.query_one(Feed), self.intake.frozen
+        earlier, pane, user, active = feed.view, self._in_place, self._of_user, self.active
+
+        def restore() -> None:
+            feed.restore(earlier)
+            if self.intake.anomalies.frozen != frozen:
+                self.intake.anomalies.freeze(frozen)
+            self._of_user, self._in_place = user, pane
+            self._arrange()
+            active.focus()
+            self.console_app.settle()
+
+        theirs = of_user(user_id)
+        feed.window.apply(theirs.text, theirs)
+        feed.set_follow(True)
+        self._of_user, self._in_place = user_id, ""
+        self._arrange()
+        feed.focus()
+        self.console_app.settle()
+        return restore
 
     def on_resize(self) -> None:
         """Show the panes that the new size has room for."""
@@ -144,6 +187,7 @@ class LiveScreen(ListScreen):
             self.set_class(name == self._layout, f"-{name}")
         self.set_class(self._in_place == "why", "-why")
         self.set_class(self._in_place == "user", "-user")
+        self.set_class(self._of_user is not None, "-drilled")
         self.call_after_refresh(self.redraw)
 
     @on(RowList.Moved)
@@ -183,8 +227,9 @@ class LiveScreen(ListScreen):
 
     def action_other_list(self) -> None:
         """The keys go to the other list."""
-        feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
-        other = anomalies if self.active is feed and (anomalies.region or self.has_class("-zoom")) else feed
+        feed = self.query_one(Feed)
+        beside = self.query_one(Anomalies if self._of_user is None else StoredRows)
+        other = beside if self.active is feed and (beside.region or self.has_class("-zoom")) else feed
         if self.has_class("-zoom"):
             self.zoom(other)
         other.focus()
@@ -216,6 +261,19 @@ class LiveScreen(ListScreen):
         self.zoom(None)
         self._arrange()
 
+    def action_user_screen(self) -> None:
+        """The Users screen, on the user of the transaction under the cursor."""
+        if self.subject is not None:
+            self.console_app.show_user(self.subject.transaction.user_id)
+
+    def action_disagreements(self) -> None:
+        """Only what one detector flagged and the other did not, of what the filter lets through; or all of it."""
+        text = toggled(self.active.window.filter_text)
+        try:
+            self.show_matching(self.active, text, parse(text, self.console_app.clock()))
+        except FilterError as error:
+            self.notify(error.message, severity="warning", timeout=2)
+
     def action_filter(self) -> None:
         """Type a filter for the list that has the keys."""
         window = self.active.window
@@ -233,7 +291,7 @@ class LiveScreen(ListScreen):
         self._filtered.focus()
 
     def action_back(self) -> None:
-        """Close what is open, else end a sorted order, else clear the filter, else follow again."""
+        """Close what is open, else end a sorted order, go back the way one came, clear the filter, or follow again."""
         if self._in_place:
             self._in_place = ""
             self._arrange()
@@ -241,6 +299,8 @@ class LiveScreen(ListScreen):
             self.action_zoom()
         elif self.active.order is not None:
             self.active.set_follow(True)
+        elif self.console_app.climb():
+            return
         elif self.active.window.filter_text:
             self.active.window.apply("", EVERYTHING)
             self.console_app.settle()

@@ -1,0 +1,70 @@
+"""A question to the port that a screen keeps asking while it is in front."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+from tui.screens.base import ConsoleScreen
+
+Key = TypeVar("Key")
+Answer = TypeVar("Answer")
+
+_SHARE = 0.1
+"""Of the time at most, so that a query which takes long is asked rarely."""
+
+
+class Inquiry(Generic[Key, Answer]):
+    """The newest answer to one question, which `ask` puts to the port for a key.
+
+    One question at a time: a key that is wanted meanwhile waits for its turn, and only the last one gets it.
+    An answer is asked for again after `every` seconds, or ten times as long as it took. `answer` is None before
+    the first one and after a failure, of which `problem` tells; the screen is drawn again either way.
+    """
+
+    def __init__(
+        self, screen: ConsoleScreen, what: str, ask: Callable[[Key], Awaitable[Answer | None]], every: float
+    ) -> None:
+        self._screen = screen
+        self._what = what
+        self._ask = ask
+        self._every = every
+        self._asked_at = 0.0
+        self._took = 0.0
+        self._busy = False
+        self.key: Key | None = None
+        self.answer: Answer | None = None
+        self.problem = ""
+
+    def want(self, key: Key) -> None:
+        """Ask about `key` unless its answer is still fresh."""
+        age = time.monotonic() - self._asked_at
+        fresh = key == self.key and age < max(self._every, self._took / _SHARE)
+        if not fresh and not self._busy:
+            self._busy = True
+            self._screen.run_worker(self._load(key), group=self._what)
+
+    def of(self, key: Key | None) -> Answer | None:
+        """The answer about `key`, None until it is there."""
+        return self.answer if key is not None and key == self.key else None
+
+    def problem_of(self, key: Key | None) -> str:
+        """Why there is no answer about `key`."""
+        return self.problem if key is not None and key == self.key else "loading..."
+
+    def forget(self) -> None:
+        """Ask again the next time."""
+        self._asked_at = 0.0
+        self._took = 0.0
+
+    async def _load(self, key: Key) -> None:
+        began = self._asked_at = time.monotonic()
+        answer, problem = None, ""
+        try:
+            answer = await self._ask(key)
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            problem = f"{self._what} unavailable: {error or type(error).__name__}"
+        finally:
+            self._busy = False
+        self._took = time.monotonic() - began
+        self.key, self.answer, self.problem = key, answer, problem
+        self._screen.redraw()
