@@ -49,7 +49,9 @@ _COLUMNS = {name: [index for index, (of, _) in enumerate(FEATURES) if of == name
 _FACTORS: dict[str, Factor] = dict(FEATURES)
 
 
-class _Fitted(msgspec.Struct, frozen=True):
+class Fitted(msgspec.Struct, frozen=True):
+    """What was fitted: shares of words, amounts by category, and the forest with its calibration."""
+
     shares: tuple[Frequencies, ...]
     amounts: dict[str, Normal]
     typical: tuple[float, ...]
@@ -62,7 +64,7 @@ class _Fitted(msgspec.Struct, frozen=True):
 class _Parameters(msgspec.Struct, frozen=True):
     version: str
     alert_rate: float
-    fitted: _Fitted | None = None
+    fitted: Fitted | None = None
     figures: dict[str, float] = {}
 
 
@@ -75,8 +77,9 @@ class BasicModel:
 
     def __init__(self, parameters: _Parameters) -> None:
         self._parameters = parameters
+        self.fitted = parameters.fitted
         self._threshold = public_score(rarity_of_rate(parameters.alert_rate))
-        self._forest = parameters.fitted.forest.forest() if parameters.fitted else None
+        self.forest = parameters.fitted.forest.forest() if parameters.fitted else None
         self._log_shares = _logs(parameters.fitted.shares) if parameters.fitted else ()
         self._sample = Sample(parameters.fitted.reference if parameters.fitted else None, (*_DRIFTING, "score"))
 
@@ -108,7 +111,7 @@ class BasicModel:
         calibration = Calibration.fit(anomaly, 0.005)
         reference = Reference.fit(_sampled(X, anomaly))
         flagged = float((calibration.rarities(anomaly) >= rarity_of_rate(alert_rate)).mean())
-        fitted = _Fitted(shares, amounts, typical, spread, forest.to_arrays(), calibration, reference)
+        fitted = Fitted(shares, amounts, typical, spread, forest.to_arrays(), calibration, reference)
         return cls(_Parameters(version, alert_rate, fitted, {"flagged": flagged}))
 
     @property
@@ -136,22 +139,28 @@ class BasicModel:
 
     def score(self, transactions: Sequence[Transaction], *, rows: Sequence[Row] | None = None) -> list[Verdict]:
         """One verdict each, in order, whatever came before; `rows` are their `rows_of`, for who has them already."""
-        fitted, forest = self._parameters.fitted, self._forest
         if not transactions:
             return []
+        fitted, forest = self.fitted, self.forest
         if fitted is None or forest is None:
             return [self._verdict(0.0, (), "warming")] * len(transactions)
         rows = rows or rows_of(transactions)
-        X = _filled(_raw(rows, self._log_shares, fitted.amounts), fitted.typical)
-        anomaly = forest.score(X)
+        X, anomaly, scores = self.scores(fitted, forest, rows)
         self._sample.extend(_sampled(X[::SAMPLED], anomaly[::SAMPLED]))
-        scores = [public_score(rarity) for rarity in fitted.calibration.rarities(anomaly).tolist()]
         worth_it = min(TOLD, self._threshold)
         odd = [index for index, score in enumerate(scores) if score >= worth_it]
         reasons = [_brief(score, *two) for score, two in zip(scores, _oddest(X, fitted), strict=True)]
         for index, shares in zip(odd, _shares(forest, X[odd], anomaly[odd], fitted.typical), strict=True):
             reasons[index] = _told(scores[index], shares, transactions[index], rows[index], fitted)
         return [self._verdict(score, why, "ok") for score, why in zip(scores, reasons, strict=True)]
+
+    def scores(
+        self, fitted: Fitted, forest: Forest, rows: Sequence[Row]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[float]]:
+        """The columns of `FEATURES`, shape (n, 13), what the forest makes of them, shape (n,), and public scores."""
+        X = _filled(_raw(rows, self._log_shares, fitted.amounts), fitted.typical)
+        anomaly = forest.score(X)
+        return X, anomaly, [public_score(rarity) for rarity in fitted.calibration.rarities(anomaly).tolist()]
 
     def _verdict(self, score: float, reasons: tuple[Reason, ...], status: Status) -> Verdict:
         return Verdict(
@@ -252,7 +261,7 @@ def _shares(
     return fall
 
 
-def _oddest(X: NDArray[np.float64], fitted: _Fitted) -> Iterator[tuple[int, int, float]]:
+def _oddest(X: NDArray[np.float64], fitted: Fitted) -> Iterator[tuple[int, int, float]]:
     """Of each row the two columns farthest from typical, and the first one's part of their distances."""
     distances = np.abs(X - fitted.typical) / fitted.spread
     rows = np.arange(len(X))
@@ -267,12 +276,14 @@ def _oddest(X: NDArray[np.float64], fitted: _Fitted) -> Iterator[tuple[int, int,
 
 def _brief(score: float, first: int, second: int, part: float) -> tuple[Reason, ...]:
     """The two columns of `_oddest`, without sentences; together they carry the whole score."""
+    name, factor = FEATURES[first]
     if part == 1.0:
-        return (Reason(*FEATURES[first], score),)
-    return (Reason(*FEATURES[first], score * part), Reason(*FEATURES[second], score - score * part))
+        return (Reason(name, factor, score),)
+    other, other_factor = FEATURES[second]
+    return (Reason(name, factor, score * part), Reason(other, other_factor, score - score * part))
 
 
-def _told(score: float, shares: list[float], transaction: Transaction, row: Row, fitted: _Fitted) -> tuple[Reason, ...]:
+def _told(score: float, shares: list[float], transaction: Transaction, row: Row, fitted: Fitted) -> tuple[Reason, ...]:
     """Every field with a share, strongest first, in sentences; the strongest takes the rounding."""
     total = sum(shares)
     order = sorted((index for index, share in enumerate(shares) if share > 0.0), key=lambda i: -shares[i])
@@ -283,7 +294,7 @@ def _told(score: float, shares: list[float], transaction: Transaction, row: Row,
     return (_sentence(_NAMES[order[0]], left, transaction, row, fitted), *others)
 
 
-def _sentence(name: str, contribution: float, transaction: Transaction, row: Row, fitted: _Fitted) -> Reason:
+def _sentence(name: str, contribution: float, transaction: Transaction, row: Row, fitted: Fitted) -> Reason:
     """The reason in words: what was observed, and what is usual among all transactions."""
     expected = ""
     if name == "amount":

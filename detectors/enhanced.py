@@ -83,6 +83,11 @@ class EnhancedModel:
         return self._parameters.version
 
     @property
+    def tables(self) -> Tables | None:
+        """What was fitted; None while warming up."""
+        return self._parameters.tables
+
+    @property
     def population(self) -> Population:
         """What users without habits of their own are measured against."""
         return self._parameters.population
@@ -157,6 +162,24 @@ class EnhancedModel:
             status="warming",
         )
 
+    def suspicion(
+        self, tables: Tables, row: Row, state: UserState, expected: Expectation
+    ) -> tuple[list[float], float, float, float, float, float]:
+        """What a score is made of: each feature's share of the sum of squares, that sum, its rarity; the user's memory
+        of suspicion by now, both together, and the rarity of that. It moves nothing."""
+        values = measure(row, state, self._parameters.population, expected)
+        shares = self._squares.of(values)
+        squares = sum(shares)
+        base = tables.combined.rarity(sqrt(squares))
+        memory = state.memory
+        if memory:
+            memory = decayed(memory, row.time - state.last_time, expected.gap)
+        total = raised(base, tables.persistence.of(memory)) if memory else base
+        rarity = tables.final.rarity((total - tables.origin) ** BEND) if total > tables.origin else 0.0
+        if state.seen % SAMPLED == 0 and state.seen >= WARMED_UP:
+            self._sample.add([*values, rarity])
+        return shares, squares, base, memory, total, rarity
+
     def _judge(
         self,
         tables: Tables,
@@ -170,17 +193,7 @@ class EnhancedModel:
 
         The habits are left to `learn`.
         """
-        values = measure(row, state, self._parameters.population, expected)
-        shares = self._squares.of(values)
-        squares = sum(shares)
-        base = tables.combined.rarity(sqrt(squares))
-        memory = state.memory
-        if memory:
-            memory = decayed(memory, row.time - state.last_time, expected.gap)
-        total = raised(base, tables.persistence.of(memory)) if memory else base
-        rarity = tables.final.rarity((total - tables.origin) ** BEND) if total > tables.origin else 0.0
-        if state.seen % SAMPLED == 0 and state.seen >= WARMED_UP:
-            self._sample.add([*values, rarity])
+        shares, squares, base, memory, total, rarity = self.suspicion(tables, row, state, expected)
         common, rate = self._budget(row.user, feedback) if feedback.alert_rates else (self._bar, self._rate)
         bar = common + state.bar
         suspicious = rarity >= bar

@@ -12,24 +12,31 @@ from numpy.typing import NDArray
 
 TREES = 100
 SAMPLES = 256
-CHUNK = 256
+CHUNK = 512
 
 
 class Forest:
-    """All trees' nodes in one sequence; a leaf is its own child, so that every walk has the same length."""
+    """Every tree as a full binary tree of the same depth, so that a walk needs no pointers: below node i are 2i + 1 and
+    2i + 2. A leaf higher up is followed by copies of itself, to which every value goes.
+
+    `feature` and `threshold` have shape (trees, inner nodes), `path` (trees, leaves) is the path length of each leaf.
+    """
 
     def __init__(
         self,
-        feature: NDArray[np.int32],
+        feature: NDArray[np.int64],
         threshold: NDArray[np.float32],
-        child: NDArray[np.int32],
         path: NDArray[np.float64],
-        root: NDArray[np.int32],
-        depth: int,
         usual_path: float,
     ) -> None:
-        self._feature, self._threshold, self._child, self._path = feature, threshold, child, path
-        self._root, self._depth, self._usual_path = root, depth, usual_path
+        self._feature, self._threshold, self._path, self._usual_path = feature, threshold, path, usual_path
+        trees, inner = feature.shape
+        self._depth = (inner + 1).bit_length() - 1
+        number = np.arange(trees)[:, None]
+        self._root = number * inner
+        # From node i of a tree that begins at `root` to 2i + 1, both counted from the start of all trees.
+        self._step = 1 - self._root
+        self._leaf = number - inner
 
     @classmethod
     def fit(cls, X: NDArray[np.float64], seed: int) -> "Forest":
@@ -47,27 +54,23 @@ class Forest:
     def of(cls, fitted: Any) -> "Forest":
         """The flat form of a fitted `sklearn.ensemble.IsolationForest` that uses all features in every tree."""
         trees = [estimator.tree_ for estimator in fitted.estimators_]
-        sizes = [tree.node_count for tree in trees]
-        root = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.int32)
-        feature, threshold, child, path = [], [], [], []
-        for tree, start in zip(trees, root.tolist(), strict=True):
-            leaf = tree.children_left < 0
-            own = np.arange(tree.node_count)
-            feature.append(np.where(leaf, 0, tree.feature))
-            threshold.append(np.where(leaf, np.inf, tree.threshold))
-            left = np.where(leaf, own, tree.children_left) + start
-            right = np.where(leaf, own, tree.children_right) + start
-            child.append(np.stack((left, right), axis=1).ravel())
-            path.append(_depths(tree) + _average_path(tree.n_node_samples))
-        return cls(
-            np.concatenate(feature).astype(np.int32),
-            _rounded_down(np.concatenate(threshold)),
-            np.concatenate(child).astype(np.int32),
-            np.concatenate(path),
-            root,
-            max(tree.max_depth for tree in trees),
-            float(_average_path(np.array([fitted.max_samples_]))[0]),
-        )
+        depth = max(max(tree.max_depth for tree in trees), 1)
+        feature = np.zeros((len(trees), 2**depth - 1), np.int64)
+        threshold = np.full(feature.shape, np.inf, np.float32)
+        path = np.zeros((len(trees), 2**depth))
+        for number, tree in enumerate(trees):
+            lengths = _depths(tree) + _average_path(tree.n_node_samples)
+            bounds = _rounded_down(tree.threshold)
+            nodes = np.zeros(1, np.int64)
+            for level in range(depth):
+                inner = tree.children_left[nodes] >= 0
+                level_nodes = slice(2**level - 1, 2 ** (level + 1) - 1)
+                feature[number, level_nodes] = np.where(inner, tree.feature[nodes], 0)
+                threshold[number, level_nodes] = np.where(inner, bounds[nodes], np.inf)
+                below = np.where(inner, (tree.children_left[nodes], tree.children_right[nodes]), nodes)
+                nodes = below.T.ravel()
+            path[number] = lengths[nodes]
+        return cls(feature, threshold, path, float(_average_path(np.array([fitted.max_samples_]))[0]))
 
     def score(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
         """Anomaly score of each row.
@@ -83,27 +86,28 @@ class Forest:
         return found
 
     def _score_chunk(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        values = X.ravel()
-        offset = (np.arange(len(X), dtype=np.int32) * X.shape[1])[:, None]
-        node = np.repeat(self._root[None, :], len(X), axis=0)
+        rows = np.arange(len(X))
+        # Columns one after the other, and trees before rows: a tree's nodes stay in the fastest cache for all rows.
+        values = X.T.ravel()
+        column = self._feature * len(X)
+        node = np.repeat(self._root, len(X), axis=1)
         for _ in range(self._depth):
-            value = values.take(self._feature.take(node) + offset)
+            value = values.take(column.take(node) + rows)
             right = value > self._threshold.take(node)
             node <<= 1
+            node += self._step
             node += right
-            node = self._child.take(node)
-        mean = self._path.take(node).sum(axis=1) / len(self._root)
+        node += self._leaf
+        mean = self._path.take(node).sum(axis=0) / len(self._root)
         return np.asarray(2.0 ** (-mean / self._usual_path))
 
     def to_arrays(self) -> "FlatForest":
         """The forest as plain bytes, little-endian."""
         return FlatForest(
-            self._feature.astype("<i4").tobytes(),
+            self._feature.astype("<i2").tobytes(),
             self._threshold.astype("<f4").tobytes(),
-            self._child.astype("<i4").tobytes(),
             self._path.astype("<f8").tobytes(),
-            self._root.astype("<i4").tobytes(),
-            self._depth,
+            len(self._root),
             self._usual_path,
         )
 
@@ -113,21 +117,16 @@ class FlatForest(msgspec.Struct, frozen=True):
 
     feature: bytes
     threshold: bytes
-    child: bytes
     path: bytes
-    root: bytes
-    depth: int
+    trees: int
     usual_path: float
 
     def forest(self) -> Forest:
         """The forest these arrays describe."""
         return Forest(
-            np.frombuffer(self.feature, "<i4").astype(np.int32),
-            np.frombuffer(self.threshold, "<f4").astype(np.float32),
-            np.frombuffer(self.child, "<i4").astype(np.int32),
-            np.frombuffer(self.path, "<f8").astype(np.float64),
-            np.frombuffer(self.root, "<i4").astype(np.int32),
-            self.depth,
+            np.frombuffer(self.feature, "<i2").astype(np.int64).reshape(self.trees, -1),
+            np.frombuffer(self.threshold, "<f4").astype(np.float32).reshape(self.trees, -1),
+            np.frombuffer(self.path, "<f8").astype(np.float64).reshape(self.trees, -1),
             self.usual_path,
         )
 

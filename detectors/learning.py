@@ -51,9 +51,13 @@ def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -
     state.currencies.learn(row.currency)
     if row.transaction_type is not None:
         state.transaction_types.learn(row.transaction_type)
+    if row.latitude is None or row.longitude is None:
+        return
     place = state.place
-    if row.latitude is not None and row.longitude is not None and (place is None or time >= place.time):
+    if place is None:
         state.place = Place(row.latitude, row.longitude, time, row.city)
+    elif time >= place.time:
+        place.latitude, place.longitude, place.time, place.city = row.latitude, row.longitude, time, row.city
 
 
 def _near(value: float, usual: float, sd: float) -> float:

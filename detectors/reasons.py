@@ -49,10 +49,12 @@ def brief(score: float, shares: list[float]) -> tuple[Reason, ...]:
     strongest = shares.index(first)
     shares[strongest] = 0.0
     second = max(shares)
+    name, factor = _NAMED[strongest]
     if second <= 0.0:
-        return (Reason(*_NAMED[strongest], score),)
+        return (Reason(name, factor, score),)
     part = score * first / (first + second)
-    return (Reason(*_NAMED[strongest], part), Reason(*_NAMED[shares.index(second)], score - part))
+    other, other_factor = _NAMED[shares.index(second)]
+    return (Reason(name, factor, part), Reason(other, other_factor, score - part))
 
 
 def full(
