@@ -98,8 +98,11 @@ class EnhancedModel:
         return self._parameters.figures
 
     def drift(self) -> dict[str, float]:
-        """The population stability index of each feature and of the score, by name; empty before enough was scored."""
-        return self._sample.drift()
+        """The population stability index of each feature and of the score, by name; empty before enough was scored.
+
+        The hour is left out: the hours of any short while are not those of history.
+        """
+        return {name: psi for name, psi in self._sample.drift().items() if name != "hour"}
 
     def threshold(self, user: str, state: UserState, feedback: Feedback = NO_FEEDBACK) -> float:
         """The score from which this user's next transaction is flagged."""

@@ -23,6 +23,9 @@ PRIOR = 2.0
 MARGIN = 0.3
 """How much rarer than a false positive, in decades, the next transaction for the same reasons must be."""
 
+NOTICEABLE = 0.05
+"""Decades below which a tolerance is not worth a word."""
+
 
 class Tolerance(msgspec.Struct, frozen=True):
     """A false positive of one user: the rarity that it adds to the bar, and for which features.
@@ -78,7 +81,7 @@ class Feedback(msgspec.Struct, frozen=True):
         """The tolerance of this user that raises the bar most at `time` (seconds since 1970), if any does."""
         found = [each.against(shares) for each in self.tolerated.get(user, ()) if time < each.until]
         strongest = max(found, key=lambda each: each.rise, default=None)
-        return strongest if strongest is not None and strongest.rise > 0.0 else None
+        return strongest if strongest is not None and strongest.rise > NOTICEABLE else None
 
 
 NO_FEEDBACK = Feedback()

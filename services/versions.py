@@ -25,9 +25,10 @@ def show(settings: Settings) -> int:
             Console().print("No model has been fitted yet: the first fit comes at 1,000 transactions.")
             return 0
         judged = await store.judged_by()
-        table = Table("version", "detector", "fitted on", "history", "seconds", "verdicts", "flagged", "")
-        table.columns[0].min_width = max(len(row["version"]) for row in found)
-        for column in (2, 4, 5, 6):
+        table = Table("version", "detector", "rows", "users", "history until", "verdicts", "flagged", "")
+        for column in (0, 1):
+            table.columns[column].no_wrap = True
+        for column in (2, 3, 5, 6):
             table.columns[column].justify = "right"
         for row in found:
             verdicts, flagged = judged.get((row["detector"], row["version"]), (0, 0))
@@ -35,12 +36,12 @@ def show(settings: Settings) -> int:
             table.add_row(
                 row["version"],
                 row["detector"],
-                f"{row['trained_rows']:,} rows",
-                f"{told['from'][:10]} to {told['to'][:10]}, {told['users']:,} users" if "users" in told else "",
-                f"{told['seconds']:.1f}" if "seconds" in told else "",
+                f"{told.get('rows', row['trained_rows']):,}",
+                f"{told['users']:,}" if "users" in told else "",
+                told.get("to", "")[:16].replace("T", " "),
                 f"{verdicts:,}",
                 f"{flagged / verdicts:.2%}" if verdicts else "",
-                "in use" if row["in_use"] else "" if row["usable"] else "another release's",
+                "in use" if row["in_use"] else "" if row["usable"] else "of another release",
             )
         Console().print(table)
         return 0
