@@ -1,17 +1,22 @@
 """The console: a Textual application over one engine."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive
 from textual.screen import Screen
 
 from services.console_port import ConsolePort
 from tui import keymap
+from tui.decider import Decider
 from tui.intake import Intake
+from tui.screens.anomalies import AnomaliesScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.health import HealthScreen
 from tui.screens.help import Help
@@ -27,7 +32,8 @@ class ConsoleApp(App[int]):
     """The console of a running engine, which it reads through `port` only and never stops itself.
 
     `refresh_hz` is how often it pulls; `clock` tells the time that ages are shown against; `theme` is one of
-    dark, light and ansi. It exits with 0 on `q`, with 129 when the terminal is gone.
+    dark, light and ansi; `user` is who decides on anomalies, by default the user of the operating system. It exits
+    with 0 on `q`, with 129 when the terminal is gone.
     """
 
     CSS_PATH = "styles.tcss"
@@ -36,10 +42,13 @@ class ConsoleApp(App[int]):
     COMMAND_PALETTE_BINDING = "colon"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "live": LiveScreen,
+        "anomalies": AnomaliesScreen,
         "health": HealthScreen,
         "logs": LogsScreen,
     }
     DEFAULT_MODE = "live"
+    triaged = reactive(0, repaint=False)
+    """How far decisions have been pulled; windows that show them watch it."""
 
     def __init__(
         self,
@@ -48,11 +57,13 @@ class ConsoleApp(App[int]):
         refresh_hz: float = 4.0,
         clock: Callable[[], datetime] | None = None,
         theme: str | None = None,
+        user: str | None = None,
     ) -> None:
         super().__init__()
         self.port = port
         self.intake = Intake(port)
         self.clock = clock or _now
+        self.decider = Decider(self, user or os_user())
         self._interval = 1.0 / refresh_hz
         self._terminal: Terminal | None = None
         self._settling: asyncio.Task[None] | None = None
@@ -78,6 +89,7 @@ class ConsoleApp(App[int]):
             self.exit(TERMINAL_GONE)
             return
         self.intake.pull()
+        self.triaged = self.intake.triaged
         self.settle()
 
     def settle(self) -> None:
@@ -119,7 +131,7 @@ class ConsoleApp(App[int]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action of the screen in front, and of the application, by its description."""
-        for binding in (*keymap.APP, *(keymap.LIVE if isinstance(screen, LiveScreen) else ())):
+        for binding in (*keymap.APP, *_bindings_of(screen)):
             if binding.action == "command_palette" or binding.id == "app.interrupt":
                 continue
             yield SystemCommand(
@@ -137,3 +149,19 @@ class ConsoleApp(App[int]):
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _bindings_of(screen: Screen[Any]) -> tuple[Binding, ...]:
+    if isinstance(screen, LiveScreen):
+        return (*keymap.LIVE, *keymap.TRIAGE, *keymap.BULK)
+    if isinstance(screen, AnomaliesScreen):
+        return (*keymap.ANOMALIES, *keymap.TRIAGE, *keymap.BULK)
+    return ()
+
+
+def os_user() -> str:
+    """The name of the operating system's user, or a number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

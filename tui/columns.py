@@ -23,6 +23,12 @@ class Column:
     most: int
     rank: int
     right: bool = False
+    title: str = ""
+
+    @property
+    def header(self) -> str:
+        """What stands above it."""
+        return self.title or self.name
 
 
 FEED = (
@@ -45,11 +51,39 @@ ANOMALIES = (
     Column("cc", 2, 2, 7),
     Column("score", 5, 5, 4),
     Column("by", 4, 4, 9),
+    Column("why", 12, 200, 8),
+    Column("state", 7, 7, 2),
+)
+TRIAGE = (
+    Column("severity", 6, 6, 2, title="  sev"),
+    Column("time", 11, 11, 4),
+    Column("user", 8, 14, 1),
+    Column("amount", 10, 14, 0, right=True),
+    Column("cur", 3, 3, 9),
+    Column("merchant", 10, 26, 6),
+    Column("cc", 2, 2, 7),
+    Column("versus", 7, 7, 5, title="score"),
+    Column("by", 4, 4, 10),
     Column("why", 8, 200, 8),
+    Column("state", 7, 7, 3),
 )
 
 _WHY_ROOM = 10
-_GROWTH = ("time", "merchant", "user", "amount", "sev", "cur", "cc", "score", "by", "why")
+_GROWTH = (
+    "time",
+    "merchant",
+    "user",
+    "amount",
+    "sev",
+    "severity",
+    "cur",
+    "cc",
+    "score",
+    "versus",
+    "by",
+    "state",
+    "why",
+)
 
 Placed = tuple[tuple[Column, int], ...]
 
@@ -78,7 +112,7 @@ def place(columns: tuple[Column, ...], width: int) -> Placed:
 
 def header(placed: Placed) -> str:
     """The column names, aligned as their cells are."""
-    return " ".join(cells.fit(column.name, width, column.right) for column, width in placed)
+    return " ".join(cells.fit(column.header, width, column.right) for column, width in placed)
 
 
 @dataclass(frozen=True)
@@ -136,6 +170,27 @@ def _severity(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str,
     return (cells.SEVERITY_NAMES[verdict.severity] if verdict else "", style.palette.of(verdict))
 
 
+def _marked_severity(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    verdict = cells.headline(row)
+    if verdict is None:
+        return "", style.palette.dim
+    return f"{cells.mark(verdict)} {cells.SEVERITY_NAMES[verdict.severity]}", style.palette.of(verdict)
+
+
+def _score_and_threshold(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    verdict = cells.headline(row)
+    if verdict is None or verdict.status == "error":
+        return "err" if verdict else "-", style.palette.dim
+    versus = "≥" if verdict.score >= verdict.threshold else "<"
+    return f"{cells.score(verdict.score)}{versus}{cells.score(verdict.threshold)}", style.palette.of(verdict)
+
+
+def _state(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    if style.today is None:
+        return "", style.palette.dim
+    return cells.state(row, style.today), style.palette.state(row, style.today)
+
+
 def _by(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
     return cells.flagged_by(row), style.palette.dim
 
@@ -156,6 +211,9 @@ _CELLS: dict[ColumnName, _Cell] = {
     "cc": _country,
     "score": _score,
     "sev": _severity,
+    "severity": _marked_severity,
+    "versus": _score_and_threshold,
+    "state": _state,
     "by": _by,
     "why": _why,
 }

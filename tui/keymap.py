@@ -4,6 +4,7 @@ from textual.binding import Binding
 
 APP = (
     Binding("1", "show_screen('live')", "Live", id="screen.live", show=False),
+    Binding("2", "show_screen('anomalies')", "Anomalies", id="screen.anomalies", show=False),
     Binding("4", "show_screen('health')", "Health", id="screen.health", show=False),
     Binding("5", "show_screen('logs')", "Logs", id="screen.logs", show=False),
     Binding("t", "next_theme", "theme", id="app.theme", show=False),
@@ -12,7 +13,7 @@ APP = (
     Binding("q", "leave", "quit", id="app.quit", show=False),
     Binding("ctrl+c", "leave", "quit", id="app.interrupt", show=False),
 )
-LIVE = (
+LIST = (
     Binding("slash", "filter", "filter", id="feed.filter", key_display="/", show=False),
     Binding("n", "match(1)", "next match", id="feed.next_match", show=False),
     Binding("N", "match(-1)", "previous match", id="feed.previous_match", show=False),
@@ -24,6 +25,13 @@ LIVE = (
     Binding("G,end", "end", "end, follows again", id="feed.end", show=False),
     Binding("pagedown,ctrl+d", "page(1)", "page down", id="feed.page_down", show=False),
     Binding("pageup,ctrl+u", "page(-1)", "page up", id="feed.page_up", show=False),
+)
+OPENING = (
+    Binding("enter", "open", "open the transaction", id="feed.open", show=False),
+    Binding("escape", "back", "back; clears the filter", id="feed.back", show=False),
+)
+LIVE = (
+    *LIST,
     Binding(
         "left_square_bracket",
         "anomaly(-1)",
@@ -34,11 +42,24 @@ LIVE = (
     ),
     Binding("right_square_bracket", "anomaly(1)", "next anomaly", id="feed.next_anomaly", key_display="]", show=False),
     Binding("tab", "other_list", "feed or anomalies", id="feed.other_list", show=False),
-    Binding("enter", "open", "open the transaction", id="feed.open", show=False),
-    Binding("escape", "back", "back; clears the filter", id="feed.back", show=False),
+    *OPENING,
     Binding("x", "toggle_why", "explain the score", id="feed.why", show=False),
     Binding("u", "toggle_user", "the user's profile", id="feed.user", show=False),
 )
+ANOMALIES = (
+    *LIST,
+    *OPENING,
+    Binding("O", "toggle_open", "open ones only, or all", id="triage.open_only", show=False),
+)
+TRIAGE = (
+    Binding("a", "triage('acknowledged')", "acknowledge", id="triage.acknowledge", show=False),
+    Binding("c", "triage('confirmed')", "confirm fraud", id="triage.confirm", show=False),
+    Binding("p", "triage('false_positive')", "false positive; asks how long to be lenient", id="triage.false_positive"),
+    Binding("z", "triage('snoozed')", "snooze; asks for how long", id="triage.snooze", show=False),
+    Binding("w", "note", "write a note", id="triage.note", show=False),
+    Binding("U", "undo", "undo the last triage", id="triage.undo", show=False),
+)
+BULK = (Binding("A", "triage_matching", "triage all open ones that match; asks first", id="triage.matching"),)
 FILTER = (Binding("escape", "cancel", "leave the filter as it was", id="filter.cancel", show=False),)
 READING = (
     Binding("j,down", "read(1)", "down", id="text.down", show=False),
@@ -52,8 +73,25 @@ MODAL = (
     *READING,
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
 )
+PROMPT = (Binding("escape", "cancel", "leave things as they were", id="prompt.cancel", show=False),)
+STATUSES = (
+    Binding("a", "choose('acknowledged')", "acknowledge", id="bulk.acknowledge", show=False),
+    Binding("c", "choose('confirmed')", "confirm fraud", id="bulk.confirm", show=False),
+    Binding("p", "choose('false_positive')", "false positive", id="bulk.false_positive", show=False),
+    Binding("z", "choose('snoozed')", "snooze", id="bulk.snooze", show=False),
+)
+SNOOZES = (
+    Binding("1", "choose('1h')", "1 hour", id="snooze.1h", show=False),
+    Binding("2,enter", "choose('8h')", "8 hours", id="snooze.8h", key_display="2 Enter", show=False),
+    Binding("3", "choose('1d')", "1 day", id="snooze.1d", show=False),
+    Binding("4", "choose('7d')", "7 days", id="snooze.7d", show=False),
+)
+YES = (
+    Binding("y", "choose('yes')", "yes", id="confirm.yes", show=False),
+    Binding("n", "cancel", "no", id="confirm.no", show=False),
+)
 
-SCREENS = {"1": "Live", "4": "Health", "5": "Logs"}
+SCREENS = {"1": "Live", "2": "Anomalies", "4": "Health", "5": "Logs"}
 """The screens that exist, by the key that opens them."""
 
 LIVE_HINTS = (
@@ -62,9 +100,26 @@ LIVE_HINTS = (
     ("space", "freeze"),
     ("f", "follow"),
     ("⏎", "open"),
+    ("a c p z", "triage"),
     ("x", "why"),
     ("u", "user"),
     ("[ ]", "anomalies"),
+    (":", "palette"),
+    ("t", "theme"),
+    ("q", "quit"),
+)
+ANOMALIES_HINTS = (
+    ("?", "help"),
+    ("/", "filter"),
+    ("⏎", "open"),
+    ("a", "ack"),
+    ("c", "fraud"),
+    ("p", "false+"),
+    ("z", "snooze"),
+    ("w", "note"),
+    ("U", "undo"),
+    ("O", "open/all"),
+    ("A", "all matching"),
     (":", "palette"),
     ("t", "theme"),
     ("q", "quit"),

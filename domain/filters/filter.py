@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from domain.filters.grammar import tree_of
 from domain.filters.meaning import meaning_of
-from domain.filters.nodes import All, Node, Parameters
+from domain.filters.nodes import All, Either, Node, Parameters
 from domain.verdict import ScoredTransaction
 
 
@@ -25,6 +25,16 @@ class Filter:
         parameters = Parameters()
         clause = self._root.sql(parameters)
         return clause, tuple(parameters)
+
+    def __and__(self, other: "Filter") -> "Filter":
+        """Both at once."""
+        if not self.text or not other.text:
+            return self if self.text else other
+        return Filter(f"{self._as_term} {other._as_term}", All((self._root, other._root)))
+
+    @property
+    def _as_term(self) -> str:
+        return f"({self.text})" if isinstance(self._root, Either) else self.text
 
     def __repr__(self) -> str:
         return f"Filter({self.text!r})"

@@ -10,12 +10,12 @@ import pytest
 
 from domain.filters import EVERYTHING, parse
 from domain.transaction import Merchant, Transaction
-from domain.triage import MAX_NOTE, TriageStatus, is_open
+from domain.triage import MAX_AT_ONCE, MAX_NOTE, TriageStatus, is_open
 from domain.verdict import ScoredTransaction, Severity, Verdict
 from services.bus import Bus
 from services.store.batch import Batch, StoredRow, Term, prepare
 from services.store.store import Store
-from services.store.triage import BULK_LIMIT, Decisions
+from services.store.triage import Decisions
 from services.triage import TriageDesk
 from tests.tui.memory_triage import MemoryTriage
 
@@ -203,7 +203,7 @@ async def test_what_cannot_be_decided_is_refused(filled: Store) -> None:
         (["t-1"], SNOOZED, None, None),
         (["t-1"], SNOOZED, LATER.replace(tzinfo=None), None),
         (["t-1"], None, None, "x" * (MAX_NOTE + 1)),
-        (["t-1"] * (BULK_LIMIT + 1), CONFIRMED, None, None),
+        (["t-1"] * (MAX_AT_ONCE + 1), CONFIRMED, None, None),
     ):
         with pytest.raises(ValueError):
             await filled.triage.decide(ids, status, until, note, "ann")

@@ -22,11 +22,11 @@ def clock() -> datetime:
 
 @asynccontextmanager
 async def running(
-    port: FakePort, size: tuple[int, int] = (80, 24), theme: str = "dark"
+    port: FakePort, size: tuple[int, int] = (80, 24), theme: str = "dark", *, notifications: bool = False
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[Any]]]:
     """A console of `size` on `port`, drawn once."""
-    app = ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock, theme=theme)
-    async with app.run_test(size=size) as pilot:
+    app = ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock, theme=theme, user="ann")
+    async with app.run_test(size=size, notifications=notifications) as pilot:
         await pilot.pause()
         yield app, pilot
 

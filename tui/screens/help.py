@@ -7,12 +7,20 @@ from tui.panes import line
 from tui.screens.modal import Modal
 from tui.themes import Palette
 
-_SECTIONS = (("Everywhere", keymap.APP), ("Live", keymap.LIVE), ("Health, Logs and windows", keymap.READING))
+_SECTIONS = (
+    ("Everywhere", keymap.APP),
+    ("Live", keymap.LIVE),
+    ("Live, Anomalies and details: the transaction under the cursor, else the newest anomaly", keymap.TRIAGE),
+    ("Live and Anomalies: everything that matches", keymap.BULK),
+    ("Anomalies", tuple(binding for binding in keymap.ANOMALIES if binding not in keymap.LIVE)),
+    ("Health, Logs and windows", keymap.READING),
+)
 _FILTER = (
     "amount>500 country!=FR",
     "user:u-00* score>=.9",
     "why:velocity -merchant:grocery",
     'since:5m "free text"',
+    "triage:open severity=critical",
 )
 _MARKS = (
     ("▲ CRIT", "flagged, score .9 and above"),
@@ -20,6 +28,10 @@ _MARKS = (
     ("● UNUS", "flagged, below .7"),
     ("~", "warming up: the detector still learns"),
     ("✗", "the detector raised an error"),
+    ("open", "nobody has decided on it"),
+    ("ack FRAUD", "acknowledged; confirmed as fraud"),
+    ("false+", "false positive: no fraud"),
+    ("zzz 3h", "snoozed, open again in 3 hours"),
 )
 
 

@@ -1,6 +1,5 @@
 """The Live screen: feed, anomalies, why, user and health together."""
 
-import asyncio
 import time
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,7 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from domain.filters import EVERYTHING, Filter
+from domain.filters import Filter
 from domain.profile import ProfileView
 from domain.verdict import ScoredTransaction
 from tui import keymap
@@ -23,16 +22,16 @@ from tui.layout import layout_of
 from tui.panes import palette_of
 from tui.profile import Profile, profile_lines
 from tui.rowlist import RowList
-from tui.rows import CHECK_CLOCK_EVERY
-from tui.screens.base import ConsoleScreen
+from tui.screens.browsing import Browsing
 from tui.screens.detail import Detail
+from tui.screens.triaging import BulkTriaging
 from tui.status import Line
 from tui.why import Why, why_lines
 
 _PROFILE_SECONDS = 1.0
 
 
-class LiveScreen(ConsoleScreen):
+class LiveScreen(BulkTriaging, Browsing):
     """What is happening now, and why the row under the cursor scored as it did.
 
     While the feed follows, the panes explain the newest anomaly: the newest row changes many times a
@@ -41,13 +40,12 @@ class LiveScreen(ConsoleScreen):
 
     NAME = "Live"
     HINTS = keymap.LIVE_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.LIVE]
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.LIVE, *keymap.TRIAGE, *keymap.BULK]
 
     def __init__(self) -> None:
         super().__init__()
         self._layout = "compact"
         self._in_place = ""
-        self._sought: Filter = EVERYTHING
         self._profile_user: str | None = None
         self._profile: ProfileView | None = None
         self._profile_problem = ""
@@ -79,6 +77,16 @@ class LiveScreen(ConsoleScreen):
         """The row that the panes explain."""
         feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
         return self.active.selected or anomalies.newest or feed.newest
+
+    @property
+    def to_decide(self) -> ScoredTransaction | None:
+        """The row under the cursor, else the newest anomaly: the one that the why pane explains."""
+        return self.active.selected or self.query_one(Anomalies).newest
+
+    @property
+    def to_match(self) -> Filter:
+        """The filter of the list that has the keys."""
+        return self.active.window.filter
 
     def draw_body(self, now: datetime) -> None:
         """Lists, then the panes that are visible."""
@@ -147,40 +155,11 @@ class LiveScreen(ConsoleScreen):
         self.set_class(self._in_place == "user", "-user")
         self.call_after_refresh(self.redraw)
 
-    @on(RowList.Moved)
-    def _moved(self) -> None:
-        self.redraw()
-
     @on(RowList.Opened)
     def action_open(self) -> None:
         """The transaction under the cursor, with everything known of it."""
         if self.subject is not None:
             self.app.push_screen(Detail(self.subject))
-
-    def action_move(self, lines: int) -> None:
-        """Move the cursor."""
-        self.active.move_by(lines)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by a screenful."""
-        self.active.move_by(pages * self.active.page)
-
-    def action_top(self) -> None:
-        """The oldest row."""
-        self.active.move_to(0)
-
-    def action_end(self) -> None:
-        """The newest row, and follow."""
-        self.active.set_follow(True)
-
-    def action_follow(self) -> None:
-        """Follow the newest row, or stay here."""
-        self.active.set_follow(not self.active.follow)
-
-    def action_freeze(self) -> None:
-        """Hold both lists still; the engine goes on, and what arrives is counted."""
-        self.intake.freeze(not self.intake.frozen)
-        self.console_app.settle()
 
     def action_other_list(self) -> None:
         """The keys go to the other list."""
@@ -212,50 +191,10 @@ class LiveScreen(ConsoleScreen):
         self._in_place = "" if self._in_place == "user" else "user"
         self._arrange()
 
-    def action_filter(self) -> None:
-        """Type a filter for the list that has the keys."""
-        window = self.active.window
-        self._filtered = self.active
-        self.query_one(FilterLine).open(window.filter_text, window.ring)
-
-    @on(FilterLine.Applied)
-    def _filter_applied(self, event: FilterLine.Applied) -> None:
-        self._sought = event.filter
-        self._close_filter()
-        self._filtered.window.apply(event.text, event.filter)
-        self._filtered.set_follow(True)
-        self.console_app.settle()
-
-    @on(FilterLine.Cancelled)
-    def _close_filter(self) -> None:
-        self.query_one(FilterLine).close()
-        self._filtered.focus()
-
     def action_back(self) -> None:
         """Close what is open, else clear the filter, else follow again."""
         if self._in_place:
             self._in_place = ""
             self._arrange()
-        elif self.active.window.filter_text:
-            self.active.window.apply("", EVERYTHING)
-            self.console_app.settle()
-        elif not self.active.follow:
+        elif not self.clear_filter() and not self.active.follow:
             self.active.set_follow(True)
-
-    def action_match(self, step: int) -> None:
-        """The next or previous row that matches the last filter."""
-        self.run_worker(self._seek(self.active, step), group="seek", exclusive=True)
-
-    async def _seek(self, rows: RowList, step: int) -> None:
-        window = rows.window.rows
-        index = rows.cursor_index + step
-        looked = 0
-        while 0 <= index < len(window):
-            if self._sought.matches(window[index]):
-                rows.move_to(index)
-                return
-            index += step
-            looked += 1
-            if looked % CHECK_CLOCK_EVERY == 0:
-                await asyncio.sleep(0)
-        self.notify("no match below" if step > 0 else "no match above", timeout=2)

@@ -1,0 +1,456 @@
+"""Deciding on anomalies: every key, what it says, and what it leaves behind."""
+
+import re
+from datetime import timedelta
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+from textual.widget import Widget
+from textual.widgets import Input
+
+from domain.filters import parse
+from domain.triage import TriageStatus
+from services.console_port import ConsolePort
+from tests.tui.fake_port import NOON, FakePort, row, rows
+from tests.tui.session import SLOW_HZ, running, shown
+from tui.anomalies import Anomalies, TriageList
+from tui.app import ConsoleApp
+from tui.cells import remaining
+from tui.feed import Feed
+from tui.reading import Reading
+from tui.screens.anomalies import AnomaliesScreen
+from tui.screens.detail import Detail
+from tui.screens.live import LiveScreen
+from tui.screens.prompts import Confirmation, LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
+
+OPEN, ACKNOWLEDGED, CONFIRMED, FALSE_POSITIVE, SNOOZED = TriageStatus
+
+
+async def pressed(pilot: Pilot, *keys: str) -> None:
+    """Press keys and wait for what they set off, up to the next question that is asked."""
+    for key in keys:
+        await pilot.press(key)
+        await settled(pilot)
+
+
+async def settled(pilot: Pilot) -> None:
+    """Nothing works any more but what waits for an answer."""
+    while True:
+        await pilot.pause()
+        working = [each for each in pilot.app.workers if not each.is_finished and each.group != "deciding"]
+        if not working:
+            return
+        await pilot.app.workers.wait_for_complete(working)
+
+
+def said(app: ConsoleApp) -> list[str]:
+    """The notifications on screen."""
+    return [notification.message for notification in app._notifications]
+
+
+def state(app: ConsoleApp, sequence: int, where: type[Widget] = Anomalies) -> str:
+    """The last word in the line of the row of that sequence."""
+    user = f"u-{sequence * 37 % 1000:04}"
+    (text,) = [each for each in shown(app, where).splitlines() if user in each]
+    return text.split()[-1]
+
+
+async def status_of(port: ConsolePort, sequence: int) -> TriageStatus | None:
+    triage = (await port.triage([f"t-{sequence:08}"])).get(f"t-{sequence:08}")
+    return triage.status if triage else None
+
+
+@pytest.mark.parametrize(("key", "status", "word"), [("a", ACKNOWLEDGED, "ack"), ("c", CONFIRMED, "FRAUD")])
+async def test_one_key_decides_on_the_row_under_the_cursor(key: str, status: TriageStatus, word: str):
+    port = FakePort(rows(100))
+    async with running(port, notifications=True) as (app, pilot):
+        await pressed(pilot, "left_square_bracket", "left_square_bracket", key)
+        assert await status_of(port, 80) is status
+        anomalies = app.screen.query_one(Anomalies)
+        assert anomalies.selected is not None
+        assert anomalies.selected.sequence == 80
+        assert state(app, 80) == word
+        (notice,) = said(app)
+        assert "u-0960 9 200.00 EUR" in notice
+        assert "U undoes" in notice
+        assert "▲4 open" in shown(app, "#status")
+        assert [event.decided_by for event in await port.triage_log("t-00000080")] == ["ann"]
+
+
+async def test_in_the_feed_it_is_the_feeds_row():
+    port = FakePort(rows(100))
+    async with running(port, notifications=True) as (app, pilot):
+        await pressed(pilot, "k", "k", "c")
+        assert await status_of(port, 98) is CONFIRMED
+        selected = app.screen.query_one(Feed).selected
+        assert selected is not None
+        assert selected.triage is not None
+        assert "confirmed as fraud: u-0626" in said(app)[0]
+
+
+async def test_without_a_cursor_it_is_the_newest_anomaly_and_it_is_named():
+    port = FakePort(rows(105))
+    async with running(port, notifications=True) as (app, pilot):
+        await pressed(pilot, "a")
+        assert await status_of(port, 100) is ACKNOWLEDGED
+        assert said(app) == ["acknowledged: u-0700 9 200.00 EUR. U undoes it"]
+        assert app.screen.query_one(Feed).follow
+
+
+async def test_before_the_first_anomaly_there_is_nothing_to_decide_on():
+    async with running(FakePort(rows(10)), notifications=True) as (app, pilot):
+        for key in "acpzwU":
+            await pressed(pilot, key)
+            assert len(said(app)) == 1
+            app.clear_notifications()
+        await pressed(pilot, "A")
+        assert said(app) == ["no anomaly is open"]
+
+
+async def test_a_false_positive_asks_until_when_and_enter_takes_thirty_days():
+    port = FakePort(rows(100))
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "p")
+        assert isinstance(app.screen, LeniencyPrompt)
+        assert await status_of(port, 100) is None
+        await pressed(pilot, "enter")
+        triage = (await port.triage(["t-00000100"]))["t-00000100"]
+        assert (triage.status, triage.until) == (FALSE_POSITIVE, NOON + timedelta(days=30))
+        assert "false+" in shown(app, Anomalies)
+
+
+async def test_a_leniency_may_be_another_or_none_and_must_be_understood():
+    port = FakePort(rows(100))
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "p", "x", "enter")
+        assert isinstance(app.screen, LeniencyPrompt)
+        assert "expected a span" in shown(app, "#prompt-hint")
+        app.screen.query_one(Input).value = "12h"
+        await pressed(pilot, "enter")
+        assert (await port.triage(["t-00000100"]))["t-00000100"].until == NOON + timedelta(hours=12)
+        await pressed(pilot, "p", "0", "enter")
+        assert (await port.triage(["t-00000100"]))["t-00000100"].until is None
+
+
+@pytest.mark.parametrize(("text", "span"), [("12h", 0.5), ("30d", 30), ("2W", 14), ("7", 7), ("0", 0)])
+def test_spans_are_understood(text: str, span: float):
+    assert span_of(text) == timedelta(days=span)
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-3d", "3y", "99999d"])
+def test_other_spans_are_not(text: str):
+    with pytest.raises(ValueError, match="expected a span"):
+        span_of(text)
+
+
+@pytest.mark.parametrize(("key", "span"), [("1", 1), ("2", 8), ("enter", 8), ("3", 24), ("4", 168)])
+async def test_a_snooze_asks_for_how_long(key: str, span: int):
+    port = FakePort(rows(100))
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "z")
+        assert isinstance(app.screen, SnoozeChoice)
+        await pressed(pilot, key)
+        triage = (await port.triage(["t-00000100"]))["t-00000100"]
+        assert (triage.status, triage.until) == (SNOOZED, NOON + timedelta(hours=span))
+        assert f"zzz {remaining(timedelta(hours=span))}" in shown(app, Anomalies)
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [((0, 1), "1m"), ((44, 30), "45m"), ((179, 1), "3h"), ((1440, 0), "24h"), ((10_079, 59), "7d")],
+)
+def test_what_is_left_of_a_snooze_is_rounded_up(span: tuple[int, int], text: str):
+    assert remaining(timedelta(minutes=span[0], seconds=span[1])) == text
+
+
+async def test_a_snooze_that_is_over_is_shown_as_open():
+    port = FakePort(rows(100))
+    await port.decide(["t-00000100"], SNOOZED, NOON - timedelta(seconds=1), by="ann")
+    async with running(port) as (app, _):
+        assert state(app, 100) == "open"
+        assert "▲5 open" in shown(app, "#status")
+
+
+@pytest.mark.parametrize("key", ["p", "z", "w", "A"])
+async def test_escape_decides_nothing(key: str):
+    port = FakePort(rows(100))
+    async with running(port, notifications=True) as (app, pilot):
+        await pressed(pilot, key, "escape")
+        assert isinstance(app.screen, LiveScreen)
+        assert await port.decisions.since(0, 10) == ()
+        assert said(app) == []
+
+
+async def test_a_note_is_written_changed_and_shown_in_the_detail():
+    port = FakePort(rows(100))
+    async with running(port, notifications=True) as (app, pilot):
+        await pressed(pilot, "a", "w")
+        assert isinstance(app.screen, NotePrompt)
+        await pressed(pilot, *"called", "enter", "w")
+        assert app.screen.query_one(Input).value == "called"
+        await pressed(pilot, "end", "!", "enter", "enter")
+        assert isinstance(app.screen, Detail)
+        assert await status_of(port, 100) is ACKNOWLEDGED
+        text = shown(app, Reading)
+        assert re.search(r"note +called!", text)
+        assert re.search(r"triage +acknowledged, by ann", text)
+        await pressed(pilot, "G")
+        assert "ack “called” → ack “called!”" in shown(app, Reading)
+
+
+async def test_the_detail_has_the_history_and_the_keys():
+    port = FakePort(rows(100))
+    await port.decide(["t-00000100"], ACKNOWLEDGED, by="bob")
+    async with running(port, size=(100, 48)) as (app, pilot):
+        await pressed(pilot, "enter", "c")
+        text = shown(app, Reading)
+        assert re.search(r"bob +acknowledged +open → ack", text)
+        assert re.search(r"ann +confirmed +ack → FRAUD", text)
+        await pressed(pilot, "U")
+        assert re.search(r"ann +undo +FRAUD → ack", shown(app, Reading))
+
+
+async def test_undo_takes_back_the_last_decision_and_then_the_one_before():
+    port = FakePort(rows(100))
+    async with running(port, notifications=True) as (app, pilot):
+        await pressed(pilot, "a", "c", "U")
+        assert await status_of(port, 100) is ACKNOWLEDGED
+        assert said(app) == ["undone (confirmed as fraud): u-0700 9 200.00 EUR"]
+        await pressed(pilot, "U")
+        assert await status_of(port, 100) is None
+        assert state(app, 100) == "open"
+        await pressed(pilot, "U")
+        assert said(app) == ["there is nothing of yours to undo"]
+
+
+async def test_decisions_in_quick_succession_are_told_in_one_notification():
+    now = NOON
+    port = FakePort(rows(200))
+    app = ConsoleApp(port, refresh_hz=SLOW_HZ, clock=lambda: now, theme="dark", user="ann")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await pressed(pilot, "tab", *"kakakaka")
+        assert said(app) == ["4 acknowledged. U undoes the last"]
+        await pressed(pilot, "c")
+        assert said(app) == ["4 acknowledged, 1 confirmed as fraud. U undoes the last"]
+        now += timedelta(seconds=2)
+        await pressed(pilot, "a")
+        assert said(app)[-1].startswith("acknowledged: u-")
+
+
+async def test_what_is_not_stored_and_what_fails_is_said_in_one_line():
+    port = FakePort(rows(100))
+    async with running(port, notifications=True) as (app, pilot):
+        port.triage_error = ConnectionError("PostgreSQL is away")
+        await pressed(pilot, "a")
+        assert said(app) == ["nothing decided on u-0700 9 200.00 EUR: PostgreSQL is away"]
+        assert await status_of(port, 100) is None
+        port.triage_error = None
+        app.clear_notifications()
+        port.rows.clear()
+        await pressed(pilot, "a")
+        assert said(app) == ["nothing decided on u-0700 9 200.00 EUR: it is not stored (any more)"]
+
+
+async def test_all_that_match_are_counted_and_decided_on_only_after_two_questions():
+    port = FakePort(rows(200))
+    async with running(port, notifications=True) as (app, pilot):
+        await pressed(pilot, "tab", "slash", *"score>.9", "enter", "A")
+        assert isinstance(app.screen, StatusChoice)
+        count = len(await port.matching(parse("score>.9"), 100))
+        assert 0 < count < 10
+        assert f"all {count} open anomalies matching score>.9" in shown(app, "#prompt-title")
+        await pressed(pilot, "z", "4")
+        assert isinstance(app.screen, Confirmation)
+        assert f"Snooze: all {count} open anomalies" in shown(app, "#prompt-title")
+        await pressed(pilot, "n")
+        assert await port.decisions.since(0, 10) == ()
+        await pressed(pilot, "A", "c", "y")
+        assert await port.count_matching(parse("score>.9")) == 0
+        assert said(app) == [f"{count} confirmed as fraud. U undoes it"]
+        await pressed(pilot, "U")
+        assert await port.count_matching(parse("score>.9")) == count
+
+
+async def test_a_bulk_decision_leaves_alone_what_was_decided_before():
+    port = FakePort(rows(100))
+    await port.decide(["t-00000080"], CONFIRMED, by="bob")
+    async with running(port) as (_, pilot):
+        await pressed(pilot, "A", "a", "y")
+        assert await status_of(port, 80) is CONFIRMED
+        assert await status_of(port, 100) is ACKNOWLEDGED
+
+
+async def test_what_somebody_else_decides_shows_up():
+    port = FakePort(rows(100))
+    async with running(port) as (app, pilot):
+        await port.decide(["t-00000100", "t-00000099"], ACKNOWLEDGED, by="bob")
+        app.tick()
+        await pilot.pause()
+        assert state(app, 100) == "ack"
+        feed = app.intake.feed.ring
+        assert [feed[index].triage is not None for index in (97, 98, 99)] == [False, True, True]
+
+
+async def test_the_feed_can_be_filtered_by_triage():
+    port = FakePort(rows(100))
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "a", "slash", *"triage:open", "enter")
+        assert [each.sequence for each in app.intake.feed.rows] == [20, 40, 60, 80]
+        port.add(rows(20, first=101))
+        app.tick()
+        await pilot.pause()
+        assert [each.sequence for each in app.intake.feed.rows] == [20, 40, 60, 80, 120]
+
+
+def stored_before(count: int) -> list:
+    """Anomalies of an engine before this one, the newest last, a minute apart."""
+    return [
+        msgspec.structs.replace(
+            row(20 * number),
+            sequence=0,
+            transaction=msgspec.structs.replace(
+                row(20 * number).transaction,
+                transaction_id=f"old-{number:05}",
+                timestamp=NOON - timedelta(days=1, minutes=count - number),
+            ),
+        )
+        for number in range(1, count + 1)
+    ]
+
+
+async def test_screen_two_lists_open_anomalies_and_o_lists_all():
+    port = FakePort(rows(100))
+    await port.decide(["t-00000080"], CONFIRMED, by="bob")
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2")
+        assert isinstance(app.screen, AnomaliesScreen)
+        lines = shown(app, TriageList)
+        assert "open only" in lines
+        assert "FRAUD" not in lines
+        assert lines.count(" open ") == 4 + 1
+        await pressed(pilot, "O")
+        lines = shown(app, TriageList)
+        assert lines.count("FRAUD") == 1
+        assert "all" in lines.splitlines()[0]
+        await pressed(pilot, "O")
+        assert "FRAUD" not in shown(app, TriageList)
+
+
+async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_anew():
+    port = FakePort(rows(200))
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2", "k", "k", "a")
+        listed = app.screen.query_one(TriageList)
+        assert listed.selected is not None
+        assert listed.selected.sequence == 160
+        assert "ack" in shown(app, TriageList)
+        await pressed(pilot, "O", "O")
+        assert "ack" not in shown(app, TriageList)
+        assert listed.selected is not None
+        assert listed.selected.sequence == 180
+        await pressed(pilot, "U")
+        assert 160 in [each.sequence for each in app.intake.triage.rows]
+
+
+async def test_anomalies_of_before_this_engine_can_be_decided_on():
+    port = FakePort(rows(60))
+    port.stored = stored_before(500)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2")
+        window = app.intake.triage
+        assert len(window) == 200
+        assert "older ones" in shown(app, TriageList)
+        await pressed(pilot, "g")
+        await pressed(pilot, "g")
+        await pressed(pilot, "g")
+        assert len(window) == 503
+        assert "older ones" not in shown(app, TriageList)
+        idents = [each.transaction.transaction_id for each in window.rows]
+        assert idents == [f"old-{number:05}" for number in range(1, 501)] + [f"t-{n:08}" for n in (20, 40, 60)]
+        await pressed(pilot, "g", "c")
+        assert (await port.triage(["old-00001"]))["old-00001"].status is CONFIRMED
+        assert shown(app, TriageList).splitlines()[2].split()[-1] == "FRAUD"
+
+
+async def test_the_cursor_stays_while_older_ones_are_put_before_it():
+    port = FakePort(rows(60))
+    port.stored = stored_before(500)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2", "g")
+        selected = app.screen.query_one(TriageList).selected
+        assert selected is not None
+        port.add(rows(40, first=61))
+        app.tick()
+        await settled(pilot)
+        await pressed(pilot, "k", "j")
+        assert app.screen.query_one(TriageList).selected == selected
+
+
+async def test_the_filter_of_screen_two_reaches_into_history():
+    port = FakePort(rows(60))
+    port.stored = stored_before(500)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2", "slash", *"id:old-0000 | id=t-00000020", "enter")
+        assert len(app.intake.triage) == 10
+        assert "/id:old-0000" in shown(app, TriageList)
+        assert "is:flagged" in port.history_asked[-1]
+        await pressed(pilot, "A", "a", "y")
+        assert [await status_of(port, 20), await status_of(port, 40)] == [ACKNOWLEDGED, None]
+        await pressed(pilot, "escape", "O")
+        assert len(app.intake.triage.filter_text) == 0
+
+
+async def test_history_that_cannot_be_read_is_said_and_asked_for_again():
+    class Failing(FakePort):
+        broken = True
+
+        async def history(self, filter, limit):
+            if self.broken:
+                raise ConnectionError("PostgreSQL is away")
+            return await super().history(filter, limit)
+
+    port = Failing(rows(60))
+    port.stored = stored_before(5)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2")
+        assert "PostgreSQL is away" in shown(app, TriageList)
+        port.broken = False
+        await pressed(pilot, "k")
+        assert len(app.intake.triage) == 8
+
+
+async def test_a_frozen_list_shows_decisions_and_takes_no_new_rows():
+    port = FakePort(rows(100))
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2", "space", "a")
+        port.add(rows(40, first=101))
+        app.tick()
+        await settled(pilot)
+        assert len(app.intake.triage) == 5
+        assert state(app, 100, TriageList) == "ack"
+        assert "+2 pending" in shown(app, TriageList)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (20, 5), (59, 15), (60, 16), (80, 24), (160, 48), (300, 100)])
+async def test_no_size_crashes_it(size: tuple[int, int]):
+    port = FakePort(rows(120))
+    port.stored = stored_before(30)
+    async with running(port, size=size, notifications=True) as (_, pilot):
+        await pressed(pilot, "2", "k", "a", "z", "1", "p", "enter", "w", "x", "enter", "A", "c", "n", "O", "U")
+        await pressed(pilot, "enter", "escape", "slash", "x", "escape", "1", "z", "escape")
+
+
+async def test_hostile_names_and_notes_are_only_text():
+    evil = "[/oops]\x1b]52;c;x\x07"
+    base = row(20)
+    hostile = msgspec.structs.replace(
+        base, transaction=msgspec.structs.replace(base.transaction, user_id=evil, currency=evil)
+    )
+    port = FakePort([hostile])
+    await port.decide(["t-00000020"], None, note=evil, by=evil)
+    async with running(port, size=(160, 48), notifications=True) as (app, pilot):
+        for keys in (["a"], ["2"], ["z"], ["escape"], ["w"], ["escape"], ["enter"], ["G"], ["escape"], ["U"]):
+            await pressed(pilot, *keys)
+            strips = app.screen._compositor.render_strips()
+            assert not {"\x1b", "\x07"} & set("".join(strip.text for strip in strips))

@@ -1,0 +1,46 @@
+"""Stored anomalies older than those a window holds, page by page."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from domain.filters import Filter, parse
+from domain.verdict import ScoredTransaction
+from tui.rows import Ring
+
+PAGE = 200
+_OUT_OF_ORDER = 50
+"""Rows at the end of a ring among which the newest event begins the history: commits and events differ in order."""
+
+
+class Older:
+    """What is still to be read of the anomalies that match `filter`.
+
+    `finished` says that history has no more of them, or that the ring has no room for more.
+    """
+
+    def __init__(self, filter: Filter) -> None:
+        self.finished = False
+        self._filter = filter
+        self._reached: datetime | None = None
+
+    def question(self, ring: Ring) -> Filter:
+        """The filter of the next page."""
+        asked = parse("is:flagged") & self._filter
+        if self._reached is None and len(ring):
+            self._reached = max(ring[index].transaction.timestamp for index in range(min(len(ring), _OUT_OF_ORDER)))
+        if self._reached is None:
+            return asked
+        return parse(f"time<={self._reached.astimezone(UTC).isoformat()}") & asked
+
+    def page(self, found: Sequence[ScoredTransaction], ring: Ring) -> list[ScoredTransaction]:
+        """What of a page, newest first, is not held yet: oldest first, numbered below what is held."""
+        room = ring.capacity - len(ring)
+        self.finished = len(found) < PAGE or room <= PAGE
+        if found:
+            self._reached = found[-1].transaction.timestamp
+        held = {row.transaction.transaction_id for row in ring}
+        fresh = [row for row in found if row.transaction.transaction_id not in held][:room]
+        lowest = min(0, ring[0].sequence) if len(ring) else 0
+        return [msgspec.structs.replace(row, sequence=lowest - number) for number, row in enumerate(fresh, 1)][::-1]
