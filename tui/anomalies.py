@@ -42,7 +42,7 @@ class TriageList(RowList):
             parts.append(f"frozen +{cells.grouped(window.pending)} pending")
         elif self.follow:
             parts.append("▼follow")
-        return "  ".join([self.history, *parts] if self.history else parts)
+        return "  ".join([*parts, self.history] if self.history else parts)
 
     def _title(self) -> str:
         title = f"{self.TITLE}  {'open only' if self.only_open else 'all'}"

@@ -49,17 +49,33 @@ LIVE = (
 ANOMALIES = (
     *LIST,
     *OPENING,
-    Binding("O", "toggle_open", "open ones only, or all", id="triage.open_only", show=False),
+    Binding(
+        "O", "toggle_open", "open ones only, or all; puts away what was decided on", id="triage.open_only", show=False
+    ),
 )
 TRIAGE = (
     Binding("a", "triage('acknowledged')", "acknowledge", id="triage.acknowledge", show=False),
     Binding("c", "triage('confirmed')", "confirm fraud", id="triage.confirm", show=False),
-    Binding("p", "triage('false_positive')", "false positive; asks how long to be lenient", id="triage.false_positive"),
+    Binding(
+        "p",
+        "triage('false_positive')",
+        "false positive; asks how long to be lenient",
+        id="triage.false_positive",
+        show=False,
+    ),
     Binding("z", "triage('snoozed')", "snooze; asks for how long", id="triage.snooze", show=False),
     Binding("w", "note", "write a note", id="triage.note", show=False),
     Binding("U", "undo", "undo the last triage", id="triage.undo", show=False),
 )
-BULK = (Binding("A", "triage_matching", "triage all open ones that match; asks first", id="triage.matching"),)
+BULK = (
+    Binding(
+        "A",
+        "triage_matching",
+        "triage all open ones that match the filter; asks first",
+        id="triage.matching",
+        show=False,
+    ),
+)
 FILTER = (Binding("escape", "cancel", "leave the filter as it was", id="filter.cancel", show=False),)
 READING = (
     Binding("j,down", "read(1)", "down", id="text.down", show=False),

@@ -1,11 +1,11 @@
 """Stored anomalies older than those a window holds, page by page."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 
-from domain.filters import Filter, parse
+from domain.filters import Filter
 from domain.verdict import ScoredTransaction
 from tui.rows import Ring
 
@@ -21,18 +21,15 @@ class Older:
     """
 
     def __init__(self, filter: Filter) -> None:
+        self.filter = filter
         self.finished = False
-        self._filter = filter
         self._reached: datetime | None = None
 
-    def question(self, ring: Ring) -> Filter:
-        """The filter of the next page."""
-        asked = parse("is:flagged") & self._filter
+    def before(self, ring: Ring) -> datetime | None:
+        """The newest event time of the next page, None for any."""
         if self._reached is None and len(ring):
             self._reached = max(ring[index].transaction.timestamp for index in range(min(len(ring), _OUT_OF_ORDER)))
-        if self._reached is None:
-            return asked
-        return parse(f"time<={self._reached.astimezone(UTC).isoformat()}") & asked
+        return self._reached
 
     def page(self, found: Sequence[ScoredTransaction], ring: Ring) -> list[ScoredTransaction]:
         """What of a page, newest first, is not held yet: oldest first, numbered below what is held."""

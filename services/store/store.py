@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,6 +24,7 @@ from services.store.triage import Decisions, triage_of
 SCHEMA_VERSION = 1
 _SCHEMA_LOCK = 7_294_000
 COMMAND_TIMEOUT = 30.0
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -156,6 +157,16 @@ class Store:
         where, parameters = filter.to_sql()
         query = statements.HISTORY.format(where=where, limit=f"${len(parameters) + 1}")
         rows = await self._fetch(query, *parameters, limit)
+        return tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
+
+    async def stored_anomalies(
+        self, filter: Filter, before: datetime | None, limit: int
+    ) -> tuple[ScoredTransaction, ...]:
+        """Flagged ones of them, with an event time of at most `before`."""
+        where, parameters = filter.to_sql()
+        at, count = f"${len(parameters) + 1}::timestamptz", f"${len(parameters) + 2}"
+        query = statements.STORED_ANOMALIES.format(where=where, before=at, limit=count)
+        rows = await self._fetch(query, *parameters, before or _EVER, limit)
         return tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
 
     async def fit_history(self, limit: int) -> list[Transaction]:

@@ -95,6 +95,17 @@ async def test_history_shows_the_decision(filled: Store) -> None:
     assert undecided.triage is None
 
 
+async def test_stored_anomalies_are_what_history_has_of_flagged_ones(filled: Store) -> None:
+    await filled.triage.decide(["t-1"], SNOOZED, LATER, "later", "ann")
+    anomalies = await filled.stored_anomalies(EVERYTHING, None, 100)
+    assert anomalies == await filled.history(parse("is:flagged"), 100)
+    assert len(anomalies) == 8
+    third = anomalies[2].transaction.timestamp
+    older = await filled.stored_anomalies(parse("triage:open amount<6"), third, 2)
+    assert [row.transaction.transaction_id for row in older] == ["t-2", "t-3"]
+    assert len(await filled.stored_anomalies(parse("triage:snoozed"), None, 100)) == 1
+
+
 async def test_a_decision_names_user_event_and_merchant_for_the_detectors(filled: Store) -> None:
     await filled.triage.decide(["t-1", "t-2"], FALSE_POSITIVE, LATER, None, "ann")
     rows = await filled.pool.fetch("SELECT * FROM triage ORDER BY transaction_id")

@@ -83,7 +83,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         self._want_older(rows)
         rows.today = now
         rows.only_open = self._only_open
-        rows.history = self._problem or ("" if self._older.finished else "older ones: k at the top")
+        rows.history = self._problem or ("" if self._older.finished else "k at the top: older ones")
         rows.notice = self._notice()
         rows.refresh_rows()
         if why.region:
@@ -109,7 +109,8 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         try:
             for _ in range(_PAGES_AT_ONCE):
                 known = self.intake.triaged
-                found = await self.console_app.port.history(older.question(window.ring), PAGE)
+                before = older.before(window.ring)
+                found = await self.console_app.port.stored_anomalies(older.filter, before, PAGE)
                 self.intake.pull()
                 if older is not self._older:
                     return
@@ -120,7 +121,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
                 if fresh or older.finished:
                     break
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._problem = f"stored ones unavailable: {error or type(error).__name__}"
+            self._problem = f"no older ones: {error or type(error).__name__}"
         self.redraw()
 
     @on(RowList.Moved)

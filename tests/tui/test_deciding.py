@@ -394,7 +394,7 @@ async def test_the_filter_of_screen_two_reaches_into_history():
         await pressed(pilot, "2", "slash", *"id:old-0000 | id=t-00000020", "enter")
         assert len(app.intake.triage) == 10
         assert "/id:old-0000" in shown(app, TriageList)
-        assert "is:flagged" in port.history_asked[-1]
+        assert port.anomalies_asked[-1] == "triage:open (id:old-0000 | id=t-00000020)"
         await pressed(pilot, "A", "a", "y")
         assert [await status_of(port, 20), await status_of(port, 40)] == [ACKNOWLEDGED, None]
         await pressed(pilot, "escape", "O")
@@ -405,10 +405,10 @@ async def test_history_that_cannot_be_read_is_said_and_asked_for_again():
     class Failing(FakePort):
         broken = True
 
-        async def history(self, filter, limit):
+        async def stored_anomalies(self, filter, before, limit):
             if self.broken:
                 raise ConnectionError("PostgreSQL is away")
-            return await super().history(filter, limit)
+            return await super().stored_anomalies(filter, before, limit)
 
     port = Failing(rows(60))
     port.stored = stored_before(5)
