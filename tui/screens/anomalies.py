@@ -59,9 +59,14 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         return self.query_one(TriageList)
 
     @property
-    def to_decide(self) -> ScoredTransaction | None:
+    def subject(self) -> ScoredTransaction | None:
         """The row under the cursor, the newest one while following."""
         return self.active.selected or self.active.newest
+
+    @property
+    def to_decide(self) -> ScoredTransaction | None:
+        """The row that is explained."""
+        return self.subject
 
     @property
     def to_match(self) -> Filter:
@@ -87,7 +92,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         rows.notice = self._notice()
         rows.refresh_rows()
         if why.region:
-            why.show(why_lines(self.to_decide, why.size.width, palette_of(self), followed=rows.follow))
+            why.show(why_lines(self.subject, why.size.width, palette_of(self), followed=rows.follow))
 
     def _notice(self) -> str:
         if self.intake.warming and not len(self.intake.triage.ring):
@@ -138,8 +143,8 @@ class AnomaliesScreen(BulkTriaging, Browsing):
     @on(RowList.Opened)
     def action_open(self) -> None:
         """The transaction under the cursor, with everything known of it and done to it."""
-        if self.to_decide is not None:
-            self.app.push_screen(Detail(self.to_decide))
+        if self.subject is not None:
+            self.app.push_screen(Detail(self.subject))
 
     def action_back(self) -> None:
         """Clear the filter, else follow again."""

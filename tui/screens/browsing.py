@@ -56,6 +56,13 @@ class Browsing(ConsoleScreen):
         """Show in a list what matches a filter that was written as `text`."""
         rows.window.apply(text, filter)
 
+    def show_matching(self, rows: RowList, text: str, filter: Filter) -> None:
+        """The same, for a filter that was just asked for: look for its matches, from the newest on."""
+        self._sought = filter
+        self.apply_filter(rows, text, filter)
+        rows.set_follow(True)
+        self.console_app.settle()
+
     def action_filter(self) -> None:
         """Type a filter for the list that has the keys."""
         window = self.active.window
@@ -64,11 +71,8 @@ class Browsing(ConsoleScreen):
 
     @on(FilterLine.Applied)
     def _filter_applied(self, event: FilterLine.Applied) -> None:
-        self._sought = event.filter
         self._close_filter()
-        self.apply_filter(self._filtered, event.text, event.filter)
-        self._filtered.set_follow(True)
-        self.console_app.settle()
+        self.show_matching(self._filtered, event.text, event.filter)
 
     @on(FilterLine.Cancelled)
     def _close_filter(self) -> None:
