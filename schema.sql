@@ -124,6 +124,10 @@ DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'models'::regclass AND attname = 'used_at') THEN
         ALTER TABLE models ADD COLUMN used_at timestamptz NOT NULL DEFAULT clock_timestamp();
     END IF;
+    -- What a body is written in, and what is told of the fit.
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'models'::regclass AND attname = 'format') THEN
+        ALTER TABLE models ADD COLUMN format integer NOT NULL DEFAULT 1, ADD COLUMN figures jsonb NOT NULL DEFAULT '{}';
+    END IF;
 END $$;
 
 -- What analysts decided, one row a transaction; no row is an anomaly nobody looked at. `until` ends a snooze, or the

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.calibration import Calibration
+from detectors.drift import SAMPLED, Reference, Sample
 from detectors.forest import FlatForest, Forest
 from detectors.population import Frequencies, Normal, log_amounts
 from detectors.rates import EUR_PER_UNIT
-from detectors.row import euros, signed_log
+from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
 from domain.transaction import Transaction
 from domain.verdict import Factor, Reason, Severity, Status, Verdict
@@ -38,6 +39,9 @@ The amount has four, since trees draw their columns at random and most anomalies
 logarithm in standard deviations of the category's, and twice the euros, where a huge one stands far out.
 """
 
+TOLD = 0.7
+"""Suspicious scores are told in full: asking the forest what each field adds costs eight scores."""
+
 _HOURS = [(sin(2 * pi * quarter / 96), cos(2 * pi * quarter / 96)) for quarter in range(96)]
 _WEEKDAYS = [(sin(2 * pi * day / 7), cos(2 * pi * day / 7)) for day in range(7)]
 _NAMES = ("amount", "hour", "weekday", "category", "payment_method", "transaction_type", "device_type", "country")
@@ -52,12 +56,14 @@ class _Fitted(msgspec.Struct, frozen=True):
     spread: tuple[float, ...]
     forest: FlatForest
     calibration: Calibration
+    reference: Reference
 
 
 class _Parameters(msgspec.Struct, frozen=True):
     version: str
     alert_rate: float
     fitted: _Fitted | None = None
+    figures: dict[str, float] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -72,6 +78,7 @@ class BasicModel:
         self._threshold = public_score(rarity_of_rate(parameters.alert_rate))
         self._forest = parameters.fitted.forest.forest() if parameters.fitted else None
         self._log_shares = _logs(parameters.fitted.shares) if parameters.fitted else ()
+        self._sample = Sample(parameters.fitted.reference if parameters.fitted else None, (*_DRIFTING, "score"))
 
     @classmethod
     def warming(cls) -> "BasicModel":
@@ -89,25 +96,34 @@ class BasicModel:
         """
         if not history:
             raise ValueError("a basic model needs at least one transaction of history")
-        shares = tuple(Frequencies.fit(values) for values in zip(*map(_words, history), strict=True))
-        amounts = log_amounts(
-            np.array([signed_log(euros(each)) for each in history]),
-            [each.merchant.category or "" for each in history],
-        )
-        raw = _raw(history, _logs(shares), amounts)
+        rows = rows_of(history)
+        shares = tuple(Frequencies.fit(values) for values in zip(*map(_words, rows), strict=True))
+        amounts = log_amounts(np.array([row.log_amount for row in rows]), [row.category or "" for row in rows])
+        raw = _raw(rows, _logs(shares), amounts)
         typical = tuple(_typical(column) for column in raw.T)
         X = _filled(raw, typical)
         forest = Forest.fit(X, seed)
         spread = tuple(np.maximum(np.abs(X - typical).mean(axis=0), 1e-6).tolist())
-        calibration = Calibration.fit(forest.score(X), 0.005)
-        return cls(
-            _Parameters(version, alert_rate, _Fitted(shares, amounts, typical, spread, forest.to_arrays(), calibration))
-        )
+        anomaly = forest.score(X)
+        calibration = Calibration.fit(anomaly, 0.005)
+        reference = Reference.fit(_sampled(X, anomaly))
+        flagged = float((calibration.rarities(anomaly) >= rarity_of_rate(alert_rate)).mean())
+        fitted = _Fitted(shares, amounts, typical, spread, forest.to_arrays(), calibration, reference)
+        return cls(_Parameters(version, alert_rate, fitted, {"flagged": flagged}))
 
     @property
     def version(self) -> str:
         """The model version its verdicts carry."""
         return self._parameters.version
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What the fit found: the share of its history that it would flag."""
+        return self._parameters.figures
+
+    def drift(self) -> dict[str, float]:
+        """The population stability index of each column and of the score, by name; empty before enough was scored."""
+        return self._sample.drift()
 
     def to_bytes(self) -> bytes:
         """The model as msgpack."""
@@ -118,24 +134,24 @@ class BasicModel:
         """The model of `to_bytes`. Raises: msgspec.DecodeError."""
         return BasicModel(_decode(encoded))
 
-    def score(self, transactions: Sequence[Transaction]) -> list[Verdict]:
-        """One verdict each, in order, whatever came before."""
+    def score(self, transactions: Sequence[Transaction], *, rows: Sequence[Row] | None = None) -> list[Verdict]:
+        """One verdict each, in order, whatever came before; `rows` are their `rows_of`, for who has them already."""
         fitted, forest = self._parameters.fitted, self._forest
         if not transactions:
             return []
         if fitted is None or forest is None:
             return [self._verdict(0.0, (), "warming")] * len(transactions)
-        X = _filled(_raw(transactions, self._log_shares, fitted.amounts), fitted.typical)
+        rows = rows or rows_of(transactions)
+        X = _filled(_raw(rows, self._log_shares, fitted.amounts), fitted.typical)
         anomaly = forest.score(X)
+        self._sample.extend(_sampled(X[::SAMPLED], anomaly[::SAMPLED]))
         scores = [public_score(rarity) for rarity in fitted.calibration.rarities(anomaly).tolist()]
-        odd = [index for index, score in enumerate(scores) if score >= 0.5]
-        shares = dict(zip(odd, _shares(forest, X[odd], anomaly[odd], fitted.typical), strict=True))
-        verdicts = []
-        for index, (score, oddest) in enumerate(zip(scores, _oddest(X, fitted), strict=True)):
-            told = shares.get(index)
-            reasons = _brief(score, *oddest) if told is None else _told(score, told, transactions[index], fitted)
-            verdicts.append(self._verdict(score, reasons, "ok"))
-        return verdicts
+        worth_it = min(TOLD, self._threshold)
+        odd = [index for index, score in enumerate(scores) if score >= worth_it]
+        reasons = [_brief(score, *two) for score, two in zip(scores, _oddest(X, fitted), strict=True)]
+        for index, shares in zip(odd, _shares(forest, X[odd], anomaly[odd], fitted.typical), strict=True):
+            reasons[index] = _told(scores[index], shares, transactions[index], rows[index], fitted)
+        return [self._verdict(score, why, "ok") for score, why in zip(scores, reasons, strict=True)]
 
     def _verdict(self, score: float, reasons: tuple[Reason, ...], status: Status) -> Verdict:
         return Verdict(
@@ -153,15 +169,9 @@ class BasicModel:
 _WORDS = ("category", "payment_method", "transaction_type", "device_type", "country")
 
 
-def _words(transaction: Transaction) -> tuple[str | None, ...]:
+def _words(row: Row) -> tuple[str | None, ...]:
     """The values of `_WORDS`."""
-    return (
-        transaction.merchant.category,
-        transaction.payment_method,
-        transaction.transaction_type,
-        transaction.device.type,
-        transaction.location.country,
-    )
+    return row.category, row.payment_method, row.transaction_type, row.device_type, row.country
 
 
 _LogShares = tuple[tuple[dict[str | None, float], float], ...]
@@ -174,18 +184,15 @@ def _logs(shares: tuple[Frequencies, ...]) -> _LogShares:
     )
 
 
-def _raw(
-    transactions: Sequence[Transaction], log_shares: _LogShares, amounts: dict[str, Normal]
-) -> NDArray[np.float64]:
+def _raw(rows: Sequence[Row], log_shares: _LogShares, amounts: dict[str, Normal]) -> NDArray[np.float64]:
     """The columns of `FEATURES`, shape (n, 13); NaN where a field is missing."""
     (categories, c0), (payment_methods, p0), (types, t0), (devices, d0), (countries, l0) = log_shares
-    rows = []
-    for transaction in transactions:
-        time = transaction.timestamp.timestamp()
-        amount = euros(transaction)
-        log_amount = signed_log(amount)
-        usual = amounts.get(transaction.merchant.category or "") or amounts[""]
-        rows.append(
+    overall = amounts[""]
+    columns = []
+    for row in rows:
+        time, amount, log_amount, category = row.time, row.amount, row.log_amount, row.category
+        usual = amounts.get(category, overall) if category else overall
+        columns.append(
             (
                 log_amount,
                 (log_amount - usual.mean) / sqrt(usual.variance),
@@ -193,14 +200,31 @@ def _raw(
                 amount,
                 *_HOURS[int(time // 900) % 96],
                 *_WEEKDAYS[(int(time // 86_400) + 3) % 7],
-                categories.get(transaction.merchant.category, c0),
-                payment_methods.get(transaction.payment_method, p0),
-                types.get(transaction.transaction_type, t0),
-                devices.get(transaction.device.type, d0),
-                countries.get(transaction.location.country, l0),
+                categories.get(category, c0),
+                payment_methods.get(row.payment_method, p0),
+                types.get(row.transaction_type, t0),
+                devices.get(row.device_type, d0),
+                countries.get(row.country, l0),
             )
         )
-    return np.array(rows)
+    return np.array(columns)
+
+
+_DRIFTING = {
+    "amount": 0,
+    "amount_in_category": 1,
+    "category": 8,
+    "payment_method": 9,
+    "transaction_type": 10,
+    "device_type": 11,
+    "country": 12,
+}
+"""Columns whose drift is measured. Hours and weekdays are not: those of any short while are not those of history."""
+
+
+def _sampled(X: NDArray[np.float64], anomaly: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The columns of `_DRIFTING` and the forest's score."""
+    return np.column_stack((X[:, list(_DRIFTING.values())], anomaly))
 
 
 def _typical(column: NDArray[np.float64]) -> float:
@@ -248,18 +272,18 @@ def _brief(score: float, first: int, second: int, part: float) -> tuple[Reason, 
     return (Reason(*FEATURES[first], score * part), Reason(*FEATURES[second], score - score * part))
 
 
-def _told(score: float, shares: list[float], transaction: Transaction, fitted: _Fitted) -> tuple[Reason, ...]:
+def _told(score: float, shares: list[float], transaction: Transaction, row: Row, fitted: _Fitted) -> tuple[Reason, ...]:
     """Every field with a share, strongest first, in sentences; the strongest takes the rounding."""
     total = sum(shares)
     order = sorted((index for index, share in enumerate(shares) if share > 0.0), key=lambda i: -shares[i])
     if not order:
-        return (_sentence("amount", score, transaction, fitted),)
-    others = [_sentence(_NAMES[index], score * shares[index] / total, transaction, fitted) for index in order[1:]]
+        return (_sentence("amount", score, transaction, row, fitted),)
+    others = [_sentence(_NAMES[index], score * shares[index] / total, transaction, row, fitted) for index in order[1:]]
     left = score - sum(reason.contribution for reason in others)
-    return (_sentence(_NAMES[order[0]], left, transaction, fitted), *others)
+    return (_sentence(_NAMES[order[0]], left, transaction, row, fitted), *others)
 
 
-def _sentence(name: str, contribution: float, transaction: Transaction, fitted: _Fitted) -> Reason:
+def _sentence(name: str, contribution: float, transaction: Transaction, row: Row, fitted: _Fitted) -> Reason:
     """The reason in words: what was observed, and what is usual among all transactions."""
     expected = ""
     if name == "amount":
@@ -274,7 +298,7 @@ def _sentence(name: str, contribution: float, transaction: Transaction, fitted: 
     else:
         field = _WORDS.index(name)
         shares = fitted.shares[field]
-        observed = _words(transaction)[field] or ""
+        observed = _words(row)[field] or ""
         expected = next(iter(shares.share), "")
         text = f"{observed}, {shares.share.get(observed, shares.unseen):.1%} of all transactions, mostly {expected}"
     return Reason(name, _FACTORS[name], contribution, observed, expected, text)

@@ -1,5 +1,6 @@
 """From any feature value to its rarity: -log10 of the share of history that was as large or larger."""
 
+from collections.abc import Sequence
 from math import inf, log, log10
 from typing import Self
 
@@ -17,8 +18,8 @@ BODY = 0.9
 class Calibration(msgspec.Struct, frozen=True, array_like=True):
     """Empirical survival up to `upper`, an exponential tail beyond.
 
-    `table` holds the rarity at the start of each of `CELLS` equal cells between `lower` and `upper`, then the
-    one at `upper`; in between it is interpolated. Below `lower`, where three quarters of history lie, it is 0.
+    `table` holds the rarity at the start of each of `CELLS` equal cells between `lower` and `upper`, then twice
+    the one at `upper`; in between it is interpolated. Below `lower`, where the usual values lie, it is 0.
     """
 
     lower: float
@@ -30,12 +31,19 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def fit(
-        cls, values: NDArray[np.float64], floor: float, *, decades: float | None = None, heaviest: float = inf
+        cls,
+        values: NDArray[np.float64],
+        floor: float,
+        *,
+        decades: float | None = None,
+        heaviest: float = inf,
+        bulk: float = BULK,
     ) -> Self:
         """Calibrate on `values`, shape (n,); infinite ones are left out as missing.
 
         `floor` is the least mean excess the tail may have, in the feature's unit: it keeps a feature that
-        was constant in history from calling the first other value infinitely rare.
+        was constant in history from calling the first other value infinitely rare. Up to the share `bulk` of
+        history nothing is rare at all.
 
         `heaviest` is the most the tail's mean excess may be of the body's, between the 80th and 95th percentile,
         where the feature's nature tells that nothing but anomalies could make it heavier.
@@ -45,7 +53,7 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         there. A new device is rare for a user who never changed it, however many frauds history had.
         """
         known = _known(values)
-        lower, upper = _quantiles(known, BULK, TAIL if decades is None else TRUSTED)
+        lower, upper = _quantiles(known, bulk, TAIL if decades is None else TRUSTED)
         if decades is not None:
             return cls._tabled(known, lower, max(upper, decades), 1.0)
         excess = known[known > upper] - upper
@@ -90,7 +98,8 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
             per_cell=CELLS / (upper - lower) if upper > lower else 0.0,
             at_upper=float(table[-1]),
             tail=tail,
-            table=tuple(table.tolist()),
+            # Once more the last, for a value below `upper` whose cell is rounded up to the end.
+            table=(*table.tolist(), float(table[-1])),
         )
 
     def rarity(self, value: float) -> float:
@@ -108,11 +117,43 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         """The rarity of each value, shape (n,)."""
         inside = np.clip(values, self.lower, self.upper)
         cells = (inside - self.lower) * self.per_cell
-        cell = np.minimum(cells.astype(np.int64), CELLS - 1)
+        cell = cells.astype(np.int64)
         table = np.array(self.table)
         found = table[cell] + (cells - cell) * (table[cell + 1] - table[cell])
         beyond = self.at_upper + (values - self.upper) * self.tail
         return np.where(values <= self.lower, 0.0, np.where(values >= self.upper, beyond, found))
+
+
+class Squares:
+    """What each of a row's features adds to the sum of squares: its weight times its squared rarity.
+
+    The same as `Calibration.rarity` of every value, in one loop: half of the cost of a score would be calls.
+    """
+
+    def __init__(self, tables: Sequence[Calibration], weights: Sequence[float]) -> None:
+        self._lower = [table.lower for table in tables]
+        self._parts = [
+            (table.lower, table.upper, table.per_cell, table.at_upper, table.tail, table.table, weight)
+            for table, weight in zip(tables, weights, strict=True)
+        ]
+
+    def of(self, values: list[float]) -> list[float]:
+        """The shares of `values`, one a table, in their order; 0 for usual and for missing ones."""
+        shares = [0.0] * len(values)
+        parts = self._parts
+        for index, lowest in enumerate(self._lower):
+            value = values[index]
+            if value > lowest:
+                lower, upper, per_cell, at_upper, tail, table, weight = parts[index]
+                if value >= upper:
+                    rarity = at_upper + (value - upper) * tail
+                else:
+                    cells = (value - lower) * per_cell
+                    cell = int(cells)
+                    rarity = table[cell]
+                    rarity += (cells - cell) * (table[cell + 1] - rarity)
+                shares[index] = weight * rarity * rarity
+        return shares
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:

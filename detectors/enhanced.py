@@ -8,52 +8,37 @@ is one `UserState`.
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import log10, sqrt
-from typing import NamedTuple
+from math import sqrt
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from detectors.calibration import Calibration
-from detectors.features import FEATURES, Expectation, expectation, learn, measure
-from detectors.memory import Persistence, decayed, fed, raised, replayed
+from detectors.calibration import Squares
+from detectors.drift import SAMPLED, Sample
+from detectors.features import FEATURES, Expectation, expectation, measure
+from detectors.feedback import NO_FEEDBACK, Feedback
+from detectors.fitting import BEND, WARMED_UP, WEIGHTS, Tables, fitted_tables
+from detectors.learning import learn
+from detectors.memory import decayed, fed, raised
 from detectors.population import Population
-from detectors.reasons import brief, full
+from detectors.reasons import brief, full, named, spared
 from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
 from detectors.state import UserState
-from detectors.threshold import fitted_base, moved
+from detectors.threshold import moved
 from domain.transaction import Transaction
 from domain.verdict import Severity, Verdict
-
-WARMED_UP = 10
-"""Transactions a user must have before the features of that user help to calibrate a model."""
-
-FENCE = 0.001
-"""The tail probability beyond which history is looked at for a surplus of anomalies."""
-
-
-BEND = 1.4
-"""The power of suspicion that log survival is proportional to. A sum of squared normals would have 2, an exponential
-1; with 1.4 the half per cent that is foretold is .6 % of simulated traffic without anomalies, .3 % of Sparkov's."""
-
-
-class _Tables(msgspec.Struct, frozen=True):
-    features: tuple[Calibration, ...]
-    combined: Calibration
-    persistence: Persistence
-    origin: float
-    final: Calibration
-    bar: float
 
 
 class _Parameters(msgspec.Struct, frozen=True):
     version: str
     alert_rate: float
     population: Population
-    tables: _Tables | None = None
+    tables: Tables | None = None
+    figures: dict[str, float] = {}
 
+
+COLUMNS = (*(feature.name for feature in FEATURES), "score")
+"""What drift is measured of."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Parameters).decode
@@ -64,8 +49,11 @@ class EnhancedModel:
 
     def __init__(self, parameters: _Parameters) -> None:
         self._parameters = parameters
-        self._lower = [table.lower for table in parameters.tables.features] if parameters.tables else []
-        self._bar = parameters.tables.bar if parameters.tables else rarity_of_rate(parameters.alert_rate)
+        tables = parameters.tables
+        self._bar = tables.bar if tables else rarity_of_rate(parameters.alert_rate)
+        self._rate = parameters.alert_rate
+        self._squares = Squares(tables.features if tables else (), WEIGHTS if tables else ())
+        self._sample = Sample(tables.reference if tables else None, COLUMNS)
 
     @classmethod
     def warming(cls) -> "EnhancedModel":
@@ -86,13 +74,8 @@ class EnhancedModel:
             raise ValueError("an enhanced model needs at least one transaction of history")
         rows = rows_of(history)
         population = Population.fit(rows)
-        left_out = np.zeros(len(rows), bool)
-        for _ in range(2):
-            measured = _replay(rows, population, left_out)
-            _, bases = _calibrated(measured, left_out, alert_rate)
-            left_out = _surplus(bases, measured.mature)
-        tables, _ = _calibrated(measured, left_out, alert_rate)
-        return cls(_Parameters(version, alert_rate, population, tables))
+        tables, figures = fitted_tables(rows, population, alert_rate)
+        return cls(_Parameters(version, alert_rate, population, tables, figures))
 
     @property
     def version(self) -> str:
@@ -104,9 +87,25 @@ class EnhancedModel:
         """What users without habits of their own are measured against."""
         return self._parameters.population
 
-    def threshold(self, state: UserState) -> float:
+    @property
+    def figures(self) -> dict[str, float]:
+        """What the fit found: shares of history left out as anomalies and of users known well, and the common bar."""
+        return self._parameters.figures
+
+    def drift(self) -> dict[str, float]:
+        """The population stability index of each feature and of the score, by name; empty before enough was scored."""
+        return self._sample.drift()
+
+    def threshold(self, user: str, state: UserState, feedback: Feedback = NO_FEEDBACK) -> float:
         """The score from which this user's next transaction is flagged."""
-        return public_score(self._bar + state.bar)
+        return public_score(self._budget(user, feedback)[0] + state.bar)
+
+    def _budget(self, user: str, feedback: Feedback) -> tuple[float, float]:
+        """The bar before the user's own habits move it, in units of rarity, and the alert rate it stands for."""
+        rate = feedback.alert_rates.get(user)
+        if rate is None:
+            return self._bar, self._parameters.alert_rate
+        return self._bar + rarity_of_rate(rate) - rarity_of_rate(self._parameters.alert_rate), rate
 
     def to_bytes(self) -> bytes:
         """The model as msgpack."""
@@ -117,24 +116,33 @@ class EnhancedModel:
         """The model of `to_bytes`. Raises: msgspec.DecodeError."""
         return EnhancedModel(_decode(encoded))
 
-    def score(self, transactions: Sequence[Transaction], states: dict[str, UserState]) -> list[Verdict]:
+    def score(
+        self,
+        transactions: Sequence[Transaction],
+        states: dict[str, UserState],
+        *,
+        rows: Sequence[Row] | None = None,
+        feedback: Feedback = NO_FEEDBACK,
+    ) -> list[Verdict]:
         """One verdict each, in order; every transaction is scored before its user's state learns it.
 
-        `states` holds the users' states by user id; it gains an entry for each user it lacks and its states
-        are changed in place. A verdict depends on the model and its own user's state only.
+        `rows` are the `rows_of` the transactions, for who has them already. `states` holds the users' states by
+        user id; it gains an entry for each user it lacks and its states are changed in place. A verdict depends on
+        the model, its own user's state and the feedback only; of the feedback, states learn by alert rates alone.
         """
         verdicts = []
-        tables = self._parameters.tables
-        for transaction, row in zip(transactions, rows_of(transactions), strict=True):
+        population, tables = self._parameters.population, self._parameters.tables
+        for transaction, row in zip(transactions, rows or rows_of(transactions), strict=True):
             state = states.get(row.user)
             if state is None:
                 state = states[row.user] = UserState()
-            expected = expectation(row, state, self._parameters.population)
+            expected = expectation(row, state, population)
             if tables is None:
-                verdicts.append(self._unscored)
-                learn(row, state, expected, False)
+                verdict, suspicious = self._unscored, False
             else:
-                verdicts.append(self._score_one(tables, transaction, row, state, expected))
+                verdict, suspicious = self._judge(tables, transaction, row, state, expected, feedback)
+            verdicts.append(verdict)
+            learn(row, state, expected, suspicious)
         return verdicts
 
     @cached_property
@@ -149,28 +157,52 @@ class EnhancedModel:
             status="warming",
         )
 
-    def _score_one(
-        self, tables: _Tables, transaction: Transaction, row: Row, state: UserState, expected: Expectation
-    ) -> Verdict:
-        parameters = self._parameters
-        values = measure(row, state, parameters.population, expected)
-        shares = [0.0] * len(values)
-        for index, lower in enumerate(self._lower):
-            # Most values are usual ones, for which not even a call is worth its time.
-            if values[index] > lower:
-                rarity = tables.features[index].rarity(values[index])
-                shares[index] = _WEIGHTS[index] * rarity * rarity
+    def _judge(
+        self,
+        tables: Tables,
+        transaction: Transaction,
+        row: Row,
+        state: UserState,
+        expected: Expectation,
+        feedback: Feedback,
+    ) -> tuple[Verdict, bool]:
+        """The verdict, and whether it would be flagged without feedback; moves the user's memory and bar past it.
+
+        The habits are left to `learn`.
+        """
+        values = measure(row, state, self._parameters.population, expected)
+        shares = self._squares.of(values)
         squares = sum(shares)
         base = tables.combined.rarity(sqrt(squares))
-        memory = decayed(state.memory, row.time - state.last_time, expected.gap)
-        total = raised(base, tables.persistence.of(memory))
-        rarity = tables.final.rarity(max(total - tables.origin, 0.0) ** BEND)
-        score = public_score(rarity)
-        threshold = public_score(self._bar + state.bar)
+        memory = state.memory
+        if memory:
+            memory = decayed(memory, row.time - state.last_time, expected.gap)
+        total = raised(base, tables.persistence.of(memory)) if memory else base
+        rarity = tables.final.rarity((total - tables.origin) ** BEND) if total > tables.origin else 0.0
+        if state.seen % SAMPLED == 0 and state.seen >= WARMED_UP:
+            self._sample.add([*values, rarity])
+        common, rate = self._budget(row.user, feedback) if feedback.alert_rates else (self._bar, self._rate)
+        bar = common + state.bar
+        suspicious = rarity >= bar
+        state.memory = fed(memory, base)
+        state.bar = moved(state.bar, common, rarity, rate)
+
+        lift = feedback.lifts.get(row.merchant or "", 0.0) if feedback.lifts else 0.0
+        if lift:
+            rarity = tables.final.rarity(max(total + lift - tables.origin, 0.0) ** BEND)
+        worth = squares / base if base > 0.0 else 1.0
+        shares += [worth * (total - base), worth * lift]
+        score, threshold = public_score(rarity), public_score(bar)
+        tolerance = None
+        if score >= threshold and row.user in feedback.tolerated:
+            tolerance = feedback.strongest(row.user, row.time, named(shares))
+        if tolerance is not None:
+            threshold = public_score(bar + tolerance.rise)
         flagged = score >= threshold
-        shares.append(squares * (total - base) / base if base > 0.0 else total)
-        if flagged or score >= 0.5:
-            reasons = full(score, shares, row, f"{transaction.amount:,.2f}", state, expected)
+        if score >= 0.5 or flagged or tolerance is not None:
+            reasons = full(score, shares, row, f"{transaction.amount:,.2f}", state, expected, feedback)
+            if tolerance is not None:
+                reasons = (*reasons, spared(tolerance, public_score(bar), threshold))
         else:
             reasons = brief(score, shares)
         verdict = Verdict(
@@ -179,87 +211,7 @@ class EnhancedModel:
             threshold=threshold,
             flagged=flagged,
             severity=Severity.of(score),
-            model_version=parameters.version,
+            model_version=self._parameters.version,
             reasons=reasons,
         )
-        state.memory = fed(memory, base)
-        state.bar = moved(state.bar, self._bar, rarity, parameters.alert_rate)
-        learn(row, state, expected, flagged)
-        return verdict
-
-
-_WEIGHTS = [feature.weight for feature in FEATURES]
-
-
-class _Measured(NamedTuple):
-    """A replayed history: feature values, shape (n, n_features); users; times and usual gaps in seconds; and
-    whether the user was known well enough for the row to help to calibrate."""
-
-    values: NDArray[np.float64]
-    users: list[str]
-    times: list[float]
-    gaps: list[float]
-    mature: NDArray[np.bool_]
-
-
-def _replay(rows: list[Row], population: Population, left_out: NDArray[np.bool_]) -> _Measured:
-    """Score-before-learn over history; rows left out teach no habits."""
-    states: dict[str, UserState] = {}
-    values, seen, gaps = [], [], []
-    for row, suspicious in zip(rows, left_out.tolist(), strict=True):
-        state = states.get(row.user)
-        if state is None:
-            state = states[row.user] = UserState()
-        expected = expectation(row, state, population)
-        values.append(measure(row, state, population, expected))
-        seen.append(state.seen)
-        gaps.append(expected.gap)
-        learn(row, state, expected, suspicious)
-    known = np.array(seen)
-    mature = known >= WARMED_UP
-    if mature.sum() < 500:
-        mature = known >= min(2, int(known.max()))
-    return _Measured(np.array(values), [row.user for row in rows], [row.time for row in rows], gaps, mature)
-
-
-def _calibrated(
-    measured: _Measured, left_out: NDArray[np.bool_], alert_rate: float
-) -> tuple[_Tables, NDArray[np.float64]]:
-    """Tables fitted on the rows that are not left out, and every row's base rarity under them."""
-    mature = measured.mature
-    features = tuple(
-        Calibration.fit(
-            measured.values[mature & ~left_out, column],
-            feature.floor,
-            decades=feature.decades,
-            heaviest=feature.heaviest,
-        )
-        for column, feature in enumerate(FEATURES)
-    )
-    squares = np.zeros(len(mature))
-    for column, (table, weight) in enumerate(zip(features, _WEIGHTS, strict=True)):
-        squares += weight * table.rarities(measured.values[:, column]) ** 2
-    norms = np.sqrt(squares)
-    combined = Calibration.of_body(norms[mature], 0.1)
-    bases = combined.rarities(norms)
-    memories, apart = replayed(measured.users, measured.times, measured.gaps, bases.tolist())
-    persistence = Persistence.fit(memories[mature & apart], bases[mature & apart])
-    totals = np.array([raised(base, persistence.of(memory)) for base, memory in zip(bases, memories, strict=True)])
-    # The total at which the line of `combined` says that nothing is odd at all.
-    origin = combined.at_upper - combined.upper * combined.tail
-    bent = np.maximum(totals - origin, 0.0) ** BEND
-    final = Calibration.through_origin(bent[mature])
-    bar = fitted_base(measured.users, final.rarities(bent), mature, left_out, alert_rate)
-    return _Tables(features, combined, persistence, origin, final, bar), bases
-
-
-def _surplus(bases: NDArray[np.float64], mature: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """The rows beyond what the body of history foretells: anomalies, from which nothing is to be learnt.
-
-    Of the rows rarer than `FENCE`, as many as that share is are kept, the least extreme ones.
-    """
-    beyond = np.flatnonzero(mature & (bases > -log10(FENCE)))
-    expected = round(FENCE * int(mature.sum()))
-    left_out = np.zeros(len(bases), bool)
-    left_out[beyond[np.argsort(bases[beyond], kind="stable")][expected:]] = True
-    return left_out
+        return verdict, suspicious

@@ -1,20 +1,21 @@
 """The enhanced detector's features: what one transaction looks like against its user's own habits.
 
-`measure` reads a state, `learn` moves it; neither does the other's work, so that a transaction is always
-scored before it is learnt. Every feature is larger the stranger the transaction is; `MISSING` is neutral.
+`measure` only reads a state; `detectors.learning` moves it. Every feature is larger the stranger the transaction
+is; `MISSING` is neutral.
 """
 
-from collections.abc import Sequence
-from math import asin, cos, exp, inf, log1p, log10, radians, sin, sqrt
+from bisect import bisect_left, bisect_right
+from math import asin, cos, inf, lgamma, log, log1p, log10, radians, sin, sqrt
 from typing import NamedTuple
 
-from detectors.population import DAY, SECONDS_PER_DEGREE, Frequencies, Normal, Population
+import msgspec
+
+from detectors.population import DAY, HOUR, SECONDS_PER_DEGREE, Frequencies, Normal, Population, smoothed
 from detectors.row import Row
-from detectors.state import MAX_MERCHANTS, MAX_VALUES, Counts, Moments, Place, UserState
+from detectors.state import Counts, Moments, Place, UserState
 from domain.verdict import Factor
 
 MISSING = float("-inf")
-HOUR = 3600.0
 EARTH_RADIUS = 6371.0
 FASTEST = 900.0
 """Kilometres an hour of an airliner: what is faster needs two people."""
@@ -22,7 +23,6 @@ FASTEST = 900.0
 SETTLED = 10.0
 """Transactions after which half of a user's habits in a field count as known."""
 
-CLIP = 3.0
 BUSY_SPEND, BUSY_COUNT = 16.0, 8.0
 SCANNED = (1, 2, 3, 5, 8)
 
@@ -63,14 +63,11 @@ FEATURES = (
     Feature("travel", "location", 2.0, 0.3, log1p(FASTEST)),
 )
 
-# A Gaussian of 1.5 h around the hour, cut at 3 h, normalised to a sum of 1: the weights of 0, 1, 2 and 3 hours off.
-_BELL = [exp(-0.5 * (offset / 1.0) ** 2) for offset in range(4)]
-_BELL = [weight / (2.0 * sum(_BELL) - _BELL[0]) for weight in _BELL]
-_AROUND = [tuple((hour + offset) % 24 for offset in range(-3, 4)) for hour in range(24)]
-_LOG10_FACTORIAL = [sum(log10(j) for j in range(1, k + 1)) for k in range(64)]
+_LOG_FACTORIAL = [lgamma(count + 1.0) for count in range(SCANNED[-1] + 1)]
+LN10 = log(10.0)
 
 
-class Expectation(NamedTuple):
+class Expectation(msgspec.Struct, frozen=True, gc=False):
     """What the user's habits, shrunk to the population, led to expect: means and standard deviations.
 
     `gap` is the mean number of seconds between two transactions.
@@ -126,6 +123,7 @@ def measure(row: Row, state: UserState, population: Population, expected: Expect
     for_user = (log_amount - expected.category) / expected.category_sd
     overall = population.log_amount
     spend, burst, gap = _pace(row, state, population, expected)
+    hour = int(clock(row, state) // HOUR) % 24
     return [
         (row.amount - expected.amount) / expected.amount_sd,
         in_category,
@@ -138,7 +136,7 @@ def measure(row: Row, state: UserState, population: Population, expected: Expect
         gap,
         _novelty(row.merchant, state.merchants, population.merchants, open_ended=True),
         _novelty(row.category, state.categories, population.categories),
-        _odd_hour(int(clock(row, state) // HOUR) % 24, state.hours, population.hours),
+        _odd_hour(hour, state.hours, population.hours[hour]),
         _novelty(row.country, state.countries, population.countries),
         _novelty(row.device, state.devices, population.devices),
         _novelty(row.payment_method, state.payment_methods, population.payment_methods),
@@ -150,73 +148,66 @@ def measure(row: Row, state: UserState, population: Population, expected: Expect
 
 def _pace(row: Row, state: UserState, population: Population, expected: Expectation) -> tuple[float, float, float]:
     """Recent spend in standard deviations, -log10 tail of the recent count, shortness of the gap in sd."""
-    if not state.times:
+    times = state.times
+    if not times:
         return MISSING, MISSING, MISSING
-    now = row.time
-    spend = recent_spend(state, now, expected)
-    mean, gap = expected.amount, expected.gap
+    now, gap, mean, sd = row.time, expected.gap, expected.amount, expected.amount_sd
     number = spend_span(gap) / gap
-    spread = (number + 1.0) * (expected.amount_sd * expected.amount_sd + mean * mean)
-    spent = (spend + row.amount - number * mean) / sqrt(spread)
-    crowded = _scan(state.times, now, 1.5 / gap)
-    if now < state.last_time:
+    spend = recent_spend(state, now, gap) + row.amount
+    spent = (spend - number * mean) / sqrt((number + 1.0) * (sd * sd + mean * mean))
+    crowded, _ = crowd(times, now, gap)
+    elapsed = now - state.last_time
+    if elapsed < 0.0:
         return spent, crowded, MISSING
-    usual, gap_spread = _shrunk(state.log_gap, population.log_gap, 5.0)
-    return spent, crowded, (usual - log1p(now - state.last_time)) / sqrt(gap_spread)
+    usual, spread = _shrunk(state.log_gap, population.log_gap, 5.0)
+    return spent, crowded, (usual - log1p(elapsed)) / sqrt(spread)
 
 
 def spend_span(gap: float) -> float:
     """Seconds over which spend is summed: a day, or what a user who is busier than that does 16 times."""
-    return min(DAY, BUSY_SPEND * gap)
+    span = BUSY_SPEND * gap
+    return span if span < DAY else DAY
 
 
 def count_span(gap: float) -> float:
-    """Seconds over which transactions are counted: an hour, or what a busier user does 8 times."""
-    return min(HOUR, BUSY_COUNT * gap)
+    """Seconds within which transactions belong to one episode: an hour, or what a busier user does 8 times."""
+    span = BUSY_COUNT * gap
+    return span if span < HOUR else HOUR
 
 
-def recent_spend(state: UserState, now: float, expected: Expectation) -> float:
-    """Euros spent in the `spend_span` before `now`."""
-    span = spend_span(expected.gap)
-    spend = 0.0
-    times, amounts = state.times, state.amounts
-    for index in range(len(times) - 1, -1, -1):
-        age = now - times[index]
-        if age > span:
-            break
-        if age >= 0.0:
-            spend += amounts[index]
-    return spend
+def recent_spend(state: UserState, now: float, gap: float) -> float:
+    """Euros spent in the `spend_span` before `now` by a user with this usual gap."""
+    times = state.times
+    first = bisect_left(times, now - spend_span(gap))
+    if times and times[-1] > now:
+        # Only a late event finds transactions after it.
+        return sum(state.amounts[first : bisect_right(times, now)])
+    return sum(state.amounts[first:])
 
 
-def recent_count(state: UserState, now: float, expected: Expectation) -> int:
-    """Transactions in the `count_span` before `now`."""
-    span = count_span(expected.gap)
-    return sum(0.0 <= now - time <= span for time in state.times)
+def crowd(times: list[float], now: float, gap: float) -> tuple[float, int]:
+    """The least likely crowd before `now` among the last few transactions, for a user with this usual gap.
 
-
-def _scan(times: list[float], now: float, rate: float) -> float:
-    """-log10 of the least likely crowd before `now`: of the last few transactions, at `rate` a second."""
-    found = 0.0
+    Returns: -log10 of its probability, and how many transactions before this one belong to it; (0, 0) for none.
+    Source: Naus, "The distribution of the size of the maximum cluster of points on a line", JASA 1965.
+    """
+    found, members = 0.0, 0
+    known = len(times)
     for count in SCANNED:
-        if len(times) < count:
+        if known < count:
             break
         span = now - times[-count]
-        expected = rate * (span if span > 10.0 else 10.0)
-        if span >= 0.0 and expected < count:
+        expected = 1.5 * (span if span > 10.0 else 10.0) / gap
+        if expected < count and span >= 0.0:
             tail = _poisson_tail(count, expected)
             if tail > found:
-                found = tail
-    return found
+                found, members = tail, count
+    return found, members
 
 
 def _poisson_tail(count: int, rate: float) -> float:
-    """-log10 P(X >= count), by its leading terms; 0 where the count is no surprise."""
-    if count <= rate:
-        return 0.0
-    ratio = rate / (count + 1.0)
-    tail = _LOG10_FACTORIAL[count] - count * log10(rate) + rate * 0.4342944819 + log10(1.0 - ratio)
-    return tail if tail > 0.0 else 0.0
+    """-log10 P(X >= count) for a `rate` below `count`, by its leading terms; 0 or less where it is no surprise."""
+    return (_LOG_FACTORIAL[count] + rate - log(rate**count / (1.0 - rate / (count + 1.0)))) / LN10
 
 
 def _novelty(value: str | None, own: Counts, population: Frequencies, *, open_ended: bool = False) -> float:
@@ -231,28 +222,24 @@ def _novelty(value: str | None, own: Counts, population: Frequencies, *, open_en
     """
     if value is None:
         return MISSING
-    known = own.of
-    share = population.share.get(value, population.unseen)
+    known, total = own.of, own.total
     count = known.get(value)
+    if count is not None and 2 * count > total + len(known) + 1:
+        # More than half whatever the population does: most transactions end here.
+        return 0.0
+    share = population.share.get(value, population.unseen)
     if count is None and not open_ended:
         once = sum(1 for seen in known.values() if seen == 1)
-        likely = (once + 0.5) / (own.total + 1.0) * min(share, 1.0 / (len(population.share) + 1))
+        likely = (once + 0.5) / (total + 1.0) * min(share, 1.0 / (len(population.share) + 1))
     else:
         back_off = len(known) + 1.0
-        likely = ((count or 0) + back_off * share) / (own.total + back_off)
-    return -log10(likely) * own.total / (own.total + SETTLED) if likely < 0.5 else 0.0
+        likely = ((count or 0) + back_off * share) / (total + back_off)
+    return -log10(likely) * total / (total + SETTLED) if likely < 0.5 else 0.0
 
 
-def _odd_hour(hour: int, hours: list[int], population: tuple[float, ...]) -> float:
-    """-log10 of the hour's probability under a circular kernel, with 10 pseudo-counts of the population."""
-    own, near = _smoothed(hours, hour), _smoothed(population, hour)
-    return -log10((own + 2.0 * near) / (sum(hours) + 2.0))
-
-
-def _smoothed(hours: Sequence[float], hour: int) -> float:
-    a, b, c, d, e, f, g = _AROUND[hour]
-    w0, w1, w2, w3 = _BELL
-    return w0 * hours[d] + w1 * (hours[c] + hours[e]) + w2 * (hours[b] + hours[f]) + w3 * (hours[a] + hours[g])
+def _odd_hour(hour: int, hours: list[int], near: float) -> float:
+    """-log10 of the hour's probability under a circular kernel; `near` is the population's, worth 2 observations."""
+    return -log10((smoothed(hours, hour) + 2.0 * near) / (sum(hours) + 2.0))
 
 
 def clock(row: Row, state: UserState) -> float:
@@ -285,67 +272,3 @@ def speed(row: Row, place: Place | None) -> float:
         return 0.0
     # Five minutes: terminals' clocks differ, and two cities in one second say no more than in a minute.
     return log1p(far * HOUR / max(row.time - place.time, 300.0))
-
-
-def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -> None:
-    """Move the state past the transaction.
-
-    A suspicious one leaves the habits as they were, but for one thing: what it shows for the first time is met
-    from then on, if only once, or a holiday would be flagged from its first day to its last.
-    """
-    time = row.time
-    if state.seen and time >= state.last_time:
-        gap = time - state.last_time
-        if not suspicious:
-            state.gap.learn(gap)
-            state.log_gap.learn(log1p(gap))
-    if time > state.last_time or not state.seen:
-        state.last_time = time
-    state.seen += 1
-    state.remember(time, row.amount)
-    if suspicious:
-        state.flagged += 1
-        _meet(row, state)
-        return
-    limit = CLIP * expected.amount_sd
-    state.amount.learn(min(max(row.amount, expected.amount - limit), expected.amount + limit))
-    limit = CLIP * expected.log_amount_sd
-    state.log_amount.learn(min(max(row.log_amount, expected.log_amount - limit), expected.log_amount + limit))
-    limit = CLIP * expected.category_sd
-    state.moments_of(row.category or "").learn(
-        min(max(row.log_amount, expected.category - limit), expected.category + limit)
-    )
-    local = clock(row, state)
-    state.learn_hour(int(local // HOUR) % 24, (int(local // DAY) + 3) % 7)
-    if row.merchant is not None:
-        state.merchants.learn(row.merchant, MAX_MERCHANTS)
-    if row.category is not None:
-        state.categories.learn(row.category)
-    if row.country is not None:
-        state.countries.learn(row.country)
-    if row.device is not None:
-        state.devices.learn(row.device)
-    if row.payment_method is not None:
-        state.payment_methods.learn(row.payment_method)
-    state.currencies.learn(row.currency)
-    if row.transaction_type is not None:
-        state.transaction_types.learn(row.transaction_type)
-    if row.latitude is not None and row.longitude is not None and (state.place is None or time >= state.place.time):
-        state.place = Place(row.latitude, row.longitude, time, row.city)
-
-
-def _meet(row: Row, state: UserState) -> None:
-    """Let what a suspicious transaction shows for the first time be known; twice, since once-seen values have a say
-    in how likely others are."""
-    for value, counts, limit in (
-        (row.merchant, state.merchants, MAX_MERCHANTS),
-        (row.category, state.categories, MAX_VALUES),
-        (row.country, state.countries, MAX_VALUES),
-        (row.device, state.devices, MAX_VALUES),
-        (row.payment_method, state.payment_methods, MAX_VALUES),
-        (row.currency, state.currencies, MAX_VALUES),
-        (row.transaction_type, state.transaction_types, MAX_VALUES),
-    ):
-        if value is not None and value not in counts.of:
-            counts.learn(value, limit)
-            counts.learn(value, limit)

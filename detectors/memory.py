@@ -18,6 +18,8 @@ from detectors.features import count_span, spend_span
 FLOOR, STEP = 1.3, 4.0
 """A transaction adds its rarity above `FLOOR`, at most `STEP`."""
 
+FORGOTTEN = 0.01
+
 SUSPICIOUS_SHARE = 0.01
 """The share of history whose return is counted."""
 
@@ -77,16 +79,22 @@ def raised(base: float, lift: float) -> float:
 
 
 def decayed(memory: float, elapsed: float, gap: float) -> float:
-    """Memory after `elapsed` seconds: a half-life of a day, or of a busier user's 16 gaps.
+    """Memory after `elapsed` seconds: a half-life of a day, or of a busier user's 16 gaps; what is next to nothing
+    is forgotten.
 
     A late event (`elapsed` below 0) finds it as it is.
     """
-    return memory * 2.0 ** (-elapsed / spend_span(gap)) if elapsed > 0.0 else memory
+    if elapsed <= 0.0:
+        return memory
+    left = memory * 2.0 ** (-elapsed / spend_span(gap))
+    return left if left > FORGOTTEN else 0.0
 
 
 def fed(memory: float, base: float) -> float:
     """Memory after a transaction of this rarity."""
-    return memory + min(max(base - FLOOR, 0.0), STEP)
+    if base <= FLOOR:
+        return memory
+    return memory + (base - FLOOR if base < FLOOR + STEP else STEP)
 
 
 def replayed(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import exp
 from typing import Self
 
 import msgspec
@@ -13,7 +14,7 @@ MAX_KNOWN = 20_000
 """Values of one field kept in a model; the rest count as never seen."""
 
 MAX_CATEGORIES = 500
-DAY = 86_400.0
+DAY, HOUR = 86_400.0, 3600.0
 SECONDS_PER_DEGREE = 240.0
 """What the sun needs for a degree of longitude."""
 
@@ -42,8 +43,8 @@ class Normal(msgspec.Struct, frozen=True, array_like=True):
 class Population(msgspec.Struct, frozen=True):
     """Amounts in euros, gaps in seconds.
 
-    `amount_cv2` is the typical squared coefficient of variation of one user's amounts. `hours` are shares of
-    the 24 hours of the day, by the sun where the place is known, else UTC.
+    `amount_cv2` is the typical squared coefficient of variation of one user's amounts. `hours` are the shares of
+    the 24 hours of the day, `smoothed`, by the sun where the place is known, else UTC.
     """
 
     amount_mean: float
@@ -83,7 +84,7 @@ class Population(msgspec.Struct, frozen=True):
             log_gap=log_gap,
             mean_gap=mean_gap,
             by_category=by_category,
-            hours=tuple((hours / hours.sum()).tolist()),
+            hours=tuple(smoothed((hours / hours.sum()).tolist(), hour) for hour in range(24)),
             merchants=Frequencies.fit(row.merchant for row in rows),
             categories=Frequencies.fit(row.category for row in rows),
             countries=Frequencies.fit(row.country for row in rows),
@@ -92,6 +93,19 @@ class Population(msgspec.Struct, frozen=True):
             currencies=Frequencies.fit(row.currency for row in rows),
             transaction_types=Frequencies.fit(row.transaction_type for row in rows),
         )
+
+
+# A Gaussian of 1 h around the hour, cut at 3 h, normalised to a sum of 1: the weights of 0, 1, 2 and 3 hours off.
+_BELL = [exp(-0.5 * offset**2) for offset in range(4)]
+_BELL = [weight / (2.0 * sum(_BELL) - _BELL[0]) for weight in _BELL]
+_AROUND = [tuple((hour + offset) % 24 for offset in range(-3, 4)) for hour in range(24)]
+
+
+def smoothed(hours: Sequence[float], hour: int) -> float:
+    """What the 24 `hours` hold around `hour`, under a bell an hour wide that goes round midnight."""
+    a, b, c, d, e, f, g = _AROUND[hour]
+    w0, w1, w2, w3 = _BELL
+    return w0 * hours[d] + w1 * (hours[c] + hours[e]) + w2 * (hours[b] + hours[f]) + w3 * (hours[a] + hours[g])
 
 
 def log_amounts(logs: np.ndarray, categories: Sequence[str]) -> dict[str, Normal]:

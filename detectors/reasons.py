@@ -5,83 +5,110 @@ from math import expm1
 
 from detectors.features import (
     FEATURES,
-    HOUR,
     Expectation,
     clock,
-    count_span,
+    crowd,
     distance,
-    recent_count,
     recent_spend,
     spend_span,
 )
-from detectors.population import DAY
+from detectors.feedback import NO_FEEDBACK, Feedback, Tolerance
+from detectors.population import DAY, HOUR
 from detectors.rates import EUR_PER_UNIT
 from detectors.row import Row
 from detectors.state import Counts, UserState
-from domain.verdict import Reason
+from domain.verdict import Factor, Reason
 
 NEEDED = 20
 """Transactions after which a user stands on their own history rather than on the population's."""
 
-_NAMES = [feature.name for feature in FEATURES]
-_FACTORS = [feature.factor for feature in FEATURES]
-MEMORY_INDEX = len(FEATURES)
-"""The share that comes from this user's recent suspicion rather than from a feature."""
+TOLD = 0.02
+"""Contributions from here on are worth a sentence: two hundredths of the score can be seen."""
+
+MEMORY_INDEX, RISK_INDEX = len(FEATURES), len(FEATURES) + 1
+"""The shares that come from this user's recent suspicion and from frauds confirmed at the merchant."""
+
+_NAMED: list[tuple[str, Factor]] = [(feature.name, feature.factor) for feature in FEATURES]
+_NAMED += [("recent_suspicion", "frequency"), ("merchant_risk", "merchant")]
+
+
+def named(shares: list[float]) -> dict[str, float]:
+    """The shares that are not 0, as parts of 1, by name."""
+    total = sum(shares)
+    return {_NAMED[index][0]: share / total for index, share in enumerate(shares) if share > 0.0}
 
 
 def brief(score: float, shares: list[float]) -> tuple[Reason, ...]:
     """The two strongest reasons without sentences; together they carry the whole score.
 
-    `shares` has one non-negative value for each of `FEATURES` and one for memory.
+    `shares` has one non-negative value for each of `FEATURES`, for memory and for the merchant; it is used up.
     """
     first = max(shares)
     if first <= 0.0:
         return (Reason("amount_user", "amount", score),)
     strongest = shares.index(first)
-    rest = shares.copy()
-    rest[strongest] = 0.0
-    second = max(rest)
-    part = score * first / (first + second)
+    shares[strongest] = 0.0
+    second = max(shares)
     if second <= 0.0:
-        return (_bare(strongest, score),)
-    return (_bare(strongest, part), _bare(rest.index(second), score - part))
-
-
-def _bare(index: int, contribution: float) -> Reason:
-    if index == MEMORY_INDEX:
-        return Reason("recent_suspicion", "frequency", contribution)
-    return Reason(_NAMES[index], _FACTORS[index], contribution)
+        return (Reason(*_NAMED[strongest], score),)
+    part = score * first / (first + second)
+    return (Reason(*_NAMED[strongest], part), Reason(*_NAMED[shares.index(second)], score - part))
 
 
 def full(
-    score: float, shares: list[float], row: Row, amount: str, state: UserState, expected: Expectation
+    score: float,
+    shares: list[float],
+    row: Row,
+    amount: str,
+    state: UserState,
+    expected: Expectation,
+    feedback: Feedback = NO_FEEDBACK,
 ) -> tuple[Reason, ...]:
-    """Every reason with a share, strongest first, in sentences; call it before the transaction is learnt.
+    """Every reason with a share, strongest first, those that matter in sentences; call it before `learn`.
 
     `amount` is the transaction's amount as it is shown, in its own currency.
     """
     total = sum(shares)
     order = sorted((index for index, share in enumerate(shares) if share > 0.0), key=lambda i: -shares[i])
     if not order:
-        return (_told(0, score, row, amount, state, expected),)
+        return (_told(0, score, row, amount, state, expected, feedback),)
     reasons = []
     left = score
     for index in order[1:]:
         part = score * shares[index] / total
         left -= part
-        reasons.append(_told(index, part, row, amount, state, expected))
+        if part >= TOLD:
+            reasons.append(_told(index, part, row, amount, state, expected, feedback))
+        else:
+            reasons.append(Reason(*_NAMED[index], part))
     # The strongest takes the rounding, so that the contributions sum to the score.
-    return (_told(order[0], left, row, amount, state, expected), *reasons)
+    return (_told(order[0], left, row, amount, state, expected, feedback), *reasons)
 
 
-def _told(index: int, contribution: float, row: Row, amount: str, state: UserState, expected: Expectation) -> Reason:
+def spared(tolerance: Tolerance, usual: float, threshold: float) -> Reason:
+    """What a false positive changed: the bar for these reasons, without a share of the score."""
+    end = f"{datetime.fromtimestamp(tolerance.until, UTC):%Y-%m-%d}"
+    text = (
+        f"bar raised from {usual:.2f} to {threshold:.2f} until {end}: {tolerance.transaction_id} was a false positive"
+    )
+    return Reason("tolerated", tolerance.factor, 0.0, f"{threshold:.2f}", f"{usual:.2f}", text)
+
+
+def _told(
+    index: int, contribution: float, row: Row, amount: str, state: UserState, expected: Expectation, feedback: Feedback
+) -> Reason:
+    if index == RISK_INDEX:
+        seen, confirmed = feedback.seen.get(row.merchant or "", 0), feedback.confirmed.get(row.merchant or "", 0)
+        observed = f"{confirmed} of {max(seen, confirmed)}"
+        text = f"{observed} transactions at this merchant 8 to 15 days before were confirmed as fraud"
+        return Reason(*_NAMED[index], contribution, observed, "none", text)
     if index == MEMORY_INDEX:
         text = "other suspicious transactions of this user in the last day"
-        return Reason("recent_suspicion", "frequency", contribution, "", "", text)
-    observed, usual, text = _sentence(_NAMES[index], row, amount, state, expected)
+        return Reason(*_NAMED[index], contribution, "", "", text)
+    observed, usual, text = _sentence(_NAMED[index][0], row, amount, state, expected)
     if state.seen < NEEDED:
         text = f"{text} ({state.seen}/{NEEDED} transactions, using population)"
-    return Reason(_NAMES[index], _FACTORS[index], contribution, observed, usual, text)
+    return Reason(*_NAMED[index], contribution, observed, usual, text)
 
 
 def _sentence(name: str, row: Row, amount: str, state: UserState, expected: Expectation) -> tuple[str, str, str]:
@@ -160,13 +187,13 @@ def _pace(name: str, row: Row, state: UserState, expected: Expectation) -> tuple
         usual = duration(expected.gap)
         return gap, usual, f"{gap} after the one before, usually {usual}"
     if name == "burst_hour":
-        count = recent_count(state, row.time, expected)
-        within = duration(count_span(expected.gap))
+        _, before = crowd(state.times, row.time, expected.gap)
+        within = duration(row.time - state.times[-before]) if before else ""
         usual = f"one in {duration(expected.gap)}"
-        return f"{count + 1} in {within}", usual, f"{count + 1} transactions within {within}, usually {usual}"
+        return f"{before + 1} in {within}", usual, f"{before + 1} transactions within {within}, usually {usual}"
     rate = EUR_PER_UNIT.get(row.currency, 1.0)
     span = spend_span(expected.gap)
-    spend = recent_spend(state, row.time, expected)
+    spend = recent_spend(state, row.time, expected.gap)
     spent = f"{(spend + row.amount) / rate:,.2f} {row.currency}"
     usual = f"{span / expected.gap * expected.amount / rate:,.2f}"
     return spent, f"{usual} {row.currency}", f"{spent} spent within {duration(span)}, usually {usual}"

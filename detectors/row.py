@@ -1,9 +1,10 @@
-"""What the enhanced detector reads of a transaction, as one flat row."""
+"""What the detectors read of a transaction, as one flat row."""
 
 from collections.abc import Sequence
 from math import log1p
-from typing import NamedTuple
 from zlib import crc32
+
+import msgspec
 
 from detectors.rates import EUR_PER_UNIT
 from domain.transaction import Transaction
@@ -11,7 +12,7 @@ from domain.transaction import Transaction
 MAX_KEY = 40
 
 
-class Row(NamedTuple):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One transaction in the detectors' units: euros, seconds since 1970, degrees; None where a field is missing."""
 
     user: str
@@ -28,6 +29,7 @@ class Row(NamedTuple):
     latitude: float | None
     longitude: float | None
     city: str | None
+    device_type: str | None
 
 
 def _short(key: str | None) -> str | None:
@@ -45,6 +47,11 @@ def signed_log(amount: float) -> float:
 def euros(transaction: Transaction) -> float:
     """The amount in euros; a currency without a rate counts as euros."""
     return float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
+
+
+def merchant_of(transaction: Transaction) -> str | None:
+    """What detectors know the merchant by."""
+    return _short(transaction.merchant.id or transaction.merchant.name)
 
 
 def rows_of(transactions: Sequence[Transaction]) -> list[Row]:
@@ -75,6 +82,7 @@ def rows_of(transactions: Sequence[Transaction]) -> list[Row]:
                 latitude,
                 longitude,
                 _short(place.city),
+                _short(device.type),
             )
         )
     return rows

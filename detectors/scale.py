@@ -28,3 +28,14 @@ def rarity_of_rate(alert_rate: float) -> float:
     if not 0.0 < alert_rate < 1.0:
         raise ValueError(f"alert_rate is {alert_rate}; it must lie between 0 and 1")
     return -log10(alert_rate)
+
+
+def rarity_of(score: float) -> float:
+    """The rarity whose public score is `score`, in [0, 1); of 1 the one of the largest score below."""
+    if score < 0.5:
+        return score / 0.5 * UNUSUAL
+    if score < 0.7:
+        return UNUSUAL + (score - 0.5) / 0.2 * (SUSPICIOUS - UNUSUAL)
+    if score < 0.9:
+        return SUSPICIOUS + (score - 0.7) / 0.2 * (CRITICAL - SUSPICIOUS)
+    return CRITICAL + 0.1 / max(1.0 - score, 1e-9) - 1.0

@@ -26,12 +26,14 @@ class Moments(msgspec.Struct, array_like=True, gc=False):
 
     def learn(self, value: float, memory: int = AMOUNT_MEMORY) -> None:
         """Move towards `value` with weight 1/min(n, memory)."""
-        if self.count < memory:
-            self.count += 1
-        weight = 1.0 / self.count
+        count = self.count
+        if count < memory:
+            self.count = count = count + 1
+        weight = 1.0 / count
         delta = value - self.mean
-        self.mean += weight * delta
-        self.variance = (1.0 - weight) * (self.variance + weight * delta * delta)
+        step = weight * delta
+        self.mean += step
+        self.variance = (1.0 - weight) * (self.variance + step * delta)
 
 
 class Counts(msgspec.Struct, array_like=True, gc=False):
@@ -44,17 +46,17 @@ class Counts(msgspec.Struct, array_like=True, gc=False):
         """Count `value`; the rarest makes room when `limit` values are known."""
         known = self.of
         seen = known.get(value)
-        if seen is None:
-            if len(known) >= limit:
-                rarest = min(known, key=known.__getitem__)
-                self.total -= known.pop(rarest)
-            known[value] = 1
-        else:
+        total = self.total + 1
+        if seen is not None:
             known[value] = seen + 1
-        self.total += 1
-        if self.total >= MEMORY:
+        else:
+            if len(known) >= limit:
+                total -= known.pop(min(known, key=known.__getitem__))
+            known[value] = 1
+        if total >= MEMORY:
             self.of = {key: count >> 1 for key, count in known.items() if count > 1}
-            self.total = sum(self.of.values())
+            total = sum(self.of.values())
+        self.total = total
 
 
 class Place(msgspec.Struct, array_like=True, gc=False):
@@ -119,10 +121,11 @@ class UserState(msgspec.Struct, array_like=True, gc=False):
 
     def learn_hour(self, hour: int, weekday: int) -> None:
         """Count an hour of the day (UTC) and a weekday (Monday is 0)."""
-        self.hours[hour] += 1
+        hours = self.hours
+        hours[hour] += 1
         self.weekdays[weekday] += 1
-        if self.hours[hour] >= MEMORY:
-            self.hours = [count >> 1 for count in self.hours]
+        if hours[hour] >= MEMORY:
+            self.hours = [count >> 1 for count in hours]
             self.weekdays = [count >> 1 for count in self.weekdays]
 
     def moments_of(self, category: str) -> Moments:

@@ -32,46 +32,46 @@ def moved(bar: float, base: float, rarity: float, rate: float) -> float:
         return min(bar + CHASE * min(excess, 10.0), HIGH)
     if excess >= 0.0:
         return min(bar + STEP * (1.0 - rate) / CLOSE_SHARE, HIGH)
-    idle = bar - max(rarity - base, 0.0) - ROOM
-    return max(bar - STEP * rate - DECAY * max(idle, 0.0), LOW)
+    idle = bar - ROOM - (rarity - base if rarity > base else 0.0)
+    if idle > 0.0:
+        bar -= DECAY * idle
+    bar -= STEP * rate
+    return bar if bar > LOW else LOW
 
 
 def fitted_base(
     users: list[str],
     rarities: NDArray[np.float64],
-    mature: NDArray[np.bool_],
+    counted: NDArray[np.bool_],
     left_out: NDArray[np.bool_],
     rate: float,
 ) -> float:
-    """The bar for all: as low as it must be for users' bars to take away none of the budget's alerts.
+    """The bar for all with which history would have had as many alerts as the budget has, or as it has anomalies.
 
-    Found on a replay of history: with users' bars on top of it, at least as many `mature` transactions that are not
-    `left_out` are flagged as a fixed bar at the alert rate would flag, and at least the alert rate's share of all
-    mature ones. Arrays have shape (n,); the result is never above the fixed bar, and at most one decade below.
+    Found on a replay with users' bars on top of it. `left_out` are the rows beyond what the body of history foretells,
+    `counted` those on which alerts are counted; arrays have shape (n,). The result is at most a decade below the
+    fixed bar of the alert rate, and at most half a decade above it.
     """
     fixed = rarity_of_rate(rate)
-    ordinary = int((rarities[mature & ~left_out] >= fixed).sum())
-    every = round(rate * int(mature.sum()))
-    # 2 for ordinary, 1 for left out, 0 for users too little known.
-    values, counts = rarities.tolist(), (mature.astype(int) + (mature & ~left_out)).tolist()
-    low, high = max(fixed - 1.0, 0.0), fixed
-    for _ in range(7):
+    wanted = max(round(rate * int(counted.sum())), int((counted & left_out).sum()))
+    values, counts = rarities.tolist(), counted.tolist()
+    low, high = max(fixed - 1.0, 0.0), fixed + 0.5
+    for _ in range(8):
         base = 0.5 * (low + high)
-        flagged = _flagged(users, values, counts, base, rate)
-        if flagged[2] >= ordinary and flagged[1] + flagged[2] >= every:
+        if _alerts(users, values, counts, base, rate) >= wanted:
             low = base
         else:
             high = base
     return low
 
 
-def _flagged(users: list[str], rarities: list[float], counts: list[int], base: float, rate: float) -> list[int]:
-    """How many transactions of each value of `counts` are flagged."""
+def _alerts(users: list[str], rarities: list[float], counted: list[bool], base: float, rate: float) -> int:
+    """How many of the transactions that count are flagged."""
     bars: dict[str, float] = {}
-    flagged = [0, 0, 0]
-    for user, rarity, count in zip(users, rarities, counts, strict=True):
+    alerts = 0
+    for user, rarity, counts in zip(users, rarities, counted, strict=True):
         bar = bars.get(user, 0.0)
-        if rarity >= base + bar:
-            flagged[count] += 1
+        if counts and rarity >= base + bar:
+            alerts += 1
         bars[user] = moved(bar, base, rarity, rate)
-    return flagged
+    return alerts

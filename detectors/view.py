@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from math import sqrt
 
 from detectors.enhanced import EnhancedModel
+from detectors.feedback import NO_FEEDBACK, Feedback
 from detectors.population import DAY
 from detectors.rates import EUR_PER_UNIT
 from detectors.reasons import NEEDED
@@ -13,7 +14,7 @@ from domain.profile import ProfileView, Share
 SHOWN = 10
 
 
-def view(user_id: str, state: UserState, model: EnhancedModel) -> ProfileView:
+def view(user_id: str, state: UserState, model: EnhancedModel, feedback: Feedback = NO_FEEDBACK) -> ProfileView:
     """The profile of a user as of the last transaction; amounts in the currency used most."""
     currency = max(state.currencies.of, key=state.currencies.of.__getitem__) if state.currencies.of else "EUR"
     rate = EUR_PER_UNIT.get(currency, 1.0)
@@ -25,7 +26,7 @@ def view(user_id: str, state: UserState, model: EnhancedModel) -> ProfileView:
         mean_amount=state.amount.mean / rate,
         sd_amount=sqrt(max(state.amount.variance, 0.0)) / rate,
         per_day=DAY / (state.gap.mean + 1.0) if state.gap.count else 0.0,
-        threshold=model.threshold(state),
+        threshold=model.threshold(user_id, state, feedback),
         recent_amounts=tuple(amount / rate for amount in state.amounts),
         hours=_weights(state.hours),
         weekdays=_weights(state.weekdays),

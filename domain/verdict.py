@@ -30,15 +30,14 @@ class Severity(StrEnum):
     @staticmethod
     def of(score: float) -> "Severity":
         """The band of a score in [0, 1]."""
-        if score >= 0.9:
-            return Severity.CRITICAL
-        if score >= 0.7:
-            return Severity.SUSPICIOUS
-        if score >= 0.5:
+        if score < 0.5:
+            return _NORMAL
+        if score < 0.7:
             return Severity.UNUSUAL
-        return Severity.NORMAL
+        return Severity.SUSPICIOUS if score < 0.9 else Severity.CRITICAL
 
 
+_NORMAL = Severity.NORMAL
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 

@@ -20,7 +20,6 @@ from services.settings import Settings
 log = structlog.get_logger("command")
 
 SHUTDOWN_WITHIN = 15.0
-_PROFILE_CHUNK = 2_000
 
 
 async def interruptible(work: Coroutine[Any, Any, int], quitting: asyncio.Event) -> int:
@@ -199,36 +198,27 @@ def init_db(settings: Settings) -> int:
 
 
 def init_user_profiles(settings: Settings) -> int:
-    """Build every profile anew from stored history, in the order in which it was learnt."""
-    from detectors.enhanced import EnhancedModel
-    from detectors.state import STATE_VERSION, UserState
+    """Build every profile anew from stored history: the same as they were, to the bit."""
     from services.lock import EngineLock
+    from services.rebuild import rebuild
 
     async def work() -> int:
         lock = EngineLock(settings.data_dir)
         lock.acquire()
         try:
             async with open_store(settings) as store:
-                total = await store.count()
-                found = await store.latest_model("enhanced")
-                model = EnhancedModel.from_bytes(found[2]) if found else EnhancedModel.warming()
-                states: dict[str, UserState] = {}
                 with progress(Console(stderr=True)) as bar:
-                    task = bar.add_task("profiles", total=total)
-                    chunk = []
-                    async for transaction in store.in_stored_order():
-                        chunk.append(transaction)
-                        if len(chunk) == _PROFILE_CHUNK:
-                            model.score(chunk, states)
-                            bar.advance(task, len(chunk))
-                            chunk.clear()
-                    model.score(chunk, states)
-                    bar.advance(task, len(chunk))
-                encoded = {user: state.to_bytes() for user, state in states.items()}
-                await store.save_profiles(encoded, STATE_VERSION, model.version)
-                Console().print(f"{len(encoded):,} profiles from {total:,} transactions, model {model.version}.")
+                    task = bar.add_task("profiles", total=await store.count())
+                    built = await rebuild(store, settings.alert_rates, lambda rows: bar.advance(task, rows))
         finally:
             lock.release()
+        console = Console()
+        console.print(f"{built.profiles:,} profiles from {built.transactions:,} transactions.")
+        if built.other_model:
+            console.print(
+                f"{built.other_model:,} of them have no enhanced verdict, or by a model that is gone: "
+                "the one in use stood in."
+            )
         return 0
 
     return asyncio.run(work())

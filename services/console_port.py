@@ -41,6 +41,14 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class FeatureDrift(msgspec.Struct, frozen=True):
+    """How far a feature has moved from what `detector` was fitted on: the population stability index, 0 or more."""
+
+    detector: str
+    feature: str
+    psi: float
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The engine at one moment.
 
@@ -70,6 +78,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     model_versions: dict[str, str]
     workers: tuple[WorkerStatus, ...]
     partitions: tuple[PartitionStatus, ...] = ()
+    drift: tuple[FeatureDrift, ...] = ()
     open_anomalies: int | None = None
 
 

@@ -111,7 +111,9 @@ class Engine:
             raise
         self._lock.describe(broker=self.broker.name, bootstrap=self.broker.bootstrap, cluster=self.broker.cluster_id)
         store, settings = self.store, self.settings
-        self._models = ModelKeeper(store, self._database.dsn, self.bus, self._detector, settings.alert_rate)
+        self._models = ModelKeeper(
+            store, self._database.dsn, self.bus, self._detector, settings.alert_rate, settings.alert_rates
+        )
         models = self._models
         self._pipeline = Pipeline(
             broker=self.broker,
@@ -207,6 +209,7 @@ class Engine:
             model_versions=self.models.current.versions,
             workers=self.supervisor.statuses,
             partitions=self.pipeline.partitions,
+            drift=self.models.drift,
             open_anomalies=self.triage.open_anomalies,
         )
 
@@ -246,7 +249,7 @@ class InProcessPort:
         model = self._engine.models.current.enhanced
         if encoded is None or model is None:
             return None
-        return view(user_id, UserState.from_bytes(encoded), model)
+        return view(user_id, UserState.from_bytes(encoded), model, self._engine.models.current.feedback)
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first."""

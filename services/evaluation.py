@@ -21,6 +21,7 @@ from detectors.row import euros
 from domain.sanitize import sanitize
 from domain.transaction import GroundTruth, Transaction
 from services.errors import UserError
+from services.feedback import DelayedLabels
 from services.files import InvalidRow, open_rows
 from services.mapping import Mapping
 from services.offline import CHUNK, OfflineScorer
@@ -34,7 +35,14 @@ FIRST_SEED = 70_001
 PER_USER_PER_DAY = 3.0
 _SIMULATED_FROM = datetime(2026, 1, 5, tzinfo=UTC)
 _EARLIER_AMOUNTS = 200
-Labelled = tuple[Transaction, GroundTruth | None]
+
+
+class Labelled(NamedTuple):
+    """A transaction, what is known of it, and for simulated ones the log odds of who knows all habits."""
+
+    transaction: Transaction
+    truth: GroundTruth | None
+    odds: float | None = None
 
 
 class Scored(NamedTuple):
@@ -51,19 +59,29 @@ class Scored(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One ranking's figures; `recall` and `by_kind` are at `FALSE_POSITIVE_RATE`, `ordinary_flagged` a share."""
+    """One ranking's figures; `recall` and `by_kind` are at `FALSE_POSITIVE_RATE`, what is flagged is a share."""
 
     auc: float
     average_precision: float
     recall: float
+    flagged: float | None
     ordinary_flagged: float | None
     by_kind: dict[str, float]
 
 
 def evaluate_file(
-    settings: Settings, path: Path, *, mapping: Mapping | None, skip: int, without: frozenset[str]
+    settings: Settings,
+    path: Path,
+    *,
+    mapping: Mapping | None,
+    skip: int,
+    without: frozenset[str],
+    labels_after: int | None = None,
 ) -> int:
-    """Print the table for a labelled file. Raises UserError when there is nothing to rank."""
+    """Print the table for a labelled file. Raises UserError when there is nothing to rank.
+
+    With `labels_after` the detectors are told of every fraud, as an analyst's verdict, that many days later.
+    """
     console = Console(stderr=True)
     rejected = 0
     with open_rows(path, mapping) as rows, progress(console) as bar:
@@ -76,9 +94,10 @@ def evaluate_file(
                 if isinstance(row, InvalidRow):
                     rejected += 1
                 else:
-                    yield row[0], row[1] or _labelled(row[0])
+                    yield Labelled(row[0], row[1] or _labelled(row[0]))
 
-        scored = score(labelled(), settings.alert_rate, skip=skip, without=without)
+        late = None if labels_after is None else DelayedLabels(labels_after)
+        scored = score(labelled(), settings.alert_rate, skip=skip, without=without, late=late)
     if rejected:
         console.print(f"{rejected:,} rows are no transactions and were left out.")
     _print(path.name, [scored])
@@ -104,9 +123,11 @@ def evaluate_simulator(settings: Settings, *, seeds: int, rows: int, skip: int) 
 
 def _simulated(settings: Settings, seed: int) -> Iterator[Labelled]:
     from simulator import Simulator
+    from simulator.oracle import Oracle
 
     rate = settings.users * PER_USER_PER_DAY / 86_400
-    return Simulator(settings.users, settings.anomaly_rate, seed, start=_SIMULATED_FROM, rate=rate).stream()
+    simulator = Simulator(settings.users, settings.anomaly_rate, seed, start=_SIMULATED_FROM, rate=rate)
+    return (Labelled(*row) for row in Oracle(simulator).stream())
 
 
 def _labelled(transaction: Transaction) -> GroundTruth | None:
@@ -120,33 +141,43 @@ def _labelled(transaction: Transaction) -> GroundTruth | None:
 
 
 def score(
-    stream: Iterable[Labelled], alert_rate: float, *, skip: int = 0, without: frozenset[str] = frozenset()
+    stream: Iterable[Labelled],
+    alert_rate: float,
+    *,
+    skip: int = 0,
+    without: frozenset[str] = frozenset(),
+    late: DelayedLabels | None = None,
 ) -> Scored:
-    """Score a labelled stream as the engine would.
+    """Score a labelled stream as the engine would, told of frauds by `late` if by anything.
 
     The first `skip` rows, rows whose column `evaluated` is false, rows without a label and anomalies of the kinds
     `without` are scored and learnt, but not reported. Raises UserError when no row has a label.
     """
-    scorer = OfflineScorer("both", alert_rate)
     robust = _RobustZ()
     columns: dict[str, list[float]] = defaultdict(list)
     flagged: dict[str, list[bool]] = defaultdict(list)
     anomalous: list[bool] = []
     kinds: list[str] = []
     reported: list[bool] = []
+    scorer = OfflineScorer("both", alert_rate, late.at if late is not None else None)
     rows = iter(stream)
     while chunk := list(islice(rows, CHUNK)):
-        truths = {transaction.transaction_id: truth for transaction, truth in chunk}
-        for transaction, verdicts in scorer.score([transaction for transaction, _ in chunk]):
-            truth = truths[transaction.transaction_id]
-            kind = (truth.kind or "") if truth is not None and truth.anomalous else ""
+        known = {labelled.transaction.transaction_id: labelled for labelled in chunk}
+        for transaction, verdicts in scorer.score([labelled.transaction for labelled in chunk]):
+            _, truth, odds = known[transaction.transaction_id]
+            fraud = truth is not None and truth.anomalous
+            kind = (truth.kind or "") if truth is not None and fraud else ""
             amount = euros(transaction)
             for verdict in verdicts:
                 columns[verdict.detector].append(verdict.score)
                 flagged[verdict.detector].append(verdict.flagged)
             columns["amount only"].append(amount)
             columns["robust z"].append(robust.score(transaction.user_id, amount))
-            anomalous.append(truth is not None and truth.anomalous)
+            if odds is not None:
+                columns["oracle"].append(odds)
+            if late is not None:
+                late.add(transaction, fraud)
+            anomalous.append(fraud)
             kinds.append(kind)
             asked_for = (transaction.extra or {}).get("evaluated", True) not in (False, 0, "0", "false", "False")
             reported.append(truth is not None and asked_for and len(reported) >= skip and kind not in without)
@@ -199,6 +230,7 @@ def results(scored: Scored) -> dict[str, Result]:
             float(roc_auc_score(label, values)),
             float(average_precision_score(label, values)),
             float((values[label] > bar).mean()),
+            None if flags is None else float(flags[kept].mean()),
             None if flags is None else float(flags[kept][~label].mean()),
             {str(kind): float((values[kinds == kind] > bar).mean()) for kind in sorted(set(kinds[label].tolist()))},
         )
@@ -225,6 +257,7 @@ def _print(title: str, streams: list[Scored]) -> None:
     add("ROC-AUC", lambda result: result.auc, ".3f")
     add("average precision", lambda result: result.average_precision, ".3f")
     add(f"recall at {FALSE_POSITIVE_RATE:.0%} FPR", lambda result: result.recall, ".3f")
+    add("alert rate", lambda result: result.flagged, ".2%")
     add("ordinary flagged", lambda result: result.ordinary_flagged, ".2%")
     table.add_section()
     for kind in sorted({kind for result in every for kind in result[names[0]].by_kind} - {""}):

@@ -6,6 +6,7 @@ The database URL comes from the environment, never from the arguments, which oth
 import argparse
 import asyncio
 import os
+import time
 
 from services import training
 from services.store.store import Store
@@ -29,13 +30,16 @@ async def fit_stored(
             latest = [await store.latest_model(detector) for detector in training.warming(choice).versions]
             if not due_or_not and not training.due(stored, min(model[1] if model else 0 for model in latest)):
                 return False
+            began = time.monotonic()
             history = await store.fit_history(training.HISTORY_ROWS)
             if not history:
                 return False
             models = await asyncio.to_thread(training.fit, history, stored, choice, alert_rate)
-            for name, model in zip(models._fields, models, strict=True):
-                if model is not None:
-                    await store.save_model(model.version, name, stored, model.to_bytes())
+            told = training.figures(history)
+            for name, model in models.detectors.items():
+                seconds = round(time.monotonic() - began, 1)
+                figures = {**told, **model.figures, "seconds": seconds}
+                await store.save_model(model.version, name, stored, model.to_bytes(), figures)
             return True
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", _FIT_LOCK)

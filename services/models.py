@@ -4,15 +4,18 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Mapping
 
 import structlog
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
+from detectors.feedback import Feedback
 from services import training
 from services.bus import Bus
+from services.console_port import FeatureDrift
+from services.feedback import stored_feedback
 from services.fit import DSN_VARIABLE
-from services.scoring import Models
 from services.store.faults import Transient
 from services.store.store import Store
 from services.supervisor import Worker
@@ -22,24 +25,40 @@ log = structlog.get_logger("models")
 LOOK_EVERY = 0.25
 RELOAD_EVERY = 5.0
 RECOUNT_EVERY = 60.0
+LISTEN_EVERY = 3600.0
 
 
 class ModelKeeper(Worker):
-    """Owns the models that scoring uses; `current` changes between batches only."""
+    """Owns the models that scoring uses; `current` changes between batches only.
+
+    `drift` tells how far traffic has moved from what those models were fitted on, the farthest first.
+    """
 
     name = "models"
 
-    def __init__(self, store: Store, dsn: str, bus: Bus, choice: training.DetectorChoice, alert_rate: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        dsn: str,
+        bus: Bus,
+        choice: training.DetectorChoice,
+        alert_rate: float,
+        alert_rates: Mapping[str, float],
+    ) -> None:
         super().__init__()
         self._store = store
         self._dsn = dsn
         self._bus = bus
         self._choice = choice
         self._alert_rate = alert_rate
+        self._alert_rates = alert_rates
+        self._decided = -1
+        self._heard_at = 0.0
         self._counted = 0
         self._counted_at_bus = 0
-        self.current = training.warming(choice)
+        self.current = training.warming(choice)._replace(feedback=Feedback(alert_rates=dict(alert_rates)))
         self.trained_rows = 0
+        self.drift: tuple[FeatureDrift, ...] = ()
         self.changed = asyncio.Event()
 
     @property
@@ -51,6 +70,7 @@ class ModelKeeper(Worker):
         """Load what was fitted before."""
         await self.recount()
         await self._reload()
+        await self._listen()
 
     async def main_loop(self) -> None:
         """Look whether a fit is due, and whether another process has made one."""
@@ -69,6 +89,8 @@ class ModelKeeper(Worker):
                 elif now - reloaded > RELOAD_EVERY:
                     reloaded = now
                     await self._reload()
+                    await self._listen()
+                    self._measure_drift()
                 self.degraded = False
             except Transient as error:
                 self.degraded = True
@@ -127,12 +149,27 @@ class ModelKeeper(Worker):
             found[name] = latest
         if {name: version for name, (version, _, _) in found.items()} != self.current.versions:
             basic, enhanced = found.get("basic"), found.get("enhanced")
-            self.current = Models(
-                BasicModel.from_bytes(basic[2]) if basic else None,
-                EnhancedModel.from_bytes(enhanced[2]) if enhanced else None,
+            self.current = self.current._replace(
+                basic=BasicModel.from_bytes(basic[2]) if basic else None,
+                enhanced=EnhancedModel.from_bytes(enhanced[2]) if enhanced else None,
             )
             log.info("models in use", **self.current.versions)
         self.trained_rows = min(rows for _, rows, _ in found.values())
+
+    async def _listen(self) -> None:
+        """Take up what analysts decided since, and once an hour what the days did to it."""
+        newest = await self._store.triage.newest()
+        if newest != self._decided or time.monotonic() - self._heard_at > LISTEN_EVERY:
+            self._decided, self._heard_at = newest, time.monotonic()
+            self.current = self.current._replace(feedback=await stored_feedback(self._store, self._alert_rates))
+
+    def _measure_drift(self) -> None:
+        found = [
+            FeatureDrift(detector=name, feature=feature, psi=psi)
+            for name, model in self.current.detectors.items()
+            for feature, psi in model.drift().items()
+        ]
+        self.drift = tuple(sorted(found, key=lambda each: -each.psi))
 
     def _describe(self) -> str:
         if not self.trained_rows:

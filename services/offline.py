@@ -2,11 +2,15 @@
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 
+from detectors.enhanced import EnhancedModel
+from detectors.feedback import Feedback
+from detectors.row import Row, rows_of
 from detectors.state import UserState
 from domain.transaction import Transaction
 from domain.verdict import Verdict
@@ -24,11 +28,20 @@ COLUMNS = ("transaction_id", "detector", "score", "threshold", "flagged", "sever
 
 
 class OfflineScorer:
-    """Scores transactions in order as the pipeline would: same fits at the same counts, resends dropped."""
+    """Scores transactions in order as the pipeline would: same fits at the same counts, resends dropped.
 
-    def __init__(self, choice: training.DetectorChoice, alert_rate: float) -> None:
+    `feedback` tells what people have decided by the time of a transaction.
+    """
+
+    def __init__(
+        self,
+        choice: training.DetectorChoice,
+        alert_rate: float,
+        feedback: Callable[[Transaction], Feedback] | None = None,
+    ) -> None:
         self._choice = choice
         self._alert_rate = alert_rate
+        self._feedback = feedback
         self._models = training.warming(choice)
         self._states: dict[str, UserState] = {}
         self._history: deque[Transaction] = deque(maxlen=training.HISTORY_ROWS)
@@ -57,12 +70,24 @@ class OfflineScorer:
 
     def _score_chunk(self, fresh: list[Transaction]) -> Iterator[tuple[Transaction, tuple[Verdict, ...]]]:
         columns = []
+        rows = rows_of(fresh)
         if self._models.basic is not None:
-            columns.append(self._models.basic.score(fresh))
+            columns.append(self._models.basic.score(fresh, rows=rows))
         if self._models.enhanced is not None:
-            columns.append(self._models.enhanced.score(fresh, self._states))
+            columns.append(self._judged(self._models.enhanced, fresh, rows))
         self._history.extend(fresh)
         return zip(fresh, zip(*columns, strict=True), strict=True)
+
+    def _judged(self, model: EnhancedModel, fresh: list[Transaction], rows: list[Row]) -> list[Verdict]:
+        if self._feedback is None:
+            return model.score(fresh, self._states, rows=rows)
+        verdicts: list[Verdict] = []
+        told = [self._feedback(transaction) for transaction in fresh]
+        for _, run in groupby(range(len(fresh)), lambda index: id(told[index])):
+            first, *more = run
+            part = slice(first, (more or [first])[-1] + 1)
+            verdicts += model.score(fresh[part], self._states, rows=rows[part], feedback=told[first])
+        return verdicts
 
 
 def score(

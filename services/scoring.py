@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
+from detectors.feedback import NO_FEEDBACK, Feedback
+from detectors.row import Row, rows_of
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
 from domain.verdict import DetectorName, Severity, Verdict
@@ -25,15 +27,26 @@ class Record(Protocol):
 
 
 class Models(NamedTuple):
-    """The models in use; a detector that is switched off is None."""
+    """The models in use, a detector that is switched off being None, and what people decided."""
 
     basic: BasicModel | None
     enhanced: EnhancedModel | None
+    feedback: Feedback = NO_FEEDBACK
+
+    @property
+    def detectors(self) -> dict[DetectorName, BasicModel | EnhancedModel]:
+        """The models in use by detector."""
+        found: dict[DetectorName, BasicModel | EnhancedModel] = {}
+        if self.basic is not None:
+            found["basic"] = self.basic
+        if self.enhanced is not None:
+            found["enhanced"] = self.enhanced
+        return found
 
     @property
     def versions(self) -> dict[str, str]:
         """Version by detector."""
-        return {name: model.version for name, model in zip(self._fields, self, strict=True) if model is not None}
+        return {name: model.version for name, model in self.detectors.items()}
 
 
 class DecodedRecord(NamedTuple):
@@ -98,12 +111,15 @@ def score(
     changed by the call: whoever passes them gives them away, so that nothing is learnt before its batch commits.
     """
     transactions = [record.transaction for record in decoded]
+    features = rows_of(transactions)
     columns: list[list[Verdict]] = []
     if models.basic is not None:
-        columns.append(_score_basic(models.basic, transactions))
+        columns.append(_score_basic(models.basic, transactions, features))
     states: dict[str, UserState] = {}
     if models.enhanced is not None:
-        verdicts, states = _score_enhanced(models.enhanced, transactions, encoded_states, warm_states)
+        verdicts, states = _score_enhanced(
+            models.enhanced, transactions, features, models.feedback, encoded_states, warm_states
+        )
         columns.append(verdicts)
     rows = tuple(
         StoredRow(record.offset, record.transaction, judged, record.truth)
@@ -122,9 +138,9 @@ def score(
     return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states)
 
 
-def _score_basic(model: BasicModel, transactions: Sequence[Transaction]) -> list[Verdict]:
+def _score_basic(model: BasicModel, transactions: Sequence[Transaction], rows: Sequence[Row]) -> list[Verdict]:
     try:
-        return model.score(transactions)
+        return model.score(transactions, rows=rows)
     except Exception:
         # Row by row, so that one transaction the detector cannot stand does not silence it for the others.
         return [_guarded(partial(model.score, [t]), "basic", model.version) for t in transactions]
@@ -133,12 +149,14 @@ def _score_basic(model: BasicModel, transactions: Sequence[Transaction]) -> list
 def _score_enhanced(
     model: EnhancedModel,
     transactions: Sequence[Transaction],
+    rows: Sequence[Row],
+    feedback: Feedback,
     encoded: Mapping[str, bytes],
     warm: Mapping[str, UserState],
 ) -> tuple[list[Verdict], dict[str, UserState]]:
     states = {user: warm.get(user) or UserState.from_bytes(state) for user, state in encoded.items()}
     try:
-        return model.score(transactions, states), states
+        return model.score(transactions, states, rows=rows, feedback=feedback), states
     except Exception:
         # The failed call may have learnt half a batch: begin again from the committed states.
         states = {user: UserState.from_bytes(state) for user, state in encoded.items()}
@@ -146,7 +164,7 @@ def _score_enhanced(
     for transaction in transactions:
         user = transaction.user_id
         before = states[user].to_bytes() if user in states else None
-        verdict = _guarded(partial(model.score, [transaction], states), "enhanced", model.version)
+        verdict = _guarded(partial(model.score, [transaction], states, feedback=feedback), "enhanced", model.version)
         if verdict.status == "error":
             states.pop(user, None)
             if before is not None:

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     seed: int | None = Field(None, ge=0, lt=2**63, description="none is a new one each run")
     detector: Literal["both", "basic", "enhanced"] = "both"
     alert_rate: float = Field(0.005, gt=0, lt=0.5, description="share of ordinary traffic that may be flagged")
+    alert_rates: dict[str, Annotated[float, Field(gt=0, lt=0.5)]] = Field(
+        {}, description="alert rates of single users, in a section [alert_rates]"
+    )
     batch_size: int = Field(1000, ge=1, le=10_000)
     retention_days: int = Field(90, ge=1, le=36_500)
     refresh_hz: float = Field(4.0, gt=0, le=30)

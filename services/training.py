@@ -63,3 +63,14 @@ def version_of(history: Sequence[Transaction], stored: int) -> str:
     for transaction in (history[0], history[-1]):
         digest.update(transaction.transaction_id.encode(errors="replace"))
     return f"{stored}-{digest.hexdigest()}"
+
+
+def figures(history: Sequence[Transaction]) -> dict[str, int | str]:
+    """What is told of any fit: rows, users, and the first and last event of the history."""
+    times = [transaction.timestamp for transaction in history]
+    return {
+        "rows": len(history),
+        "users": len({transaction.user_id for transaction in history}),
+        "from": min(times).isoformat(timespec="seconds"),
+        "to": max(times).isoformat(timespec="seconds"),
+    }

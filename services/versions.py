@@ -6,6 +6,7 @@ A running engine takes up a change within seconds, between two batches, and neve
 import asyncio
 from collections.abc import Callable, Coroutine
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -24,20 +25,22 @@ def show(settings: Settings) -> int:
             Console().print("No model has been fitted yet: the first fit comes at 1,000 transactions.")
             return 0
         judged = await store.judged_by()
-        table = Table("version", "detector", "fitted on", "fitted at", "verdicts", "flagged", "")
+        table = Table("version", "detector", "fitted on", "history", "seconds", "verdicts", "flagged", "")
         table.columns[0].min_width = max(len(row["version"]) for row in found)
-        for column in (2, 4, 5):
+        for column in (2, 4, 5, 6):
             table.columns[column].justify = "right"
         for row in found:
             verdicts, flagged = judged.get((row["detector"], row["version"]), (0, 0))
+            told = msgspec.json.decode(row["figures"])
             table.add_row(
                 row["version"],
                 row["detector"],
-                f"{row['trained_rows']:,}",
-                f"{row['fitted_at']:%Y-%m-%d %H:%M}",
+                f"{row['trained_rows']:,} rows",
+                f"{told['from'][:10]} to {told['to'][:10]}, {told['users']:,} users" if "users" in told else "",
+                f"{told['seconds']:.1f}" if "seconds" in told else "",
                 f"{verdicts:,}",
                 f"{flagged / verdicts:.2%}" if verdicts else "",
-                "in use" if row["in_use"] else "",
+                "in use" if row["in_use"] else "" if row["usable"] else "another release's",
             )
         Console().print(table)
         return 0
@@ -84,7 +87,7 @@ def rollback(settings: Settings) -> int:
     async def work(store: Store) -> int:
         rows = await store.models()
         now = next((row["version"] for row in rows if row["in_use"]), "")
-        fitted = {row["version"]: row["fitted_at"] for row in rows}
+        fitted = {row["version"]: row["fitted_at"] for row in rows if row["usable"]}
         earlier = [version for version in fitted if version != now and fitted[version] < fitted[now]]
         if not earlier:
             raise UserError("There is no earlier version to go back to.")

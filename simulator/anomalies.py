@@ -36,6 +36,10 @@ SLEEPING = 0.01
 """A user none of whose hours within two of a time reach this share of their best one sleeps then."""
 
 
+FAR = 3000
+"""Kilometres beyond which a card that was here a moment ago cannot be."""
+
+
 class Kind(NamedTuple):
     """`length` is the mean number of anomalous transactions in one episode."""
 
@@ -124,4 +128,4 @@ def _foreign_method(user: User, random: Random) -> str:
 
 
 def _far_city(user: User, random: Random) -> City:
-    return random.choice([city for city in CITIES if distance_km(user.city, city) > 3000])
+    return random.choice([city for city in CITIES if distance_km(user.city, city) > FAR])

@@ -18,9 +18,16 @@ from simulator.population import DAY, NEVER, PAYMENT_METHODS, User, favourite_sh
 
 NORMAL = GroundTruth(anomalous=False)
 
-_HALF_HOUR = 1800.0
-_BURST_GAP = 15.0
+BURST_GAP = 15.0
 """Mean seconds between the transactions of one episode, when the rate would space them wider."""
+
+BIG, EXPLORED, OTHER_METHOD, BORROWED = 0.0006, 0.0007, 0.0005, 0.0002
+"""Shares of ordinary transactions that are a big purchase, of any category, by any method, on a borrowed device."""
+
+OTHER_SHOP = 0.06
+"""How often a user at home tries any merchant of the category."""
+
+_HALF_HOUR = 1800.0
 
 
 class Simulator:
@@ -70,6 +77,19 @@ class Simulator:
         while True:
             yield self._next()
 
+    @property
+    def users(self) -> list[User]:
+        """Everybody, with their habits as they are by now."""
+        return self._users
+
+    def shops(self, city: City, category: Category) -> tuple[Shop, ...]:
+        """The merchants of a category in a city."""
+        return self._directory.shops(city, category)
+
+    def share(self, user: User, at: float) -> float:
+        """How likely it is this user who acts at `at`, among all."""
+        return user.activity * user.liveliness(at) / self._cumulative[-1]
+
     def catch_up(self, moment: datetime) -> None:
         """Move the clock forward to `moment`, after a pause, so that no backlog is made up; never back."""
         self._clock = max(self._clock, moment.timestamp())
@@ -84,7 +104,7 @@ class Simulator:
             self._plan(nominal)
             at = nominal
         elif self._episode and (spacing > 10 or self._random.random() < max(0.5, self.anomaly_rate)):
-            at = min(nominal, self._now + self._random.expovariate(1 / _BURST_GAP))
+            at = min(nominal, self._now + self._random.expovariate(1 / BURST_GAP))
         else:
             self._now = at = max(self._now, nominal)
             return self._transaction(self._who(at), at, HABIT), NORMAL
@@ -175,13 +195,13 @@ class Simulator:
         # People are not their habits: the odd big purchase, new shop, borrowed device is nobody's fraud.
         if twist is HABIT:
             oddity = random.random()
-            if oddity < 0.0006:
+            if oddity < BIG:
                 factor = random.uniform(3, 8)
-            elif oddity < 0.0013:
+            elif oddity < BIG + EXPLORED:
                 category = random.choice(tuple(CATEGORIES.values()))
-            elif oddity < 0.0018:
+            elif oddity < BIG + EXPLORED + OTHER_METHOD:
                 method = random.choice(PAYMENT_METHODS)
-            elif oddity < 0.002:
+            elif oddity < BIG + EXPLORED + OTHER_METHOD + BORROWED:
                 device = new_device(random)
         shop = self._shop(user, city, category, twist.stranger)
         if method is None:
@@ -212,7 +232,7 @@ class Simulator:
         usual = user.favourites.get(category.name) if city is user.home else None
         if usual is None or stranger:
             return random.choice(self._directory.shops(city, category))
-        if random.random() >= 0.06:
+        if random.random() >= OTHER_SHOP:
             return usual.pick(random)
         found = random.choice(self._directory.shops(city, category))
         if found not in usual.items and random.random() < 0.3:

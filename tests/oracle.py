@@ -48,12 +48,9 @@ async def wrong_profiles(store: Store) -> set[str]:
     models = {"warming": EnhancedModel.warming()}
     for version, body in await store.pool.fetch("SELECT version, body FROM models WHERE detector = 'enhanced'"):
         models[version] = EnhancedModel.from_bytes(body)
-    judged_by = dict(
-        await store.pool.fetch("SELECT transaction_id, model_version FROM verdicts WHERE detector = 'enhanced'")
-    )
     states: dict[str, UserState] = {}
-    async for transaction in store.in_stored_order():
-        models[judged_by[transaction.transaction_id]].score([transaction], states)
+    async for transaction, version, _ in store.in_stored_order():
+        models[version or ""].score([transaction], states)
     recount = {user: state.to_bytes() for user, state in states.items()}
     found = await store.profiles(sorted(recount), STATE_VERSION)
     return {user for user in recount if recount[user] != found.get(user)}

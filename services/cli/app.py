@@ -177,12 +177,22 @@ def build(open_console: OpenConsole) -> typer.Typer:
         without: Annotated[
             list[str] | None, typer.Option(metavar="KIND", help="A kind of anomaly to leave out.", show_default=False)
         ] = None,
+        labels_after: Annotated[
+            int | None,
+            typer.Option(
+                min=0,
+                metavar="DAYS",
+                help="Tell the detectors of every fraud that many days later, as an analyst would.",
+                show_default=False,
+            ),
+        ] = None,
         mapping: MappingFile = None,
         constant: Constants = None,
     ) -> int:
         """Show how well the detectors rank labelled transactions, beside simple baselines.
 
-        Labels come from a column `label` (and `scenario` for the kind) or from a mapping's section [label].
+        Simulated traffic has an oracle besides: who knows every habit and every kind of fraud. Labels of a file come
+        from a column `label` (and `scenario` for the kind) or from a mapping's section [label].
         """
         from services import evaluation
 
@@ -193,7 +203,9 @@ def build(open_console: OpenConsole) -> typer.Typer:
         if file is None:
             return evaluation.evaluate_simulator(settings, seeds=seeds, rows=rows, skip=skip)
         found = _mapping(settings, mapping, constant)
-        return evaluation.evaluate_file(settings, file, mapping=found, skip=skip, without=frozenset(without or ()))
+        return evaluation.evaluate_file(
+            settings, file, mapping=found, skip=skip, without=frozenset(without or ()), labels_after=labels_after
+        )
 
     @app.command("init-db", rich_help_panel="Data")
     @command(*DATABASE)

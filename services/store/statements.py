@@ -87,7 +87,7 @@ WHERE {where} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}
 
 # One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
 # visible in the order of their ids.
-ONE_DECISION = "SELECT pg_advisory_xact_lock(7294002)"
+ONE_DECISION = "SELECT pg_advisory_xact_lock(7294003)"
 
 # Decides on those of the transactions $1 that are stored: status $2 until $3, note $4, by $5; null keeps what is there.
 # All parts see the tables as they were before, so that `earlier` is the state that was decided on.
@@ -223,24 +223,36 @@ SELECT * FROM (SELECT * FROM transactions ORDER BY event_time DESC, transaction_
 ORDER BY event_time, transaction_id
 """
 
-# All transactions in the order their profiles learnt them.
-IN_STORED_ORDER = "SELECT * FROM transactions ORDER BY stored_at, kafka_partition, kafka_offset"
+# All transactions in the order their profiles learnt them, with the enhanced model that judged each and how that went.
+IN_STORED_ORDER = """
+SELECT t.*, v.model_version, v.status FROM transactions t
+LEFT JOIN verdicts v ON v.event_time = t.event_time AND v.transaction_id = t.transaction_id AND v.detector = 'enhanced'
+ORDER BY t.stored_at, t.kafka_partition, t.kafka_offset
+"""
 
 COUNT_TRANSACTIONS = "SELECT count(*) FROM transaction_ids"
 
+# Keeps a fitted model with what is told of its fit; the same version again is the same model.
 SAVE_MODEL = """
-INSERT INTO models (version, detector, trained_rows, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+INSERT INTO models (version, detector, trained_rows, body, format, figures) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (detector, version) DO UPDATE SET body = EXCLUDED.body, format = EXCLUDED.format,
+    figures = EXCLUDED.figures WHERE models.format <> EXCLUDED.format
 """
 
-# The model in use: the one taken into use last. Its rows are those of the newest fit, so that going back to an older
-# version does not make another fit due.
+# The model in use, of the format $2: the one taken into use last. Its rows are those of the newest fit, so that going
+# back to an older version does not make another fit due.
 LATEST_MODEL = """
-SELECT version, max(trained_rows) OVER () AS trained_rows, body FROM models WHERE detector = $1
+SELECT version, max(trained_rows) OVER () AS trained_rows, body FROM models WHERE detector = $1 AND format = $2
 ORDER BY used_at DESC, models.trained_rows DESC LIMIT 1
 """
 
+# One version of a detector.
+MODEL = "SELECT body FROM models WHERE detector = $1 AND version = $2 AND format = $3"
+
+# Every version; those of another format than $1 were fitted by another release and cannot be used.
 MODELS = """
-SELECT detector, version, trained_rows, fitted_at, used_at = max(used_at) OVER (PARTITION BY detector) AS in_use
+SELECT detector, version, trained_rows, fitted_at, figures, format = $1 AS usable, format = $1
+    AND used_at = max(used_at) FILTER (WHERE format = $1) OVER (PARTITION BY detector) AS in_use
 FROM models ORDER BY used_at DESC, detector
 """
 
@@ -249,7 +261,32 @@ SELECT detector, model_version, count(*) AS verdicts, count(*) FILTER (WHERE fla
 FROM verdicts GROUP BY 1, 2
 """
 
-USE_MODEL = "UPDATE models SET used_at = clock_timestamp() WHERE version = $1"
+USE_MODEL = "UPDATE models SET used_at = clock_timestamp() WHERE version = $1 AND format = $2"
+
+# False positives whose leniency still runs at $1, with the verdict that was wrong.
+TOLERATED = """
+SELECT d.user_id, d.transaction_id, extract(epoch FROM d.until)::float8 AS until, v.score, v.threshold, v.reasons
+FROM triage d
+JOIN verdicts v ON v.event_time = d.event_time AND v.transaction_id = d.transaction_id AND v.detector = 'enhanced'
+WHERE d.status = 'false_positive' AND d.until > $1 ORDER BY d.until DESC LIMIT $2
+"""
+
+# Frauds confirmed at each merchant among the events from $1 to before $2.
+CONFIRMED = """
+SELECT merchant_id AS merchant, count(*) AS frauds FROM triage
+WHERE status = 'confirmed' AND merchant_id IS NOT NULL AND event_time >= $1 AND event_time < $2 GROUP BY 1
+"""
+
+# All transactions among those events, and of each of the merchants $3.
+SEEN_AT = """
+SELECT CASE WHEN merchant = ANY($3::text[]) THEN merchant END AS merchant, count(*) AS transactions
+FROM (SELECT coalesce(nullif(merchant_id, ''), merchant_name) AS merchant FROM transactions
+    WHERE event_time >= $1 AND event_time < $2) AS t
+GROUP BY 1
+"""
+
+# The newest event stored.
+NEWEST_EVENT = "SELECT event_time FROM transactions ORDER BY event_time DESC LIMIT 1"
 
 HEARTBEAT = """
 INSERT INTO engines (instance, started_at, heartbeat_at, status) VALUES ($1, $2, now(), $3)

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 import msgspec
 
+from detectors.fitting import FORMAT
 from domain.filters import Filter
 from domain.transaction import GroundTruth, Transaction
 from domain.verdict import ScoredTransaction, Severity, Verdict
@@ -174,12 +175,12 @@ class Store:
         rows = await self._fetch(statements.FIT_HISTORY, limit)
         return [batches.transaction_of(row) for row in rows]
 
-    async def in_stored_order(self) -> AsyncIterator[Transaction]:
-        """Every transaction in the order in which profiles learnt it."""
+    async def in_stored_order(self) -> AsyncIterator[tuple[Transaction, str | None, str | None]]:
+        """Every transaction as profiles learnt them, in that order, with its enhanced verdict's version and status."""
         with translated():
             async with self.pool.acquire() as connection, connection.transaction(readonly=True):
                 async for row in connection.cursor(statements.IN_STORED_ORDER, prefetch=5000):
-                    yield batches.transaction_of(row)
+                    yield batches.transaction_of(row), row["model_version"], row["status"]
 
     async def ping(self) -> None:
         """Returns when PostgreSQL answers. Raises Transient."""
@@ -191,19 +192,27 @@ class Store:
         with translated():
             return int(await self.pool.fetchval(statements.COUNT_TRANSACTIONS))
 
-    async def save_model(self, version: str, detector: str, trained_rows: int, body: bytes) -> None:
-        """Keep a fitted model."""
+    async def save_model(
+        self, version: str, detector: str, trained_rows: int, body: bytes, figures: dict[str, Any]
+    ) -> None:
+        """Keep a fitted model; `figures` tell people of its fit."""
+        told = msgspec.json.encode(figures).decode()
         with translated():
-            await self.pool.execute(statements.SAVE_MODEL, version, detector, trained_rows, body)
+            await self.pool.execute(statements.SAVE_MODEL, version, detector, trained_rows, body, FORMAT, told)
 
     async def latest_model(self, detector: str) -> tuple[str, int, bytes] | None:
-        """Version, trained rows and body of the model in use, or None before the first fit."""
-        row = await self._fetchrow(statements.LATEST_MODEL, detector)
+        """Version, trained rows and body of the model in use, or None before the first fit of this release."""
+        row = await self._fetchrow(statements.LATEST_MODEL, detector, FORMAT)
         return None if row is None else (row["version"], row["trained_rows"], row["body"])
+
+    async def model(self, detector: str, version: str) -> bytes | None:
+        """The body of one version, or None where there is none that can be used."""
+        row = await self._fetchrow(statements.MODEL, detector, version, FORMAT)
+        return None if row is None else row["body"]
 
     async def models(self) -> list[Any]:
         """Every version of both detectors, the one taken into use last first."""
-        rows: list[Any] = await self._fetch(statements.MODELS)
+        rows: list[Any] = await self._fetch(statements.MODELS, FORMAT)
         return rows
 
     async def judged_by(self) -> dict[tuple[str, str], tuple[int, int]]:
@@ -214,7 +223,7 @@ class Store:
     async def use_model(self, version: str) -> bool:
         """Take a version into use, of every detector that has it; False when none has."""
         with translated():
-            done: str = await self.pool.execute(statements.USE_MODEL, version)
+            done: str = await self.pool.execute(statements.USE_MODEL, version, FORMAT)
         return done != "UPDATE 0"
 
     async def save_profiles(self, states: dict[str, bytes], state_version: int, model_version: str) -> None:

@@ -8,8 +8,20 @@ import msgspec
 
 from domain.filters import Filter
 from domain.triage import MAX_AT_ONCE, MAX_NOTE, Decision, Triage, TriageEvent, TriageStatus, Undone
+from domain.verdict import Reason
 from services.store import statements
 from services.store.faults import translated
+
+
+class FalsePositive(msgspec.Struct, frozen=True, kw_only=True):
+    """A verdict that an analyst called wrong, and until when (seconds since 1970) that counts."""
+
+    user_id: str
+    transaction_id: str
+    until: float
+    score: float
+    threshold: float
+    reasons: tuple[Reason, ...]
 
 
 class Decisions:
@@ -102,6 +114,43 @@ class Decisions:
         """How many anomalies are open."""
         with translated():
             return int(await self._pool.fetchval(statements.COUNT_OPEN))
+
+    async def tolerated(self, now: datetime, limit: int) -> list[FalsePositive]:
+        """The false positives whose leniency still runs, the longest ones first."""
+        with translated():
+            rows = await self._pool.fetch(statements.TOLERATED, now, limit)
+        return [
+            FalsePositive(
+                user_id=row["user_id"],
+                transaction_id=row["transaction_id"],
+                until=row["until"],
+                score=row["score"],
+                threshold=row["threshold"],
+                reasons=msgspec.json.decode(row["reasons"], type=tuple[Reason, ...]),
+            )
+            for row in rows
+        ]
+
+    async def newest_event(self) -> datetime | None:
+        """The event time of the newest transaction, None before the first."""
+        with translated():
+            found: datetime | None = await self._pool.fetchval(statements.NEWEST_EVENT)
+        return found
+
+    async def confirmed(self, since: datetime, before: datetime) -> dict[str, int]:
+        """Confirmed frauds by merchant among the events of this time."""
+        with translated():
+            rows = await self._pool.fetch(statements.CONFIRMED, since, before)
+        return {row["merchant"]: row["frauds"] for row in rows}
+
+    async def seen_at(self, since: datetime, before: datetime, merchants: Sequence[str]) -> tuple[dict[str, int], int]:
+        """Transactions of this time at each of these merchants, and all of them."""
+        with translated():
+            rows = await self._pool.fetch(statements.SEEN_AT, since, before, merchants)
+        seen = {row["merchant"]: row["transactions"] for row in rows}
+        every = sum(seen.values())
+        seen.pop(None, None)
+        return seen, every
 
     async def forget(self, before: datetime) -> None:
         """Drop decisions on older transactions that are no longer stored; their lines in the log stay."""

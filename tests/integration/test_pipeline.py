@@ -80,7 +80,7 @@ async def send(sender: Sender, rows: Sequence[tuple[Transaction, GroundTruth]]) 
 
 async def profiles_equal_a_recount(store: Store, model: EnhancedModel) -> bool:
     states: dict[str, UserState] = {}
-    model.score([transaction async for transaction in store.in_stored_order()], states)
+    model.score([transaction async for transaction, _, _ in store.in_stored_order()], states)
     stored = await store.profiles(sorted(states), STATE_VERSION)
     return stored == {user: state.to_bytes() for user, state in states.items()}
 

@@ -1,0 +1,101 @@
+"""What people's decisions say of transactions to come.
+
+Confirmed frauds make a merchant suspect: a compromised terminal charges ordinary amounts of ordinary users, which
+nothing but labels can tell. False positives raise a user's bar against the reasons they were flagged for. Neither
+touches what a user's state learns, so that profiles can be built anew from history. An alert rate of a user's own
+does: the user's bar settles for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import log10
+
+import msgspec
+
+from detectors.scale import rarity_of
+from domain.verdict import Factor, Reason
+
+NEWEST, DAYS = 8, 8
+"""Labels that count are 8 to 15 days old: fraud takes a week to be confirmed, and terminals are mended."""
+
+PRIOR = 2.0
+"""Transactions at the usual share of fraud that every merchant is taken to have had besides."""
+
+MARGIN = 0.3
+"""How much rarer than a false positive, in decades, the next transaction for the same reasons must be."""
+
+
+class Tolerance(msgspec.Struct, frozen=True):
+    """A false positive of one user: the rarity that it adds to the bar, and for which features.
+
+    `features` are shares of the score, by name; `factor` is that of the strongest. `until` is in seconds since 1970.
+    """
+
+    transaction_id: str
+    until: float
+    rise: float
+    features: dict[str, float]
+    factor: Factor
+
+    @classmethod
+    def of(
+        cls, transaction_id: str, until: float, score: float, threshold: float, reasons: Sequence[Reason]
+    ) -> "Tolerance | None":
+        """The tolerance that a false positive of this verdict asks for; None for one without a score."""
+        whole = sum(reason.contribution for reason in reasons)
+        if whole <= 0.0:
+            return None
+        return cls(
+            transaction_id,
+            until,
+            max(rarity_of(score) - rarity_of(threshold), 0.0) + MARGIN,
+            {reason.feature: reason.contribution / whole for reason in reasons if reason.contribution > 0.0},
+            max(reasons, key=lambda reason: reason.contribution).factor,
+        )
+
+    def against(self, shares: Mapping[str, float]) -> "Tolerance":
+        """This tolerance as far as it goes for a transaction with these shares of its score, by feature.
+
+        All of its rise for the same reasons in the same measure, none for other ones.
+        """
+        common = sum(min(share, self.features.get(feature, 0.0)) for feature, share in shares.items())
+        return msgspec.structs.replace(self, rise=self.rise * min(common, 1.0))
+
+
+class Feedback(msgspec.Struct, frozen=True):
+    """What people decided, as far as it is in force.
+
+    `lifts` are log10 of how much likelier fraud is, by merchant; `seen` and `confirmed` count what they stand on.
+    `tolerated` is by user, `alert_rates` are the alert budgets of users who have their own, in (0, 1).
+    """
+
+    lifts: dict[str, float] = {}
+    seen: dict[str, int] = {}
+    confirmed: dict[str, int] = {}
+    tolerated: dict[str, tuple[Tolerance, ...]] = {}
+    alert_rates: dict[str, float] = {}
+
+    def strongest(self, user: str, time: float, shares: Mapping[str, float]) -> Tolerance | None:
+        """The tolerance of this user that raises the bar most at `time` (seconds since 1970), if any does."""
+        found = [each.against(shares) for each in self.tolerated.get(user, ()) if time < each.until]
+        strongest = max(found, key=lambda each: each.rise, default=None)
+        return strongest if strongest is not None and strongest.rise > 0.0 else None
+
+
+NO_FEEDBACK = Feedback()
+
+
+def merchant_lifts(seen: Mapping[str, int], confirmed: Mapping[str, int], every: int) -> dict[str, float]:
+    """log10 of the lift of merchants with confirmed frauds; none is below 0, since no news is no good news.
+
+    `seen` and `confirmed` count transactions and confirmed frauds by merchant over the days that count, `every` all
+    transactions in them. Source: the terminal risk of Le Borgne et al., "Reproducible Machine Learning for Credit Card
+    Fraud Detection", 2022, chapter 3.4.
+    """
+    if not confirmed or every <= 0:
+        return {}
+    usual = sum(confirmed.values()) / every
+    lifts = {
+        merchant: log10((frauds + PRIOR * usual) / (max(seen.get(merchant, 0), frauds) + PRIOR) / usual)
+        for merchant, frauds in confirmed.items()
+    }
+    return {merchant: lift for merchant, lift in lifts.items() if lift > 0.0}

@@ -1,0 +1,78 @@
+"""From analysts' decisions to what scoring makes of them: in an engine from PostgreSQL, in `evaluate` from labels."""
+
+from collections import Counter, deque
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from detectors.feedback import DAYS, NEWEST, Feedback, Tolerance, merchant_lifts
+from detectors.population import DAY
+from detectors.row import merchant_of
+from domain.transaction import Transaction
+from services.store.store import Store
+
+MOST_TOLERANCES = 50_000
+
+
+async def stored_feedback(store: Store, alert_rates: Mapping[str, float]) -> Feedback:
+    """What counts now. Labels are as old as their events are before the newest one stored.
+
+    Raises: `faults` errors.
+    """
+    tolerated: dict[str, tuple[Tolerance, ...]] = {}
+    for row in await store.triage.tolerated(datetime.now(UTC), MOST_TOLERANCES):
+        found = Tolerance.of(row.transaction_id, row.until, row.score, row.threshold, row.reasons)
+        if found is not None:
+            tolerated[row.user_id] = (*tolerated.get(row.user_id, ()), found)
+    feedback = Feedback(tolerated=tolerated, alert_rates=dict(alert_rates))
+    newest = await store.triage.newest_event()
+    if newest is None:
+        return feedback
+    # Whole days, so that what counts changes once a day and not with every event.
+    last = newest.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=NEWEST - 1)
+    confirmed = await store.triage.confirmed(last - timedelta(days=DAYS), last)
+    if not confirmed:
+        return feedback
+    seen, every = await store.triage.seen_at(last - timedelta(days=DAYS), last, list(confirmed))
+    return Feedback(merchant_lifts(seen, confirmed, every), seen, confirmed, tolerated, dict(alert_rates))
+
+
+def _day(transaction: Transaction) -> int:
+    return int(transaction.timestamp.timestamp() // DAY)
+
+
+class DelayedLabels:
+    """Labels that arrive some days late, as confirmed frauds: what they would have told on each day."""
+
+    def __init__(self, days: int) -> None:
+        self._newest = max(NEWEST, days + 1)
+        self._seen: deque[tuple[int, Counter[str], Counter[str]]] = deque()
+        self._day = -1
+        self._feedback = Feedback()
+
+    def add(self, transaction: Transaction, fraud: bool) -> None:
+        """A transaction and its label, which nobody is told before its time."""
+        day = _day(transaction)
+        merchant = merchant_of(transaction)
+        if not self._seen or day > self._seen[-1][0]:
+            self._seen.append((day, Counter(), Counter()))
+        if merchant is not None:
+            # An event that comes late is counted on the day it came.
+            self._seen[-1][1][merchant] += 1
+            self._seen[-1][2][merchant] += fraud
+
+    def at(self, transaction: Transaction) -> Feedback:
+        """What is known on the day of this transaction."""
+        day = _day(transaction)
+        if day > self._day:
+            self._day = day
+            while self._seen and self._seen[0][0] <= day - self._newest - DAYS:
+                self._seen.popleft()
+            seen: Counter[str] = Counter()
+            confirmed: Counter[str] = Counter()
+            for then, transactions, frauds in self._seen:
+                if then <= day - self._newest:
+                    seen.update(transactions)
+                    confirmed.update(frauds)
+            confirmed = +confirmed
+            self._feedback = Feedback(merchant_lifts(seen, confirmed, seen.total()), dict(seen), dict(confirmed))
+        return self._feedback

@@ -1,0 +1,68 @@
+"""Profiles from stored history: every transaction again, in the order and by the model that it was learnt with."""
+
+from collections.abc import Callable, Mapping
+from itertools import groupby
+from typing import NamedTuple
+
+from detectors.enhanced import EnhancedModel
+from detectors.feedback import Feedback
+from detectors.state import STATE_VERSION, UserState
+from domain.transaction import Transaction
+from services.store.store import Store
+
+CHUNK = 2_000
+WARMING = "warming"
+
+Learnt = tuple[Transaction, str | None, str | None]
+
+
+class Rebuilt(NamedTuple):
+    """How many profiles were built from how many transactions, and for how many of those the model in use stood in."""
+
+    profiles: int
+    transactions: int
+    other_model: int
+
+
+async def rebuild(store: Store, alert_rates: Mapping[str, float], advance: Callable[[int], None]) -> Rebuilt:
+    """Replace all profiles. What analysts decided is not asked: states do not learn by it.
+
+    A transaction that the detector raised on was not learnt then and is not now. The model in use stands in where the
+    enhanced detector was off, or where its version can no longer be used. Raises: `faults` errors.
+    """
+    models: dict[str, EnhancedModel | None] = {WARMING: EnhancedModel.warming()}
+    states: dict[str, UserState] = {}
+    feedback = Feedback(alert_rates=dict(alert_rates))
+    found = await store.latest_model("enhanced")
+    stand_in = EnhancedModel.from_bytes(found[2]) if found else models[WARMING]
+    assert stand_in is not None
+    transactions = other_model = 0
+    last_version = ""
+
+    async def learn(chunk: list[Learnt]) -> None:
+        nonlocal transactions, other_model, last_version
+        for version, run in groupby(chunk, key=lambda learnt: learnt[1]):
+            learnt = [transaction for transaction, _, status in run if status != "error"]
+            if version is None:
+                model = None
+            elif version not in models:
+                body = await store.model("enhanced", version)
+                model = models[version] = None if body is None else EnhancedModel.from_bytes(body)
+            else:
+                model = models[version]
+            if model is None:
+                other_model += len(learnt)
+            (model or stand_in).score(learnt, states, feedback=feedback)
+            last_version = (model or stand_in).version
+            transactions += len(learnt)
+        advance(len(chunk))
+        chunk.clear()
+
+    chunk: list[Learnt] = []
+    async for learnt in store.in_stored_order():
+        chunk.append(learnt)
+        if len(chunk) == CHUNK:
+            await learn(chunk)
+    await learn(chunk)
+    await store.save_profiles({user: state.to_bytes() for user, state in states.items()}, STATE_VERSION, last_version)
+    return Rebuilt(len(states), transactions, other_model)
