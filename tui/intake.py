@@ -10,6 +10,8 @@ from tui.rows import CAPACITY, Ring, Window
 PULL_LIMIT = 5_000
 ANOMALIES_CAPACITY = 5_000
 TRIAGE_CAPACITY = 20_000
+TRIAGE_LIMIT = 500
+"""Decisions taken over at one pull: each has to find its row in every window."""
 
 
 class Intake:
@@ -45,7 +47,7 @@ class Intake:
             self.anomalies.ring.extend(anomalies.rows)
             self.triage.ring.extend(anomalies.rows)
             self._anomalies_after = anomalies.rows[-1].sequence
-        events = self.port.triage_changes(self.triaged, PULL_LIMIT)
+        events = self.port.triage_changes(self.triaged, TRIAGE_LIMIT)
         if events:
             self.triaged = events[-1].sequence
             self._decide({event.transaction_id: event.after for event in events})

@@ -34,10 +34,12 @@ class Older:
     def page(self, found: Sequence[ScoredTransaction], ring: Ring) -> list[ScoredTransaction]:
         """What of a page, newest first, is not held yet: oldest first, numbered below what is held."""
         room = ring.capacity - len(ring)
-        self.finished = len(found) < PAGE or room <= PAGE
-        if found:
-            self._reached = found[-1].transaction.timestamp
         held = {row.transaction.transaction_id for row in ring}
         fresh = [row for row in found if row.transaction.transaction_id not in held][:room]
+        oldest = found[-1].transaction.timestamp if found else None
+        # A full page of one moment, all of it held: the next one would be the same.
+        stuck = oldest == self._reached and not fresh
+        self.finished = len(found) < PAGE or room <= PAGE or stuck
+        self._reached = oldest or self._reached
         lowest = min(0, ring[0].sequence) if len(ring) else 0
         return [msgspec.structs.replace(row, sequence=lowest - number) for number, row in enumerate(fresh, 1)][::-1]

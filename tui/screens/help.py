@@ -10,8 +10,7 @@ from tui.themes import Palette
 _SECTIONS = (
     ("Everywhere", keymap.APP),
     ("Live", keymap.LIVE),
-    ("Live, Anomalies and details: the transaction under the cursor, else the newest anomaly", keymap.TRIAGE),
-    ("Live and Anomalies: everything that matches", keymap.BULK),
+    ("Triage of the row under the cursor, else of the newest anomaly", (*keymap.TRIAGE, *keymap.BULK)),
     ("Anomalies", tuple(binding for binding in keymap.ANOMALIES if binding not in keymap.LIVE)),
     ("Health, Logs and windows", keymap.READING),
 )
