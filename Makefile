@@ -3,7 +3,7 @@ BIN := .venv/bin
 RUN_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check faults bench lock format clean
+.PHONY: help setup run test check faults bench lock format clean system
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -30,7 +30,20 @@ $(BIN)/uv: requirements-uv.txt
 run: setup ## open the console; RUN_ARGS="--rate 200" passes options
 	@$(BIN)/anomaly-tui $(RUN_ARGS)
 
-test: .venv/.dev ## every test that fits in a few minutes
+# What the tests of the console over SSH need besides Python. Under systemd the package would start a server that
+# everyone can reach, so it is installed by itself only in containers; the tests start an sshd of their own.
+SYSTEM := tmux screen ssh sshd
+system:
+	@missing=$$(for tool in $(SYSTEM); do PATH=$$PATH:/usr/sbin command -v $$tool >/dev/null || echo $$tool; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ] && [ ! -d /run/systemd/system ] && command -v apt-get >/dev/null; then \
+		echo "Installing tmux, screen and OpenSSH ..."; \
+		apt-get update -qq >/dev/null; \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+			tmux screen openssh-client openssh-server >/dev/null; \
+	else echo "Missing for the tests over SSH:" $$missing "- install tmux, screen and openssh-server."; fi
+
+test: .venv/.dev system ## every test that fits in a few minutes
 	@$(BIN)/python -m pytest -q --ignore=tests/faults/long
 
 check: .venv/.dev ## format, lint, types, one-way imports

@@ -45,8 +45,9 @@ def signed_log(amount: float) -> float:
 
 
 def euros(transaction: Transaction) -> float:
-    """The amount in euros; a currency without a rate counts as euros."""
-    return float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
+    """The amount in euros; a currency without a rate counts as euros, and what is no number as 0."""
+    amount = float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
+    return amount if amount == amount else 0.0
 
 
 def merchant_of(transaction: Transaction) -> str | None:

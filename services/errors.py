@@ -5,3 +5,9 @@ class UserError(Exception):
     """Something the user can mend: shown as one line on stderr, without a traceback."""
 
     exit_code = 1
+
+
+class ConfigurationError(UserError):
+    """A setting that cannot be: nothing was started."""
+
+    exit_code = 2

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from services.brokers.external import Protocol, Security
-from services.errors import UserError
+from services.errors import ConfigurationError
 from services.redaction import redacted
 
 FILE_NAME = "anomaly-tui.toml"
@@ -25,6 +25,17 @@ def _folder(kind: Literal["data", "cache", "config"]) -> Path:
 
 def _expanded(value: Any) -> Any:
     return Path(value).expanduser().absolute() if isinstance(value, str | Path) else value
+
+
+def _dotted(value: Any) -> Any:
+    """Tables in tables as one table with dotted names: TOML reads `feed.freeze` without quotes as the former."""
+    if not isinstance(value, Mapping):
+        return value
+    flat: dict[str, Any] = {}
+    for name, held in value.items():
+        inner = _dotted(held)
+        flat |= {f"{name}.{rest}": each for rest, each in inner.items()} if isinstance(inner, dict) else {name: held}
+    return flat
 
 
 Folder = Annotated[Path, BeforeValidator(_expanded)]
@@ -63,9 +74,14 @@ class Settings(BaseSettings):
     )
     batch_size: int = Field(1000, ge=1, le=10_000)
     retention_days: int = Field(90, ge=1, le=36_500)
-    refresh_hz: float = Field(4.0, gt=0, le=30)
+    refresh_hz: float | None = Field(
+        None, gt=0, le=30, description="repaints per second; none is 4, or 2 over SSH; 10 suits a local terminal"
+    )
     theme: Literal["dark", "light", "ansi"] | None = Field(
         None, description="none is dark, or ansi where the terminal has few colours"
+    )
+    keys: Annotated[dict[str, str | list[str]], BeforeValidator(_dotted)] = Field(
+        default_factory=dict, description="action = key, or keys; help (?) names the actions"
     )
     log_format: Literal["text", "json"] = "text"
     log_file: Folder | None = None
@@ -78,7 +94,7 @@ class Settings(BaseSettings):
 
     @property
     def security(self) -> Security:
-        """How to speak to an external Kafka. Raises UserError for a password file others can read."""
+        """How to speak to an external Kafka. Raises ConfigurationError for a password file others can read."""
         password = None if self.kafka_password is None else self.kafka_password.get_secret_value()
         if self.kafka_password_file is not None:
             _private(self.kafka_password_file)
@@ -109,7 +125,10 @@ class Loaded(BaseModel):
 
 
 def load(flags: Mapping[str, Any], config: Path | None = None) -> Loaded:
-    """Merge the sources; `flags` with None are not given. Raises UserError naming the bad value and its source."""
+    """Merge the sources; `flags` with None are not given.
+
+    Raises ConfigurationError naming the bad value and its source.
+    """
     merged: dict[str, Any] = {}
     sources = dict.fromkeys(Settings.model_fields, "default")
     file = _file(config)
@@ -124,7 +143,7 @@ def load(flags: Mapping[str, Any], config: Path | None = None) -> Loaded:
         # The constructor would ask the environment again, below what the file says.
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        raise UserError("; ".join(_line(problem, sources, merged) for problem in error.errors())) from None
+        raise ConfigurationError("; ".join(_line(problem, sources, merged) for problem in error.errors())) from None
     return Loaded(settings=settings, sources={name: sources[name] for name in Settings.model_fields})
 
 
@@ -144,7 +163,7 @@ def _file(config: Path | None) -> Path | None:
     asked = config or (Path(os.environ[f"{PREFIX}CONFIG"]) if os.environ.get(f"{PREFIX}CONFIG") else None)
     if asked is not None:
         if not asked.is_file():
-            raise UserError(f"There is no configuration file {asked}.")
+            raise ConfigurationError(f"There is no configuration file {asked}.")
         return asked.absolute()
     for folder in (Path.cwd(), _folder("config")):
         if (folder / FILE_NAME).is_file():
@@ -156,7 +175,7 @@ def _of_file(file: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(_text_of(file))
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{file} is no valid TOML: {error}.") from None
+        raise ConfigurationError(f"{file} is no valid TOML: {error}.") from None
     if "kafka_password" in values or ":" in str(values.get("database_url", "")).partition("://")[2].partition("@")[0]:
         _private(file)
     return values
@@ -173,13 +192,13 @@ def _text_of(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"Cannot read {file}: {error}.") from None
+        raise ConfigurationError(f"Cannot read {file}: {error}.") from None
 
 
 def _private(file: Path) -> None:
     try:
         mode = file.stat().st_mode
     except OSError as error:
-        raise UserError(f"Cannot read {file}: {error}.") from None
+        raise ConfigurationError(f"Cannot read {file}: {error}.") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UserError(f"{file} holds a password and can be read by others: chmod 600 {file}")
+        raise ConfigurationError(f"{file} holds a password and can be read by others: chmod 600 {file}")

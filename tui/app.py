@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.app import SystemCommand
+from textual.binding import BindingType
+from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import Screen
 
@@ -16,24 +17,23 @@ from services.console_port import ConsolePort
 from tui import keymap
 from tui.decider import Decider
 from tui.intake import Intake
+from tui.keys import Keys, shown
 from tui.screens.anomalies import AnomaliesScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.health import HealthScreen
 from tui.screens.help import Help
 from tui.screens.live import LiveScreen
 from tui.screens.logs import LogsScreen
-from tui.terminal import Terminal
+from tui.shell import Shell
 from tui.themes import THEMES
 
-TERMINAL_GONE = 129
 
-
-class ConsoleApp(App[int]):
+class ConsoleApp(Shell):
     """The console of a running engine, which it reads through `port` only and never stops itself.
 
     `refresh_hz` is how often it pulls; `clock` tells the time that ages are shown against; `theme` is one of
-    dark, light and ansi; `user` is who decides on anomalies, by default the user of the operating system. It exits
-    with 0 on `q`, with 129 when the terminal is gone.
+    dark, light and ansi; `keys` are the keys in force; `user` is who decides on anomalies, by default the user of the
+    operating system. It exits with 0 on `q`, with 129 when the terminal is gone.
     """
 
     CSS_PATH = "styles.tcss"
@@ -57,15 +57,15 @@ class ConsoleApp(App[int]):
         refresh_hz: float = 4.0,
         clock: Callable[[], datetime] | None = None,
         theme: str | None = None,
+        keys: Keys | None = None,
         user: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(keys or Keys())
         self.port = port
         self.intake = Intake(port)
         self.clock = clock or _now
         self.decider = Decider(self, user or os_user())
         self._interval = 1.0 / refresh_hz
-        self._terminal: Terminal | None = None
         self._settling: asyncio.Task[None] | None = None
         for known in THEMES:
             self.register_theme(known)
@@ -78,19 +78,20 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Pull at one interval from now on."""
-        if not self.is_headless:
-            self._terminal = Terminal()
         self.set_interval(self._interval, self.tick)
         self.tick()
 
     def tick(self) -> None:
-        """Pull from the engine and draw what is in front."""
-        if self._terminal is not None and self._terminal.gone:
-            self.exit(TERMINAL_GONE)
+        """Pull from the engine and draw what is in front, unless the terminal still has to take the last frame."""
+        if self.terminal_gone:
+            self.leave()
             return
         self.intake.pull()
         self.triaged = self.intake.triaged
-        self.settle()
+        if self.terminal_behind:
+            self.intake.step()
+        else:
+            self.settle()
 
     def settle(self) -> None:
         """Bring the windows up to date and draw; what takes longer than a slice goes on between other work."""
@@ -127,36 +128,27 @@ class ConsoleApp(App[int]):
 
     def action_leave(self) -> None:
         """Leave the console; whoever started it decides what becomes of the engine."""
-        self.exit(0)
+        self.leave()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action of the screen in front, and of the application, by its description."""
-        for binding in (*keymap.APP, *_bindings_of(screen)):
-            if binding.action == "command_palette" or binding.id == "app.interrupt":
-                continue
-            yield SystemCommand(
-                binding.description.capitalize(),
-                f"key {keymap.shown_key(binding)}",
-                self._run(screen, binding.action),
-            )
+        offered = {"app.palette", "app.interrupt"}
+        for node, binding, enabled, _ in screen.active_bindings.values():
+            if enabled and binding.id and binding.id not in offered:
+                offered.add(binding.id)
+                keys = [key for key, each in screen.active_bindings.items() if each.binding.id == binding.id]
+                yield SystemCommand(
+                    binding.description.capitalize(),
+                    f"key {' '.join(map(shown, keys))}",
+                    self._run(node, binding.action),
+                )
 
-    def _run(self, screen: Screen[Any], action: str) -> Callable[[], None]:
-        async def run() -> None:
-            await screen.run_action(action if hasattr(screen, f"action_{action.split('(')[0]}") else f"app.{action}")
-
-        return lambda: screen.call_next(run)
+    def _run(self, node: DOMNode, action: str) -> Callable[[], None]:
+        return lambda: self.screen.call_next(self.run_action, action, node)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _bindings_of(screen: Screen[Any]) -> tuple[Binding, ...]:
-    if isinstance(screen, LiveScreen):
-        return (*keymap.LIVE, *keymap.TRIAGE, *keymap.BULK)
-    if isinstance(screen, AnomaliesScreen):
-        return (*keymap.ANOMALIES, *keymap.TRIAGE, *keymap.BULK)
-    return ()
 
 
 def os_user() -> str:

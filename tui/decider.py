@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from domain.sanitize import sanitize
 from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction
-from tui import cells
+from tui import cells, keymap
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp
@@ -37,15 +37,19 @@ def subject_of(row: ScoredTransaction) -> str:
     )
 
 
-def told(done: Sequence[tuple[str, str, int]]) -> str:
-    """One sentence for decisions, each given as its action, its subject and how many transactions it was on."""
+def told(done: Sequence[tuple[str, str, int]], undo: str) -> str:
+    """One sentence for decisions, each given as its action, its subject and how many transactions it was on.
+
+    `undo` is the key that takes back the last.
+    """
     (action, subject, count), *others = done
     if not others:
-        return f"{DONE[action]}: {subject}. U undoes it" if count == 1 else f"{count:,} {DONE[action]}. U undoes it"
+        what = f"{DONE[action]}: {subject}" if count == 1 else f"{count:,} {DONE[action]}"
+        return f"{what}. {undo} undoes it"
     counts: Counter[str] = Counter()
     for action, _, count in done:
         counts[action] += count
-    return ", ".join(f"{count:,} {DONE[action]}" for action, count in counts.items()) + ". U undoes the last"
+    return ", ".join(f"{count:,} {DONE[action]}" for action, count in counts.items()) + f". {undo} undoes the last"
 
 
 class Decider:
@@ -115,7 +119,7 @@ class Decider:
             self._done.clear()
         self._done.append(done)
         self._done_at = now
-        self._say(told(self._done))
+        self._say(told(self._done, self._app.keys.shown(keymap.UNDO)))
 
     async def _undo(self) -> None:
         async with self._turn:
@@ -140,4 +144,4 @@ class Decider:
         return f"{len(ids):,} transactions"
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
-        self._app.notify(text, severity="error" if wrong else "information", timeout=6 if wrong else 4, markup=False)
+        self._app.notify(text, severity="error" if wrong else "information", timeout=6 if wrong else 4)

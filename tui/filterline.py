@@ -1,6 +1,8 @@
 """The line in which a filter is typed, with its match count or its error below."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import ClassVar
 
 from rich.style import Style
@@ -54,7 +56,8 @@ class FilterLine(Vertical):
         self.query_one("#filter-prompt", Line).show(line(("/", palette.title), width=1))
         field.value = text
         field.cursor_position = len(text)
-        field.focus()
+        # Not `field.focus()`, which comes after the keys that have arrived already.
+        self.screen.set_focus(field)
         self._judge(text)
 
     def close(self) -> None:
@@ -88,7 +91,9 @@ class FilterLine(Vertical):
             pointer = error.caret(text).splitlines()[-1]
             self._say(f" {pointer}", palette.bad)
             return None
-        self.run_worker(self._count(parsed), group="count", exclusive=True)
+        # A coroutine would be complained about when the next key cancels its worker before that has begun.
+        counting: Callable[[], Awaitable[None]] = partial(self._count, parsed)
+        self.run_worker(counting, group="count", exclusive=True)
         return parsed
 
     async def _count(self, filter: Filter) -> None:

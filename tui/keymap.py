@@ -8,9 +8,12 @@ APP = (
     Binding("4", "show_screen('health')", "Health", id="screen.health", show=False),
     Binding("5", "show_screen('logs')", "Logs", id="screen.logs", show=False),
     Binding("t", "next_theme", "theme", id="app.theme", show=False),
+    Binding("m", "toggle_mouse", "mouse off (native selection)", id="app.mouse", show=False),
+    Binding("F", "toggle_frontend", "frontend start, stop", id="app.frontend", show=False),
     Binding("question_mark", "help", "help", id="app.help", key_display="?", show=False),
     Binding("colon", "command_palette", "palette", id="app.palette", key_display=":", show=False),
     Binding("q", "leave", "quit", id="app.quit", show=False),
+    Binding("Q", "stop_everything", "stop everything (asks first)", id="app.stop", show=False),
     Binding("ctrl+c", "leave", "quit", id="app.interrupt", show=False),
 )
 LIST = (
@@ -25,6 +28,30 @@ LIST = (
     Binding("G,end", "end", "end, follows again", id="feed.end", show=False),
     Binding("pagedown,ctrl+d", "page(1)", "page down", id="feed.page_down", show=False),
     Binding("pageup,ctrl+u", "page(-1)", "page up", id="feed.page_up", show=False),
+)
+UNDO = Binding("U", "undo", "undo the last triage", id="triage.undo", show=False)
+TRIAGE = (
+    Binding("a", "triage('acknowledged')", "acknowledge", id="triage.acknowledge", show=False),
+    Binding("c", "triage('confirmed')", "confirm fraud", id="triage.confirm", show=False),
+    Binding(
+        "p",
+        "triage('false_positive')",
+        "false positive; asks how long to be lenient",
+        id="triage.false_positive",
+        show=False,
+    ),
+    Binding("z", "triage('snoozed')", "snooze; asks for how long", id="triage.snooze", show=False),
+    Binding("w", "note", "write a note", id="triage.note", show=False),
+    UNDO,
+)
+BULK = (
+    Binding(
+        "A",
+        "triage_matching",
+        "triage all open ones that match the filter; asks first",
+        id="triage.matching",
+        show=False,
+    ),
 )
 OPENING = (
     Binding("enter", "open", "open the transaction", id="feed.open", show=False),
@@ -45,6 +72,8 @@ LIVE = (
     *OPENING,
     Binding("x", "toggle_why", "explain the score", id="feed.why", show=False),
     Binding("u", "toggle_user", "the user's profile", id="feed.user", show=False),
+    *TRIAGE,
+    *BULK,
 )
 ANOMALIES = (
     *LIST,
@@ -52,29 +81,8 @@ ANOMALIES = (
     Binding(
         "O", "toggle_open", "open ones only, or all; puts away what was decided on", id="triage.open_only", show=False
     ),
-)
-TRIAGE = (
-    Binding("a", "triage('acknowledged')", "acknowledge", id="triage.acknowledge", show=False),
-    Binding("c", "triage('confirmed')", "confirm fraud", id="triage.confirm", show=False),
-    Binding(
-        "p",
-        "triage('false_positive')",
-        "false positive; asks how long to be lenient",
-        id="triage.false_positive",
-        show=False,
-    ),
-    Binding("z", "triage('snoozed')", "snooze; asks for how long", id="triage.snooze", show=False),
-    Binding("w", "note", "write a note", id="triage.note", show=False),
-    Binding("U", "undo", "undo the last triage", id="triage.undo", show=False),
-)
-BULK = (
-    Binding(
-        "A",
-        "triage_matching",
-        "triage all open ones that match the filter; asks first",
-        id="triage.matching",
-        show=False,
-    ),
+    *TRIAGE,
+    *BULK,
 )
 FILTER = (Binding("escape", "cancel", "leave the filter as it was", id="filter.cancel", show=False),)
 READING = (
@@ -85,10 +93,15 @@ READING = (
     Binding("pagedown,ctrl+d", "read_page(1)", "page down", id="text.page_down", show=False),
     Binding("pageup,ctrl+u", "read_page(-1)", "page up", id="text.page_up", show=False),
 )
+CONFIRM = (
+    Binding("y", "accept", "yes", id="confirm.yes", show=False),
+    Binding("n", "close", "no", id="confirm.no", show=False),
+)
 MODAL = (
     *READING,
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
 )
+DETAIL = (*MODAL, *TRIAGE)
 PROMPT = (Binding("escape", "cancel", "leave things as they were", id="prompt.cancel", show=False),)
 STATUSES = (
     Binding("a", "choose('acknowledged')", "acknowledge", id="bulk.acknowledge", show=False),
@@ -98,13 +111,9 @@ STATUSES = (
 )
 SNOOZES = (
     Binding("1", "choose('1h')", "1 hour", id="snooze.1h", show=False),
-    Binding("2,enter", "choose('8h')", "8 hours", id="snooze.8h", key_display="2 Enter", show=False),
+    Binding("2,enter", "choose('8h')", "8 hours", id="snooze.8h", show=False),
     Binding("3", "choose('1d')", "1 day", id="snooze.1d", show=False),
     Binding("4", "choose('7d')", "7 days", id="snooze.7d", show=False),
-)
-YES = (
-    Binding("y", "choose('yes')", "yes", id="confirm.yes", show=False),
-    Binding("n", "cancel", "no", id="confirm.no", show=False),
 )
 
 SCREENS = {"1": "Live", "2": "Anomalies", "4": "Health", "5": "Logs"}
@@ -141,11 +150,3 @@ ANOMALIES_HINTS = (
     ("q", "quit"),
 )
 READING_HINTS = (("?", "help"), ("j k", "scroll"), ("1", "live"), (":", "palette"), ("t", "theme"), ("q", "quit"))
-
-
-def shown_key(binding: Binding) -> str:
-    """The keys of a binding as a person would name them."""
-    names = {"escape": "Esc", "enter": "Enter", "pagedown": "PgDn", "pageup": "PgUp", "down": "↓", "up": "↑"}
-    if binding.key_display:
-        return binding.key_display
-    return " ".join(names.get(key, key.replace("ctrl+", "^")) for key in binding.key.split(","))

@@ -1,26 +1,34 @@
 """Entry point: the command line, given a way to open the console."""
 
 import asyncio
-from typing import Any
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from services.cli.app import build, run
 from services.cli.plan import RunPlan
 from services.settings import Settings
 
+if TYPE_CHECKING:
+    from tui.app import ConsoleApp
+    from tui.keys import Keys
+
 
 def open_console(settings: Settings, plan: RunPlan) -> int:
-    """Start the engine, show it until the user quits, stop it. Returns the exit code."""
-    return asyncio.run(_console(settings, plan))
+    """Start the engine, show it until the user quits, stop it. Returns the exit code.
+
+    Raises ConfigurationError for keys that cannot be, before anything is started.
+    """
+    from tui.keys import Keys
+
+    return asyncio.run(_console(settings, plan, Keys(settings.keys)))
 
 
-async def _console(settings: Settings, plan: RunPlan) -> int:
+async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
     from services import commands
     from services.engine import Engine, InProcessPort
     from services.logs import LogRing, configure
     from services.simulation import live_stream
     from tui.app import ConsoleApp
+    from tui.terminal import usual_hz, working
 
     ring = LogRing()
     configure(format=settings.log_format, file=settings.log_file, ring=ring)
@@ -33,25 +41,40 @@ async def _console(settings: Settings, plan: RunPlan) -> int:
 
     async def run_engine() -> int:
         # Servers are started before the app takes the terminal: Textual's stderr has no file descriptor.
-        with Console(stderr=True).status("starting") as status:
-            await engine.start(lambda line: status.update(line))
+        with working("starting") as tell:
+            await engine.start(tell)
         try:
-            app = ConsoleApp(InProcessPort(engine, ring), refresh_hz=settings.refresh_hz, theme=settings.theme)
-            quitting = asyncio.create_task(_exit_when_asked(engine.quitting, app))
-            try:
-                return await app.run_async() or 0
-            finally:
-                quitting.cancel()
+            app = ConsoleApp(
+                InProcessPort(engine, ring),
+                refresh_hz=settings.refresh_hz or usual_hz(),
+                theme=settings.theme,
+                keys=keys,
+            )
+            return await show_until_asked(app, engine.quitting)
         finally:
-            with Console(stderr=True).status("stopping"):
+            with working("stopping"):
                 await asyncio.wait_for(engine.stop(), commands.SHUTDOWN_WITHIN)
 
     return await commands.interruptible(run_engine(), engine.quitting)
 
 
-async def _exit_when_asked(quitting: asyncio.Event, app: Any) -> None:
-    await quitting.wait()
-    app.exit(0)
+async def show_until_asked(app: "ConsoleApp", quitting: asyncio.Event) -> int:
+    """Show the console until the user leaves or `quitting` is set. Raises what the console crashed with."""
+
+    async def exit_when_asked() -> None:
+        await quitting.wait()
+        app.leave()
+
+    if quitting.is_set():
+        return app.ending
+    asked = asyncio.create_task(exit_when_asked())
+    try:
+        code = await app.run_async()
+    finally:
+        asked.cancel()
+    if app.crash is not None:
+        raise app.crash
+    return code or 0
 
 
 def main() -> None:

@@ -88,11 +88,14 @@ def _workers(snapshot: Snapshot, palette: Palette) -> Parts:
 
 
 def _age(snapshot: Snapshot, now: datetime, palette: Palette) -> Parts:
-    """How long ago the newest transaction was stored."""
+    """How long ago the newest transaction was stored; tenths only where they tell something."""
     if snapshot.last_stored_at is None:
         return [("age -", palette.dim)]
     age = (now - snapshot.last_stored_at).total_seconds()
-    return [("age ", palette.dim), (cells.duration(age), palette.warn if age > 5 else Style.null())]
+    return [
+        ("age ", palette.dim),
+        (f"{age:.0f}s" if 1 <= age < 9.5 else cells.duration(age), palette.warn if age > 5 else Style.null()),
+    ]
 
 
 class Line(Widget):

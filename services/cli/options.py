@@ -79,7 +79,8 @@ OPTIONS: dict[str, Any] = {
         _option(_RUNNING, "--theme", metavar="dark|light|ansi", help="Default: dark, or ansi where colours are few."),
     ],
     "refresh_hz": Annotated[
-        float | None, _option(_RUNNING, "--refresh-hz", help="Repaints per second. Default: 4; 1 for a slow link.")
+        float | None,
+        _option(_RUNNING, "--refresh-hz", help="Repaints per second. Default: 4, over SSH 2; 1 for a slow link."),
     ],
 }
 SERVERS = ("kafka", "kafka_home", "topic", "database_url", "data_dir")

@@ -16,20 +16,18 @@ from tui.app import ConsoleApp
 
 
 async def pressed(pilot: Pilot, *keys: str) -> None:
-    """Press keys and wait for what they set off, up to the next question that is asked."""
+    """Press keys and wait for what each sets off."""
     for key in keys:
         await pilot.press(key)
         await settled(pilot)
 
 
 async def settled(pilot: Pilot) -> None:
-    """Nothing works any more but what waits for an answer."""
-    while True:
+    """Nothing works any more."""
+    await pilot.pause()
+    while any(not worker.is_finished for worker in pilot.app.workers):
+        await pilot.app.workers.wait_for_complete()
         await pilot.pause()
-        working = [each for each in pilot.app.workers if not each.is_finished and each.group != "deciding"]
-        if not working:
-            return
-        await pilot.app.workers.wait_for_complete(working)
 
 
 def said(app: ConsoleApp) -> list[str]:

@@ -17,9 +17,10 @@ from tui.app import ConsoleApp
 from tui.cells import remaining
 from tui.feed import Feed
 from tui.reading import Reading
+from tui.screens.confirm import Confirm
 from tui.screens.detail import Detail
 from tui.screens.live import LiveScreen
-from tui.screens.prompts import Confirmation, LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
+from tui.screens.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
 
 OPEN, ACKNOWLEDGED, CONFIRMED, FALSE_POSITIVE, SNOOZED = TriageStatus
 
@@ -224,8 +225,8 @@ async def test_all_that_match_are_counted_and_decided_on_only_after_two_question
         assert 0 < count < 10
         assert f"all {count} open anomalies matching score>.9" in shown(app, "#prompt-title")
         await pressed(pilot, "z", "4")
-        assert isinstance(app.screen, Confirmation)
-        assert f"Snooze: all {count} open anomalies" in shown(app, "#prompt-title")
+        assert isinstance(app.screen, Confirm)
+        assert f"Snooze: all {count} open anomalies" in shown(app, Reading)
         await pressed(pilot, "n")
         assert await port.decisions.since(0, 10) == ()
         await pressed(pilot, "A", "c", "y")

@@ -1,7 +1,9 @@
 """The console at every size."""
 
 import pytest
+from textual.geometry import Region
 
+from tests.tui.everywhere import acted, modals, visited
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
 from tui.anomalies import Anomalies
@@ -13,15 +15,35 @@ LARGE = [(120, 36), (160, 48), (200, 20), (300, 100)]
 
 
 @pytest.mark.parametrize("size", SIZES + LARGE)
-async def test_no_size_crashes_any_screen(size: tuple[int, int]):
+async def test_no_size_crashes_any_screen_or_modal(size: tuple[int, int]):
     async with running(FakePort(rows(120)), size=size) as (app, pilot):
-        await pilot.press("k", "x", "u", "u", "enter")
-        await pilot.pause()
-        await pilot.press("escape", "slash", "a", "escape", "question_mark")
-        await pilot.pause()
-        await pilot.press("escape", "4", "5", "1")
-        app.tick()
-        await pilot.pause()
+        names = [name async for name in visited(app, pilot)]
+        assert set(names) == {*app.MODES, *(modal.__name__ for modal in modals())}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (20, 5), (80, 24), (160, 48)])
+async def test_no_action_crashes(size: tuple[int, int]):
+    async with running(FakePort(rows(120)), size=size) as (app, pilot):
+        assert len([name async for name in acted(app, pilot)]) > 30
+
+
+async def test_every_screen_and_modal_survives_resizing_to_every_size():
+    async with running(FakePort(rows(120)), size=(80, 24)) as (app, pilot):
+        async for _ in visited(app, pilot):
+            for size in SIZES + LARGE:
+                await pilot.resize_terminal(*size)
+                await pilot.pause()
+
+
+@pytest.mark.parametrize("size", [(59, 48), (160, 15), (7, 3), (2, 2)])
+async def test_a_small_terminal_shows_the_feed_alone(size: tuple[int, int]):
+    async with running(FakePort(rows(120)), size=size) as (app, _):
+        feed = app.screen.query_one(Feed)
+        assert feed.region == Region(0, 1, size[0], size[1] - 1)
+        assert [widget.id for widget in app.screen.query("Line, RowList, TextPane") if widget.region] == [
+            "status",
+            "feed",
+        ]
 
 
 async def test_resizing_goes_through_the_layouts():

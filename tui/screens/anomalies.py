@@ -33,7 +33,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
 
     NAME = "Anomalies"
     HINTS = keymap.ANOMALIES_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.ANOMALIES, *keymap.TRIAGE, *keymap.BULK]
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.ANOMALIES]
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         self._want_older(rows)
         rows.today = now
         rows.only_open = self._only_open
-        rows.history = self._problem or ("" if self._older.finished else "k at the top: older ones")
+        rows.history = self._problem or ("" if self._older.finished else "older ones at the top")
         rows.notice = self._notice()
         rows.refresh_rows()
         if why.region:
@@ -101,7 +101,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
             return "looking through what is stored..."
         if self.intake.triage.filter_text:
             return "no anomaly matches the filter"
-        return "no open anomaly; O shows those that were decided on" if self._only_open else "no anomaly yet"
+        return "no open anomaly" if self._only_open else "no anomaly yet"
 
     def _want_older(self, rows: TriageList) -> None:
         busy = any(worker.group == "older" and not worker.is_finished for worker in self.workers)

@@ -5,11 +5,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.widget import Widget
 
+from tui import keymap
 from tui.intake import Intake
 from tui.keymap import READING_HINTS, SCREENS
+from tui.keys import keys_of
 from tui.panes import palette_of
 from tui.status import Line, StatusLine, keys_line, tabs_line
 
@@ -22,6 +26,8 @@ class ConsoleScreen(Screen[None]):
 
     NAME: ClassVar[str] = ""
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = READING_HINTS
+
+    _frame: tuple[object, ...] = ()
 
     @property
     def console_app(self) -> "ConsoleApp":
@@ -46,14 +52,26 @@ class ConsoleScreen(Screen[None]):
 
     def draw(self, now: datetime) -> None:
         """Bring the screen up to date; before it is composed and while it closes there is nothing to draw."""
-        if not self.query(StatusLine):
+        try:
+            status = self.query_one(StatusLine)
+        except NoMatches:
             return
-        palette = palette_of(self)
-        width = self.size.width
-        self.query_one(StatusLine).show_status(self.intake, now)
-        self.query_one("#tabs", Line).show(tabs_line(SCREENS, self.NAME, width, palette))
-        self.query_one("#keys", Line).show(keys_line(self.HINTS, width, palette))
+        status.show_status(self.intake, now)
+        frame = (self.HINTS, self.size.width, self.app.theme)
+        if frame != self._frame:
+            self._frame = frame
+            self._draw_frame()
         self.draw_body(now)
+
+    def _draw_frame(self) -> None:
+        """The lines that stay as they are from tick to tick."""
+        palette, keys = palette_of(self), keys_of(self)
+        width = self.size.width
+        tabs = dict(keys.hints(SCREENS.items(), keymap.APP))
+        bindings = [binding for binding in self.BINDINGS if isinstance(binding, Binding)]
+        hints = keys.hints(self.HINTS, (*bindings, *keymap.APP))
+        self.query_one("#tabs", Line).show(tabs_line(tabs, self.NAME, width, palette))
+        self.query_one("#keys", Line).show(keys_line(hints, width, palette))
 
     def draw_body(self, now: datetime) -> None:
         """Bring the body up to date."""

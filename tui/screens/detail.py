@@ -24,7 +24,7 @@ class Detail(Triaging, Modal):
     """Everything known of one transaction, and everything done to it."""
 
     TITLE = "Transaction"
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.TRIAGE]
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.DETAIL]
 
     def __init__(self, row: ScoredTransaction) -> None:
         super().__init__()

@@ -2,15 +2,17 @@
 
 from rich.text import Text
 
-from tui import keymap
+from tui import cells, keymap
+from tui.keys import keys_of
 from tui.panes import line
 from tui.screens.modal import Modal
 from tui.themes import Palette
 
+_DECIDING = (*keymap.TRIAGE, *keymap.BULK)
 _SECTIONS = (
     ("Everywhere", keymap.APP),
-    ("Live", keymap.LIVE),
-    ("Triage of the row under the cursor, else of the newest anomaly", (*keymap.TRIAGE, *keymap.BULK)),
+    ("Live", tuple(binding for binding in keymap.LIVE if binding not in _DECIDING)),
+    ("Triage of the row under the cursor, else of the newest anomaly", _DECIDING),
     ("Anomalies", tuple(binding for binding in keymap.ANOMALIES if binding not in keymap.LIVE)),
     ("Health, Logs and windows", keymap.READING),
 )
@@ -21,6 +23,8 @@ _FILTER = (
     'since:5m "free text"',
     "triage:open severity=critical",
 )
+_IDS_FROM = 70
+_ID_WIDTH = 26
 _MARKS = (
     ("▲ CRIT", "flagged, score .9 and above"),
     ("◆ SUSP", "flagged, .7 to .9"),
@@ -40,13 +44,20 @@ class Help(Modal):
     TITLE = "Help"
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
-        """One key a line."""
+        """One key a line, with the id under which the configuration can change it."""
+        keys = keys_of(self)
+        room = max(0, width - 16 - _ID_WIDTH) if width >= _IDS_FROM else width
         lines: list[Text] = []
         for title, bindings in _SECTIONS:
             lines.append(line((f" {title}", palette.title), width=width))
             for binding in bindings:
                 lines.append(
-                    line((f"   {keymap.shown_key(binding):<12}", palette.strong), binding.description, width=width)
+                    line(
+                        (f"   {cells.fit(keys.shown(binding), 12)} ", palette.strong),
+                        cells.fit(binding.description, room),
+                        (f" {binding.id}", palette.dim),
+                        width=width,
+                    )
                 )
             lines.append(Text(""))
         lines.append(line((" Marks", palette.title), width=width))

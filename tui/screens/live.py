@@ -40,7 +40,7 @@ class LiveScreen(BulkTriaging, Browsing):
 
     NAME = "Live"
     HINTS = keymap.LIVE_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.LIVE, *keymap.TRIAGE, *keymap.BULK]
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.LIVE]
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,6 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from tui import keymap
+from tui.keys import keys_of
 from tui.panes import line, palette_of, rule
 from tui.reading import Reading, ReadingScreen
 from tui.status import Line
@@ -47,7 +48,8 @@ class Modal(ReadingScreen, ModalScreen[None]):
         palette = palette_of(self)
         title, reading = self.query_one("#modal-title", Line), self.query_one(Reading)
         width = reading.size.width
-        title.show(line(*rule(self.TITLE or "", "Esc closes", width, palette, focused=True), width=width))
+        closing = keys_of(self).shown(keymap.MODAL[-1]).split()[0]
+        title.show(line(*rule(self.TITLE or "", f"{closing} closes", width, palette, focused=True), width=width))
         reading.show(self.lines(max(1, width), palette))
 
     def action_close(self) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from domain.triage import MAX_NOTE
 from tui import keymap
+from tui.keys import keys_of
 from tui.panes import TextPane, line, palette_of, rule
 from tui.status import Line
 
@@ -52,7 +53,8 @@ class Asking(ModalScreen[str]):
         """The title."""
         title = self.query_one("#prompt-title", Line)
         width = title.size.width
-        title.show(line(*rule(self._asked, "Esc leaves", width, palette_of(self), focused=True), width=width))
+        leaving = f"{keys_of(self).shown(keymap.PROMPT[0])} leaves"
+        title.show(line(*rule(self._asked, leaving, width, palette_of(self), focused=True), width=width))
 
     def action_cancel(self) -> None:
         """No answer."""
@@ -136,7 +138,9 @@ class Choice(Asking):
         options.show(
             [
                 line(
-                    (f"   {keymap.shown_key(option):<9}", palette.strong), option.description, width=options.size.width
+                    (f"   {keys_of(self).shown(option):<9}", palette.strong),
+                    option.description,
+                    width=options.size.width,
                 )
                 for option in self.OPTIONS
             ]
@@ -159,10 +163,3 @@ class SnoozeChoice(Choice):
 
     OPTIONS = keymap.SNOOZES
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.SNOOZES]
-
-
-class Confirmation(Choice):
-    """Yes or no."""
-
-    OPTIONS = keymap.YES
-    BINDINGS: ClassVar[list[BindingType]] = [*keymap.YES]

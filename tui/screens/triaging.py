@@ -1,5 +1,6 @@
 """The keys that decide on transactions, on every screen that has one to decide on."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
@@ -10,7 +11,8 @@ from domain.triage import MAX_AT_ONCE, TriageStatus
 from domain.verdict import ScoredTransaction
 from tui import cells, keymap
 from tui.decider import subject_of
-from tui.screens.prompts import Confirmation, LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
+from tui.screens.confirm import Confirm
+from tui.screens.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp
@@ -19,7 +21,10 @@ LENIENCY = "30d"
 
 
 class Triaging(Screen[None]):
-    """Acknowledge, confirm, false positive, snooze, note and undo, for the row that `to_decide` gives."""
+    """Acknowledge, confirm, false positive, snooze, note and undo, for the row that `to_decide` gives.
+
+    What has to be asked is asked before the next key is looked at.
+    """
 
     @property
     def _console_app(self) -> "ConsoleApp":
@@ -32,15 +37,22 @@ class Triaging(Screen[None]):
 
     def action_triage(self, status: str) -> None:
         """Decide, after asking for how long where that matters."""
-        row = self._row()
+        row, decided = self._row(), TriageStatus(status)
         if row is not None:
-            self.run_worker(self._triage(row, TriageStatus(status)), group="deciding", exclusive=True)
+            self._until(decided, subject_of(row), lambda until: self._console_app.decider.decide(row, decided, until))
 
     def action_note(self) -> None:
         """Write a note; the decision stays."""
         row = self._row()
-        if row is not None:
-            self.run_worker(self._note(row), group="deciding", exclusive=True)
+        if row is None:
+            return
+        note = row.triage.note if row.triage else ""
+
+        def written(answer: str | None) -> None:
+            if answer is not None and answer != note:
+                self._console_app.decider.decide(row, None, note=answer)
+
+        self.app.push_screen(NotePrompt(f"Note: {subject_of(row)}", note), written)
 
     def action_undo(self) -> None:
         """Take back the last decision."""
@@ -51,29 +63,20 @@ class Triaging(Screen[None]):
             self.notify("no anomaly to decide on yet", timeout=2)
         return self.to_decide
 
-    async def _triage(self, row: ScoredTransaction, status: TriageStatus) -> None:
-        answered, until = await self._until(status, subject_of(row))
-        if answered:
-            self._console_app.decider.decide(row, status, until)
+    def _until(self, status: TriageStatus, subject: str, then: Callable[[datetime | None], None]) -> None:
+        """Ask until when a decision shall hold, where it ends by itself, and go on with the answer."""
 
-    async def _note(self, row: ScoredTransaction) -> None:
-        note = row.triage.note if row.triage else ""
-        written = await self.app.push_screen_wait(NotePrompt(f"Note: {subject_of(row)}", note))
-        if written is not None and written != note:
-            self._console_app.decider.decide(row, None, note=written)
+        def answered(answer: str | None) -> None:
+            if answer is not None:
+                span = span_of(answer)
+                then(self._console_app.clock() + span if span else None)
 
-    async def _until(self, status: TriageStatus, subject: str) -> tuple[bool, datetime | None]:
-        """Whether it was answered until when the decision shall hold, and the answer."""
         if status is TriageStatus.FALSE_POSITIVE:
-            answer = await self.app.push_screen_wait(LeniencyPrompt(f"False positive: {subject}", LENIENCY))
+            self.app.push_screen(LeniencyPrompt(f"False positive: {subject}", LENIENCY), answered)
         elif status is TriageStatus.SNOOZED:
-            answer = await self.app.push_screen_wait(SnoozeChoice(f"Snooze: {subject}"))
+            self.app.push_screen(SnoozeChoice(f"Snooze: {subject}"), answered)
         else:
-            return True, None
-        if answer is None:
-            return False, None
-        span = span_of(answer)
-        return True, self._console_app.clock() + span if span else None
+            then(None)
 
 
 class BulkTriaging(Triaging):
@@ -86,30 +89,38 @@ class BulkTriaging(Triaging):
 
     def action_triage_matching(self) -> None:
         """Decide on all open anomalies that match, after showing how many there are and asking twice."""
-        self.run_worker(self._triage_matching(self.to_match), group="deciding", exclusive=True)
+        self.run_worker(self._triage_matching(self.to_match), group="matching", exclusive=True)
 
     async def _triage_matching(self, filter: Filter) -> None:
         try:
             ids = await self._console_app.port.matching(filter, MAX_AT_ONCE)
             total = len(ids) if len(ids) < MAX_AT_ONCE else await self._console_app.port.count_matching(filter)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self.notify(f"cannot count what matches: {error or type(error).__name__}", severity="error", markup=False)
+            self.notify(f"cannot count what matches: {error or type(error).__name__}", severity="error")
             return
         if not ids:
             self.notify("no open anomaly matches" if filter.text else "no anomaly is open", timeout=3)
             return
         many = _many(len(ids), total)
         which = f"{many} matching {filter.text}" if filter.text else many
-        answer = await self.app.push_screen_wait(StatusChoice(which))
-        if answer is None:
-            return
-        status = TriageStatus(answer)
-        answered, until = await self._until(status, many)
-        action = next(option.description for option in keymap.STATUSES if answer in option.action)
-        if not answered:
-            return
-        if await self.app.push_screen_wait(Confirmation(f"{action.capitalize()}: {which}?")) is not None:
-            self._console_app.decider.decide_all(ids, status, until)
+
+        def chosen(answer: str | None) -> None:
+            if answer is not None:
+                status = TriageStatus(answer)
+                self._until(status, many, lambda until: confirm(status, until))
+
+        def confirm(status: TriageStatus, until: datetime | None) -> None:
+            action = next(option.description for option in keymap.STATUSES if status.value in option.action)
+            undo = self._console_app.keys.shown(keymap.UNDO)
+            self.app.push_screen(
+                Confirm(
+                    f"{action.capitalize()}: {which}?",
+                    f"They are decided on in one step, which {undo} undoes.",
+                    lambda: self._console_app.decider.decide_all(ids, status, until),
+                )
+            )
+
+        self.app.push_screen(StatusChoice(which), chosen)
 
 
 def _many(chosen: int, total: int) -> str:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from detectors.calibration import Calibration
+from detectors.calibration import Calibration, Squares
 from detectors.scale import CRITICAL, SUSPICIOUS, UNUSUAL, public_score, rarity_of_rate
 from domain.verdict import Severity
 
@@ -32,6 +32,16 @@ def test_larger_values_are_never_less_rare() -> None:
     calibration = Calibration.fit(np.round(np.random.default_rng(3).gamma(1.5, size=5000), 1), 0.3)
     rarities = [calibration.rarity(value) for value in np.linspace(-1, 100, 5000).tolist()]
     assert rarities == sorted(rarities)
+
+
+def test_squares_are_weighted_squared_rarities() -> None:
+    draw = np.random.default_rng(4)
+    tables = [Calibration.fit(draw.gamma(2.0, size=3000), 0.3), Calibration.fit(draw.normal(size=3000), 0.3, bulk=0.5)]
+    squares = Squares(tables, [3.0, 0.25])
+    edges = [edge for table in tables for edge in (table.lower, table.upper, np.nextafter(table.upper, 0.0))]
+    for value in [-np.inf, -9.0, 1e6, *edges, *draw.normal(2.0, 3.0, size=2000).tolist()]:
+        wanted = [3.0 * tables[0].rarity(value) ** 2, 0.25 * tables[1].rarity(value) ** 2]
+        assert squares.of([value, value]) == pytest.approx(wanted, rel=1e-12)
 
 
 def test_bands_are_tail_probabilities() -> None:

@@ -23,10 +23,11 @@ EPOCH = datetime(2026, 4, 1, tzinfo=UTC)
 LARGE = [index for index, feature in enumerate(FEATURES) if feature.factor == "amount" and "low" not in feature.name]
 
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-amounts = st.one_of(
+numbers = st.one_of(
     st.sampled_from([Decimal(0), Decimal("-12.50"), Decimal(10) ** 15, Decimal("0.01")]),
     st.decimals(min_value=-10_000, max_value=10**15, places=2, allow_nan=False, allow_infinity=False),
 )
+amounts = st.one_of(numbers, st.just(Decimal("NaN")))
 words = st.one_of(st.none(), st.text(max_size=60))
 degrees = st.one_of(st.none(), st.floats(-90, 90))
 
@@ -61,7 +62,7 @@ def test_every_score_is_a_number_between_0_and_1(sent: list[Transaction]) -> Non
 
 
 @quick
-@given(amounts, amounts, st.integers(0, 200))
+@given(numbers, numbers, st.integers(0, 200))
 def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(one: Decimal, other: Decimal, seen: int) -> None:
     states: dict[str, UserState] = {}
     ENHANCED.score([each for each in HISTORY if each.user_id == "u-000"][:seen], states)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.errors import UserError
+from services.errors import ConfigurationError, UserError
 from services.settings import FILE_NAME, load
 
 
@@ -81,3 +81,16 @@ def test_a_file_with_a_password_must_be_private(own_folder, line):
 def test_the_simulator_stays_out_of_clusters_that_others_use(kafka, runs):
     assert load({"kafka": kafka}).settings.simulated is runs
     assert load({"kafka": kafka, "simulate": True}).settings.simulated
+
+
+@pytest.mark.parametrize("name", ['"feed.freeze"', "feed.freeze"])
+def test_keys_are_named_with_and_without_quotes(own_folder, name):
+    (own_folder / FILE_NAME).write_text(f'[keys]\n{name} = "ctrl+f"\n"app.theme" = ["t", "f9"]\n')
+    assert load({}).settings.keys == {"feed.freeze": "ctrl+f", "app.theme": ["t", "f9"]}
+
+
+def test_keys_that_are_no_table_are_refused(own_folder):
+    (own_folder / FILE_NAME).write_text("keys = 3\n")
+    with pytest.raises(ConfigurationError, match="keys = 3: input should be a valid dictionary") as raised:
+        load({})
+    assert raised.value.exit_code == 2

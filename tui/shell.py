@@ -1,0 +1,160 @@
+"""The console's side towards its user's terminal: keys, notices, mouse, and how it ends."""
+
+from functools import cached_property
+
+from textual import events
+from textual.app import App
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.notifications import Notify, SeverityLevel
+from textual.widgets import Input, TextArea
+
+from domain.sanitize import sanitize
+from services.console_port import ConsolePort, WorkerAction
+from tui.driver import ConsoleDriver
+from tui.intake import Intake
+from tui.keys import Keys
+from tui.notices import Notices
+from tui.screens.confirm import Confirm
+from tui.terminal import Terminal
+
+FRONTEND = "frontend"
+TERMINAL_GONE = 129
+
+
+class Shell(App[int]):
+    """What the application does that is no matter of its screens."""
+
+    port: ConsolePort
+    intake: Intake
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__()
+        self.keys = keys
+        self.set_keymap(keys.changed)
+        self.mouse_on = True
+        self._notices = Notices()
+
+    @cached_property
+    def _terminal(self) -> Terminal:
+        return Terminal()
+
+    @property
+    def terminal_gone(self) -> bool:
+        """Whether nobody can see the console any more."""
+        return not self.is_headless and self._terminal.gone
+
+    @property
+    def terminal_behind(self) -> bool:
+        """Whether the terminal has yet to take what was drawn before."""
+        return isinstance(self._driver, ConsoleDriver) and self._driver.behind
+
+    @property
+    def ending(self) -> int:
+        """The exit code that it would end with now: 0, or 129 when the terminal is gone."""
+        return TERMINAL_GONE if self.terminal_gone else 0
+
+    def leave(self) -> None:
+        """End the console."""
+        self.exit(self.ending)
+
+    @property
+    def crash(self) -> Exception | None:
+        """The exception that ended it, None when it ended in another way."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        # Textual would print a traceback with the values of variables; whoever ran the console reports `crash`.
+        self._close_messages_no_wait()
+
+    def get_driver_class(self) -> type[Driver]:
+        """Our driver wherever Textual would take its own for Unix terminals."""
+        usual = super().get_driver_class()
+        return ConsoleDriver if usual is LinuxDriver else usual
+
+    async def on_event(self, event: events.Event) -> None:
+        """Obey a key before the next one is looked at, unless somebody types.
+
+        Textual hands a key to the widget that has the focus when it arrives. Over a slow link keys arrive together,
+        and what was typed after `/` would be commands to the list below.
+        """
+        if isinstance(event, events.Paste):
+            # An input draws what it holds, so what it must not draw must not get into it.
+            event.text = "\n".join(map(sanitize, event.text.splitlines()))
+        if not (isinstance(event, events.Key) and not event.is_forwarded and await self._obeyed(event.key)):
+            await super().on_event(event)
+
+    async def _obeyed(self, key: str) -> bool:
+        if not self.app_focus or isinstance(self.focused, Input | TextArea):
+            return False
+        return await self._check_bindings(key, priority=True) or await self._check_bindings(key)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a message for `timeout` seconds; the same kind within a second is shown once, with a count.
+
+        `markup` is there because Textual has it: text may come from outside, so it is never taken for markup.
+        """
+        notification, new = self._notices.say(
+            message, title=title, severity=severity, timeout=self.NOTIFICATION_TIMEOUT if timeout is None else timeout
+        )
+        if new:
+            self.post_message(Notify(notification))
+        else:
+            self.screen.query("Toast").refresh(layout=True)
+
+    def clear_notifications(self) -> None:
+        """Take every message off the screen."""
+        self._notices.clear()
+        super().clear_notifications()
+
+    def action_toggle_mouse(self) -> None:
+        """Leave the mouse to the terminal, whose own selection works then, or take it again."""
+        self.mouse_on = not self.mouse_on
+        if isinstance(self._driver, ConsoleDriver):
+            self._driver.capture_mouse(self.mouse_on)
+        if self.mouse_on:
+            self.notify("mouse on: click and wheel work here")
+        else:
+            self.notify("mouse off: select text with the terminal")
+
+    def action_toggle_frontend(self) -> None:
+        """Start the web frontend, or stop it."""
+        state = next((worker.state for worker in self.intake.snapshot.workers if worker.name == FRONTEND), None)
+        if state is None:
+            self.notify("this engine has no web frontend", severity="warning")
+        else:
+            self.run_worker(self._control_frontend("start" if state in ("stopped", "failed") else "stop"))
+
+    async def _control_frontend(self, action: WorkerAction) -> None:
+        try:
+            await self.port.control(FRONTEND, action)
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            self.notify(f"frontend: cannot {action}: {error or type(error).__name__}", severity="error")
+        else:
+            self.notify(f"frontend: {'starting' if action == 'start' else 'stopped'}")
+
+    def action_stop_everything(self) -> None:
+        """Stop the engine and leave, after a yes."""
+        self.push_screen(
+            Confirm(
+                "Stop everything?",
+                "The engine ends with all its workers; what was read is stored first.",
+                lambda: self.run_worker(self._stop_everything()),
+            )
+        )
+
+    async def _stop_everything(self) -> None:
+        try:
+            await self.port.quit()
+        except Exception as error:  # an engine that cannot be asked goes on, and so does its console
+            self.notify(f"cannot stop the engine: {error or type(error).__name__}", severity="error")
+        else:
+            self.leave()
