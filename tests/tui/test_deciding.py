@@ -1,5 +1,6 @@
 """Deciding on anomalies: every key, what it says, and what it leaves behind."""
 
+import asyncio
 import re
 from datetime import timedelta
 
@@ -9,7 +10,7 @@ from textual.widgets import Input
 
 from domain.filters import parse
 from domain.triage import TriageStatus
-from tests.tui.deciding import pressed, said, state, status_of, stored_before
+from tests.tui.deciding import pressed, said, settled, state, status_of, stored_before
 from tests.tui.fake_port import NOON, FakePort, row, rows
 from tests.tui.session import SLOW_HZ, running, shown
 from tui.anomalies import Anomalies
@@ -234,6 +235,37 @@ async def test_all_that_match_are_counted_and_decided_on_only_after_two_question
         assert said(app) == [f"{count} confirmed as fraud. U undoes it"]
         await pressed(pilot, "U")
         assert await port.count_matching(parse("score>.9")) == count
+
+
+async def test_what_is_pressed_while_matches_are_counted_is_not_meant_for_one_row():
+    counted = asyncio.Event()
+
+    class Slow(FakePort):
+        async def matching(self, filter, limit):
+            await counted.wait()
+            return await super().matching(filter, limit)
+
+    port = Slow(rows(100))
+    async with running(port, notifications=True) as (app, pilot):
+        await pilot.press("A", "a", "c")
+        assert "counting" in shown(app, "#prompt-title")
+        assert await port.decisions.since(0, 10) == ()
+        counted.set()
+        await settled(pilot)
+        assert "all 5 open anomalies" in shown(app, "#prompt-title")
+        await pressed(pilot, "a", "y")
+        assert said(app) == ["5 acknowledged. U undoes it"]
+
+
+async def test_a_count_that_fails_is_said_and_asks_nothing():
+    class Failing(FakePort):
+        async def matching(self, filter, limit):
+            raise ConnectionError("PostgreSQL is away")
+
+    async with running(Failing(rows(100)), notifications=True) as (app, pilot):
+        await pressed(pilot, "A")
+        assert isinstance(app.screen, LiveScreen)
+        assert said(app) == ["cannot count what matches: PostgreSQL is away"]
 
 
 async def test_a_bulk_decision_leaves_alone_what_was_decided_before():

@@ -33,13 +33,13 @@ def span_of(text: str) -> timedelta:
 
 
 class Asking(ModalScreen[str]):
-    """A window with a title rule; `None` is its answer when it is left with Escape."""
+    """A window that asks what its title rule says; its answer is None when it is left with Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.PROMPT]
 
     def __init__(self, title: str) -> None:
         super().__init__()
-        self._asked = title
+        self.asked = title
 
     def on_mount(self) -> None:
         """Draw once there is a width."""
@@ -50,11 +50,23 @@ class Asking(ModalScreen[str]):
         self.call_after_refresh(self.draw)
 
     def draw(self) -> None:
-        """The title."""
+        """The title, and what is below; before it is composed and while it closes there is nothing to draw."""
+        if not self.query("#prompt-title"):
+            return
         title = self.query_one("#prompt-title", Line)
         width = title.size.width
         leaving = f"{keys_of(self).shown(keymap.PROMPT[0])} leaves"
-        title.show(line(*rule(self._asked, leaving, width, palette_of(self), focused=True), width=width))
+        title.show(line(*rule(self.asked, leaving, width, palette_of(self), focused=True), width=width))
+        self.draw_below()
+
+    def draw_below(self) -> None:
+        """What is below the title."""
+        raise NotImplementedError
+
+    def ask(self, title: str) -> None:
+        """Ask this instead."""
+        self.asked = title
+        self.draw()
 
     def action_cancel(self) -> None:
         """No answer."""
@@ -78,9 +90,8 @@ class Prompt(Asking):
             yield Input(self._offered, id="prompt-input", compact=True, max_length=self.MAX_LENGTH)
             yield Line(id="prompt-hint")
 
-    def draw(self) -> None:
-        """The title, and what Enter does."""
-        super().draw()
+    def draw_below(self) -> None:
+        """What Enter does."""
         self._hint(f" {self.HINT}", wrong=False)
 
     def _hint(self, text: str, *, wrong: bool) -> None:
@@ -131,9 +142,8 @@ class Choice(Asking):
             options.styles.height = len(self.OPTIONS)
             yield options
 
-    def draw(self) -> None:
-        """The title and the options."""
-        super().draw()
+    def draw_below(self) -> None:
+        """The options."""
         options, palette = self.query_one("#prompt-options", TextPane), palette_of(self)
         options.show(
             [
@@ -152,10 +162,27 @@ class Choice(Asking):
 
 
 class StatusChoice(Choice):
-    """What shall become of many anomalies."""
+    """What shall become of many anomalies; it takes no answer before they are `counted`.
+
+    It is there at once, because what is pressed while the database counts is meant for it and not for a single row.
+    """
 
     OPTIONS = keymap.STATUSES
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.STATUSES]
+
+    def __init__(self) -> None:
+        super().__init__("counting what matches...")
+        self._ready = False
+
+    def counted(self, which: str) -> None:
+        """Ask what shall become of these."""
+        self._ready = True
+        self.ask(which)
+
+    def action_choose(self, answer: str) -> None:
+        """That one, once it is known of how many."""
+        if self._ready:
+            super().action_choose(answer)
 
 
 class SnoozeChoice(Choice):

@@ -89,38 +89,42 @@ class BulkTriaging(Triaging):
 
     def action_triage_matching(self) -> None:
         """Decide on all open anomalies that match, after showing how many there are and asking twice."""
-        self.run_worker(self._triage_matching(self.to_match), group="matching", exclusive=True)
-
-    async def _triage_matching(self, filter: Filter) -> None:
-        try:
-            ids = await self._console_app.port.matching(filter, MAX_AT_ONCE)
-            total = len(ids) if len(ids) < MAX_AT_ONCE else await self._console_app.port.count_matching(filter)
-        except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self.notify(f"cannot count what matches: {error or type(error).__name__}", severity="error")
-            return
-        if not ids:
-            self.notify("no open anomaly matches" if filter.text else "no anomaly is open", timeout=3)
-            return
-        many = _many(len(ids), total)
-        which = f"{many} matching {filter.text}" if filter.text else many
+        ids: list[str] = []
+        question = StatusChoice()
 
         def chosen(answer: str | None) -> None:
             if answer is not None:
                 status = TriageStatus(answer)
-                self._until(status, many, lambda until: confirm(status, until))
+                self._until(status, question.asked, lambda until: self._confirm(question.asked, ids, status, until))
 
-        def confirm(status: TriageStatus, until: datetime | None) -> None:
-            action = next(option.description for option in keymap.STATUSES if status.value in option.action)
-            undo = self._console_app.keys.shown(keymap.UNDO)
-            self.app.push_screen(
-                Confirm(
-                    f"{action.capitalize()}: {which}?",
-                    f"They are decided on in one step, which {undo} undoes.",
-                    lambda: self._console_app.decider.decide_all(ids, status, until),
-                )
+        self.app.push_screen(question, chosen)
+        self.run_worker(self._count(question, self.to_match, ids), group="matching", exclusive=True)
+
+    async def _count(self, question: StatusChoice, filter: Filter, ids: list[str]) -> None:
+        try:
+            ids += await self._console_app.port.matching(filter, MAX_AT_ONCE)
+            total = len(ids) if len(ids) < MAX_AT_ONCE else await self._console_app.port.count_matching(filter)
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            problem = f"cannot count what matches: {error or type(error).__name__}"
+        else:
+            problem = "" if ids else "no open anomaly matches" if filter.text else "no anomaly is open"
+            many = _many(len(ids), total)
+            question.counted(f"{many} matching {filter.text}" if filter.text else many)
+        if problem:
+            self.notify(problem, severity="warning")
+            if question.is_current:
+                question.dismiss(None)
+
+    def _confirm(self, which: str, ids: list[str], status: TriageStatus, until: datetime | None) -> None:
+        action = next(option.description for option in keymap.STATUSES if status.value in option.action)
+        undo = self._console_app.keys.shown(keymap.UNDO)
+        self.app.push_screen(
+            Confirm(
+                f"{action.capitalize()}: {which}?",
+                f"They are decided on in one step, which {undo} undoes.",
+                lambda: self._console_app.decider.decide_all(ids, status, until),
             )
-
-        self.app.push_screen(StatusChoice(which), chosen)
+        )
 
 
 def _many(chosen: int, total: int) -> str:
