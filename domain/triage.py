@@ -7,6 +7,8 @@ import msgspec
 
 MAX_NOTE = 1_000
 """Characters of a note."""
+MAX_AT_ONCE = 10_000
+"""Transactions that one decision may cover."""
 
 
 class TriageStatus(StrEnum):

@@ -154,6 +154,12 @@ class ConsolePort(Protocol):
         """Stored transactions that match, newest first; their `sequence` is negative (not from this run)."""
         ...
 
+    async def stored_anomalies(
+        self, filter: Filter, before: datetime | None, limit: int
+    ) -> tuple[ScoredTransaction, ...]:
+        """Flagged ones of them, with an event time of at most `before`: quick even where few of many match."""
+        ...
+
     async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
         """The decisions on these transactions; those without one are left out."""
         ...

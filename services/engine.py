@@ -279,6 +279,12 @@ class InProcessPort:
         """Stored transactions that match, newest first."""
         return await self._engine.store.history(filter, limit)
 
+    async def stored_anomalies(
+        self, filter: Filter, before: datetime | None, limit: int
+    ) -> tuple[ScoredTransaction, ...]:
+        """Flagged ones of them, with an event time of at most `before`."""
+        return await self._engine.store.stored_anomalies(filter, before, limit)
+
     async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
         """The decisions on these transactions."""
         return await self._engine.store.triage.of(ids)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from domain.triage import Decision, TriageEvent, TriageStatus, Undone, is_open
@@ -60,13 +60,15 @@ class TriageDesk:
         self, ids: Sequence[str], status: TriageStatus | None, until: datetime | None, note: str | None, by: str
     ) -> Decision:
         """As `Decisions.decide`; consoles know of it when this returns."""
-        decision = await self._decisions.decide(ids, status, until, note, by)
+        with _said_clearly():
+            decision = await self._decisions.decide(ids, status, until, note, by)
         await self._tell()
         return decision
 
     async def undo(self, by: str, step: int | None) -> Undone | None:
         """As `Decisions.undo`; consoles know of it when this returns."""
-        undone = await self._decisions.undo(by, step)
+        with _said_clearly():
+            undone = await self._decisions.undo(by, step)
         await self._tell()
         return undone
 
@@ -109,3 +111,12 @@ class TriageDesk:
             del self._recent[next(iter(self._recent))]
         self._bus.triaged({event.transaction_id: event.after for event in events})
         self._sequence = events[-1].sequence
+
+
+@contextlib.contextmanager
+def _said_clearly() -> Iterator[None]:
+    """An analyst waits for the answer and shall read what to do, where a batch would just be tried again."""
+    try:
+        yield
+    except Transient as error:
+        raise Transient(f"PostgreSQL does not answer, try again ({error})") from error

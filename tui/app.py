@@ -1,6 +1,8 @@
 """The console: a Textual application over one engine."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
@@ -8,14 +10,17 @@ from typing import Any, ClassVar, TypeVar
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.dom import DOMNode
+from textual.reactive import reactive
 from textual.screen import Screen
 
 from services.console_port import ConsolePort
 from services.library import CannotKeep, Library
 from tui import keymap
+from tui.decider import Decider
 from tui.intake import Intake
 from tui.keys import Keys, shown
 from tui.palette import ViewCommands
+from tui.screens.anomalies import AnomaliesScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.health import HealthScreen
 from tui.screens.help import Help
@@ -34,8 +39,9 @@ class ConsoleApp(Shell):
     """The console of a running engine, which it reads through `port` only and never stops itself.
 
     `refresh_hz` is how often it pulls; `clock` tells the time that ages are shown against; `theme` is one of
-    dark, light and ansi; `keys` are the keys in force; `library` keeps filters, views and copies. It exits with 0
-    on `q`, with 129 when the terminal is gone.
+    dark, light and ansi; `keys` are the keys in force; `library` keeps filters, views and copies; `user` is who decides
+    on anomalies, by default the user of the operating system. It exits with 0 on `q`, with 129 when the terminal is
+    gone.
     """
 
     CSS_PATH = "styles.tcss"
@@ -45,11 +51,14 @@ class ConsoleApp(Shell):
     COMMAND_PALETTE_BINDING = "colon"
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "live": LiveScreen,
+        "anomalies": AnomaliesScreen,
         "users": UsersScreen,
         "health": HealthScreen,
         "logs": LogsScreen,
     }
     DEFAULT_MODE = "live"
+    triaged = reactive(0, repaint=False)
+    """How far decisions have been pulled; windows that show them watch it."""
 
     def __init__(
         self,
@@ -60,6 +69,7 @@ class ConsoleApp(Shell):
         theme: str | None = None,
         keys: Keys | None = None,
         library: Library | None = None,
+        user: str | None = None,
     ) -> None:
         super().__init__(keys or Keys())
         self.port = port
@@ -68,6 +78,7 @@ class ConsoleApp(Shell):
         self.clock = clock or _now
         self.trail = Trail()
         self.wanted_user: str | None = None
+        self.decider = Decider(self, user or os_user())
         self._interval = 1.0 / refresh_hz
         self._settling: asyncio.Task[None] | None = None
         for known in THEMES:
@@ -92,6 +103,7 @@ class ConsoleApp(Shell):
             self.leave()
             return
         self.intake.pull()
+        self.triaged = self.intake.triaged
         if self.terminal_behind:
             self.intake.step()
         else:
@@ -193,3 +205,11 @@ class ConsoleApp(Shell):
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def os_user() -> str:
+    """The name of the operating system's user, or a number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

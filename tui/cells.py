@@ -7,6 +7,7 @@ from rich.cells import cell_len, set_cell_size
 
 from domain.currency import CURRENCIES, exponent
 from domain.sanitize import sanitize
+from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction, Severity, Verdict
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -18,6 +19,13 @@ SEVERITY_NAMES = {
     Severity.UNUSUAL: "UNUS",
     Severity.SUSPICIOUS: "SUSP",
     Severity.CRITICAL: "CRIT",
+}
+STATE_NAMES = {
+    TriageStatus.OPEN: "open",
+    TriageStatus.ACKNOWLEDGED: "ack",
+    TriageStatus.CONFIRMED: "FRAUD",
+    TriageStatus.FALSE_POSITIVE: "false+",
+    TriageStatus.SNOOZED: "zzz",
 }
 _MARKS = {Severity.NORMAL: "●", Severity.UNUSUAL: "●", Severity.SUSPICIOUS: "◆", Severity.CRITICAL: "▲"}
 
@@ -95,6 +103,25 @@ def flagged_by(row: ScoredTransaction) -> str:
     """Which detectors flagged the row, in four cells at most."""
     names = [verdict.detector for verdict in row.verdicts if verdict.flagged]
     return "both" if len(names) > 1 else names[0][:3] if names else ""
+
+
+def state(row: ScoredTransaction, now: datetime) -> str:
+    """What was decided of the row, in seven cells at most; blank for what is neither flagged nor decided on."""
+    if row.triage is None:
+        return STATE_NAMES[TriageStatus.OPEN] if row.flagged else ""
+    status = row.triage.effective(now)
+    if status is TriageStatus.SNOOZED and row.triage.until is not None:
+        return f"{STATE_NAMES[status]} {remaining(row.triage.until - now)}"
+    return STATE_NAMES[status]
+
+
+def remaining(span: timedelta) -> str:
+    """A time still to wait, rounded up, in three cells: 45m, 8h, 24h, 7d."""
+    minutes = -(-span // timedelta(minutes=1))
+    if minutes < 60:
+        return f"{minutes}m"
+    hours = -(-minutes // 60)
+    return f"{hours}h" if hours < 48 else f"{-(-hours // 24)}d"
 
 
 def why(verdict: Verdict, width: int) -> str:

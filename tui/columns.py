@@ -23,6 +23,12 @@ class Column:
     most: int
     rank: int
     right: bool = False
+    title: str = ""
+
+    @property
+    def header(self) -> str:
+        """What stands above it."""
+        return self.title or self.name
 
 
 FEED = (
@@ -45,7 +51,21 @@ ANOMALIES = (
     Column("cc", 2, 2, 7),
     Column("score", 5, 5, 4),
     Column("by", 4, 4, 9),
+    Column("why", 12, 200, 8),
+    Column("state", 7, 7, 2),
+)
+TRIAGE = (
+    Column("severity", 6, 6, 2, title="  sev"),
+    Column("time", 11, 11, 4),
+    Column("user", 8, 14, 1),
+    Column("amount", 10, 14, 0, right=True),
+    Column("cur", 3, 3, 9),
+    Column("merchant", 10, 26, 6),
+    Column("cc", 2, 2, 7),
+    Column("versus", 7, 7, 5, title="score"),
+    Column("by", 4, 4, 10),
     Column("why", 8, 200, 8),
+    Column("state", 7, 7, 3),
 )
 OF_ONE_USER = tuple(column for column in FEED if column.name != "user")
 # Stored rows go back for days, so that their time needs room for a date.
@@ -65,7 +85,7 @@ USERS = (
 
 _WHY_ROOM = 10
 _GROWTH = (
-    *("time", "merchant", "user", "amount", "sev", "cur", "cc", "score", "by", "why"),
+    *("time", "merchant", "user", "amount", "sev", "severity", "cur", "cc", "score", "versus", "by", "state", "why"),
     *("last", "mean", "seen", "flagged", "thr", "new"),
 )
 
@@ -98,12 +118,13 @@ def header(placed: Placed, sorted_by: ColumnName = "", mark: str = "") -> str:
     """The column names, aligned as their cells are; `mark` stands behind the one that rows are sorted by."""
     names = []
     for column, width in placed:
+        title = column.header
         if column.name != sorted_by:
-            names.append(cells.fit(column.name, width, column.right) + " ")
-        elif (column.right or len(column.name) >= width) and column is not placed[-1][0]:
-            names.append(cells.fit(column.name, width, column.right) + mark)
+            names.append(cells.fit(title, width, column.right) + " ")
+        elif (column.right or len(title) >= width) and column is not placed[-1][0]:
+            names.append(cells.fit(title, width, column.right) + mark)
         else:
-            names.append(cells.fit(column.name[: width - 1] + mark, width, column.right) + " ")
+            names.append(cells.fit(title[: width - 1] + mark, width, column.right) + " ")
     return "".join(names).rstrip()
 
 
@@ -162,6 +183,27 @@ def _severity(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str,
     return (cells.SEVERITY_NAMES[verdict.severity] if verdict else "", style.palette.of(verdict))
 
 
+def _marked_severity(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    verdict = cells.headline(row)
+    if verdict is None:
+        return "", style.palette.dim
+    return f"{cells.mark(verdict)} {cells.SEVERITY_NAMES[verdict.severity]}", style.palette.of(verdict)
+
+
+def _score_and_threshold(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    verdict = cells.headline(row)
+    if verdict is None or verdict.status == "error":
+        return "err" if verdict else "-", style.palette.dim
+    versus = "≥" if verdict.score >= verdict.threshold else "<"
+    return f"{cells.score(verdict.score)}{versus}{cells.score(verdict.threshold)}", style.palette.of(verdict)
+
+
+def _state(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
+    if style.today is None:
+        return "", style.palette.dim
+    return cells.state(row, style.today), style.palette.state(row, style.today)
+
+
 def _by(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
     return cells.flagged_by(row), style.palette.dim
 
@@ -182,6 +224,9 @@ _CELLS: dict[ColumnName, _Cell] = {
     "cc": _country,
     "score": _score,
     "sev": _severity,
+    "severity": _marked_severity,
+    "versus": _score_and_threshold,
+    "state": _state,
     "by": _by,
     "why": _why,
 }

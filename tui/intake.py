@@ -1,15 +1,23 @@
 """What the console pulls from the engine, once per interval."""
 
+import msgspec
+
+from domain.triage import Triage
+from domain.verdict import ScoredTransaction
 from services.console_port import ConsolePort, Snapshot
 from tui.lag import LagTrend
-from tui.rows import CAPACITY, Window
+from tui.rows import CAPACITY, Ring, Window
 
 PULL_LIMIT = 5_000
 ANOMALIES_CAPACITY = 5_000
+TRIAGE_CAPACITY = 20_000
+TRIAGE_LIMIT = 500
+"""Decisions taken over at one pull: each has to find its row in every window."""
 
 
 class Intake:
-    """The engine's newest snapshot, and windows on its two feeds.
+    """The engine's newest snapshot, and windows on its two feeds: `triage` is another one on the anomalies, in which
+    those that were stored before stand as well.
 
     `missed` counts transactions that left the engine's ring, or exceeded `PULL_LIMIT`, before they were
     pulled: stored, but never shown here.
@@ -19,11 +27,13 @@ class Intake:
         self.port = port
         self.feed = Window(capacity)
         self.anomalies = Window(ANOMALIES_CAPACITY)
+        self.triage = Window(TRIAGE_CAPACITY)
         self.snapshot: Snapshot = port.snapshot()
         self.missed = 0
         self.lag = LagTrend()
         self._feed_after = 0
         self._anomalies_after = 0
+        self.triaged = 0
 
     def pull(self) -> None:
         """Take the snapshot and everything newer than the last pull."""
@@ -38,12 +48,32 @@ class Intake:
         anomalies = self.port.anomalies(self._anomalies_after, PULL_LIMIT)
         if anomalies.rows:
             self.anomalies.ring.extend(anomalies.rows)
+            self.triage.ring.extend(anomalies.rows)
             self._anomalies_after = anomalies.rows[-1].sequence
+        events = self.port.triage_changes(self.triaged, TRIAGE_LIMIT)
+        if events:
+            self.triaged = events[-1].sequence
+            self._decide({event.transaction_id: event.after for event in events})
+
+    def _decide(self, decisions: dict[str, Triage | None]) -> None:
+        """Put what was decided on the rows that are held."""
+        anomalies: set[str] = set()
+        for window in (self.anomalies, self.triage):
+            for row in _decided(window.ring, decisions):
+                window.replace(row)
+                anomalies.add(row.transaction.transaction_id)
+                # The feed is long: an anomaly is found there by its sequence.
+                if self.feed.ring.holds(row.sequence):
+                    self.feed.replace(row)
+        others = {ident: triage for ident, triage in decisions.items() if ident not in anomalies}
+        if others:
+            for row in _decided(self.feed.ring, others):
+                self.feed.replace(row)
 
     def step(self) -> bool:
-        """Bring both windows up to date, one slice each; False when rows are left to test."""
-        feed_done = self.feed.step()
-        return self.anomalies.step() and feed_done
+        """Bring the windows up to date, one slice each; False when rows are left to test."""
+        done = [window.step() for window in (self.feed, self.anomalies, self.triage)]
+        return all(done)
 
     @property
     def frozen(self) -> bool:
@@ -51,9 +81,9 @@ class Intake:
         return self.feed.frozen
 
     def freeze(self, frozen: bool) -> None:
-        """Freeze both feeds, or let them move again; the engine is not touched."""
-        self.feed.freeze(frozen)
-        self.anomalies.freeze(frozen)
+        """Freeze the feeds, or let them move again; the engine is not touched."""
+        for window in (self.feed, self.anomalies, self.triage):
+            window.freeze(frozen)
 
     @property
     def warming(self) -> bool:
@@ -61,3 +91,12 @@ class Intake:
         ring = self.feed.ring
         verdict = ring[len(ring) - 1].verdict if len(ring) else None
         return verdict is not None and verdict.status == "warming"
+
+
+def _decided(ring: Ring, decisions: dict[str, Triage | None]) -> list[ScoredTransaction]:
+    """The rows of a ring that were decided on, with their decision."""
+    return [
+        msgspec.structs.replace(row, triage=decisions[row.transaction.transaction_id])
+        for row in ring
+        if row.transaction.transaction_id in decisions
+    ]

@@ -4,6 +4,7 @@ from textual.binding import Binding
 
 APP = (
     Binding("1", "show_screen('live')", "Live", id="screen.live", show=False),
+    Binding("2", "show_screen('anomalies')", "Anomalies", id="screen.anomalies", show=False),
     Binding("3", "show_screen('users')", "Users", id="screen.users", show=False),
     Binding("4", "show_screen('health')", "Health", id="screen.health", show=False),
     Binding("5", "show_screen('logs')", "Logs", id="screen.logs", show=False),
@@ -17,7 +18,7 @@ APP = (
     Binding("Q", "stop_everything", "stop everything (asks first)", id="app.stop", show=False),
     Binding("ctrl+c", "leave", "quit", id="app.interrupt", show=False),
 )
-LIVE = (
+LIST = (
     Binding("slash", "filter", "filter", id="feed.filter", key_display="/", show=False),
     Binding("n", "match(1)", "next match", id="feed.next_match", show=False),
     Binding("N", "match(-1)", "previous match", id="feed.previous_match", show=False),
@@ -29,6 +30,46 @@ LIVE = (
     Binding("G,end", "end", "end, follows again", id="feed.end", show=False),
     Binding("pagedown,ctrl+d", "page(1)", "page down", id="feed.page_down", show=False),
     Binding("pageup,ctrl+u", "page(-1)", "page up", id="feed.page_up", show=False),
+)
+UNDO = Binding("U", "undo", "undo the last triage", id="triage.undo", show=False)
+TRIAGE = (
+    Binding("a", "triage('acknowledged')", "acknowledge", id="triage.acknowledge", show=False),
+    Binding("c", "triage('confirmed')", "confirm fraud", id="triage.confirm", show=False),
+    Binding(
+        "p",
+        "triage('false_positive')",
+        "false positive; asks how long to be lenient",
+        id="triage.false_positive",
+        show=False,
+    ),
+    Binding("z", "triage('snoozed')", "snooze; asks for how long", id="triage.snooze", show=False),
+    Binding("w", "note", "write a note", id="triage.note", show=False),
+    UNDO,
+)
+BULK = (
+    Binding(
+        "A",
+        "triage_matching",
+        "triage all open ones that match the filter; asks first",
+        id="triage.matching",
+        show=False,
+    ),
+)
+TOOLS = (
+    Binding("s", "sort", "sort by the next column", id="feed.sort", show=False),
+    Binding("S", "turn", "turn the order around", id="feed.turn", show=False),
+    Binding("o", "zoom", "the list alone, and back", id="feed.zoom", show=False),
+    Binding("v", "views", "views and recent filters", id="feed.views", show=False),
+    Binding("e", "export", "export what the filter shows", id="feed.export", show=False),
+    Binding("y", "copy(False)", "copy the row as one line", id="feed.copy", show=False),
+    Binding("Y", "copy(True)", "copy the row as JSON", id="feed.copy_json", show=False),
+)
+OPENING = (
+    Binding("enter", "open", "open the transaction", id="feed.open", show=False),
+    Binding("escape", "back", "back; clears the filter", id="feed.back", show=False),
+)
+LIVE = (
+    *LIST,
     Binding(
         "left_square_bracket",
         "anomaly(-1)",
@@ -39,19 +80,24 @@ LIVE = (
     ),
     Binding("right_square_bracket", "anomaly(1)", "next anomaly", id="feed.next_anomaly", key_display="]", show=False),
     Binding("tab", "other_list", "feed or anomalies", id="feed.other_list", show=False),
-    Binding("enter", "open", "open the transaction", id="feed.open", show=False),
-    Binding("escape", "back", "back; clears the filter", id="feed.back", show=False),
+    *OPENING,
     Binding("x", "toggle_why", "explain the score", id="feed.why", show=False),
     Binding("u", "toggle_user", "the user's profile", id="feed.user", show=False),
-    Binding("s", "sort", "sort by the next column", id="feed.sort", show=False),
-    Binding("S", "turn", "turn the order around", id="feed.turn", show=False),
-    Binding("o", "zoom", "the list alone, and back", id="feed.zoom", show=False),
-    Binding("v", "views", "views and recent filters", id="feed.views", show=False),
-    Binding("e", "export", "export what the filter shows", id="feed.export", show=False),
-    Binding("y", "copy(False)", "copy the row as one line", id="feed.copy", show=False),
-    Binding("Y", "copy(True)", "copy the row as JSON", id="feed.copy_json", show=False),
+    *TOOLS,
     Binding("D", "user_screen", "everything about the user", id="feed.user_screen", show=False),
     Binding("b", "disagreements", "where the detectors disagree", id="feed.disagreements", show=False),
+    *TRIAGE,
+    *BULK,
+)
+ANOMALIES = (
+    *LIST,
+    *OPENING,
+    *TOOLS,
+    Binding(
+        "O", "toggle_open", "open ones only, or all; puts away what was decided on", id="triage.open_only", show=False
+    ),
+    *TRIAGE,
+    *BULK,
 )
 FILTER = (
     Binding("escape", "cancel", "leave the filter as it was", id="filter.cancel", show=False),
@@ -105,6 +151,20 @@ MODAL = (
     *READING,
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
 )
+DETAIL = (*MODAL, *TRIAGE)
+PROMPT = (Binding("escape", "cancel", "leave things as they were", id="prompt.cancel", show=False),)
+STATUSES = (
+    Binding("a", "choose('acknowledged')", "acknowledge", id="bulk.acknowledge", show=False),
+    Binding("c", "choose('confirmed')", "confirm fraud", id="bulk.confirm", show=False),
+    Binding("p", "choose('false_positive')", "false positive", id="bulk.false_positive", show=False),
+    Binding("z", "choose('snoozed')", "snooze", id="bulk.snooze", show=False),
+)
+SNOOZES = (
+    Binding("1", "choose('1h')", "1 hour", id="snooze.1h", show=False),
+    Binding("2,enter", "choose('8h')", "8 hours", id="snooze.8h", show=False),
+    Binding("3", "choose('1d')", "1 day", id="snooze.1d", show=False),
+    Binding("4", "choose('7d')", "7 days", id="snooze.7d", show=False),
+)
 
 VIEWS = (
     Binding("enter", "open_view", "open", id="views.open", show=False),
@@ -118,7 +178,7 @@ EXPORT = (
     Binding("tab", "format", "CSV or JSON lines", id="export.format", key_display="Tab", show=False),
 )
 
-SCREENS = {"1": "Live", "3": "Users", "4": "Health", "5": "Logs"}
+SCREENS = {"1": "Live", "2": "Anomalies", "3": "Users", "4": "Health", "5": "Logs"}
 """The screens that exist, by the key that opens them."""
 
 LIVE_HINTS = (
@@ -127,9 +187,26 @@ LIVE_HINTS = (
     ("space", "freeze"),
     ("f", "follow"),
     ("⏎", "open"),
+    ("a c p z", "triage"),
     ("x", "why"),
     ("u", "user"),
     ("[ ]", "anomalies"),
+    (":", "palette"),
+    ("t", "theme"),
+    ("q", "quit"),
+)
+ANOMALIES_HINTS = (
+    ("?", "help"),
+    ("/", "filter"),
+    ("⏎", "open"),
+    ("a", "ack"),
+    ("c", "fraud"),
+    ("p", "false+"),
+    ("z", "snooze"),
+    ("w", "note"),
+    ("U", "undo"),
+    ("O", "open/all"),
+    ("A", "all matching"),
     (":", "palette"),
     ("t", "theme"),
     ("q", "quit"),

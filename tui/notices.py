@@ -39,5 +39,9 @@ class Notices:
         self._newest[kind] = notification, count + 1, now
         return notification, False
 
+    def clear(self) -> None:
+        """Nothing that was said is on screen any more."""
+        self._newest.clear()
+
     def _forget(self, now: float) -> None:
         self._newest = {kind: said for kind, said in self._newest.items() if now - said[2] <= WITHIN_SECONDS}

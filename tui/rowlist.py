@@ -61,14 +61,25 @@ class RowList(Widget, can_focus=True):
         self._cursor: ScoredTransaction | None = None
         self._top_sequence = 0
         self._top_index = 0
+        self._marked: int | None = None
         self._drawn: tuple[object, ...] = ()
         self._placed: columns.Placed = ()
         self._placed_for = -1
 
     @property
     def selected(self) -> ScoredTransaction | None:
-        """The row under the cursor, even after it left the ring; None while following."""
-        return None if self.follow else self._cursor
+        """The row under the cursor, even after it left the ring; None while following.
+
+        A row that was filtered out is no longer under the cursor: its neighbour is.
+        """
+        if self.follow or self._cursor is None:
+            return None
+        if self.order is not None:
+            return self.window.current(self._cursor)
+        rows, sequence = self.window.rows, self._cursor.sequence
+        if not rows.holds(sequence) and not self.window.ring.holds(sequence):
+            return self._cursor
+        return rows[self.cursor_index] if len(rows) else None
 
     @property
     def rows(self) -> Ring | Order:
@@ -80,6 +91,11 @@ class RowList(Widget, can_focus=True):
         """The last row shown."""
         rows = self.window.rows
         return rows[len(rows) - 1] if len(rows) else None
+
+    @property
+    def at_top(self) -> bool:
+        """Whether the oldest row is on screen, or there is none."""
+        return self._top() == 0
 
     @property
     def page(self) -> int:
@@ -126,7 +142,9 @@ class RowList(Widget, can_focus=True):
 
     def refresh_rows(self) -> None:
         """Draw again if what is shown has changed."""
-        drawn = (self.order or self.window.version, self.status(), self.notice, self.today and self.today.date())
+        # To the minute: the time left of a snooze is shown.
+        minute = self.today and self.today.replace(second=0, microsecond=0)
+        drawn = (self.order, self.window.version, self.status(), self.notice, minute)
         if drawn != self._drawn:
             self._drawn = drawn
             self.refresh()
@@ -204,6 +222,8 @@ class RowList(Widget, can_focus=True):
         rows = self.rows
         self._top_index = self._top()
         self._top_sequence = rows[self._top_index].sequence if self._top_index < len(rows) else 0
+        selected = self.selected
+        self._marked = None if selected is None else selected.sequence
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
@@ -224,8 +244,8 @@ class RowList(Widget, can_focus=True):
         index = self._top_index + y - above
         if index >= len(rows):
             return self._line("", palette.dim)
-        row = rows[index]
-        here = not self.follow and self._cursor is not None and row.sequence == self._cursor.sequence
+        row = rows[index] if self.order is None else self.window.current(rows[index])
+        here = row.sequence == self._marked
         base = palette.base + palette.cursor if here else palette.base
         drawn = columns.segments(row, self._placed, columns.RowStyle(palette, base, self.today))
         edge = Segment("▌" if here else " ", base + palette.title)

@@ -2,7 +2,8 @@
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -33,6 +34,9 @@ class Ring:
             raise IndexError(index)
         return self._rows[self._start + index]
 
+    def __iter__(self) -> Iterator[ScoredTransaction]:
+        return islice(self._rows, self._start, None)
+
     def append(self, row: ScoredTransaction) -> None:
         """Add the newest row; the oldest leaves a full ring."""
         self._rows.append(row)
@@ -54,9 +58,24 @@ class Ring:
         for row in rows:
             self.append(row)
 
+    def prepend(self, rows: Sequence[ScoredTransaction]) -> None:
+        """Put older rows, oldest first, before the oldest one held; the caller minds the capacity."""
+        self._rows[self._start : self._start] = rows
+        self.total += len(rows)
+
+    def put(self, row: ScoredTransaction) -> None:
+        """Put a row in its place by sequence, instead of the one that has the same."""
+        place = self._start + self.index(row.sequence)
+        self._rows[place : place + self.holds(row.sequence)] = [row]
+
     def index(self, sequence: int) -> int:
         """Where the first row at or above `sequence` is; `len(self)` when there is none."""
         return bisect_left(self._rows, sequence, lo=self._start, key=_sequence) - self._start
+
+    def holds(self, sequence: int) -> bool:
+        """Whether there is a row of that sequence."""
+        index = self.index(sequence)
+        return index < len(self) and self[index].sequence == sequence
 
     def drop_before(self, sequence: int) -> None:
         """Drop the rows below `sequence`."""
@@ -135,6 +154,41 @@ class Window:
         """Show what was held, frozen if it was; what arrived meanwhile is tested by `step`."""
         self.filter_text, self.filter, self.rows, self._tested, self._frozen_at = held
         self.version += 1
+
+    def prepend(self, rows: Sequence[ScoredTransaction]) -> None:
+        """Add older rows, oldest first and of lower sequences; few enough to be tested at once."""
+        evicted = self.ring.total - len(self.ring)
+        self.ring.prepend(rows)
+        self.rows.prepend([row for row in rows if self.filter.matches(row)])
+        self._tested = max(self._tested, evicted) + len(rows)
+        if self._frozen_at is not None:
+            self._frozen_at += len(rows)
+        self.version += 1
+
+    def drop_history(self) -> None:
+        """Drop the rows that are not from this run of the engine."""
+        self.ring.drop_before(0)
+        self.rows.drop_before(0)
+        self.version += 1
+
+    def current(self, row: ScoredTransaction) -> ScoredTransaction:
+        """The row as it is held now; itself when it has left."""
+        index = self.ring.index(row.sequence)
+        held = self.ring[index] if index < len(self.ring) else row
+        return held if held.sequence == row.sequence else row
+
+    def replace(self, row: ScoredTransaction) -> None:
+        """Hold this row instead of the one that has its sequence.
+
+        A row that is shown stays, changed as it is, until a filter is applied again: what one has just decided on
+        does not jump away. One that was not shown is, if it matches now.
+        """
+        self.ring.put(row)
+        evicted = self.ring.total - len(self.ring)
+        untested = evicted + self.ring.index(row.sequence) >= self._tested
+        if not untested and (self.rows.holds(row.sequence) or self.filter.matches(row)):
+            self.rows.put(row)
+            self.version += 1
 
     def step(self, budget: float = SLICE_SECONDS, clock: Callable[[], float] = time.perf_counter) -> bool:
         """Test untested rows for `budget` seconds; False when some are left."""

@@ -110,6 +110,11 @@ class Shell(App[int]):
         else:
             self.screen.query("Toast").refresh(layout=True)
 
+    def clear_notifications(self) -> None:
+        """Take every message off the screen."""
+        self._notices.clear()
+        super().clear_notifications()
+
     def action_toggle_mouse(self) -> None:
         """Leave the mouse to the terminal, whose own selection works then, or take it again."""
         self.mouse_on = not self.mouse_on

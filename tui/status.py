@@ -20,7 +20,7 @@ def status_line(intake: Intake, now: datetime, width: int, palette: Palette) -> 
     """The status line in `width` cells; what matters least is left out first."""
     snapshot = intake.snapshot
     moving = ("❚❚FROZEN", palette.warn + palette.strong) if intake.frozen else ("▶LIVE", palette.good + palette.strong)
-    anomalies = len(intake.anomalies.ring)
+    anomalies = snapshot.open_anomalies
     groups: list[tuple[int, Parts]] = [
         (0, [moving, (f" {_rate(snapshot.rate)}/s", Style.null())]),
         (2, [("p95 ", palette.dim), (cells.latency(snapshot.latency_p95), Style.null())]),
@@ -33,7 +33,15 @@ def status_line(intake: Intake, now: datetime, width: int, palette: Palette) -> 
         ),
         (4, [("pg q ", palette.dim), (cells.short(snapshot.writer_queue), Style.null())]),
         (8, [("drop ", palette.dim), (cells.short(intake.missed), palette.warn if intake.missed else Style.null())]),
-        (1, [(f"▲{cells.short(anomalies)} open", palette.critical if anomalies else palette.dim)]),
+        (
+            1,
+            [
+                (
+                    f"▲{'-' if anomalies is None else cells.short(anomalies)} open",
+                    palette.critical if anomalies else palette.dim,
+                )
+            ],
+        ),
         (5, _workers(snapshot, palette)),
         (7, _age(snapshot, now, palette)),
         (9, [(f"{now:%H:%M}Z", palette.dim)]),
@@ -122,10 +130,11 @@ def keys_line(hints: tuple[tuple[str, str], ...], width: int, palette: Palette) 
     parts: Parts = []
     used = 0
     for key, action in hints:
-        used += len(key) + len(action) + 3
-        if used - 2 > width:
+        gap = "  " if parts else ""
+        used += len(gap) + len(key) + len(action) + 1
+        if used > width:
             break
-        parts += [(f"{key} ", palette.title), (f"{action}  ", palette.dim)]
+        parts += [(f"{gap}{key} ", palette.title), (action, palette.dim)]
     return line(*parts, width=width)
 
 

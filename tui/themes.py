@@ -1,12 +1,14 @@
 """Themes, and the styles that lines and strips are drawn with."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from rich.style import Style
 from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
-from domain.verdict import Severity, Verdict
+from domain.triage import TriageStatus, is_open
+from domain.verdict import ScoredTransaction, Severity, Verdict
 
 THEMES = (
     Theme(
@@ -86,6 +88,13 @@ class Palette:
         if not verdict.flagged:
             return Style.null()
         return self.severity(verdict.severity)
+
+    def state(self, row: ScoredTransaction, now: datetime) -> Style:
+        """How the decision on a row is coloured; what needs nobody any more is dim."""
+        if is_open(row.triage, now):
+            return self.strong if row.flagged else self.dim
+        confirmed = row.triage is not None and row.triage.status is TriageStatus.CONFIRMED
+        return self.bad if confirmed else self.dim
 
     def severity(self, severity: Severity) -> Style:
         """The colour of a severity."""

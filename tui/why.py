@@ -6,6 +6,7 @@ from rich.style import Style
 from rich.text import Text
 
 from domain.sanitize import sanitize
+from domain.triage import Triage
 from domain.verdict import Reason, ScoredTransaction, Verdict
 from tui import cells
 from tui.panes import TextPane, beside, line, rule
@@ -28,6 +29,8 @@ def why_lines(row: ScoredTransaction | None, width: int, palette: Palette, *, fo
         lines.append(judgement(verdict, width, palette))
     lead = cells.headline(row)
     lines += _truth(row, width, palette)
+    if row.triage is not None:
+        lines.append(triage_line(row.triage, width, palette))
     if lead is None or not lead.reasons:
         lines.append(line((" no reasons recorded", palette.dim), width=width))
         return lines
@@ -41,6 +44,18 @@ def _truth(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
     kind = f" ({row.truth.kind})" if row.truth.kind else ""
     truth = f"anomalous{kind}" if row.truth.anomalous else "normal"
     return [line((" truth    ", palette.dim), truth, width=width)]
+
+
+def triage_line(triage: Triage, width: int, palette: Palette) -> Text:
+    """What was decided, until when, by whom and with which note, in one line."""
+    until = f" until {triage.until:%Y-%m-%d %H:%M}" if triage.until else ""
+    return line(
+        (" triage   ", palette.dim),
+        (cells.STATE_NAMES[triage.status], palette.strong),
+        f"{until} by {triage.decided_by}",
+        (f"  {triage.note}" if triage.note else "", palette.dim),
+        width=width,
+    )
 
 
 def reason_lines(verdict: Verdict, width: int, palette: Palette, *, wrap: bool = False) -> list[Text]:

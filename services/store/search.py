@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from services.store.faults import translated
 from services.store.triage import triage_of
 
 _PREFETCH = 500
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class UserTotals(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +59,15 @@ class Search:
             async for row in connection.cursor(query, *parameters, limit, prefetch=_PREFETCH):
                 number -= 1
                 yield _scored(row, number)
+
+    async def anomalies(self, filter: Filter, before: datetime | None, limit: int) -> tuple[ScoredTransaction, ...]:
+        """The newest flagged ones that match, with an event time of at most `before`; newest first."""
+        where, parameters = filter.to_sql()
+        at, count = f"${len(parameters) + 1}::timestamptz", f"${len(parameters) + 2}"
+        query = statements.STORED_ANOMALIES.format(where=where, before=at, limit=count)
+        async with self._reading() as connection:
+            rows = await connection.fetch(query, *parameters, before or _EVER, limit)
+        return tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
 
     async def recent(self, span: timedelta) -> Recent:
         """What was stored in the last `span`."""

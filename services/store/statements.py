@@ -267,6 +267,29 @@ TRIAGE_SINCE = "SELECT * FROM triage_log WHERE id > $1 ORDER BY id LIMIT $2"
 
 LAST_TRIAGE = "SELECT coalesce(max(id), 0) FROM triage_log"
 
+# Anomalies `a` as a filter reads them. Each is looked up by its key: the planner takes event time and id for
+# independent of each other, expects to find nothing, and would read all transactions instead.
+_READ_ANOMALIES = """
+CROSS JOIN LATERAL (
+    SELECT * FROM transactions s WHERE s.event_time = a.event_time AND s.transaction_id = a.transaction_id LIMIT 1
+) AS t
+LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
+LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
+LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
+"""
+
+# Stored anomalies up to a time, as HISTORY has transactions. It begins with what was flagged, which an index lists by
+# time, because a filter such as triage:open may find nothing in millions of transactions.
+STORED_ANOMALIES = f"""
+SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind, to_jsonb(d) AS triage
+FROM (
+    SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND v.event_time <= {{before}}
+) AS a
+{_READ_ANOMALIES}
+LEFT JOIN triage d ON d.transaction_id = t.transaction_id
+WHERE {{where}} ORDER BY a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
+"""  # noqa: S608 - constants of this file
+
 # Flagged transactions that nobody has decided on, or whose snooze is over.
 _OPEN_ANOMALIES = """
 (SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND NOT EXISTS (
@@ -277,14 +300,7 @@ _OPEN_ANOMALIES = """
 
 COUNT_OPEN = f"SELECT count(*) FROM {_OPEN_ANOMALIES}"  # noqa: S608 - constants of this file
 
-_MATCHING_OPEN = f"""
-FROM {_OPEN_ANOMALIES}
-JOIN transactions t ON t.event_time = a.event_time AND t.transaction_id = a.transaction_id
-LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
-LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
-LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
-WHERE {{where}}
-"""
+_MATCHING_OPEN = f"FROM {_OPEN_ANOMALIES} {_READ_ANOMALIES} WHERE {{where}}"
 
 # The open anomalies that match, newest first; {where} and {limit} come from the filter compiler.
 MATCHING_OPEN = (

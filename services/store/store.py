@@ -161,6 +161,12 @@ class Store:
         """Stored transactions that match, newest first, numbered -1, -2, ..."""
         return tuple([row async for row in self.search.newest(filter, limit)])
 
+    async def stored_anomalies(
+        self, filter: Filter, before: datetime | None, limit: int
+    ) -> tuple[ScoredTransaction, ...]:
+        """Flagged ones of them, with an event time of at most `before`."""
+        return await self.search.anomalies(filter, before, limit)
+
     async def fit_history(self, limit: int) -> list[Transaction]:
         """The newest `limit` transactions, oldest first."""
         rows = await self._fetch(statements.FIT_HISTORY, limit)

@@ -7,13 +7,10 @@ from typing import Any
 import msgspec
 
 from domain.filters import Filter
-from domain.triage import MAX_NOTE, Decision, Triage, TriageEvent, TriageStatus, Undone
+from domain.triage import MAX_AT_ONCE, MAX_NOTE, Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Reason
 from services.store import statements
 from services.store.faults import translated
-
-BULK_LIMIT = 10_000
-"""Transactions that one decision may cover."""
 
 
 class FalsePositive(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +43,7 @@ class Decisions:
         `status` None keeps each one's status and only writes the note; `note` None keeps the note.
 
         Raises: ValueError for a snooze without an end, a time without a zone, a note that is too long, or more than
-        `BULK_LIMIT` transactions.
+        `MAX_AT_ONCE` transactions.
         """
         _check(ids, status, until, note)
         with translated():
@@ -162,8 +159,8 @@ class Decisions:
 
 
 def _check(ids: Sequence[str], status: TriageStatus | None, until: datetime | None, note: str | None) -> None:
-    if len(ids) > BULK_LIMIT:
-        raise ValueError(f"at most {BULK_LIMIT:,} transactions can be decided on at once")
+    if len(ids) > MAX_AT_ONCE:
+        raise ValueError(f"at most {MAX_AT_ONCE:,} transactions can be decided on at once")
     if status is TriageStatus.SNOOZED and until is None:
         raise ValueError("a snooze needs an end")
     if until is not None and until.tzinfo is None:

@@ -10,12 +10,12 @@ import pytest
 
 from domain.filters import EVERYTHING, parse
 from domain.transaction import Merchant, Transaction
-from domain.triage import MAX_NOTE, TriageStatus, is_open
+from domain.triage import MAX_AT_ONCE, MAX_NOTE, TriageStatus, is_open
 from domain.verdict import ScoredTransaction, Severity, Verdict
 from services.bus import Bus
 from services.store.batch import Batch, StoredRow, Term, prepare
 from services.store.store import Store
-from services.store.triage import BULK_LIMIT, Decisions
+from services.store.triage import Decisions
 from services.triage import TriageDesk
 from tests.tui.memory_triage import MemoryTriage
 
@@ -93,6 +93,17 @@ async def test_history_shows_the_decision(filled: Store) -> None:
     decided, undecided = await filled.history(parse("id=t-1 | id=t-2"), 2)
     assert decided.triage == (await filled.triage.of(["t-1"]))["t-1"]
     assert undecided.triage is None
+
+
+async def test_stored_anomalies_are_what_history_has_of_flagged_ones(filled: Store) -> None:
+    await filled.triage.decide(["t-1"], SNOOZED, LATER, "later", "ann")
+    anomalies = await filled.stored_anomalies(EVERYTHING, None, 100)
+    assert anomalies == await filled.history(parse("is:flagged"), 100)
+    assert len(anomalies) == 8
+    third = anomalies[2].transaction.timestamp
+    older = await filled.stored_anomalies(parse("triage:open amount<6"), third, 2)
+    assert [row.transaction.transaction_id for row in older] == ["t-2", "t-3"]
+    assert len(await filled.stored_anomalies(parse("triage:snoozed"), None, 100)) == 1
 
 
 async def test_a_decision_names_user_event_and_merchant_for_the_detectors(filled: Store) -> None:
@@ -203,7 +214,7 @@ async def test_what_cannot_be_decided_is_refused(filled: Store) -> None:
         (["t-1"], SNOOZED, None, None),
         (["t-1"], SNOOZED, LATER.replace(tzinfo=None), None),
         (["t-1"], None, None, "x" * (MAX_NOTE + 1)),
-        (["t-1"] * (BULK_LIMIT + 1), CONFIRMED, None, None),
+        (["t-1"] * (MAX_AT_ONCE + 1), CONFIRMED, None, None),
     ):
         with pytest.raises(ValueError):
             await filled.triage.decide(ids, status, until, note, "ann")

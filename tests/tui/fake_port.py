@@ -175,7 +175,7 @@ class FakePort:
         self.history_error: Exception | None = None
         self.stored: list[ScoredTransaction] = []
         self.triage_error: Exception | None = None
-        self.history_asked: list[str] = []
+        self.anomalies_asked: list[str] = []
         self.decisions = MemoryTriage(lambda: [*self.stored, *self.rows], lambda: NOON)
         self._events: list[TriageEvent] = []
         self.log_lines = [
@@ -238,11 +238,18 @@ class FakePort:
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """What was stored before this engine, and its own rows."""
-        self.history_asked.append(filter.text)
         if self.history_error is not None:
             raise self.history_error
         found = [row for row in self.decisions.rows() if filter.matches(row)]
         return tuple(msgspec.structs.replace(row, sequence=-number) for number, row in enumerate(found[:limit], 1))
+
+    async def stored_anomalies(
+        self, filter: Filter, before: datetime | None, limit: int
+    ) -> tuple[ScoredTransaction, ...]:
+        """Flagged ones of them."""
+        self.anomalies_asked.append(filter.text)
+        found = [row for row in await self.history(filter, len(self.rows) + len(self.stored)) if row.flagged]
+        return tuple(row for row in found if before is None or row.transaction.timestamp <= before)[:limit]
 
     async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
         """The decisions on these."""

@@ -23,11 +23,16 @@ def clock() -> datetime:
 
 @asynccontextmanager
 async def running(
-    port: FakePort, size: tuple[int, int] = (80, 24), theme: str = "dark", library: Library | None = None
+    port: FakePort,
+    size: tuple[int, int] = (80, 24),
+    theme: str = "dark",
+    library: Library | None = None,
+    *,
+    notifications: bool = False,
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[Any]]]:
     """A console of `size` on `port`, drawn once."""
-    app = ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock, theme=theme, library=library)
-    async with app.run_test(size=size) as pilot:
+    app = ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock, theme=theme, library=library, user="ann")
+    async with app.run_test(size=size, notifications=notifications) as pilot:
         await pilot.pause()
         yield app, pilot
 

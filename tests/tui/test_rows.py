@@ -2,8 +2,12 @@
 
 from itertools import count
 
+import msgspec
+
 from domain.filters import parse
-from tests.tui.fake_port import row, rows
+from domain.triage import Triage, TriageStatus
+from domain.verdict import ScoredTransaction
+from tests.tui.fake_port import NOON, row, rows
 from tui.rows import Ring, Window
 
 
@@ -106,3 +110,55 @@ def test_a_filter_applied_while_frozen_rebuilds_without_newer_rows():
     window.step()
     assert all(sequence <= 100 for sequence in sequences(window.rows))
     assert len(window) > 0
+
+
+class Odd:
+    """A filter that lets odd sequences through."""
+
+    def matches(self, row: ScoredTransaction) -> bool:
+        return row.sequence % 2 == 1
+
+
+def decided(sequence: int) -> ScoredTransaction:
+    triage = Triage(transaction_id="t", status=TriageStatus.CONFIRMED, decided_by="ann", decided_at=NOON)
+    return msgspec.structs.replace(row(sequence), triage=triage)
+
+
+def test_older_rows_come_before_those_held_and_are_not_tested_twice():
+    window = Window(100)
+    window.apply("odd", Odd())
+    window.ring.extend(rows(50, first=51))
+    window.ring.drop_before(61)
+    window.prepend(rows(10, first=41))
+    window.step()
+    window.prepend(rows(10, first=31))
+    window.ring.extend(rows(10, first=101))
+    window.step()
+    assert sequences(window.ring) == [*range(31, 51), *range(61, 111)]
+    assert sequences(window.rows) == [sequence for sequence in sequences(window.ring) if sequence % 2]
+
+
+def test_a_row_that_changes_is_shown_changed_even_if_it_no_longer_matches():
+    window = Window(100)
+    window.apply("open", parse("triage:open"))
+    window.ring.extend(rows(100))
+    window.step()
+    window.replace(decided(40))
+    assert window.rows[window.rows.index(40)] == decided(40)
+    assert window.ring[window.ring.index(40)] == decided(40)
+    assert sequences(window.rows) == [20, 40, 60, 80, 100]
+    window.apply("open", parse("triage:open"))
+    window.step()
+    assert sequences(window.rows) == [20, 60, 80, 100]
+    window.replace(row(40))
+    assert sequences(window.rows) == [20, 40, 60, 80, 100]
+
+
+def test_a_row_that_changes_before_it_is_tested_is_shown_once():
+    window = Window(100)
+    window.ring.extend(rows(10))
+    window.replace(decided(3))
+    assert len(window.rows) == 0
+    window.step()
+    assert sequences(window.rows) == list(range(1, 11))
+    assert window.rows[2] == decided(3)

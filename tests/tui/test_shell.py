@@ -114,27 +114,27 @@ def test_keys_are_written_as_they_are_typed(written: str, meant: str):
     assert long_name(written) == meant
 
 
-@pytest.mark.parametrize("written", ["w, f6, ,", ["w", "f6", ","]])
+@pytest.mark.parametrize("written", ["h, f6, ,", ["h", "f6", ","]])
 def test_an_action_may_have_several_keys(written: str | list[str]):
     if isinstance(written, str):
         with pytest.raises(ConfigurationError, match="no such key"):
             Keys({"app.theme": written})
-        written = "w, f6, comma"
-    assert Keys({"app.theme": written}).changed == {"app.theme": "w,f6,comma"}
+        written = "h, f6, comma"
+    assert Keys({"app.theme": written}).changed == {"app.theme": "h,f6,comma"}
 
 
 @pytest.mark.parametrize(
     ("configured", "said"),
     [
-        ({"feed.freze": "w"}, "[keys] feed.freze: there is no such action; did you mean feed.freeze?"),
-        ({"zzz": "w"}, "there is no such action; help (?) names them all."),
+        ({"feed.freze": "h"}, "[keys] feed.freze: there is no such action; did you mean feed.freeze?"),
+        ({"zzz": "h"}, "there is no such action; help (?) names them all."),
         ({"feed.freeze": "hyperspace"}, "[keys] hyperspace: there is no such key"),
         ({"feed.freeze": ""}, "there is no such key"),
         ({"feed.freeze": []}, "[keys] feed.freeze: name at least one key."),
         ({"feed.freeze": "f"}, "[keys] f would be both feed.freeze and feed.follow."),
         ({"feed.freeze": "t"}, "[keys] t would be both feed.freeze and app.theme."),
         ({"app.theme": "j"}, "[keys] j would be both"),
-        ({"feed.freeze": "w", "feed.follow": "w"}, "[keys] w would be both feed.freeze and feed.follow."),
+        ({"feed.freeze": "h", "feed.follow": "h"}, "[keys] h would be both feed.freeze and feed.follow."),
     ],
 )
 def test_keys_that_cannot_be_are_one_clear_line(configured: dict[str, str | list[str]], said: str):
@@ -145,9 +145,9 @@ def test_keys_that_cannot_be_are_one_clear_line(configured: dict[str, str | list
 
 
 def test_hints_are_found_by_any_way_to_write_a_key():
-    keys = Keys({"feed.open": "w", "feed.back": "f9"})
+    keys = Keys({"feed.open": "h", "feed.back": "f9"})
     written = (("⏎", "open"), ("Esc", "back"), ("Enter ,", "both"))
-    assert keys.hints(written, keymap.LIVE) == (("w", "open"), ("f9", "back"), ("w ,", "both"))
+    assert keys.hints(written, keymap.LIVE) == (("h", "open"), ("f9", "back"), ("h ,", "both"))
 
 
 def test_keys_may_change_places():

@@ -1,28 +1,59 @@
 """The detail of one transaction: every field, both verdicts, every reason."""
 
 import json
+from typing import ClassVar
 
+import msgspec
 from rich.cells import chop_cells
 from rich.style import Style
 from rich.text import Text
+from textual.binding import BindingType
 
 from domain.sanitize import sanitize
+from domain.triage import Triage, TriageEvent, TriageStatus
 from domain.verdict import ScoredTransaction
-from tui import cells
+from tui import cells, keymap
 from tui.panes import line
 from tui.screens.modal import Modal
+from tui.screens.triaging import Triaging
 from tui.themes import Palette
 from tui.why import both, judgement, reason_lines
 
 
-class Detail(Modal):
-    """Everything known of one transaction."""
+class Detail(Triaging, Modal):
+    """Everything known of one transaction, and everything done to it."""
 
     TITLE = "Transaction"
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.DETAIL]
 
     def __init__(self, row: ScoredTransaction) -> None:
         super().__init__()
         self.row = row
+        self._log: tuple[TriageEvent, ...] = ()
+        self._problem = ""
+
+    @property
+    def to_decide(self) -> ScoredTransaction | None:
+        """This one."""
+        return self.row
+
+    def on_mount(self) -> None:
+        """Read what was done to it, now and whenever somebody has decided on something."""
+        super().on_mount()
+        self.watch(self.app, "triaged", self._read_log)
+
+    def _read_log(self) -> None:
+        self.run_worker(self._load_log(), group="log", exclusive=True)
+
+    async def _load_log(self) -> None:
+        try:
+            self._log = await self._console_app.port.triage_log(self.row.transaction.transaction_id)
+            self._problem = ""
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            self._problem = f"history unavailable: {error or type(error).__name__}"
+        if self._log:
+            self.row = msgspec.structs.replace(self.row, triage=self._log[0].after)
+        self.call_after_refresh(self._draw)
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
         """Fields, then verdicts with their reasons."""
@@ -37,6 +68,13 @@ class Detail(Modal):
             lines.append(Text(""))
             lines.append(judgement(verdict, width, palette))
             lines += reason_lines(verdict, width, palette, wrap=True)
+        lines.append(Text(""))
+        lines.append(line((" triage history", palette.dim), width=width))
+        if self._problem:
+            lines.append(line((f" {self._problem}", palette.bad), width=width))
+        lines += [event_line(event, width, palette) for event in self._log]
+        if not self._log and not self._problem:
+            lines.append(line(" nobody has decided on it", width=width))
         return lines
 
     @property
@@ -67,7 +105,34 @@ class Detail(Modal):
         if self.row.truth is not None:
             truth = self.row.truth
             fields.append(("ground truth", f"{'anomalous' if truth.anomalous else 'normal'} {truth.kind or ''}"))
+        if self.row.triage is not None:
+            fields += [("triage", _decision(self.row.triage)), ("note", self.row.triage.note)]
         return [(name, value) for name, value in fields if value]
+
+
+def event_line(event: TriageEvent, width: int, palette: Palette) -> Text:
+    """One line of the triage log: when, who, from which state to which."""
+    return line(
+        (f" {event.at:%Y-%m-%d %H:%M:%S}", palette.dim),
+        f" {cells.fit(event.decided_by, 12)} {cells.fit(event.action.replace('_', ' '), 14)} ",
+        (_state(event.before), Style.null()),
+        (" → ", palette.dim),
+        (_state(event.after), palette.strong),
+        width=width,
+    )
+
+
+def _state(triage: Triage | None) -> str:
+    if triage is None:
+        return cells.STATE_NAMES[TriageStatus.OPEN]
+    until = f" until {triage.until:%m-%d %H:%M}" if triage.until else ""
+    note = f" “{triage.note}”" if triage.note else ""
+    return f"{cells.STATE_NAMES[triage.status]}{until}{note}"
+
+
+def _decision(triage: Triage) -> str:
+    until = f" until {triage.until:%Y-%m-%d %H:%M}" if triage.until else ""
+    return f"{triage.status.replace('_', ' ')}{until}, by {triage.decided_by} at {triage.decided_at:%Y-%m-%d %H:%M:%S}"
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -8,9 +8,12 @@ from tui.panes import line
 from tui.screens.modal import Modal
 from tui.themes import Palette
 
+_DECIDING = (*keymap.TRIAGE, *keymap.BULK)
 _SECTIONS = (
     ("Everywhere", keymap.APP),
-    ("Live", keymap.LIVE),
+    ("Live", tuple(binding for binding in keymap.LIVE if binding not in _DECIDING)),
+    ("Triage of the row under the cursor, else of the newest anomaly", _DECIDING),
+    ("Anomalies", tuple(binding for binding in keymap.ANOMALIES if binding not in keymap.LIVE)),
     ("Filter line", keymap.FILTER),
     ("Views", keymap.VIEWS),
     ("Export", keymap.EXPORT),
@@ -24,6 +27,7 @@ _FILTER = (
     "user:u-00* score>=.9",
     "why:velocity -merchant:grocery",
     'since:5m "free text"',
+    "triage:open severity=critical",
 )
 _IDS_FROM = 70
 _ID_WIDTH = 26
@@ -33,6 +37,10 @@ _MARKS = (
     ("● UNUS", "flagged, below .7"),
     ("~", "warming up: the detector still learns"),
     ("✗", "the detector raised an error"),
+    ("open", "nobody has decided on it"),
+    ("ack FRAUD", "acknowledged; confirmed as fraud"),
+    ("false+", "false positive: no fraud"),
+    ("zzz 3h", "snoozed, open again in 3 hours"),
 )
 
 

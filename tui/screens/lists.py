@@ -30,10 +30,14 @@ class ListScreen(ConsoleScreen):
         """The row that keys act on."""
         raise NotImplementedError
 
+    def apply_filter(self, rows: RowList, text: str, filter: Filter) -> None:
+        """Show in a list what matches a filter that was written as `text`."""
+        rows.window.apply(text, filter)
+
     def show_matching(self, rows: RowList, text: str, filter: Filter) -> None:
         """Show in a list what a filter lets through, in the order of time, and remember the filter."""
         self._sought = filter
-        rows.window.apply(text, filter)
+        self.apply_filter(rows, text, filter)
         rows.set_follow(True)
         library = self.console_app.library
         self.console_app.keep(lambda: library.remember(text))

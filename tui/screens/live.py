@@ -1,6 +1,5 @@
 """The Live screen: feed, anomalies, why, user and health together."""
 
-import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import ClassVar
@@ -10,7 +9,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from domain.filters import EVERYTHING, FilterError, of_user, parse
+from domain.filters import Filter, FilterError, of_user, parse
 from domain.profile import ProfileView
 from domain.verdict import ScoredTransaction
 from tui import keymap
@@ -24,9 +23,9 @@ from tui.layout import layout_of
 from tui.panes import palette_of
 from tui.profile import Profile, profile_lines
 from tui.rowlist import RowList
-from tui.rows import CHECK_CLOCK_EVERY
+from tui.screens.browsing import Browsing
 from tui.screens.detail import Detail
-from tui.screens.lists import ListScreen
+from tui.screens.triaging import BulkTriaging
 from tui.status import Line
 from tui.stored import MOST_ROWS, StoredRows
 from tui.why import Why, why_lines
@@ -35,7 +34,7 @@ _PROFILE_EVERY = 1.0
 _STORED_EVERY = 5.0
 
 
-class LiveScreen(ListScreen):
+class LiveScreen(BulkTriaging, Browsing):
     """What is happening now, and why the row under the cursor scored as it did.
 
     While the feed follows, the panes explain the newest anomaly: the newest row changes many times a
@@ -93,6 +92,16 @@ class LiveScreen(ListScreen):
         if self._of_user is not None:
             return self.active.selected or feed.newest or self.query_one(StoredRows).newest
         return self.active.selected or anomalies.newest or feed.newest
+
+    @property
+    def to_decide(self) -> ScoredTransaction | None:
+        """The row under the cursor, else the newest anomaly: the one that the why pane explains."""
+        return self.active.selected or self.query_one(Anomalies).newest
+
+    @property
+    def to_match(self) -> Filter:
+        """The filter of the list that has the keys."""
+        return self.active.window.filter
 
     def draw_body(self, now: datetime) -> None:
         """Lists, then the panes that are visible."""
@@ -190,40 +199,11 @@ class LiveScreen(ListScreen):
         self.set_class(self._of_user is not None, "-drilled")
         self.call_after_refresh(self.redraw)
 
-    @on(RowList.Moved)
-    def _moved(self) -> None:
-        self.redraw()
-
     @on(RowList.Opened)
     def action_open(self) -> None:
         """The transaction under the cursor, with everything known of it."""
         if self.subject is not None:
             self.app.push_screen(Detail(self.subject))
-
-    def action_move(self, lines: int) -> None:
-        """Move the cursor."""
-        self.active.move_by(lines)
-
-    def action_page(self, pages: int) -> None:
-        """Move the cursor by a screenful."""
-        self.active.move_by(pages * self.active.page)
-
-    def action_top(self) -> None:
-        """The oldest row."""
-        self.active.move_to(0)
-
-    def action_end(self) -> None:
-        """The newest row, and follow."""
-        self.active.move_to_end()
-
-    def action_follow(self) -> None:
-        """Follow the newest row, or stay here."""
-        self.active.set_follow(not self.active.follow)
-
-    def action_freeze(self) -> None:
-        """Hold both lists still; the engine goes on, and what arrives is counted."""
-        self.intake.freeze(not self.intake.frozen)
-        self.console_app.settle()
 
     def action_other_list(self) -> None:
         """The keys go to the other list."""
@@ -274,22 +254,6 @@ class LiveScreen(ListScreen):
         except FilterError as error:
             self.notify(error.message, severity="warning", timeout=2)
 
-    def action_filter(self) -> None:
-        """Type a filter for the list that has the keys."""
-        window = self.active.window
-        self._filtered = self.active
-        self.query_one(FilterLine).open(window.filter_text, window.ring, self.console_app.library.kept.recent)
-
-    @on(FilterLine.Applied)
-    def _filter_applied(self, event: FilterLine.Applied) -> None:
-        self._close_filter()
-        self.show_matching(self._filtered, event.text, event.filter)
-
-    @on(FilterLine.Cancelled)
-    def _close_filter(self) -> None:
-        self.query_one(FilterLine).close()
-        self._filtered.focus()
-
     def action_back(self) -> None:
         """Close what is open, else end a sorted order, go back the way one came, clear the filter, or follow again."""
         if self._in_place:
@@ -301,26 +265,5 @@ class LiveScreen(ListScreen):
             self.active.set_follow(True)
         elif self.console_app.climb():
             return
-        elif self.active.window.filter_text:
-            self.active.window.apply("", EVERYTHING)
-            self.console_app.settle()
-        elif not self.active.follow:
+        elif not self.clear_filter() and not self.active.follow:
             self.active.set_follow(True)
-
-    def action_match(self, step: int) -> None:
-        """The next or previous row that matches the last filter."""
-        self.run_worker(self._seek(self.active, step), group="seek", exclusive=True)
-
-    async def _seek(self, rows: RowList, step: int) -> None:
-        shown = rows.rows
-        index = rows.cursor_index + step
-        looked = 0
-        while 0 <= index < len(shown):
-            if self._sought.matches(shown[index]):
-                rows.move_to(index)
-                return
-            index += step
-            looked += 1
-            if looked % CHECK_CLOCK_EVERY == 0:
-                await asyncio.sleep(0)
-        self.notify("no match below" if step > 0 else "no match above", timeout=2)

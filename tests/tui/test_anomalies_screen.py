@@ -1,0 +1,123 @@
+"""The Anomalies screen: open ones and all, older ones, and what stays in its place."""
+
+from domain.triage import TriageStatus
+from tests.tui.deciding import pressed, settled, state, status_of, stored_before
+from tests.tui.fake_port import FakePort, rows
+from tests.tui.session import running, shown
+from tui.anomalies import TriageList
+from tui.screens.anomalies import AnomaliesScreen
+
+ACKNOWLEDGED, CONFIRMED = TriageStatus.ACKNOWLEDGED, TriageStatus.CONFIRMED
+
+
+async def test_screen_two_lists_open_anomalies_and_o_lists_all():
+    port = FakePort(rows(100))
+    await port.decide(["t-00000080"], CONFIRMED, by="bob")
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2")
+        assert isinstance(app.screen, AnomaliesScreen)
+        lines = shown(app, TriageList)
+        assert "open only" in lines
+        assert "FRAUD" not in lines
+        assert lines.count(" open ") == 4 + 1
+        await pressed(pilot, "O")
+        lines = shown(app, TriageList)
+        assert lines.count("FRAUD") == 1
+        assert "all" in lines.splitlines()[0]
+        await pressed(pilot, "O")
+        assert "FRAUD" not in shown(app, TriageList)
+
+
+async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_anew():
+    port = FakePort(rows(200))
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2", "k", "k", "a")
+        listed = app.screen.query_one(TriageList)
+        assert listed.selected is not None
+        assert listed.selected.sequence == 160
+        assert "ack" in shown(app, TriageList)
+        await pressed(pilot, "O", "O")
+        assert "ack" not in shown(app, TriageList)
+        assert listed.selected is not None
+        assert listed.selected.sequence == 180
+        await pressed(pilot, "U")
+        assert 160 in [each.sequence for each in app.intake.triage.rows]
+
+
+async def test_anomalies_of_before_this_engine_can_be_decided_on():
+    port = FakePort(rows(60))
+    port.stored = stored_before(500)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2")
+        window = app.intake.triage
+        assert len(window) == 200
+        assert "older ones" in shown(app, TriageList)
+        await pressed(pilot, "g")
+        await pressed(pilot, "g")
+        await pressed(pilot, "g")
+        assert len(window) == 503
+        assert "older ones" not in shown(app, TriageList)
+        idents = [each.transaction.transaction_id for each in window.rows]
+        assert idents == [f"old-{number:05}" for number in range(1, 501)] + [f"t-{n:08}" for n in (20, 40, 60)]
+        await pressed(pilot, "g", "c")
+        assert (await port.triage(["old-00001"]))["old-00001"].status is CONFIRMED
+        assert shown(app, TriageList).splitlines()[2].split()[-1] == "FRAUD"
+
+
+async def test_the_cursor_stays_while_older_ones_are_put_before_it():
+    port = FakePort(rows(60))
+    port.stored = stored_before(500)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2", "g")
+        selected = app.screen.query_one(TriageList).selected
+        assert selected is not None
+        port.add(rows(40, first=61))
+        app.tick()
+        await settled(pilot)
+        await pressed(pilot, "k", "j")
+        assert app.screen.query_one(TriageList).selected == selected
+
+
+async def test_the_filter_of_screen_two_reaches_into_history():
+    port = FakePort(rows(60))
+    port.stored = stored_before(500)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2", "slash", *"id:old-0000 | id=t-00000020", "enter")
+        assert len(app.intake.triage) == 10
+        assert "/id:old-0000" in shown(app, TriageList)
+        assert port.anomalies_asked[-1] == "triage:open (id:old-0000 | id=t-00000020)"
+        await pressed(pilot, "A", "a", "y")
+        assert [await status_of(port, 20), await status_of(port, 40)] == [ACKNOWLEDGED, None]
+        await pressed(pilot, "escape", "O")
+        assert len(app.intake.triage.filter_text) == 0
+
+
+async def test_history_that_cannot_be_read_is_said_and_asked_for_again():
+    class Failing(FakePort):
+        broken = True
+
+        async def stored_anomalies(self, filter, before, limit):
+            if self.broken:
+                raise ConnectionError("PostgreSQL is away")
+            return await super().stored_anomalies(filter, before, limit)
+
+    port = Failing(rows(60))
+    port.stored = stored_before(5)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2")
+        assert "PostgreSQL is away" in shown(app, TriageList)
+        port.broken = False
+        await pressed(pilot, "k")
+        assert len(app.intake.triage) == 8
+
+
+async def test_a_frozen_list_shows_decisions_and_takes_no_new_rows():
+    port = FakePort(rows(100))
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2", "space", "a")
+        port.add(rows(40, first=101))
+        app.tick()
+        await settled(pilot)
+        assert len(app.intake.triage) == 5
+        assert state(app, 100, TriageList) == "ack"
+        assert "+2 pending" in shown(app, TriageList)

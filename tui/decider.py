@@ -1,0 +1,147 @@
+"""Decisions on their way to the engine, and what is said of them afterwards."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from domain.sanitize import sanitize
+from domain.triage import TriageStatus
+from domain.verdict import ScoredTransaction
+from tui import cells, keymap
+
+if TYPE_CHECKING:
+    from tui.app import ConsoleApp
+
+TOGETHER = timedelta(seconds=1)
+"""Decisions that follow each other so closely are told in one notification."""
+_REMEMBERED = 1_000
+
+DONE = {
+    "note": "note written",
+    TriageStatus.OPEN.value: "opened again",
+    TriageStatus.ACKNOWLEDGED.value: "acknowledged",
+    TriageStatus.CONFIRMED.value: "confirmed as fraud",
+    TriageStatus.FALSE_POSITIVE.value: "marked false positive",
+    TriageStatus.SNOOZED.value: "snoozed",
+}
+"""What an action of the triage log is called once it is done."""
+
+
+def subject_of(row: ScoredTransaction) -> str:
+    """The row in a few words: its user and amount."""
+    transaction = row.transaction
+    return sanitize(
+        f"{transaction.user_id} {cells.money(transaction.amount, transaction.currency)} {transaction.currency}"
+    )
+
+
+def told(done: Sequence[tuple[str, str, int]], undo: str) -> str:
+    """One sentence for decisions, each given as its action, its subject and how many transactions it was on.
+
+    `undo` is the key that takes back the last.
+    """
+    (action, subject, count), *others = done
+    if not others:
+        what = f"{DONE[action]}: {subject}" if count == 1 else f"{count:,} {DONE[action]}"
+        return f"{what}. {undo} undoes it"
+    counts: Counter[str] = Counter()
+    for action, _, count in done:
+        counts[action] += count
+    return ", ".join(f"{count:,} {DONE[action]}" for action, count in counts.items()) + f". {undo} undoes the last"
+
+
+class Decider:
+    """Decides through the port, one decision after the other in the order of the keys.
+
+    `user` is who decides: the user of the operating system that runs the console.
+    """
+
+    def __init__(self, app: "ConsoleApp", user: str) -> None:
+        self._app = app
+        self._user = user
+        self._turn = asyncio.Lock()
+        self._done: list[tuple[str, str, int]] = []
+        self._done_at: datetime | None = None
+        self._subjects: dict[str, str] = {}
+
+    def decide(
+        self,
+        row: ScoredTransaction,
+        status: TriageStatus | None,
+        until: datetime | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Decide on one transaction."""
+        ident = row.transaction.transaction_id
+        self._subjects.pop(ident, None)
+        self._subjects[ident] = subject_of(row)
+        while len(self._subjects) > _REMEMBERED:
+            del self._subjects[next(iter(self._subjects))]
+        self._start(self._decide((ident,), status, until, note))
+
+    def decide_all(self, ids: Sequence[str], status: TriageStatus, until: datetime | None = None) -> None:
+        """Decide on many in one step."""
+        self._start(self._decide(ids, status, until, None))
+
+    def undo(self) -> None:
+        """Take back the last decision of this user that still stands."""
+        self._start(self._undo())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        # The application's, not the screen's: a window that closes must not take a decision with it.
+        self._app.run_worker(work, group="triage")
+
+    async def _decide(
+        self, ids: Sequence[str], status: TriageStatus | None, until: datetime | None, note: str | None
+    ) -> None:
+        subject = self._subject(ids)
+        async with self._turn:
+            try:
+                decision = await self._app.port.decide(ids, status, until, note, by=self._user)
+            except Exception as error:  # the port may be any engine, near or far: say it and go on
+                self._say(f"nothing decided on {subject}: {error or type(error).__name__}", wrong=True)
+                return
+            self._app.tick()
+            if not decision.events:
+                self._say(f"nothing decided on {subject}: it is not stored (any more)", wrong=True)
+                return
+            self._tell((decision.events[0].action, subject, len(decision.events)))
+            if decision.unknown:
+                self._say(f"{len(decision.unknown):,} were passed over: they are not stored (any more)", wrong=True)
+
+    def _tell(self, done: tuple[str, str, int]) -> None:
+        now = self._app.clock()
+        if self._done_at is not None and now - self._done_at <= TOGETHER:
+            self._app.clear_notifications()
+        else:
+            self._done.clear()
+        self._done.append(done)
+        self._done_at = now
+        self._say(told(self._done, self._app.keys.shown(keymap.UNDO)))
+
+    async def _undo(self) -> None:
+        async with self._turn:
+            try:
+                undone = await self._app.port.undo(self._user)
+            except Exception as error:  # the same
+                self._say(f"nothing undone: {error or type(error).__name__}", wrong=True)
+                return
+            self._app.tick()
+            self._app.clear_notifications()
+            self._done_at = None
+            if undone is None:
+                self._say("there is nothing of yours to undo")
+                return
+            subject = self._subject([event.transaction_id for event in undone.events])
+            kept = f"; {undone.kept:,} decided anew since stay as they are" if undone.kept else ""
+            self._say(f"undone ({DONE[undone.action]}): {subject}{kept}")
+
+    def _subject(self, ids: Sequence[str]) -> str:
+        if len(ids) == 1:
+            return self._subjects.get(ids[0], sanitize(ids[0]))
+        return f"{len(ids):,} transactions"
+
+    def _say(self, text: str, *, wrong: bool = False) -> None:
+        self._app.notify(text, severity="error" if wrong else "information", timeout=6 if wrong else 4)

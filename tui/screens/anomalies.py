@@ -1,0 +1,158 @@
+"""The Anomalies screen: everything that was flagged, now or before this engine, to be decided on."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar
+
+from textual import on
+from textual.binding import BindingType
+from textual.containers import Container
+from textual.widget import Widget
+
+from domain.filters import EVERYTHING, Filter, parse
+from domain.verdict import ScoredTransaction
+from tui import keymap
+from tui.anomalies import TriageList
+from tui.filterline import FilterLine
+from tui.layout import layout_of
+from tui.older import PAGE, Older
+from tui.panes import palette_of
+from tui.rowlist import RowList
+from tui.screens.browsing import Browsing
+from tui.screens.detail import Detail
+from tui.screens.triaging import BulkTriaging
+from tui.why import Why, why_lines
+
+_PAGES_AT_ONCE = 10
+
+
+class AnomaliesScreen(BulkTriaging, Browsing):
+    """A list to work through. What is decided on stays in its place with its new state, until a filter is applied
+    again; whoever reaches the top gets what was stored before.
+    """
+
+    NAME = "Anomalies"
+    HINTS = keymap.ANOMALIES_HINTS
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.ANOMALIES]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._only_open = True
+        self._filter: Filter = EVERYTHING
+        self._older = Older(EVERYTHING)
+        self._problem = ""
+
+    def body(self) -> Iterable[Widget]:
+        """The list, and why beside or below it."""
+        yield Container(TriageList(self.intake.triage, id="triage"), Why(id="why"), id="anomalies-body")
+        yield FilterLine(id="filter")
+
+    def on_mount(self) -> None:
+        """Open ones only, at first."""
+        self.active.focus()
+        self.apply_filter(self.active, "", EVERYTHING)
+        self.console_app.settle()
+
+    @property
+    def active(self) -> TriageList:
+        """The list."""
+        return self.query_one(TriageList)
+
+    @property
+    def subject(self) -> ScoredTransaction | None:
+        """The row under the cursor, the newest one while following."""
+        return self.active.selected or self.active.newest
+
+    @property
+    def to_decide(self) -> ScoredTransaction | None:
+        """The row that is explained."""
+        return self.subject
+
+    @property
+    def to_match(self) -> Filter:
+        """The filter as it was typed."""
+        return self._filter
+
+    def apply_filter(self, rows: RowList, text: str, filter: Filter) -> None:
+        """Show what matches among open ones or all, and begin history anew."""
+        self._filter = filter
+        states = parse("triage:open", self.console_app.clock()) if self._only_open else EVERYTHING
+        both = states & filter
+        rows.window.drop_history()
+        rows.window.apply(text, both)
+        self._older, self._problem = Older(both), ""
+
+    def draw_body(self, now: datetime) -> None:
+        """The list and the why of its row; older rows are asked for where there is room for them."""
+        rows, why = self.active, self.query_one(Why)
+        self._want_older(rows)
+        rows.today = now
+        rows.only_open = self._only_open
+        rows.history = self._problem or ("" if self._older.finished else "older ones at the top")
+        rows.notice = self._notice()
+        rows.refresh_rows()
+        if why.region:
+            why.show(why_lines(self.subject, why.size.width, palette_of(self), followed=rows.follow))
+
+    def _notice(self) -> str:
+        if self.intake.warming and not len(self.intake.triage.ring):
+            return "warming up: detectors learn from the first 1,000 transactions"
+        if not self._older.finished and not self._problem:
+            return "looking through what is stored..."
+        if self.intake.triage.filter_text:
+            return "no anomaly matches the filter"
+        return "no open anomaly" if self._only_open else "no anomaly yet"
+
+    def _want_older(self, rows: TriageList) -> None:
+        busy = any(worker.group == "older" and not worker.is_finished for worker in self.workers)
+        settled = rows.window.frozen or not rows.window.pending
+        if rows.at_top and settled and not (busy or self._problem or self._older.finished):
+            self.run_worker(self._load_older(self._older), group="older")
+
+    async def _load_older(self, older: Older) -> None:
+        window = self.intake.triage
+        try:
+            for _ in range(_PAGES_AT_ONCE):
+                known = self.intake.triaged
+                before = older.before(window.ring)
+                found = await self.console_app.port.stored_anomalies(older.filter, before, PAGE)
+                self.intake.pull()
+                if older is not self._older:
+                    return
+                if self.intake.triaged != known:
+                    continue  # decided on meanwhile: the page may say otherwise
+                fresh = older.page(found, window.ring)
+                window.prepend(fresh)
+                if fresh or older.finished:
+                    break
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            self._problem = f"no older ones: {error or type(error).__name__}"
+        self.redraw()
+
+    @on(RowList.Moved)
+    def _try_again(self) -> None:
+        self._problem = ""
+
+    def on_resize(self) -> None:
+        """Why goes beside the list, below it, or away."""
+        layout = layout_of(self.size.width, self.size.height)
+        for name in ("bare", "compact", "full"):
+            self.set_class(name == layout, f"-{name}")
+        super().on_resize()
+
+    @on(RowList.Opened)
+    def action_open(self) -> None:
+        """The transaction under the cursor, with everything known of it and done to it."""
+        if self.subject is not None:
+            self.app.push_screen(Detail(self.subject))
+
+    def action_back(self) -> None:
+        """Clear the filter, else follow again."""
+        if not self.clear_filter() and not self.active.follow:
+            self.active.set_follow(True)
+
+    def action_toggle_open(self) -> None:
+        """Open ones only, or all."""
+        self._only_open = not self._only_open
+        self.apply_filter(self.active, self.active.window.filter_text, self._filter)
+        self.console_app.settle()

@@ -1,0 +1,86 @@
+"""The keys that go through a list of rows, on every screen that has one."""
+
+import asyncio
+
+from textual import on
+
+from domain.filters import EVERYTHING
+from tui.filterline import FilterLine
+from tui.rowlist import RowList
+from tui.rows import CHECK_CLOCK_EVERY
+from tui.screens.lists import ListScreen
+
+
+class Browsing(ListScreen):
+    """Moving, following, freezing, filtering and finding in the list that is `active`; its body has a `FilterLine`."""
+
+    @on(RowList.Moved)
+    def _moved(self) -> None:
+        self.redraw()
+
+    def action_move(self, lines: int) -> None:
+        """Move the cursor."""
+        self.active.move_by(lines)
+
+    def action_page(self, pages: int) -> None:
+        """Move the cursor by a screenful."""
+        self.active.move_by(pages * self.active.page)
+
+    def action_top(self) -> None:
+        """The oldest row."""
+        self.active.move_to(0)
+
+    def action_end(self) -> None:
+        """The newest row, and follow."""
+        self.active.move_to_end()
+
+    def action_follow(self) -> None:
+        """Follow the newest row, or stay here."""
+        self.active.set_follow(not self.active.follow)
+
+    def action_freeze(self) -> None:
+        """Hold the lists still; the engine goes on, and what arrives is counted."""
+        self.intake.freeze(not self.intake.frozen)
+        self.console_app.settle()
+
+    def action_filter(self) -> None:
+        """Type a filter for the list that has the keys."""
+        window = self.active.window
+        self._filtered = self.active
+        self.query_one(FilterLine).open(window.filter_text, window.ring, self.console_app.library.kept.recent)
+
+    @on(FilterLine.Applied)
+    def _filter_applied(self, event: FilterLine.Applied) -> None:
+        self._close_filter()
+        self.show_matching(self._filtered, event.text, event.filter)
+
+    @on(FilterLine.Cancelled)
+    def _close_filter(self) -> None:
+        self.query_one(FilterLine).close()
+        self._filtered.focus()
+
+    def clear_filter(self) -> bool:
+        """Show everything in the active list; False when it has no filter."""
+        if not self.active.window.filter_text:
+            return False
+        self.apply_filter(self.active, "", EVERYTHING)
+        self.console_app.settle()
+        return True
+
+    def action_match(self, step: int) -> None:
+        """The next or previous row that matches the last filter."""
+        self.run_worker(self._seek(self.active, step), group="seek", exclusive=True)
+
+    async def _seek(self, rows: RowList, step: int) -> None:
+        shown = rows.rows
+        index = rows.cursor_index + step
+        looked = 0
+        while 0 <= index < len(shown):
+            if self._sought.matches(shown[index]):
+                rows.move_to(index)
+                return
+            index += step
+            looked += 1
+            if looked % CHECK_CLOCK_EVERY == 0:
+                await asyncio.sleep(0)
+        self.notify("no match below" if step > 0 else "no match above", timeout=2)

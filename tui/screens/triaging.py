@@ -1,0 +1,133 @@
+"""The keys that decide on transactions, on every screen that has one to decide on."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import Screen
+
+from domain.filters import Filter
+from domain.triage import MAX_AT_ONCE, TriageStatus
+from domain.verdict import ScoredTransaction
+from tui import cells, keymap
+from tui.decider import subject_of
+from tui.screens.confirm import Confirm
+from tui.screens.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
+
+if TYPE_CHECKING:
+    from tui.app import ConsoleApp
+
+LENIENCY = "30d"
+
+
+class Triaging(Screen[None]):
+    """Acknowledge, confirm, false positive, snooze, note and undo, for the row that `to_decide` gives.
+
+    What has to be asked is asked before the next key is looked at.
+    """
+
+    @property
+    def _console_app(self) -> "ConsoleApp":
+        return cast("ConsoleApp", self.app)
+
+    @property
+    def to_decide(self) -> ScoredTransaction | None:
+        """The transaction that the keys decide on."""
+        raise NotImplementedError
+
+    def action_triage(self, status: str) -> None:
+        """Decide, after asking for how long where that matters."""
+        row, decided = self._row(), TriageStatus(status)
+        if row is not None:
+            self._until(decided, subject_of(row), lambda until: self._console_app.decider.decide(row, decided, until))
+
+    def action_note(self) -> None:
+        """Write a note; the decision stays."""
+        row = self._row()
+        if row is None:
+            return
+        note = row.triage.note if row.triage else ""
+
+        def written(answer: str | None) -> None:
+            if answer is not None and answer != note:
+                self._console_app.decider.decide(row, None, note=answer)
+
+        self.app.push_screen(NotePrompt(f"Note: {subject_of(row)}", note), written)
+
+    def action_undo(self) -> None:
+        """Take back the last decision."""
+        self._console_app.decider.undo()
+
+    def _row(self) -> ScoredTransaction | None:
+        if self.to_decide is None:
+            self.notify("no anomaly to decide on yet", timeout=2)
+        return self.to_decide
+
+    def _until(self, status: TriageStatus, subject: str, then: Callable[[datetime | None], None]) -> None:
+        """Ask until when a decision shall hold, where it ends by itself, and go on with the answer."""
+
+        def answered(answer: str | None) -> None:
+            if answer is not None:
+                span = span_of(answer)
+                then(self._console_app.clock() + span if span else None)
+
+        if status is TriageStatus.FALSE_POSITIVE:
+            self.app.push_screen(LeniencyPrompt(f"False positive: {subject}", LENIENCY), answered)
+        elif status is TriageStatus.SNOOZED:
+            self.app.push_screen(SnoozeChoice(f"Snooze: {subject}"), answered)
+        else:
+            then(None)
+
+
+class BulkTriaging(Triaging):
+    """The same, and one key that decides on everything that a filter finds."""
+
+    @property
+    def to_match(self) -> Filter:
+        """The filter that is in force."""
+        raise NotImplementedError
+
+    def action_triage_matching(self) -> None:
+        """Decide on all open anomalies that match, after showing how many there are and asking twice."""
+        ids: list[str] = []
+        question = StatusChoice()
+
+        def chosen(answer: str | None) -> None:
+            if answer is not None:
+                status = TriageStatus(answer)
+                self._until(status, question.asked, lambda until: self._confirm(question.asked, ids, status, until))
+
+        self.app.push_screen(question, chosen)
+        self.run_worker(self._count(question, self.to_match, ids), group="matching", exclusive=True)
+
+    async def _count(self, question: StatusChoice, filter: Filter, ids: list[str]) -> None:
+        try:
+            ids += await self._console_app.port.matching(filter, MAX_AT_ONCE)
+            total = len(ids) if len(ids) < MAX_AT_ONCE else await self._console_app.port.count_matching(filter)
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            problem = f"cannot count what matches: {error or type(error).__name__}"
+        else:
+            problem = "" if ids else "no open anomaly matches" if filter.text else "no anomaly is open"
+            many = _many(len(ids), total)
+            question.counted(f"{many} matching {filter.text}" if filter.text else many)
+        if problem:
+            self.notify(problem, severity="warning")
+            if question.is_current:
+                question.dismiss(None)
+
+    def _confirm(self, which: str, ids: list[str], status: TriageStatus, until: datetime | None) -> None:
+        action = next(option.description for option in keymap.STATUSES if status.value in option.action)
+        undo = self._console_app.keys.shown(keymap.UNDO)
+        self.app.push_screen(
+            Confirm(
+                f"{action.capitalize()}: {which}?",
+                f"They are decided on in one step, which {undo} undoes.",
+                lambda: self._console_app.decider.decide_all(ids, status, until),
+            )
+        )
+
+
+def _many(chosen: int, total: int) -> str:
+    if total > chosen:
+        return f"the newest {cells.grouped(chosen)} of {cells.grouped(total)} open anomalies"
+    return "the open anomaly" if chosen == 1 else f"all {cells.grouped(chosen)} open anomalies"
