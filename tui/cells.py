@@ -175,6 +175,7 @@ def bar(share: float, width: int) -> str:
 
 def gauge(value: float, threshold: float, width: int) -> str:
     """`value` of [0, 1] as a bar of `width` cells with a tick at `threshold`."""
+    width = max(width, 0)
     filled = round(max(0.0, min(1.0, value)) * width)
     cells = ["█"] * filled + ["·"] * (width - filled)
     if width:

@@ -36,11 +36,14 @@ _KEYS: dict[str, _Key] = {
     "merchant": _merchant,
     "cc": lambda row: row.transaction.location.country,
     "score": _score,
+    "versus": _score,
     "sev": _severity,
+    "severity": _severity,
+    "state": lambda row: None if row.triage is None else row.triage.status.value,
     "by": lambda row: cells.flagged_by(row) or None,
     "why": _why,
 }
-_LARGEST_FIRST = frozenset({"time", "amount", "score", "sev"})
+_LARGEST_FIRST = frozenset({"time", "amount", "score", "versus", "sev", "severity"})
 
 
 class Order:

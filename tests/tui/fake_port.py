@@ -176,6 +176,7 @@ class FakePort:
         self.stored: list[ScoredTransaction] = []
         self.triage_error: Exception | None = None
         self.anomalies_asked: list[str] = []
+        self.history_asked: list[str] = []
         self.decisions = MemoryTriage(lambda: [*self.stored, *self.rows], lambda: NOON)
         self._events: list[TriageEvent] = []
         self.log_lines = [
@@ -238,6 +239,7 @@ class FakePort:
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """What was stored before this engine, and its own rows."""
+        self.history_asked.append(filter.text)
         if self.history_error is not None:
             raise self.history_error
         found = [row for row in self.decisions.rows() if filter.matches(row)]

@@ -63,11 +63,12 @@ class Detail(Triaging, Modal):
                 label = f" {name:<13}" if number == 0 else " " * 14
                 lines.append(line((label, palette.dim), (part, Style.null()), width=width))
         if self.row.disagreed:
-            return [*lines, Text(""), *both(self.row, width, palette)]
-        for verdict in self.row.verdicts:
-            lines.append(Text(""))
-            lines.append(judgement(verdict, width, palette))
-            lines += reason_lines(verdict, width, palette, wrap=True)
+            lines += [Text(""), *both(self.row, width, palette)]
+        else:
+            for verdict in self.row.verdicts:
+                lines.append(Text(""))
+                lines.append(judgement(verdict, width, palette))
+                lines += reason_lines(verdict, width, palette, wrap=True)
         lines.append(Text(""))
         lines.append(line((" triage history", palette.dim), width=width))
         if self._problem:
