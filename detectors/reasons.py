@@ -180,7 +180,7 @@ def duration(seconds: float) -> str:
         if seconds >= length:
             count = round(seconds / length)
             return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds:.0f} seconds"
+    return f"{seconds:.0f} seconds" if seconds >= 1.0 else "less than a second"
 
 
 def _pace(name: str, row: Row, state: UserState, expected: Expectation) -> tuple[str, str, str]:
