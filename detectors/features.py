@@ -240,8 +240,8 @@ def _novelty(value: str | None, own: Counts, population: Frequencies, *, open_en
 
 
 def _odd_hour(hour: int, hours: list[int], near: float) -> float:
-    """-log10 of the hour's probability under a circular kernel; `near` is the population's, worth one observation."""
-    return -log10((smoothed(hours, hour) + near) / (sum(hours) + 1.0))
+    """-log10 of the hour's probability under a circular kernel; `near` is the population's, worth 1.5 observations."""
+    return -log10((smoothed(hours, hour) + 1.5 * near) / (sum(hours) + 1.5))
 
 
 def clock(row: Row, state: UserState) -> float:
