@@ -40,6 +40,8 @@ class TriageList(RowList):
         window = self.window
         held = cells.grouped(len(window.ring))
         parts = [f"{cells.grouped(len(window))} of {held}" if len(window) != len(window.ring) else held]
+        if self.order is not None:
+            return f"{parts[0]}  {self.order_status()}"
         if window.frozen:
             parts.append(f"frozen +{cells.grouped(window.pending)} pending")
         elif self.follow:

@@ -55,21 +55,25 @@ BULK = (
         show=False,
     ),
 )
+COPY = (
+    Binding("y", "copy(False)", "copy the row as one line", id="feed.copy", show=False),
+    Binding("Y", "copy(True)", "copy the row as JSON", id="feed.copy_json", show=False),
+)
 TOOLS = (
     Binding("s", "sort", "sort by the next column", id="feed.sort", show=False),
     Binding("S", "turn", "turn the order around", id="feed.turn", show=False),
     Binding("o", "zoom", "the list alone, and back", id="feed.zoom", show=False),
     Binding("v", "views", "views and recent filters", id="feed.views", show=False),
     Binding("e", "export", "export what the filter shows", id="feed.export", show=False),
-    Binding("y", "copy(False)", "copy the row as one line", id="feed.copy", show=False),
-    Binding("Y", "copy(True)", "copy the row as JSON", id="feed.copy_json", show=False),
+    *COPY,
+    Binding("D", "user_screen", "everything about the user", id="feed.user_screen", show=False),
+    Binding("b", "disagreements", "where the detectors disagree", id="feed.disagreements", show=False),
 )
 OPENING = (
     Binding("enter", "open", "open the transaction", id="feed.open", show=False),
     Binding("escape", "back", "back; clears the filter", id="feed.back", show=False),
 )
-LIVE = (
-    *LIST,
+STEPS = (
     Binding(
         "left_square_bracket",
         "anomaly(-1)",
@@ -79,19 +83,23 @@ LIVE = (
         show=False,
     ),
     Binding("right_square_bracket", "anomaly(1)", "next anomaly", id="feed.next_anomaly", key_display="]", show=False),
+)
+LIVE = (
+    *LIST,
+    *STEPS,
     Binding("tab", "other_list", "feed or anomalies", id="feed.other_list", show=False),
     *OPENING,
     Binding("x", "toggle_why", "explain the score", id="feed.why", show=False),
     Binding("u", "toggle_user", "the user's profile", id="feed.user", show=False),
     *TOOLS,
-    Binding("D", "user_screen", "everything about the user", id="feed.user_screen", show=False),
-    Binding("b", "disagreements", "where the detectors disagree", id="feed.disagreements", show=False),
     *TRIAGE,
     *BULK,
 )
 ANOMALIES = (
     *LIST,
+    *STEPS,
     *OPENING,
+    Binding("u", "user_screen", "everything about the user", id="triage.user", show=False),
     *TOOLS,
     Binding(
         "O", "toggle_open", "open ones only, or all; puts away what was decided on", id="triage.open_only", show=False
@@ -121,6 +129,8 @@ USERS = (
     Binding("escape,left", "back", "back the way one came", id="users.back", show=False),
     Binding("l", "transactions", "the user's transactions", id="users.transactions", show=False),
     Binding("P", "plot", "plots of amounts and scores", id="users.plot", show=False),
+    *COPY,
+    *TRIAGE,
 )
 WORKERS = (
     Binding("j,down", "choose(1)", "down", id="workers.down", show=False),
@@ -151,7 +161,7 @@ MODAL = (
     *READING,
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
 )
-DETAIL = (*MODAL, *TRIAGE)
+DETAIL = (*MODAL, *COPY, *TRIAGE)
 PROMPT = (Binding("escape", "cancel", "leave things as they were", id="prompt.cancel", show=False),)
 STATUSES = (
     Binding("a", "choose('acknowledged')", "acknowledge", id="bulk.acknowledge", show=False),
@@ -221,7 +231,7 @@ USERS_HINTS = (
     ("/", "filter or id"),
     ("s", "sort"),
     ("⏎", "open"),
-    ("⇥", "anomalies"),
+    ("Tab", "anomalies"),
     ("l", "transactions"),
     ("P", "plot"),
     ("Esc", "back"),

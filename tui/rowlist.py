@@ -74,12 +74,10 @@ class RowList(Widget, can_focus=True):
         """
         if self.follow or self._cursor is None:
             return None
-        if self.order is not None:
-            return self.window.current(self._cursor)
         rows, sequence = self.window.rows, self._cursor.sequence
-        if not rows.holds(sequence) and not self.window.ring.holds(sequence):
-            return self._cursor
-        return rows[self.cursor_index] if len(rows) else None
+        if self.order is not None or not (rows.holds(sequence) or self.window.ring.holds(sequence)):
+            return self.window.current(self._cursor)
+        return self.window.current(rows[self.cursor_index]) if len(rows) else None
 
     @property
     def rows(self) -> Ring | Order:
@@ -118,7 +116,8 @@ class RowList(Widget, can_focus=True):
             return ""
         rows = self.window.rows
         pending = len(rows) - rows.index(self.order.newest + 1)
-        return f"by {self.order.column} {self.order.mark}" + (f"  +{cells.grouped(pending)} pending" if pending else "")
+        name = next(column.header.strip() for column in self.COLUMNS if column.name == self.order.column)
+        return f"by {name} {self.order.mark}" + (f"  +{cells.grouped(pending)} pending" if pending else "")
 
     def sortable(self) -> list[str]:
         """The columns that the width has room for, in their order."""
@@ -244,7 +243,7 @@ class RowList(Widget, can_focus=True):
         index = self._top_index + y - above
         if index >= len(rows):
             return self._line("", palette.dim)
-        row = rows[index] if self.order is None else self.window.current(rows[index])
+        row = self.window.current(rows[index])
         here = row.sequence == self._marked
         base = palette.base + palette.cursor if here else palette.base
         drawn = columns.segments(row, self._placed, columns.RowStyle(palette, base, self.today))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction
 from tui import cells
 
@@ -28,6 +29,14 @@ def _why(row: ScoredTransaction) -> str | None:
     return cells.why(verdict, 0) if verdict is not None and verdict.flagged else None
 
 
+def _state(row: ScoredTransaction) -> int | None:
+    """Open ones first, like those that nobody has decided on; None for what needs no decision."""
+    if row.triage is not None:
+        return _STATES.index(row.triage.status)
+    return 0 if row.flagged else None
+
+
+_STATES = tuple(TriageStatus)
 _KEYS: dict[str, _Key] = {
     "time": lambda row: row.transaction.timestamp,
     "user": lambda row: row.transaction.user_id.casefold(),
@@ -39,7 +48,7 @@ _KEYS: dict[str, _Key] = {
     "versus": _score,
     "sev": _severity,
     "severity": _severity,
-    "state": lambda row: None if row.triage is None else row.triage.status.value,
+    "state": _state,
     "by": lambda row: cells.flagged_by(row) or None,
     "why": _why,
 }

@@ -20,12 +20,12 @@ class StoredRows(RowList):
 
     def show_rows(self, rows: tuple[ScoredTransaction, ...]) -> None:
         """Show `rows`, newest first as the store gives them; the cursor stays on its transaction."""
-        if rows is self._shown:
+        if rows is self._shown or self.order is not None:
             return
         self._shown = rows
         at = self.selected
         self.window.ring.clear()
-        self.window.apply("", self.window.filter)
+        self.window.apply(self.window.filter_text, self.window.filter)
         self.window.ring.extend(reversed(rows[:MOST_ROWS]))
         self.window.step(budget=1.0)
         if at is not None:
@@ -36,8 +36,10 @@ class StoredRows(RowList):
 
     def status(self) -> str:
         """How many there are, at most."""
-        held = len(self.window)
-        return f"newest {cells.grouped(held)} in PostgreSQL" if held == MOST_ROWS else f"{held} in PostgreSQL"
+        shown, held = len(self.window), len(self.window.ring)
+        stored = f"newest {cells.grouped(held)} in PostgreSQL" if held == MOST_ROWS else f"{held} in PostgreSQL"
+        count = stored if shown == held else f"{cells.grouped(shown)} of the {stored}"
+        return count if self.order is None else f"{count}  {self.order_status()}"
 
 
 class StoredAnomalies(StoredRows):

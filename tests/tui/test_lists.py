@@ -14,7 +14,7 @@ from tests.tui.session import running, shown
 from tui.anomalies import Anomalies
 from tui.app import ConsoleApp
 from tui.feed import Feed
-from tui.screens.lists import MAX_OSC_52
+from tui.screens.copying import MAX_OSC_52
 from tui.sorting import Order
 
 

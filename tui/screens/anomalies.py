@@ -24,6 +24,7 @@ from tui.screens.triaging import BulkTriaging
 from tui.why import Why, why_lines
 
 _PAGES_AT_ONCE = 10
+_FLAGGED = parse("is:flagged")
 
 
 class AnomaliesScreen(BulkTriaging, Browsing):
@@ -73,6 +74,11 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         """The filter as it was typed."""
         return self._filter
 
+    @property
+    def shown_filter(self) -> str:
+        """Open ones of what is stored, or all that was flagged."""
+        return super().shown_filter if self._only_open else (_FLAGGED & self._filter).text
+
     def apply_filter(self, rows: RowList, text: str, filter: Filter) -> None:
         """Show what matches among open ones or all, and begin history anew."""
         self._filter = filter
@@ -106,7 +112,8 @@ class AnomaliesScreen(BulkTriaging, Browsing):
     def _want_older(self, rows: TriageList) -> None:
         busy = any(worker.group == "older" and not worker.is_finished for worker in self.workers)
         settled = rows.window.frozen or not rows.window.pending
-        if rows.at_top and settled and not (busy or self._problem or self._older.finished):
+        # In another order than that of time, the top is not where older ones belong.
+        if rows.order is None and rows.at_top and settled and not (busy or self._problem or self._older.finished):
             self.run_worker(self._load_older(self._older), group="older")
 
     async def _load_older(self, older: Older) -> None:
@@ -147,9 +154,14 @@ class AnomaliesScreen(BulkTriaging, Browsing):
             self.app.push_screen(Detail(self.subject))
 
     def action_back(self) -> None:
-        """Clear the filter, else follow again."""
-        if not self.clear_filter() and not self.active.follow:
+        """End a list alone or a sorted order, else go back the way one came, clear the filter, or follow again."""
+        if not (self.put_back() or self.console_app.climb() or self.clear_filter() or self.active.follow):
             self.active.set_follow(True)
+
+    def action_anomaly(self, step: int) -> None:
+        """The previous or next anomaly, which is the line above or below; from the newest one while following."""
+        rows = self.active
+        rows.move_to(rows.cursor_index + (0 if rows.follow else step))
 
     def action_toggle_open(self) -> None:
         """Open ones only, or all."""

@@ -59,6 +59,16 @@ class Browsing(ListScreen):
         self.query_one(FilterLine).close()
         self._filtered.focus()
 
+    def put_back(self) -> bool:
+        """End a list alone on the screen, or else a sorted order; False when there is neither."""
+        if self.has_class("-zoom"):
+            self.action_zoom()
+        elif self.active.order is not None:
+            self.active.set_follow(True)
+        else:
+            return False
+        return True
+
     def clear_filter(self) -> bool:
         """Show everything in the active list; False when it has no filter."""
         if not self.active.window.filter_text:

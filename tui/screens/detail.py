@@ -14,13 +14,14 @@ from domain.triage import Triage, TriageEvent, TriageStatus
 from domain.verdict import ScoredTransaction
 from tui import cells, keymap
 from tui.panes import line
+from tui.screens.copying import Copying
 from tui.screens.modal import Modal
 from tui.screens.triaging import Triaging
 from tui.themes import Palette
 from tui.why import both, judgement, reason_lines
 
 
-class Detail(Triaging, Modal):
+class Detail(Copying, Triaging, Modal):
     """Everything known of one transaction, and everything done to it."""
 
     TITLE = "Transaction"
@@ -31,6 +32,11 @@ class Detail(Triaging, Modal):
         self.row = row
         self._log: tuple[TriageEvent, ...] = ()
         self._problem = ""
+
+    @property
+    def subject(self) -> ScoredTransaction | None:
+        """This one."""
+        return self.row
 
     @property
     def to_decide(self) -> ScoredTransaction | None:

@@ -1,19 +1,16 @@
 """What can be done with a list of transactions on any screen that has one: sort, zoom, copy, export, views."""
 
-from domain.filters import EVERYTHING, Filter
-from domain.verdict import ScoredTransaction
-from services import export
+from domain.filters import EVERYTHING, Filter, FilterError, parse
+from tui.disagreement import toggled
 from tui.rowlist import RowList
 from tui.screens.base import ConsoleScreen
+from tui.screens.copying import Copying
 from tui.screens.export import Export
 from tui.screens.views import Views
 from tui.sorting import starts_descending
 
-MAX_OSC_52 = 74_000
-"""Bytes that terminals take in one OSC 52 sequence; they drop a longer one without a word."""
 
-
-class ListScreen(ConsoleScreen):
+class ListScreen(Copying, ConsoleScreen):
     """A screen with lists, one of which is active."""
 
     def __init__(self) -> None:
@@ -23,11 +20,6 @@ class ListScreen(ConsoleScreen):
     @property
     def active(self) -> RowList:
         """The list that keys act on."""
-        raise NotImplementedError
-
-    @property
-    def subject(self) -> ScoredTransaction | None:
-        """The row that keys act on."""
         raise NotImplementedError
 
     def apply_filter(self, rows: RowList, text: str, filter: Filter) -> None:
@@ -74,28 +66,6 @@ class ListScreen(ConsoleScreen):
         for rows in self.query(RowList):
             rows.set_class(rows is alone, "-alone")
 
-    def action_copy(self, as_json: bool) -> None:
-        """Copy the row as one readable line or as JSON: to the terminal, and to a file, since not every one listens."""
-        row = self.subject
-        if row is None:
-            return
-        text = export.json_line(row) if as_json else export.readable(row) + "\n"
-        fits = len(text.encode()) <= MAX_OSC_52
-        if fits:
-            self.app.copy_to_clipboard(text.removesuffix("\n"))
-        self.run_worker(self._keep_copy(row.transaction.transaction_id, text, fits), group="copy")
-
-    async def _keep_copy(self, ident: str, text: str, sent: bool) -> None:
-        app = self.console_app
-        file = await app.kept(lambda: app.library.keep_copy(text))
-        places = ["the terminal, if it listens to OSC 52"] if sent else []
-        places += [str(file)] if file else []
-        too_long = "" if sent else "; it is too long for a terminal"
-        if places:
-            app.notify(f"Copied {ident} to {' and to '.join(places)}{too_long}")
-        else:
-            app.notify(f"{ident} was not copied{too_long}", severity="warning")
-
     def action_views(self) -> None:
         """Views and recent filters."""
         rows = self.active
@@ -103,7 +73,25 @@ class ListScreen(ConsoleScreen):
             Views(rows.window.filter_text, lambda text, parsed: self.show_matching(rows, text, parsed))
         )
 
+    @property
+    def shown_filter(self) -> str:
+        """The filter that finds in history what the active list shows."""
+        return self.active.window.filter.text
+
     def action_export(self) -> None:
         """Write what the filter shows to a file."""
         rows = self.active
-        self.app.push_screen(Export(rows.TITLE, rows.window.filter_text, rows.rows.all()))
+        self.app.push_screen(Export(rows.TITLE, self.shown_filter, rows.rows.all()))
+
+    def action_user_screen(self) -> None:
+        """The Users screen, on the user of the row that keys act on."""
+        if self.subject is not None:
+            self.console_app.show_user(self.subject.transaction.user_id)
+
+    def action_disagreements(self) -> None:
+        """Only what one detector flagged and the other did not, of what the filter lets through; or all of it."""
+        text = toggled(self.active.window.filter_text)
+        try:
+            self.show_matching(self.active, text, parse(text, self.console_app.clock()))
+        except FilterError as error:
+            self.notify(error.message, severity="warning", timeout=2)

@@ -9,12 +9,11 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
-from domain.filters import Filter, FilterError, of_user, parse
+from domain.filters import Filter, of_user
 from domain.profile import ProfileView
 from domain.verdict import ScoredTransaction
 from tui import keymap
 from tui.anomalies import Anomalies
-from tui.disagreement import toggled
 from tui.feed import Feed
 from tui.filterline import FilterLine
 from tui.health import Health, health_lines, summary
@@ -72,8 +71,9 @@ class LiveScreen(BulkTriaging, Browsing):
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:
-        """The feed has the keys at first."""
+        """The feed has the keys at first; what is stored of a user is read again when somebody has decided."""
         self.query_one(Feed).focus()
+        self.watch(self.app, "triaged", self._stored.forget, init=False)
 
     @property
     def active(self) -> RowList:
@@ -95,8 +95,8 @@ class LiveScreen(BulkTriaging, Browsing):
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
-        """The row under the cursor, else the newest anomaly: the one that the why pane explains."""
-        return self.active.selected or self.query_one(Anomalies).newest
+        """The row under the cursor, else the newest anomaly, the one that is explained; of one user only the former."""
+        return self.active.selected or (self.query_one(Anomalies).newest if self._of_user is None else None)
 
     @property
     def to_match(self) -> Filter:
@@ -177,8 +177,10 @@ class LiveScreen(BulkTriaging, Browsing):
             self.console_app.settle()
 
         theirs = of_user(user_id)
-        feed.window.apply(theirs.text, theirs)
-        feed.set_follow(True)
+        for rows in (feed, self.query_one(StoredRows)):
+            rows.window.apply(theirs.text, theirs)
+            rows.set_follow(True)
+        self.zoom(None)
         self._of_user, self._in_place = user_id, ""
         self._arrange()
         feed.focus()
@@ -241,29 +243,10 @@ class LiveScreen(BulkTriaging, Browsing):
         self.zoom(None)
         self._arrange()
 
-    def action_user_screen(self) -> None:
-        """The Users screen, on the user of the transaction under the cursor."""
-        if self.subject is not None:
-            self.console_app.show_user(self.subject.transaction.user_id)
-
-    def action_disagreements(self) -> None:
-        """Only what one detector flagged and the other did not, of what the filter lets through; or all of it."""
-        text = toggled(self.active.window.filter_text)
-        try:
-            self.show_matching(self.active, text, parse(text, self.console_app.clock()))
-        except FilterError as error:
-            self.notify(error.message, severity="warning", timeout=2)
-
     def action_back(self) -> None:
         """Close what is open, else end a sorted order, go back the way one came, clear the filter, or follow again."""
         if self._in_place:
             self._in_place = ""
             self._arrange()
-        elif self.has_class("-zoom"):
-            self.action_zoom()
-        elif self.active.order is not None:
-            self.active.set_follow(True)
-        elif self.console_app.climb():
-            return
-        elif not self.clear_filter() and not self.active.follow:
+        elif not (self.put_back() or self.console_app.climb() or self.clear_filter() or self.active.follow):
             self.active.set_follow(True)

@@ -11,8 +11,10 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from domain.sanitize import sanitize
 from domain.triage import MAX_NOTE
 from tui import keymap
+from tui.field import Field
 from tui.keys import keys_of
 from tui.panes import TextPane, line, palette_of, rule
 from tui.status import Line
@@ -87,7 +89,7 @@ class Prompt(Asking):
         """The input between title and hint."""
         with Vertical(id="prompt"):
             yield Line(id="prompt-title")
-            yield Input(self._offered, id="prompt-input", compact=True, max_length=self.MAX_LENGTH)
+            yield Field(sanitize(self._offered), id="prompt-input", compact=True, max_length=self.MAX_LENGTH)
             yield Line(id="prompt-hint")
 
     def draw_below(self) -> None:

@@ -60,7 +60,7 @@ class Triaging(Screen[None]):
 
     def _row(self) -> ScoredTransaction | None:
         if self.to_decide is None:
-            self.notify("no anomaly to decide on yet", timeout=2)
+            self.notify("nothing to decide on: no row is chosen", timeout=2)
         return self.to_decide
 
     def _until(self, status: TriageStatus, subject: str, then: Callable[[datetime | None], None]) -> None:

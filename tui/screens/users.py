@@ -19,8 +19,10 @@ from tui.inquiry import Inquiry
 from tui.panes import palette_of
 from tui.rowlist import RowList
 from tui.screens.base import ConsoleScreen
+from tui.screens.copying import Copying
 from tui.screens.detail import Detail
 from tui.screens.plots import Plots
+from tui.screens.triaging import Triaging
 from tui.stored import MOST_ROWS, StoredAnomalies
 from tui.userprofile import UserProfile, user_lines
 from tui.users import ORDERS, UserRows
@@ -37,7 +39,7 @@ _FLAGGED = parse("is:flagged")
 Asked = tuple[UserOrder, str, Filter]
 
 
-class UsersScreen(ConsoleScreen):
+class UsersScreen(Copying, Triaging, ConsoleScreen):
     """Users, sorted and filtered by the engine, which is asked once a second at most."""
 
     NAME = "Users"
@@ -64,8 +66,9 @@ class UsersScreen(ConsoleScreen):
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:
-        """The list has the keys at first."""
+        """The list has the keys at first; anomalies are read again when somebody has decided on one."""
         self.query_one(UserRows).focus()
+        self.watch(self.app, "triaged", self._anomalies.forget, init=False)
         self._arrange()
 
     async def _ask_users(self, asked: Asked) -> UserList:
@@ -140,6 +143,17 @@ class UsersScreen(ConsoleScreen):
     def _active(self) -> UserRows | StoredAnomalies:
         return self.query_one(UserRows) if self._in_list else self.query_one(StoredAnomalies)
 
+    @property
+    def subject(self) -> ScoredTransaction | None:
+        """The anomaly under the cursor, else the newest one; None while the list of users has the keys."""
+        anomalies = self.query_one(StoredAnomalies)
+        return None if self._in_list else anomalies.selected or anomalies.newest
+
+    @property
+    def to_decide(self) -> ScoredTransaction | None:
+        """The same, but only what the cursor is on."""
+        return None if self._in_list else self.query_one(StoredAnomalies).selected
+
     @on(UserRows.Moved)
     @on(RowList.Moved)
     def _moved(self) -> None:
@@ -206,7 +220,9 @@ class UsersScreen(ConsoleScreen):
 
     def action_filter(self) -> None:
         """Type a filter, or how the user's id begins."""
-        self.query_one(FilterLine).open(self.query_one(UserRows).filter_text, self.intake.feed.ring)
+        self.query_one(FilterLine).open(
+            self.query_one(UserRows).filter_text, self.intake.feed.ring, self.console_app.library.kept.recent
+        )
 
     @on(FilterLine.Applied)
     def _filter_applied(self, event: FilterLine.Applied) -> None:

@@ -1,0 +1,45 @@
+"""The keys that copy a transaction, on every screen that is about one."""
+
+from typing import TYPE_CHECKING, cast
+
+from textual.screen import Screen
+
+from domain.verdict import ScoredTransaction
+from services import export
+
+if TYPE_CHECKING:
+    from tui.app import ConsoleApp
+
+MAX_OSC_52 = 74_000
+"""Bytes that terminals take in one OSC 52 sequence; they drop a longer one without a word."""
+
+
+class Copying(Screen[None]):
+    """Copies the row that is its `subject`."""
+
+    @property
+    def subject(self) -> ScoredTransaction | None:
+        """The row that keys act on."""
+        raise NotImplementedError
+
+    def action_copy(self, as_json: bool) -> None:
+        """Copy the row as one readable line or as JSON: to the terminal, and to a file, since not every one listens."""
+        row = self.subject
+        if row is None:
+            return
+        text = export.json_line(row) if as_json else export.readable(row) + "\n"
+        fits = len(text.encode()) <= MAX_OSC_52
+        if fits:
+            self.app.copy_to_clipboard(text.removesuffix("\n"))
+        self.run_worker(self._keep_copy(row.transaction.transaction_id, text, fits), group="copy")
+
+    async def _keep_copy(self, ident: str, text: str, sent: bool) -> None:
+        app = cast("ConsoleApp", self.app)
+        file = await app.kept(lambda: app.library.keep_copy(text))
+        places = ["the terminal, if it listens to OSC 52"] if sent else []
+        places += [str(file)] if file else []
+        too_long = "" if sent else "; it is too long for a terminal"
+        if places:
+            app.notify(f"Copied {ident} to {' and to '.join(places)}{too_long}")
+        else:
+            app.notify(f"{ident} was not copied{too_long}", severity="warning")
