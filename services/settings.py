@@ -66,7 +66,9 @@ class Settings(BaseSettings):
     users: int = Field(100, ge=1, le=1_000_000)
     anomaly_rate: float = Field(0.05, ge=0, le=1)
     rate: float = Field(40.0, gt=0, le=100_000, description="simulated transactions per second")
-    seed: int | None = Field(None, ge=0, lt=2**63, description="none is a new one each run")
+    seed: int | None = Field(
+        None, ge=0, lt=2**63, description="of the simulated people; none is one for each data directory"
+    )
     detector: Literal["both", "basic", "enhanced"] = "both"
     alert_rate: float = Field(0.005, gt=0, lt=0.5, description="share of ordinary traffic that may be flagged")
     alert_rates: dict[str, Annotated[float, Field(gt=0, lt=0.5)]] = Field(
