@@ -275,11 +275,11 @@ def _oddest(X: NDArray[np.float64], fitted: Fitted) -> Iterator[tuple[int, int, 
 
 
 def _brief(score: float, first: int, second: int, part: float) -> tuple[Reason, ...]:
-    """The two columns of `_oddest`, without sentences; together they carry the whole score."""
+    """The fields of the two columns of `_oddest`, without sentences; together they carry the whole score."""
     name, factor = FEATURES[first]
-    if part == 1.0:
-        return (Reason(name, factor, score),)
     other, other_factor = FEATURES[second]
+    if part == 1.0 or other == name:
+        return (Reason(name, factor, score),)
     return (Reason(name, factor, score * part), Reason(other, other_factor, score - score * part))
 
 

@@ -58,6 +58,12 @@ def test_contributions_sum_to_the_score(basic: BasicModel) -> None:
         assert sum(reason.contribution for reason in verdict.reasons) == pytest.approx(verdict.score, abs=1e-9)
 
 
+def test_a_field_is_one_reason_however_many_columns_it_has(basic: BasicModel) -> None:
+    for verdict in basic.score(traffic(600, seed=6)):
+        fields = [reason.feature for reason in verdict.reasons]
+        assert len(fields) == len(set(fields))
+
+
 def test_a_missing_field_counts_as_typical(basic: BasicModel) -> None:
     bare = purchase(
         location=NOWHERE, merchant=NO_MERCHANT, device=NO_DEVICE, payment_method=None, transaction_type=None
