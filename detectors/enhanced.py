@@ -16,7 +16,7 @@ from detectors.calibration import Squares
 from detectors.drift import SAMPLED, Sample
 from detectors.features import FEATURES, Expectation, expectation, measure
 from detectors.feedback import NO_FEEDBACK, Feedback
-from detectors.fitting import BEND, WARMED_UP, WEIGHTS, Tables, fitted_tables
+from detectors.fitting import WARMED_UP, WEIGHTS, Tables, fitted_tables
 from detectors.learning import learn
 from detectors.memory import decayed, fed, raised
 from detectors.population import Population
@@ -51,7 +51,6 @@ class EnhancedModel:
         self._parameters = parameters
         tables = parameters.tables
         self._bar = tables.bar if tables else rarity_of_rate(parameters.alert_rate)
-        self._rate = parameters.alert_rate
         self._squares = Squares(tables.features if tables else (), WEIGHTS if tables else ())
         self._sample = Sample(tables.reference if tables else None, COLUMNS)
 
@@ -110,10 +109,9 @@ class EnhancedModel:
 
     def _budget(self, user: str, feedback: Feedback) -> tuple[float, float]:
         """The bar before the user's own habits move it, in units of rarity, and the alert rate it stands for."""
-        rate = feedback.alert_rates.get(user)
-        if rate is None:
-            return self._bar, self._parameters.alert_rate
-        return self._bar + rarity_of_rate(rate) - rarity_of_rate(self._parameters.alert_rate), rate
+        usual = self._parameters.alert_rate
+        rate = feedback.alert_rates.get(user, usual)
+        return (self._bar, usual) if rate == usual else (self._bar + rarity_of_rate(rate) - rarity_of_rate(usual), rate)
 
     def to_bytes(self) -> bytes:
         """The model as msgpack."""
@@ -169,7 +167,8 @@ class EnhancedModel:
         self, tables: Tables, row: Row, state: UserState, expected: Expectation
     ) -> tuple[list[float], float, float, float, float, float]:
         """What a score is made of: each feature's share of the sum of squares, that sum, its rarity; the user's memory
-        of suspicion by now, both together, and the rarity of that. It moves nothing."""
+        of suspicion by now, both together, and the rarity of that. The state stays; one row in `SAMPLED` is remembered
+        for drift."""
         values = measure(row, state, self._parameters.population, expected)
         shares = self._squares.of(values)
         squares = sum(shares)
@@ -178,7 +177,7 @@ class EnhancedModel:
         if memory:
             memory = decayed(memory, row.time - state.last_time, expected.gap)
         total = raised(base, tables.persistence.of(memory)) if memory else base
-        rarity = tables.final.rarity((total - tables.origin) ** BEND) if total > tables.origin else 0.0
+        rarity = tables.rarity(total)
         if state.seen % SAMPLED == 0 and state.seen >= WARMED_UP:
             self._sample.add([*values, rarity])
         return shares, squares, base, memory, total, rarity
@@ -197,7 +196,7 @@ class EnhancedModel:
         The habits are left to `learn`.
         """
         shares, squares, base, memory, total, rarity = self.suspicion(tables, row, state, expected)
-        common, rate = self._budget(row.user, feedback) if feedback.alert_rates else (self._bar, self._rate)
+        common, rate = self._budget(row.user, feedback)
         bar = common + state.bar
         suspicious = rarity >= bar
         state.memory = fed(memory, base)
@@ -205,7 +204,7 @@ class EnhancedModel:
 
         lift = feedback.lifts.get(row.merchant or "", 0.0) if feedback.lifts else 0.0
         if lift:
-            rarity = tables.final.rarity(max(total + lift - tables.origin, 0.0) ** BEND)
+            rarity = tables.rarity(total + lift)
         worth = squares / base if base > 0.0 else 1.0
         shares += [worth * (total - base), worth * lift]
         score, threshold = public_score(rarity), public_score(bar)

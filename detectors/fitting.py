@@ -53,6 +53,10 @@ class Tables(msgspec.Struct, frozen=True):
     bar: float
     reference: Reference
 
+    def rarity(self, total: float) -> float:
+        """The rarity of a user's suspicion, earlier one and a merchant's included."""
+        return self.final.rarity((total - self.origin) ** BEND) if total > self.origin else 0.0
+
 
 def fitted_tables(rows: Sequence[Row], population: Population, alert_rate: float) -> tuple[Tables, dict[str, float]]:
     """Tables fitted on a history in order of time, and figures of the fit for people.

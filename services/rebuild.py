@@ -11,7 +11,6 @@ from domain.transaction import Transaction
 from services.store.store import Store
 
 CHUNK = 2_000
-WARMING = "warming"
 
 Learnt = tuple[Transaction, str | None, str | None]
 
@@ -30,12 +29,13 @@ async def rebuild(store: Store, alert_rates: Mapping[str, float], advance: Calla
     A transaction that the detector raised on was not learnt then and is not now. The model in use stands in where the
     enhanced detector was off, or where its version can no longer be used. Raises: `faults` errors.
     """
-    models: dict[str, EnhancedModel | None] = {WARMING: EnhancedModel.warming()}
+    warming = EnhancedModel.warming()
+    found = await store.latest_model("enhanced")
+    stand_in = EnhancedModel.from_bytes(found[2]) if found else warming
+    # By version as verdicts have it; None where the model in use must stand in.
+    models: dict[str | None, EnhancedModel | None] = {None: None, warming.version: warming}
     states: dict[str, UserState] = {}
     feedback = Feedback(alert_rates=dict(alert_rates))
-    found = await store.latest_model("enhanced")
-    stand_in = EnhancedModel.from_bytes(found[2]) if found else models[WARMING]
-    assert stand_in is not None
     transactions = other_model = 0
     last_version = ""
 
@@ -43,17 +43,14 @@ async def rebuild(store: Store, alert_rates: Mapping[str, float], advance: Calla
         nonlocal transactions, other_model, last_version
         for version, run in groupby(chunk, key=lambda learnt: learnt[1]):
             learnt = [transaction for transaction, _, status in run if status != "error"]
-            if version is None:
-                model = None
-            elif version not in models:
+            if version is not None and version not in models:
                 body = await store.model("enhanced", version)
-                model = models[version] = None if body is None else EnhancedModel.from_bytes(body)
-            else:
-                model = models[version]
-            if model is None:
+                models[version] = None if body is None else EnhancedModel.from_bytes(body)
+            if models[version] is None:
                 other_model += len(learnt)
-            (model or stand_in).score(learnt, states, feedback=feedback)
-            last_version = (model or stand_in).version
+            model = models[version] or stand_in
+            model.score(learnt, states, feedback=feedback)
+            last_version = model.version
             transactions += len(learnt)
         advance(len(chunk))
         chunk.clear()

@@ -1,14 +1,12 @@
 """Text that scrolls, and the keys that scroll it: health, logs, detail, help."""
 
 from rich.text import Text
-from textual import events
 from textual.screen import Screen
-from textual.widget import Widget
 
-_WHEEL_LINES = 3
+from tui.wheel import Wheeled
 
 
-class Reading(Widget, can_focus=True):
+class Reading(Wheeled, can_focus=True):
     """Lines of text drawn from an offset; `tail` keeps the end in view until one scrolls up."""
 
     def __init__(self, *, id: str, tail: bool = False) -> None:
@@ -32,13 +30,13 @@ class Reading(Widget, can_focus=True):
             self._lines = lines
             self.refresh()
 
-    def scroll_lines(self, lines: int) -> None:
+    def move_by(self, lines: int) -> None:
         """Move by so many lines; upwards it stops following the tail, at the end it follows again."""
         self._place(min(self._offset, self.last_offset) + lines)
 
     def scroll_pages(self, pages: int) -> None:
         """Move by so many screenfuls."""
-        self.scroll_lines(pages * max(1, self.size.height - 1))
+        self.move_by(pages * max(1, self.size.height - 1))
 
     def reveal(self, index: int) -> None:
         """Move as little as it takes to have this line in view."""
@@ -62,23 +60,13 @@ class Reading(Widget, can_focus=True):
         text.no_wrap = True
         return text
 
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Scroll up."""
-        event.stop()
-        self.scroll_lines(-_WHEEL_LINES)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Scroll down."""
-        event.stop()
-        self.scroll_lines(_WHEEL_LINES)
-
 
 class ReadingScreen(Screen[None]):
     """The scrolling actions of a screen that has one `Reading`."""
 
     def action_read(self, lines: int) -> None:
         """Scroll by lines."""
-        self.query_one(Reading).scroll_lines(lines)
+        self.query_one(Reading).move_by(lines)
 
     def action_read_page(self, pages: int) -> None:
         """Scroll by screenfuls."""

@@ -10,15 +10,13 @@ from textual import events
 from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from domain.verdict import ScoredTransaction
 from tui import cells, columns
 from tui.panes import palette_of, rule
 from tui.rows import Held, Ring, Window
 from tui.sorting import Order
-
-_WHEEL_LINES = 3
+from tui.wheel import Wheeled
 
 
 class View(NamedTuple):
@@ -31,7 +29,7 @@ class View(NamedTuple):
     top: int
 
 
-class RowList(Widget, can_focus=True):
+class RowList(Wheeled, can_focus=True):
     """Rows of a window, oldest first, with a cursor.
 
     It draws only the lines on screen, from the line API, and keeps its place by sequence number, so that
@@ -264,16 +262,6 @@ class RowList(Widget, can_focus=True):
     def on_resize(self) -> None:
         """A new width is another set of columns."""
         self.refresh()
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Move up."""
-        event.stop()
-        self.move_by(-_WHEEL_LINES)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Move down."""
-        event.stop()
-        self.move_by(_WHEEL_LINES)
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the row clicked; a second click opens it."""

@@ -7,17 +7,15 @@ from rich.style import Style
 from textual import events
 from textual.message import Message
 from textual.strip import Strip
-from textual.widget import Widget
 
 from domain.profile import UserList, UserOrder, UserSummary
 from tui import cells, columns
 from tui.panes import palette_of, rule
 from tui.themes import Palette
+from tui.wheel import Wheeled
 
 ORDERS: dict[UserOrder, str] = {"flagged": "most flagged", "last": "seen last", "id": "by id"}
 """The orders, in the order in which `s` goes through them."""
-
-_WHEEL_LINES = 3
 
 
 def user_cell(
@@ -45,7 +43,7 @@ def _count(number: int, width: int) -> str:
     return full if len(full) <= width else cells.short(number)
 
 
-class UserRows(Widget, can_focus=True):
+class UserRows(Wheeled, can_focus=True):
     """Users drawn line by line, with a cursor that stays on its user however the list changes."""
 
     class Moved(Message):
@@ -137,16 +135,6 @@ class UserRows(Widget, can_focus=True):
     def on_resize(self) -> None:
         """A new width is another set of columns."""
         self.refresh()
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Move up."""
-        event.stop()
-        self.move_by(-_WHEEL_LINES)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Move down."""
-        event.stop()
-        self.move_by(_WHEEL_LINES)
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor on the user clicked; a second click opens their profile."""

@@ -269,24 +269,20 @@ LAST_TRIAGE = "SELECT coalesce(max(id), 0) FROM triage_log"
 
 # Anomalies `a` as a filter reads them. Each is looked up by its key: the planner takes event time and id for
 # independent of each other, expects to find nothing, and would read all transactions instead.
-_READ_ANOMALIES = """
+_READ_ANOMALIES = f"""
 CROSS JOIN LATERAL (
     SELECT * FROM transactions s WHERE s.event_time = a.event_time AND s.transaction_id = a.transaction_id LIMIT 1
 ) AS t
-LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
-LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
-LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
-"""
+{_JUDGED_BY}
+"""  # noqa: S608 - constants of this file
 
 # Stored anomalies up to a time, as HISTORY has transactions. It begins with what was flagged, which an index lists by
 # time, because a filter such as triage:open may find nothing in millions of transactions.
 STORED_ANOMALIES = f"""
-SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind, to_jsonb(d) AS triage
-FROM (
+{_EVERYTHING} FROM (
     SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND v.event_time <= {{before}}
 ) AS a
-{_READ_ANOMALIES}
-LEFT JOIN triage d ON d.transaction_id = t.transaction_id
+{_READ_ANOMALIES} {_DECIDED_ON}
 WHERE {{where}} ORDER BY a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
 """  # noqa: S608 - constants of this file
 

@@ -96,9 +96,8 @@ class Plots(ModalScreen[None]):
         title = self.query_one("#plots-title", Line)
         width = max(1, title.size.width)
         name = f"User {self._user}: {self._said}"
-        (again, closes) = keys_of(self).hints((("r", "again"), ("Esc", "closes")), keymap.PLOTS)
-        said = f"{' '.join(again)}, {' '.join(closes)}"
-        title.show(line(*rule(name, said, width, palette_of(self), focused=True), width=width))
+        hints = keys_of(self).told(keymap.PLOTS_HINTS, keymap.PLOTS)
+        title.show(line(*rule(name, hints, width, palette_of(self), focused=True), width=width))
 
     def action_close(self) -> None:
         """Back to the screen below."""
