@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import log1p
+from typing import overload
 from zlib import crc32
 
 import msgspec
@@ -32,8 +33,12 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     device_type: str | None
 
 
-def _short(key: str | None) -> str | None:
-    # Keys live in per-user state of bounded size; a long foreign name keeps its start and a checksum.
+@overload
+def short(key: str) -> str: ...
+@overload
+def short(key: None) -> None: ...
+def short(key: str | None) -> str | None:
+    """A name as detectors keep it, in states of bounded size: a long foreign one keeps its start and a checksum."""
     if key is None or len(key) <= MAX_KEY:
         return key
     return f"{key[:MAX_KEY]}#{crc32(key.encode('utf-8', 'surrogatepass')):08x}"
@@ -52,7 +57,7 @@ def euros(transaction: Transaction) -> float:
 
 def merchant_of(transaction: Transaction) -> str | None:
     """What detectors know the merchant by."""
-    return _short(transaction.merchant.id or transaction.merchant.name)
+    return short(transaction.merchant.id or transaction.merchant.name)
 
 
 def rows_of(transactions: Sequence[Transaction]) -> list[Row]:
@@ -73,17 +78,17 @@ def rows_of(transactions: Sequence[Transaction]) -> list[Row]:
                 amount,
                 signed_log(amount),
                 transaction.timestamp.timestamp(),
-                _short(merchant.category),
-                _short(merchant.id or merchant.name),
-                _short(place.country),
-                _short(device.id or device.type),
-                _short(transaction.payment_method),
+                short(merchant.category),
+                merchant_of(transaction),
+                short(place.country),
+                short(device.id or device.type),
+                short(transaction.payment_method),
                 currency,
-                _short(transaction.transaction_type),
+                short(transaction.transaction_type),
                 latitude,
                 longitude,
-                _short(place.city),
-                _short(device.type),
+                short(place.city),
+                short(device.type),
             )
         )
     return rows

@@ -4,9 +4,11 @@ from collections import Counter, deque
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from detectors.feedback import DAYS, NEWEST, Feedback, Tolerance, merchant_lifts
 from detectors.population import DAY
-from detectors.row import merchant_of
+from detectors.row import merchant_of, short
 from domain.transaction import Transaction
 from services.store.store import Store
 
@@ -23,17 +25,20 @@ async def stored_feedback(store: Store, alert_rates: Mapping[str, float]) -> Fee
         found = Tolerance.of(row.transaction_id, row.until, row.score, row.threshold, row.reasons)
         if found is not None:
             tolerated[row.user_id] = (*tolerated.get(row.user_id, ()), found)
-    feedback = Feedback(tolerated=tolerated, alert_rates=dict(alert_rates))
+    known = Feedback(tolerated=tolerated, alert_rates=dict(alert_rates))
     newest = await store.triage.newest_event()
     if newest is None:
-        return feedback
+        return known
     # Whole days, so that what counts changes once a day and not with every event.
     last = newest.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=NEWEST - 1)
     confirmed = await store.triage.confirmed(last - timedelta(days=DAYS), last)
     if not confirmed:
-        return feedback
+        return known
     seen, every = await store.triage.seen_at(last - timedelta(days=DAYS), last, list(confirmed))
-    return Feedback(merchant_lifts(seen, confirmed, every), seen, confirmed, tolerated, dict(alert_rates))
+    confirmed = {short(merchant): frauds for merchant, frauds in confirmed.items()}
+    seen = {short(merchant): transactions for merchant, transactions in seen.items()}
+    lifts = merchant_lifts(seen, confirmed, every)
+    return msgspec.structs.replace(known, lifts=lifts, seen=seen, confirmed=confirmed)
 
 
 def _day(transaction: Transaction) -> int:
