@@ -165,7 +165,7 @@ class Engine:
 
     async def _open_store(self, progress: Callable[[str], None]) -> None:
         await self._database.start(progress)
-        self._store = await Store.open(self._database.dsn)
+        self._store = await Store.open(self._database.dsn, read_dsn=self.settings.read_dsn)
         self._triage = TriageDesk(self._store.triage, self.bus)
         await self._triage.start()
 
