@@ -156,7 +156,7 @@ class Engine:
                 )
             )
         if self._api is not None:
-            self._api.serve(InProcessPort(self, LogRing()), store, self.instance.rpartition("-")[2])
+            self._api.serve(InProcessPort(self, LogRing()), store, self.bus, self.instance.rpartition("-")[2])
             self.supervisor.add(self._api)
             self._lock.describe(api=self._api.url)
         progress("starting the workers")
