@@ -18,8 +18,6 @@ from services.api.guard import Guard
 from services.api.openapi import document
 from services.store.faults import StoreError
 
-MAX_BODY = 2 * 1024 * 1024
-
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *lists.ENDPOINTS,
     *overview.ENDPOINTS,
@@ -49,7 +47,6 @@ def build(sources: Sources, access: Access, user: str) -> ASGIApp:
             StoreError: problems.on_store_error,
             Exception: problems.on_bug,
         },
-        max_body_size=MAX_BODY,
     )
     return Guard(app, access, user)
 

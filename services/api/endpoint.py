@@ -22,6 +22,7 @@ from services.console_port import ConsolePort
 from services.export import json_line, safe_json
 from services.store.store import Store
 
+MAX_BODY = 2 * 1024 * 1024
 Question = TypeVar("Question", bound=msgspec.Struct)
 Method = Literal["GET", "POST"]
 
@@ -96,7 +97,12 @@ async def _json_body(request: Request) -> bytes:
     # A form of another site can post text/plain, but not this without being asked for permission first.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Problem(415, "send the body as Content-Type: application/json")
-    return await request.body()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise Problem(413, f"a body has at most {MAX_BODY:,} bytes", headers={"Connection": "close"})
+    return bytes(body)
 
 
 def _readable(message: str) -> str:
