@@ -15,6 +15,7 @@ class EngineLock:
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "engine.lock"
         self._file: TextIO | None = None
+        self._facts: dict[str, Any] = {}
 
     def acquire(self) -> None:
         """Take the lock. Raises UserError naming the process that has it."""
@@ -32,17 +33,19 @@ class EngineLock:
             file.close()
             raise UserError(
                 f"anomaly-tui already runs on {self._path.parent} (process {holder.get('pid', 'unknown')}): "
-                "stop it first, or choose another --data-dir."
+                "attach to it (anomaly-tui attach), stop it (anomaly-tui stop), or choose another --data-dir."
             ) from None
         self._file = file
+        self._facts = {}
         self.describe(pid=os.getpid())
 
     def describe(self, **facts: Any) -> None:
-        """Write what others may want to know, such as the broker's address."""
+        """Write what others may want to know besides what was written before, such as the broker's address."""
         assert self._file is not None
+        self._facts |= facts
         self._file.seek(0)
         self._file.truncate()
-        json.dump({"pid": os.getpid(), **facts}, self._file)
+        json.dump(self._facts, self._file)
         self._file.flush()
 
     def release(self) -> None:
