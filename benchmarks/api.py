@@ -42,7 +42,7 @@ class BusPort:
 
     def feed(self, after: int, limit: int) -> FeedSlice:
         newest = self._bus.feed.since(after, limit)
-        return FeedSlice(newest.rows, max(0, self._bus.transactions - max(after, 0) - len(newest.rows)))
+        return FeedSlice(newest.rows, max(0, self._bus.transactions - max(after, 0) - len(newest.rows)), newest.upto)
 
     def triage_changes(self, after: int, limit: int) -> tuple:
         return ()
