@@ -151,7 +151,7 @@ async def api(port: RingPort, store: Store) -> AsyncIterator[ApiServer]:
 
 async def test_of_more_than_anybody_can_read_every_row_is_told_or_counted(port: RingPort, api: ApiServer) -> None:
     every = 30_000
-    eager, lazy = await Reader.open(api), await Reader.open(api)
+    eager, lazy = await Reader.open(api), await Reader.open(api, room=4_096)
     async with asyncio.timeout(60):
         assert [(await anext(each.events())).name for each in (eager, lazy)] == ["status", "status"]
         reading = asyncio.create_task(rows_until(eager, every))
@@ -182,14 +182,25 @@ async def rows_until(reader: Reader, last: int) -> tuple[int, int]:
     return told, counted
 
 
-async def test_a_server_that_stops_ends_its_streams(port: RingPort, store: Store) -> None:
-    async with asyncio.timeout(20):
+async def test_a_server_that_stops_ends_its_streams_also_one_that_nobody_reads(
+    port: RingPort, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with asyncio.timeout(60):
         async with serving(port, store, Access(Address("127.0.0.1", 0))) as api:
-            reading, stalled = await Reader.open(api), await Reader.open(api)
-            port.publish(5_000)
+            reading, stalled = await Reader.open(api), await Reader.open(api, room=4_096)
             ended = asyncio.create_task(_drain(reading))
+            while not any(connection.flow.write_paused for connection in connections(api)):
+                port.publish(200)
+                await asyncio.sleep(0.01)
         await ended
     stalled.writer.close()
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
+
+
+def connections(api: ApiServer) -> set[Any]:
+    """The server's connections: nothing else tells that one is stalled."""
+    assert api._server is not None
+    return set(api._server.server_state.connections)
 
 
 async def _drain(reader: Reader) -> None:
