@@ -8,7 +8,6 @@ import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -79,24 +78,28 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     step: int
 
 
-class Row:
-    """A row that is written as JSON once, when the first client wants it."""
+class Encoded:
+    """Rows as JSON, each written once for all clients."""
 
-    def __init__(self, row: ScoredTransaction) -> None:
-        self.row = row
-        self.sequence = row.sequence
+    def __init__(self) -> None:
+        self._rows: dict[int, bytes] = {}
 
-    @cached_property
-    def json(self) -> bytes:
+    def row(self, row: ScoredTransaction) -> bytes:
         """As every row is written, without the end of the line."""
-        return json_line(self.row)[:-1].encode()
+        found = self._rows.get(row.sequence)
+        if found is None:
+            found = self._rows[row.sequence] = json_line(row)[:-1].encode()
+            if len(self._rows) > QUEUE_ROWS:
+                del self._rows[next(iter(self._rows))]
+        return found
 
 
 class Line(NamedTuple):
-    """A line of the triage log as JSON."""
+    """A line of the triage log as JSON, to be told after the rows up to `after`, which may not know of it."""
 
     sequence: int
     json: bytes
+    after: int
 
 
 class Client:
@@ -105,13 +108,14 @@ class Client:
     `missed` counts all rows that it was too slow for.
     """
 
-    def __init__(self, of: Of, filter: Filter, mark: Mark) -> None:
+    def __init__(self, of: Of, filter: Filter, mark: Mark, encoded: Encoded) -> None:
         self.of = of
+        self._encoded = encoded
         self.closed = False
         self.missed = 0
         self._filter = filter
         self._due = True
-        self._rows: deque[Row] = deque(maxlen=QUEUE_ROWS)
+        self._rows: deque[ScoredTransaction] = deque(maxlen=QUEUE_ROWS)
         self._missed = 0
         self._triage: deque[Line] = deque()
         self._status = ""
@@ -124,13 +128,13 @@ class Client:
         """Rows that it has not taken yet."""
         return len(self._rows)
 
-    def offer(self, rows: Sequence[Row], lost: int, mark: Mark) -> None:
+    def offer(self, rows: Sequence[ScoredTransaction], lost: int, mark: Mark) -> None:
         """Queue what matches of the rows up to `mark`; `lost` more left the ring before anybody could look at them."""
         if self.of == "anomalies":
-            rows = [row for row in rows if row.row.flagged]
+            rows = [row for row in rows if row.flagged]
         if self._filter is not EVERYTHING:
             wants = self._filter.matches
-            rows = [row for row in rows if wants(row.row)]
+            rows = [row for row in rows if wants(row)]
         dropped = max(0, len(self._rows) + len(rows) - QUEUE_ROWS)
         self._rows.extend(rows)
         self._missed += lost + dropped
@@ -184,7 +188,7 @@ class Client:
         if self._due and (self._rows or self._missed):
             self._due = False
             return self._next_rows()
-        if self._triage:
+        if self._triage and (not self._rows or self._rows[0].sequence > self._triage[0].after):
             lines = [self._triage.popleft() for _ in range(min(len(self._triage), EVENT_ROWS))]
             self._read = self._read._replace(triage=lines[-1].sequence)
             return self._event("triage", b'{"changes":[', b",".join(line.json for line in lines), b"]}")
@@ -201,7 +205,7 @@ class Client:
         told = self._event("missed", b'{"count":%d}' % missed) if missed else b""
         if not rows:
             return told
-        several = b",".join([row.json for row in rows])
+        several = b",".join(map(self._encoded.row, rows))
         return told + self._event("rows", b'{"rows":[', several, b'],"missed":%d}' % missed)
 
     def _event(self, name: str, *data: bytes) -> bytes:
@@ -218,6 +222,7 @@ class Hub:
     def __init__(self, port: ConsolePort, engine: str) -> None:
         self._port = port
         self._clients: set[Client] = set()
+        self._encoded = Encoded()
         self.mark = Mark(engine, 0, 0)
         self._missed = 0
 
@@ -250,15 +255,15 @@ class Hub:
         if changes:
             self.mark = self.mark._replace(triage=changes[-1].sequence)
         if self._clients:
-            rows, lines = [Row(row) for row in new.rows], list(map(_line, changes))
+            lines = [_line(event, self.mark.rows) for event in changes]
             for client in self._clients:
-                client.offer(rows, new.missed, self.mark)
+                client.offer(new.rows, new.missed, self.mark)
                 client.tell(lines, self.mark)
 
     def join(self, of: Of, filter: Filter, after: Mark | None) -> Client:
         """A new client, until it leaves, that goes on after `after` or from now on."""
         self.poll()
-        client = Client(of, filter, self.mark)
+        client = Client(of, filter, self.mark, self._encoded)
         if after is not None and after.engine != self.mark.engine:
             client.reset("engine")
         elif after is not None:
@@ -277,8 +282,8 @@ class Hub:
             # The ring no longer tells how many there were.
             client.reset("late")
         else:
-            client.offer([Row(row) for row in new.rows], new.missed, self.mark)
-            client.tell(list(map(_line, changes)), self.mark)
+            client.offer(new.rows, new.missed, self.mark)
+            client.tell([_line(event, self.mark.rows) for event in changes], self.mark)
 
     def leave(self, client: Client) -> None:
         """Forget a client."""
@@ -315,7 +320,7 @@ def database_up(snapshot: Snapshot) -> bool:
     return any(worker.name == "database" and worker.state == "running" for worker in snapshot.workers)
 
 
-def _line(event: TriageEvent) -> Line:
+def _line(event: TriageEvent, after: int) -> Line:
     change = Change(
         transaction_id=event.transaction_id,
         triage=event.after,
@@ -324,4 +329,4 @@ def _line(event: TriageEvent) -> Line:
         at=event.at,
         step=event.step,
     )
-    return Line(event.sequence, safe_json(change).encode())
+    return Line(event.sequence, safe_json(change).encode(), after)

@@ -9,7 +9,7 @@ import pytest
 from domain.filters import EVERYTHING, parse
 from services.api.access import Access, Address
 from services.api.server import ApiServer
-from services.api.stream import QUEUE_ROWS, QUEUE_TRIAGE, Client, Hub, Mark, mark_of
+from services.api.stream import EVENT_ROWS, QUEUE_ROWS, QUEUE_TRIAGE, Client, Hub, Mark, mark_of
 from services.bus import ANOMALIES_SIZE, FEED_SIZE
 from services.store.store import Store
 from tests.api.reader import Event, Reader, events_of
@@ -126,6 +126,18 @@ async def test_a_client_that_takes_no_decisions_begins_anew(port: RingPort, hub:
     while hub.mark.triage <= QUEUE_TRIAGE:
         hub.poll()
     assert [event.name for event in await taken(slow, hub)] == ["reset", "status"]
+
+
+async def test_a_decision_is_told_after_the_rows_that_do_not_know_of_it(port: RingPort, hub: Hub) -> None:
+    client = hub.join("transactions", EVERYTHING, None)
+    port.publish(3 * EVENT_ROWS)
+    hub.poll()
+    port.decide(3 * EVENT_ROWS)
+    hub.poll()
+    port.publish(EVENT_ROWS)
+    hub.poll()
+    names = [event.name for event in await taken(client, hub) if event.name != "status"]
+    assert names.index("triage") >= 3
 
 
 async def test_a_row_is_encoded_once_for_all_clients(port: RingPort, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
