@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import socket
 import ssl
+from collections.abc import Callable
 from importlib.metadata import version
 
 import uvicorn
@@ -50,8 +51,10 @@ class ApiServer(Worker):
         host, port = self._reserved.getsockname()[:2]
         self.address = Address(host, port)
 
-    def serve(self, port: ConsolePort, store: Store, bus: Bus, engine: str) -> None:
-        """What is to be answered from; `engine` is its id in streams, letters and digits."""
+    def serve(
+        self, port: ConsolePort, store: Store, bus: Bus, engine: str, consoles: Callable[[], int] = lambda: 0
+    ) -> None:
+        """What is to be answered from; `engine` is its id in streams, letters and digits; `consoles` are attached."""
         hub, release = Hub(port, engine), version("anomaly-tui")
         self._sources = Sources(
             port=port,
@@ -59,7 +62,7 @@ class ApiServer(Worker):
             hub=hub,
             figures=Figures(store),
             version=release,
-            metrics=Metrics(port, bus, hub, release),
+            metrics=Metrics(port, bus, hub, consoles, release),
             downloads=asyncio.Semaphore(MAX_DOWNLOADS),
         )
 
