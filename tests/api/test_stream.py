@@ -8,8 +8,9 @@ import pytest
 
 from domain.filters import EVERYTHING, parse
 from services.api.access import Access, Address
+from services.api.client import EVENT_ROWS, QUEUE_ROWS, QUEUE_TRIAGE, Client, Mark, mark_of
 from services.api.server import ApiServer
-from services.api.stream import EVENT_ROWS, QUEUE_ROWS, QUEUE_TRIAGE, Client, Hub, Mark, mark_of
+from services.api.stream import Hub
 from services.bus import ANOMALIES_SIZE, FEED_SIZE
 from services.store.store import Store
 from tests.api.reader import Event, Reader, events_of
@@ -141,11 +142,11 @@ async def test_a_decision_is_told_after_the_rows_that_do_not_know_of_it(port: Ri
 
 
 async def test_a_row_is_encoded_once_for_all_clients(port: RingPort, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    from services.api import stream
+    from services.api import client as clients_module
 
     encoded: list[int] = []
-    original = stream.json_line
-    monkeypatch.setattr(stream, "json_line", lambda row: encoded.append(row.sequence) or original(row))
+    original = clients_module.json_line
+    monkeypatch.setattr(clients_module, "json_line", lambda row: encoded.append(row.sequence) or original(row))
     clients = [hub.join("transactions", EVERYTHING, None) for _ in range(5)]
     port.publish(10)
     hub.poll()
