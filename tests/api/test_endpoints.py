@@ -148,6 +148,13 @@ def test_errors_of_the_framework_are_problems_too(engine: Running) -> None:
     assert "GET" in answer.headers["allow"]
 
 
+def test_the_head_of_a_stream_or_a_file_ends_there(engine: Running) -> None:
+    for path, media_type in (("/api/stream", "text/event-stream"), ("/api/export", "text/csv")):
+        answer = engine.client.head(path)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(media_type)
+
+
 @pytest.mark.parametrize("of", ["transactions", "anomalies"])
 def test_an_export_has_what_the_pages_have(engine: Running, of: str) -> None:
     rows = pages(engine, f"/api/{of}", limit=200)
