@@ -223,3 +223,10 @@ def test_a_snooze_ends_by_itself(engine: Running) -> None:
     past = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     engine.client.post("/api/triage", json={"ids": [ident], "status": "snoozed", "until": past})
     assert ident in [row["transaction_id"] for row in pages(engine, "/api/anomalies", status="open", limit=200)]
+
+
+def test_after_a_restart_it_answers_at_the_same_address(engine: Running) -> None:
+    engine.run(engine.engine.supervisor.control("api", "restart"))
+    api = engine.get("/api/health")["workers"][-1]
+    assert (api["name"], api["state"]) == ("api", "running")
+    assert api["detail"].startswith(str(engine.client.base_url).rstrip("/"))
