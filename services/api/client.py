@@ -16,7 +16,10 @@ Of = Literal["transactions", "anomalies"]
 
 QUEUE_ROWS = 5_000
 EVENT_ROWS = 200
-"""Rows of one event, of which a client gets one a poll: 2,000 a second, more than anybody or any browser can follow."""
+"""Rows of one event, of which a client gets one a poll."""
+ROWS_A_SECOND = 1_000
+BURST_ROWS = 2_000
+"""What a client gets in the long run, more than anybody can follow, and how much more at once."""
 QUEUE_TRIAGE = 5_000
 _RETRY = b"retry: 1000\n\n"
 
@@ -77,6 +80,7 @@ class Client:
         self.missed = 0
         self._filter = filter
         self._due = True
+        self._room = float(BURST_ROWS)
         self._rows: deque[ScoredTransaction] = deque(maxlen=QUEUE_ROWS)
         self._missed = 0
         self._triage: deque[Line] = deque()
@@ -90,8 +94,11 @@ class Client:
         """Rows that it has not taken yet."""
         return len(self._rows)
 
-    def offer(self, rows: Sequence[ScoredTransaction], lost: int, mark: Mark) -> None:
-        """Queue what matches of the rows up to `mark`; `lost` more left the ring before anybody could look at them."""
+    def offer(self, rows: Sequence[ScoredTransaction], lost: int, mark: Mark, seconds: float = 0.0) -> None:
+        """Queue what matches of the rows up to `mark`, `seconds` after the rows before.
+
+        `lost` more left the ring before anybody could look at them.
+        """
         if self.of == "anomalies":
             rows = [row for row in rows if row.flagged]
         if self._filter is not EVERYTHING:
@@ -103,6 +110,7 @@ class Client:
         self.missed += lost + dropped
         self._offered = self._offered._replace(rows=mark.rows)
         self._due = True
+        self._room = min(BURST_ROWS, self._room + ROWS_A_SECOND * seconds)
         if self._rows or self._missed:
             self._wake.set()
 
@@ -147,7 +155,7 @@ class Client:
         if self._reset:
             reason, self._reset = self._reset, ""
             return self._event("reset", safe_json({"reason": reason}).encode())
-        if self._due and (self._rows or self._missed):
+        if self._due and ((self._rows and self._room >= 1) or self._missed):
             self._due = False
             return self._next_rows()
         if self._triage and (not self._rows or self._rows[0].sequence > self._triage[0].after):
@@ -160,7 +168,8 @@ class Client:
         return b""
 
     def _next_rows(self) -> bytes:
-        rows = [self._rows.popleft() for _ in range(min(len(self._rows), EVENT_ROWS))]
+        rows = [self._rows.popleft() for _ in range(min(len(self._rows), EVENT_ROWS, int(self._room)))]
+        self._room -= len(rows)
         missed, self._missed = self._missed, 0
         if rows:
             self._read = self._read._replace(rows=rows[-1].sequence)

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import time
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -49,8 +51,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class Hub:
     """Looks at the engine's rings for all clients, encodes each row once, and never waits for any of them."""
 
-    def __init__(self, port: ConsolePort, engine: str) -> None:
+    def __init__(self, port: ConsolePort, engine: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._port = port
+        self._clock = clock
+        self._polled_at = clock()
         self._clients: set[Client] = set()
         self._encoded = Encoded()
         self.mark = Mark(engine, 0, 0)
@@ -78,6 +82,8 @@ class Hub:
 
     def poll(self) -> None:
         """Offer every client what is new. Without clients it only takes note of how far the engine is."""
+        now = self._clock()
+        seconds, self._polled_at = now - self._polled_at, now
         new = self._port.feed(self.mark.rows, FEED_SIZE if self._clients else 1)
         changes = self._port.triage_changes(self.mark.triage, CHANGES_AT_ONCE)
         if new.rows:
@@ -87,7 +93,7 @@ class Hub:
         if self._clients:
             lines = [_line(event, self.mark.rows) for event in changes]
             for client in self._clients:
-                client.offer(new.rows, new.missed, self.mark)
+                client.offer(new.rows, new.missed, self.mark, seconds)
                 client.tell(lines, self.mark)
 
     def join(self, of: Of, filter: Filter, after: Mark | None) -> Client:
