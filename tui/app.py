@@ -33,6 +33,7 @@ from tui.themes import THEMES
 from tui.trail import Step, Trail
 
 _Kept = TypeVar("_Kept")
+_LINES_AROUND_A_LIST = 4
 
 
 class ConsoleApp(Shell):
@@ -106,7 +107,7 @@ class ConsoleApp(Shell):
         if self.terminal_gone:
             self.leave()
             return
-        self.intake.rows = self.size.height
+        self.intake.rows = max(1, self.size.height - _LINES_AROUND_A_LIST)
         self.intake.pull()
         self.triaged = self.intake.triaged
         self.engines = self.intake.engines

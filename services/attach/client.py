@@ -14,7 +14,7 @@ from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
-from services.attach.link import ANSWER_WITHIN, Link, NotConnected
+from services.attach.link import ANSWER_WITHIN, SILENT, Link, NotConnected
 from services.attach.mirror import Mirror
 from services.attach.protocol import Subscribe, Update, Watch
 from services.attach.subscription import DEFAULT_ROWS
@@ -57,7 +57,7 @@ class RemotePort:
         updated.cancel()
         if not self._updated.is_set():
             await self.stop()
-            raise NotConnected(self._trouble or "the engine does not answer")
+            raise NotConnected(self._trouble or SILENT)
 
     async def stop(self) -> None:
         """Hang up; the engine goes on."""
@@ -73,7 +73,7 @@ class RemotePort:
                 await self._follow(link)
             except NotConnected as error:
                 log.warning("lost the engine", reason=str(error))
-                self._trouble = str(error)
+                self._trouble = _again(error)
             pause = FIRST_BACKOFF
             while True:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -82,7 +82,7 @@ class RemotePort:
                     link = await Link.open(self._find())
                     break
                 except NotConnected as error:
-                    self._trouble = str(error)
+                    self._trouble = _again(error)
 
     async def _follow(self, link: Link) -> None:
         try:
@@ -214,3 +214,7 @@ class RemotePort:
     async def quit(self) -> None:
         """Ask the engine to shut down cleanly."""
         await self._ask("quit")
+
+
+def _again(error: NotConnected) -> str:
+    return f"{error.brief}; trying again"

@@ -82,22 +82,29 @@ class Connection:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def refuse(self, reason: str) -> None:
-        """Say why not."""
-        self._writer.write(frame(encode(Refused(reason))))
-        await self._writer.drain()
+        """Hear its greeting, which would be lost with the answer otherwise, and say why not. Raises ProtocolError."""
+        try:
+            await self._greeting()
+            self._say_first(Refused(reason))
+        except (EOFError, ConnectionError):
+            return
 
     async def _greet(self) -> bool:
+        hello = await self._greeting()
+        ours = Welcome(PROTOCOL, VERSION, os.getpid())
+        reason = mismatch(hello, engine=ours, console=hello)
+        self._say_first(Refused(reason) if reason else ours)
+        return not reason
+
+    async def _greeting(self) -> Hello:
         try:
             hello: Hello = _hello.decode(await asyncio.wait_for(self._read(MOST_FIRST), HELLO_WITHIN))
         except (msgspec.MsgspecError, TimeoutError):
             raise ProtocolError("no greeting") from None
-        ours = Welcome(PROTOCOL, VERSION, os.getpid())
-        reason = mismatch(hello, engine=ours, console=hello)
-        if reason:
-            await self.refuse(reason)
-            return False
-        self._writer.write(frame(encode(ours)))
-        return True
+        return hello
+
+    def _say_first(self, answer: Welcome | Refused) -> None:
+        self._writer.write(frame(encode(answer)))
 
     async def _read(self, most: int) -> bytes:
         (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))

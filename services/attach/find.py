@@ -11,7 +11,8 @@ def engine_socket(data_dir: Path) -> Path:
     lock = EngineLock(data_dir)
     holder = lock.holder()
     if not holder or not lock.taken:
-        raise NotConnected(f"No engine runs on {data_dir}: start one with `anomaly-tui --daemon`.")
+        raise NotConnected(f"No engine runs on {data_dir}: start one with `anomaly-tui --daemon`.", "no engine runs")
     if "socket" not in holder:
-        raise NotConnected(f"The engine on {data_dir} (process {holder.get('pid')}) has no socket yet: try again soon.")
+        message = f"The engine on {data_dir} (process {holder.get('pid')}) has no socket yet: try again in a moment."
+        raise NotConnected(message, "the engine starts")
     return Path(holder["socket"])

@@ -119,10 +119,11 @@ class Attach(Worker):
         except ProtocolError as error:
             log.warning("ended a connection", error=str(error))
         except (OSError, asyncio.CancelledError):
-            pass  # it is gone, or the engine goes
+            # It is gone, or the engine goes: nothing is left to be sent.
+            writer.transport.abort()
         finally:
             self._consoles.discard(task)
-            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+            writer.close()
 
 
 def _inode(path: Path) -> int | None:
