@@ -34,7 +34,6 @@ from services.attach.protocol import (
     encode,
     frame,
 )
-from services.runtime import RuntimeFolder
 from tests.attaching import Host, host, until
 from tests.tui.fake_port import QUIET, FakePort, row, rows
 
@@ -124,14 +123,6 @@ def greeting_of(uid: int, path: Path) -> bytes:
         found = answer.read()
     os.waitpid(child, 0)
     return found
-
-
-def test_a_runtime_folder_that_others_can_enter_is_refused(tmp_path: Path) -> None:
-    folder = RuntimeFolder(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path)})
-    folder.path.parent.mkdir(mode=0o755)
-    folder.path.parent.chmod(0o755)
-    with pytest.raises(Exception, match="only you can enter"):
-        folder.open()
 
 
 async def test_a_socket_that_cannot_be_made_harms_nothing_but_attaching(here: Host) -> None:
