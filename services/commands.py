@@ -114,7 +114,7 @@ def replay(
     async def with_engine() -> int:
         from services.engine import Engine
 
-        engine = Engine(settings, detector=detector)
+        engine = Engine(settings.model_copy(update={"api": "off"}), detector=detector)
         console = Console(stderr=True)
 
         async def run() -> int:
@@ -192,7 +192,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Any]:
     database = make_database(settings.dsn, settings.data_dir)
     await database.start(lambda line: None)
     try:
-        store = await Store.open(database.dsn, connections=2)
+        store = await Store.open(database.dsn, read_dsn=settings.read_dsn, connections=2)
         try:
             yield store
         finally:

@@ -19,6 +19,7 @@ from domain.quality import DetectorQuality
 from domain.transaction import GroundTruth, Transaction
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
+from services.api.server import ApiServer
 from services.attach.server import Attach
 from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
@@ -86,6 +87,8 @@ class Engine:
         self._pipeline: Pipeline | None = None
         self._models: ModelKeeper | None = None
         self._triage: TriageDesk | None = None
+        access = settings.api_access
+        self.api = None if access is None else ApiServer(access)
         self.quitting = asyncio.Event()
 
     @property
@@ -116,6 +119,8 @@ class Engine:
         """Bring up the servers side by side, then the workers in order."""
         self._lock.acquire()
         try:
+            if self.api is not None:
+                self.api.reserve()
             await _all_or_error(self._open_store(progress), self._open_broker(progress))
         except BaseException:
             await self._stop_servers()
@@ -164,13 +169,17 @@ class Engine:
                     lag=self.pipeline.behind,
                 )
             )
+        if self.api is not None:
+            self.api.serve(InProcessPort(self, LogRing()), store, self.bus, self.instance.rpartition("-")[2])
+            self.supervisor.add(self.api)
+            self._lock.describe(api=self.api.url)
         progress("starting the workers")
         await self.supervisor.start()
         log.info("engine started", broker=self.broker.label, database=self._database.label)
 
     async def _open_store(self, progress: Callable[[str], None]) -> None:
         await self._database.start(progress)
-        self._store = await Store.open(self._database.dsn)
+        self._store = await Store.open(self._database.dsn, read_dsn=self.settings.read_dsn)
         self._triage = TriageDesk(self._store.triage, self.bus)
         await self._triage.start()
 
@@ -184,6 +193,8 @@ class Engine:
         await self._stop_servers()
 
     async def _stop_servers(self) -> None:
+        if self.api is not None:
+            self.api.release()
         if self._store is not None:
             await self._store.close()
         await asyncio.gather(self.broker.stop(), self._database.stop(), return_exceptions=True)

@@ -42,7 +42,7 @@ class Daemon:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [COMMAND, "--daemon", "--rate", "60", "--users", "20", "--seed", "3"],
+                [COMMAND, "--daemon", "--rate", "60", "--users", "20", "--seed", "3", "--api", "off"],
                 env=self._environment,
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,

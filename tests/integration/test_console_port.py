@@ -69,7 +69,7 @@ async def running(server: EmbeddedDatabase, tmp_path_factory: pytest.TempPathFac
     root, logs = logging.getLogger(), LogRing()
     handlers, level = root.handlers[:], root.level
     configure(format="text", ring=logs)
-    made = Running(Engine(load({"data_dir": folder, "database_url": url}).settings, logs=logs), logs)
+    made = Running(Engine(load({"data_dir": folder, "database_url": url, "api": "off"}).settings, logs=logs), logs)
     try:
         await made.start()
         async with asyncio.timeout(60):
