@@ -1,4 +1,4 @@
-"""What attached consoles cost: bytes over the socket, CPU of the engine, and what they take from its throughput.
+"""What attached consoles cost, and clients of the API's stream: bytes, CPU of the engine, and its throughput.
 
 The engine is a child process: embedded broker, pipeline with both detectors, PostgreSQL, and the worker that consoles
 attach to. Its models are fitted before, so that no fit falls into a measurement. This process holds the consoles: each
@@ -6,7 +6,8 @@ takes what is sent to it four times a second, unpacks and decodes it, and counts
 
 Bytes and CPU are measured while rows that the pipeline has scored are published through the engine's own `Bus` at an
 even rate: without the pipeline beside it, the little that a console costs can be told from the rest. Throughput is the
-pipeline's, draining a topic. Rounds with and without consoles alternate, so that a noisy machine disturbs both.
+pipeline's, draining a topic: for nobody, for consoles, and for consoles and clients of the live stream that read all
+transactions. Rounds alternate, so that a noisy machine disturbs all of them.
 """
 
 import argparse
@@ -31,6 +32,8 @@ from domain.filters import EVERYTHING, Filter
 from domain.triage import TriageEvent
 from domain.verdict import ScoredTransaction
 from services import training
+from services.api.access import Access, Address
+from services.api.server import ApiServer
 from services.attach.protocol import (
     LENGTH,
     PROTOCOL,
@@ -133,10 +136,15 @@ class Engine:
         """Start, and obey until the input ends."""
         await asyncio.gather(self._database.start(lambda line: None), self._broker.start(lambda line: None))
         self._store = await Store.open(self._database.dsn)
-        attach = Attach(self._port, RuntimeFolder(self._folder, {}))
-        self._supervisor.add(attach)
+        runtime = RuntimeFolder(self._folder, {})
+        api = ApiServer(Access(Address("127.0.0.1", 0)))
+        api.reserve()
+        api.serve(self._port, self._store, self._bus, "bench")
+        self._supervisor.add(Attach(self._port, runtime))
+        self._supervisor.add(api)
         await self._supervisor.start()
-        print(json.dumps({"socket": str(RuntimeFolder(self._folder, {}).socket)}), flush=True)
+        assert api.address is not None
+        print(json.dumps({"socket": str(runtime.socket), "api": api.address.port}), flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):
             name, topic, amount = line.split()
             answer = await (self._drain if name == "drain" else self._flow)(topic, int(amount))
@@ -241,6 +249,30 @@ async def attached(path: str, filters: Sequence[Filter]) -> AsyncIterator[list[A
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+@asynccontextmanager
+async def streaming(port: int, count: int) -> AsyncIterator[None]:
+    """Clients of the live stream that read all they get."""
+
+    async def read() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET /api/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        assert b"200" in await reader.readline()
+        answering.release()
+        while await reader.read(1 << 16):
+            pass
+
+    answering = asyncio.Semaphore(0)
+    tasks = [asyncio.create_task(read()) for _ in range(count)]
+    for _ in tasks:
+        await answering.acquire()
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 class Child:
     """The engine's process."""
 
@@ -273,7 +305,7 @@ async def share(child: Child, seconds: float) -> float:
     return (child.cpu - used) / (time.monotonic() - began)
 
 
-async def run(rate: int, seconds: float, rounds: int, count: int, consoles: int) -> None:
+async def run(rate: int, seconds: float, rounds: int, count: int, consoles: int, streams: int) -> None:
     """Measure, and print one table."""
     with tempfile.TemporaryDirectory(prefix="anomaly-tui-bench-") as folder:
         process = await asyncio.create_subprocess_exec(
@@ -282,7 +314,8 @@ async def run(rate: int, seconds: float, rounds: int, count: int, consoles: int)
             stdout=asyncio.subprocess.PIPE,
         )
         child = Child(process)
-        path = str((await child.answer())["socket"])
+        listening = await child.answer()
+        path, api = str(listening["socket"]), int(listening["api"])
         filters = [EVERYTHING] * consoles
 
         await child.ask("drain", "warm", POOL)
@@ -300,21 +333,20 @@ async def run(rate: int, seconds: float, rounds: int, count: int, consoles: int)
                 sent += [console.bytes / seconds for console in found]
                 counted += found
 
-        drained: dict[int, list[float]] = {0: [], consoles: []}
-        cpu: dict[int, list[float]] = {0: [], consoles: []}
+        crowds = ((0, 0), (consoles, 0), (consoles, streams))
+        drained: dict[tuple[int, int], list[float]] = {crowd: [] for crowd in crowds}
+        cpu: dict[tuple[int, int], list[float]] = {crowd: [] for crowd in crowds}
         for number in range(rounds):
-            # In turn one first and the other: the broker's memory grows from drain to drain.
-            for many in sorted(drained, reverse=number % 2 == 1):
-                async with attached(path, filters[:many]):
-                    measured = await child.ask("drain", f"drain-{number}-{many}", count)
-                drained[many].append(count / measured["seconds"])
-                cpu[many].append(measured["cpu"] / count * 1e6)
+            # In turn this way round and that: the broker's memory grows from drain to drain.
+            for crowd in crowds if number % 2 else reversed(crowds):
+                async with attached(path, filters[: crowd[0]]), streaming(api, crowd[1]):
+                    measured = await child.ask("drain", f"drain-{number}-{crowd[0]}-{crowd[1]}", count)
+                drained[crowd].append(count / measured["seconds"])
+                cpu[crowd].append(measured["cpu"] / count * 1e6)
         process.stdin.close()  # type: ignore[union-attr]
         await process.wait()
 
     cost = (statistics.median(together) - statistics.median(alone)) / consoles
-    without, with_all = (statistics.median(drained[many]) for many in (0, consoles))
-    ratios = [with_them / without for without, with_them in zip(*drained.values(), strict=True)]
     title = f"Attached consoles of 80x24 at {HZ:g} Hz, {rate:,} transactions/s, {flagged:.1%} flagged, {rounds} rounds"
     table = Table(title=title)
     for column in ("figure", "measured", "target"):
@@ -331,12 +363,15 @@ async def run(rate: int, seconds: float, rounds: int, count: int, consoles: int)
     )
     table.add_row("engine, share of a core without", f"{statistics.median(alone):.1%}", "")
     table.add_row("engine, share of a core a console", f"{cost:.2%}", "5 % at most")
-    table.add_row("throughput without, transactions/s", f"{without:,.0f}", "")
-    table.add_row(f"throughput with {consoles} consoles", f"{with_all:,.0f}", "")
-    table.add_row("  ratio of medians", f"{with_all / without:.3f}", ".95 at least")
-    table.add_row("  ratio a round, lowest and highest", f"{min(ratios):.3f} {max(ratios):.3f}", "")
-    used, used_with = (statistics.median(cpu[many]) for many in (0, consoles))
-    table.add_row("engine, CPU us a transaction, without and with", f"{used:.0f} {used_with:.0f}", "")
+    without = statistics.median(drained[crowds[0]])
+    for crowd in crowds:
+        found_rates = drained[crowd]
+        name = f"transactions/s, {crowd[0]} consoles, {crowd[1]} streams"
+        table.add_row(name, f"{statistics.median(found_rates):,.0f}", "")
+        table.add_row("  lowest and highest round", f"{min(found_rates):,.0f} {max(found_rates):,.0f}", "")
+        if crowd != crowds[0]:
+            table.add_row("  ratio of medians", f"{statistics.median(found_rates) / without:.3f}", ".95 at least")
+        table.add_row("  CPU of the engine, us a transaction", f"{statistics.median(cpu[crowd]):.0f}", "")
     Console().print(table)
 
 
@@ -347,9 +382,10 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--count", type=int, default=15_000, help="transactions of a round of throughput")
     parser.add_argument("--consoles", type=int, default=5)
+    parser.add_argument("--streams", type=int, default=20)
     parser.add_argument("--engine", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.engine:
         asyncio.run(Engine(given.engine).run())
     else:
-        asyncio.run(run(given.rate, given.seconds, given.rounds, given.count, given.consoles))
+        asyncio.run(run(given.rate, given.seconds, given.rounds, given.count, given.consoles, given.streams))
