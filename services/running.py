@@ -13,7 +13,7 @@ from rich.text import Text
 
 from domain.sanitize import sanitize
 from services.attach.find import engine_socket
-from services.attach.link import EngineError, Link, NotConnected, opened
+from services.attach.link import EngineError, Link, NotConnected, NotRunning, opened
 from services.console_port import Snapshot, WorkerAction, WorkerState
 from services.errors import UserError
 from services.lock import EngineLock
@@ -29,8 +29,8 @@ _Answer = TypeVar("_Answer")
 def status(settings: Settings, *, as_json: bool) -> int:
     """Show the engine of this data directory.
 
-    Returns 0 where all its workers run or were stopped on purpose, 1 where one is not well. Raises NotConnected, whose
-    exit code is 3, where none runs.
+    Returns 0 where all its workers run or were stopped on purpose, 1 where one is not well. Raises NotRunning, whose
+    exit code is 3, where none runs, and NotConnected where it does not answer.
     """
 
     async def ask(link: Link) -> tuple[int, Snapshot]:
@@ -38,14 +38,15 @@ def status(settings: Settings, *, as_json: bool) -> int:
 
     try:
         pid, snapshot = _ask(settings, ask)
-    except NotConnected:
+    except NotConnected as error:
         if as_json:
-            Console().file.write('{"running": false}\n')
+            running = not isinstance(error, NotRunning)
+            _write({"running": running, "well": False, "problem": str(error)})
         raise
     well = all(worker.state in _WELL for worker in snapshot.workers)
     facts = {"running": True, "well": well, "pid": pid, **EngineLock(settings.data_dir).holder()}
     if as_json:
-        Console().file.write(msgspec.json.encode(facts | msgspec.structs.asdict(snapshot)).decode() + "\n")
+        _write(facts | msgspec.structs.asdict(snapshot))
     else:
         _show(facts, snapshot)
     return 0 if well else 1
@@ -100,6 +101,10 @@ def _ask(settings: Settings, question: Callable[[Link], Awaitable[_Answer]]) -> 
         return asyncio.run(work())
     except EngineError as error:
         raise UserError(f"The engine cannot do that: {error}") from None
+
+
+def _write(facts: dict[str, Any]) -> None:
+    Console().file.write(msgspec.json.encode(facts).decode() + "\n")
 
 
 def _show(facts: dict[str, Any], snapshot: Snapshot) -> None:

@@ -12,13 +12,14 @@ import structlog
 from domain.filters import EVERYTHING, Filter
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
+from domain.sanitize import sanitize
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
 from services.attach.link import ANSWER_WITHIN, SILENT, Link, NotConnected
 from services.attach.mirror import Mirror
 from services.attach.protocol import Subscribe, Update, Watch
 from services.attach.subscription import DEFAULT_ROWS
-from services.console_port import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerAction
+from services.console_port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 
 log = structlog.get_logger("attach")
 
@@ -135,6 +136,11 @@ class RemotePort:
         """The newest log lines of the engine, oldest first."""
         return tuple(self._mirror.logs)[-limit:] if limit > 0 else ()
 
+    async def count_live(self, filter: Filter) -> LiveCount:
+        """How many of the transactions that the engine holds in memory match."""
+        count: LiveCount = await self._ask("count_live", filter=filter)
+        return count
+
     async def profile(self, user_id: str) -> ProfileView | None:
         """The user's committed profile, or None."""
         found: ProfileView | None = await self._ask("profile", user_id=user_id)
@@ -217,4 +223,4 @@ class RemotePort:
 
 
 def _again(error: NotConnected) -> str:
-    return f"{error.brief}; trying again"
+    return f"{sanitize(error.brief)}; trying again"

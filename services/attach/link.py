@@ -48,11 +48,15 @@ _from_engine = decoder(FromEngine)
 class NotConnected(UserError):
     """There is no engine to speak to; the message is one line that says why and what to do, `brief` a few words."""
 
-    exit_code = 3
-
     def __init__(self, message: str, brief: str = "") -> None:
         super().__init__(message)
         self.brief = brief or message
+
+
+class NotRunning(NotConnected):
+    """No engine runs at all."""
+
+    exit_code = 3
 
 
 class EngineError(Exception):

@@ -1,6 +1,7 @@
 """`anomaly-tui attach`, `status`, `stop` and `restart`: an engine that runs already."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -34,7 +35,8 @@ def add_commands(app: typer.Typer, attach_console: Callable[[Settings], int]) ->
     def status(loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
         """Show how the running engine is.
 
-        Exit code 0: all is well; 1: a worker starts, is degraded or failed; 3: no engine runs on this data directory.
+        Exit code 0: all is well; 1: a worker starts, is degraded or failed, or the engine does not answer; 3: no engine
+        runs on this data directory.
         """
         from services import running
 
@@ -69,6 +71,7 @@ def wants_to_attach(settings: Settings) -> bool:
     question = offer(settings)
     if not question:
         return False
-    if Confirm.ask(question, default=True, console=Console(markup=False, highlight=False)):
-        return True
+    with suppress(EOFError):
+        if Confirm.ask(question, default=True, console=Console(markup=False, highlight=False)):
+            return True
     raise UserError("Nothing was started: stop the engine first (anomaly-tui stop), or choose another --data-dir.")

@@ -143,6 +143,8 @@ def test_each_party_is_killed_and_the_others_go_on(
 
         daemon.signal(signal.SIGSTOP)
         survivor.wait_for(LOST)
+        code, facts = status(run)
+        assert (code, facts["running"], facts["well"]) == (1, True, False)
         daemon.signal(signal.SIGCONT)
         survivor.wait_for(LIVE)
 
@@ -185,7 +187,8 @@ def test_a_daemon_is_watched_restarted_in_part_and_stopped(daemon: Daemon, run: 
     assert daemon.process.wait(5) == 0
     wait_until(lambda: "STOPPING=1" in daemon.told, "the last word")
     assert not Path(facts["socket"]).parent.exists()
-    assert status(run) == (3, {"running": False})
+    code, facts = status(run)
+    assert (code, facts["running"], facts["well"]) == (3, False, False)
 
 
 def test_a_console_beside_a_daemon_offers_to_attach(

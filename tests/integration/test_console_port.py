@@ -18,7 +18,7 @@ from domain.triage import TriageStatus
 from services.attach.client import RemotePort
 from services.attach.find import engine_socket
 from services.attach.peer import user_name
-from services.console_port import ConsolePort
+from services.console_port import ConsolePort, LiveCount
 from services.engine import Engine, InProcessPort
 from services.logs import LogRing, configure
 from services.producer import Sender, outgoing
@@ -188,6 +188,12 @@ async def test_all_that_matches_what_is_watched_can_be_read(port: ConsolePort, r
     await running.send(100)
     expected = [row.sequence for row in running.engine.bus.feed.since(0, 20_000).rows if watched.matches(row)]
     await until(lambda: read() == expected)
+
+
+async def test_what_is_in_memory_is_counted(port: ConsolePort, running: Running) -> None:
+    watched = parse("amount>50")
+    rows = running.engine.bus.feed.since(0, 20_000).rows
+    assert await port.count_live(watched) == LiveCount(sum(map(watched.matches, rows)), len(rows))
 
 
 async def test_stored_rows_are_found(port: ConsolePort, running: Running) -> None:

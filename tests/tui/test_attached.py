@@ -44,6 +44,9 @@ async def test_a_filter_is_filled_from_the_engine_and_counts_what_was_not_sent(h
         assert "2 000  ▼follow" in shown(app, Feed), "what an engine sends whoever comes"
         await type_filter(pilot, "is:flagged")
         await ticked(app, pilot, "125 of 2 500")
+        await pilot.press("slash", "ctrl+u", *"amount>9000")
+        await until(lambda: "625 of 2 500 match" in shown(app, "#filter-feedback"))
+        await pilot.press("escape")
         fake.add(rows(100, 2_501))
         await ticked(app, pilot, "130 of 2 600")
         await pilot.press("escape")
