@@ -120,9 +120,9 @@ class ConsoleApp(Shell):
     def watch_trouble(self, before: str, now: str) -> None:
         """Say when the engine is lost, and when it is back."""
         if now and not before:
-            self.notify("the engine is not heard from; what is shown is its last word", severity="error")
+            self.notify("the engine is lost: this is the last it said", severity="error")
         elif before and not now:
-            self.notify("the engine is heard from again")
+            self.notify("the engine is back")
 
     def settle(self) -> None:
         """Bring the windows up to date and draw; what takes longer than a slice goes on between other work."""

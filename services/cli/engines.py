@@ -23,8 +23,11 @@ def add_commands(app: typer.Typer, attach_console: Callable[[Settings], int]) ->
     def attach(loaded: Loaded) -> int:
         """Open a console on the engine that runs on this data directory.
 
-        `q` leaves and the engine goes on; any number of consoles may be attached. An engine that is started again is
-        found again. Over SSH: ssh -t HOST anomaly-tui attach
+        `q` leaves and the engine goes on; any number of consoles may be attached.
+
+        Over SSH: ssh -t HOST anomaly-tui attach
+
+        An engine that is lost is shown as such, and found again once it runs again.
         """
         if not has_terminal():
             raise UserError("The console needs a terminal: run it in one (ssh -t gives one).")
@@ -35,8 +38,7 @@ def add_commands(app: typer.Typer, attach_console: Callable[[Settings], int]) ->
     def status(loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
         """Show how the running engine is.
 
-        Exit code 0: all is well; 1: a worker starts, is degraded or failed, or the engine does not answer; 3: no engine
-        runs on this data directory.
+        Exit code 0: all is well; 1: a worker is not, or the engine does not answer; 3: no engine runs.
         """
         from services import running
 
