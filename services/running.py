@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.sanitize import sanitize
+from services.attach.connection import ATTACH
 from services.attach.find import engine_socket
 from services.attach.link import EngineError, Link, NotConnected, NotRunning, opened
 from services.console_port import Snapshot, WorkerAction, WorkerState
@@ -81,7 +82,13 @@ def restart(settings: Settings, worker: str) -> int:
             found = await link.ask("snapshot", {})
         return found
 
-    snapshot = _ask(settings, ask)
+    try:
+        snapshot = _ask(settings, ask)
+    except NotConnected:
+        if worker != ATTACH:
+            raise
+        # It has ended the connection that asked for it.
+        snapshot = _when_back(settings)
     now = next((each for each in snapshot.workers if each.name == worker), None)
     if now is None:
         names = ", ".join(each.name for each in snapshot.workers)
@@ -90,6 +97,23 @@ def restart(settings: Settings, worker: str) -> int:
         raise UserError(f"{worker} is {now.state}: {now.last_error or now.detail}")
     Console().print(f"{worker} is {now.state} again.", markup=False)
     return 0
+
+
+def _when_back(settings: Settings) -> Snapshot:
+    """The engine once it can be asked again. Raises NotConnected where that takes long."""
+
+    async def ask(link: Link) -> Snapshot:
+        found: Snapshot = await link.ask("snapshot", {})
+        return found
+
+    deadline = time.monotonic() + STOP_WITHIN
+    while True:
+        try:
+            return _ask(settings, ask)
+        except NotConnected:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def _ask(settings: Settings, question: Callable[[Link], Awaitable[_Answer]]) -> _Answer:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from services.attach.connection import Connection
+from services.attach.connection import ATTACH, Connection
 from services.attach.peer import peer_uid, trusted_uids, user_name
 from services.attach.protocol import ProtocolError
 from services.console_port import ConsolePort
@@ -32,7 +32,7 @@ class Attach(Worker):
     degraded, never the engine fail: it tries again, also where somebody cleaned up the folder.
     """
 
-    name = "attach"
+    name = ATTACH
 
     def __init__(
         self,

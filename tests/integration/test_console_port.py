@@ -17,6 +17,7 @@ from domain.filters import EVERYTHING, of_user, parse
 from domain.triage import TriageStatus
 from services.attach.client import RemotePort
 from services.attach.find import engine_socket
+from services.attach.link import NotConnected
 from services.attach.peer import user_name
 from services.console_port import ConsolePort, LiveCount
 from services.engine import Engine, InProcessPort
@@ -245,6 +246,19 @@ async def test_workers_are_controlled(port: ConsolePort) -> None:
     assert state_of(port, "housekeeping") == "running"
     with pytest.raises(KeyError):
         await port.control("nobody", "restart")
+
+
+async def test_a_console_that_restarts_what_serves_it_is_back_soon(running: Running) -> None:
+    remote = RemotePort(lambda: engine_socket(running.engine.settings.data_dir), HZ)
+    await remote.start()
+    before = remote.snapshot().workers[0]
+    with pytest.raises(ValueError, match="nobody could start it again"):
+        await remote.control("attach", "stop")
+    with pytest.raises(NotConnected):
+        await remote.control("attach", "restart")
+    await until(lambda: not remote.trouble() and remote.snapshot().workers[0].since != before.since)
+    assert state_of(remote, "attach") == "running"
+    await remote.stop()
 
 
 async def test_the_engine_is_asked_to_quit(port: ConsolePort, running: Running) -> None:

@@ -173,8 +173,9 @@ def test_a_daemon_is_watched_restarted_in_part_and_stopped(daemon: Daemon, run: 
     second = run("--daemon")
     assert second.returncode == 1
     assert "anomaly-tui attach" in second.stderr
-    restarted = run("restart", "producer")
-    assert (restarted.returncode, restarted.stdout.strip()) == (0, "producer is running again.")
+    for worker in ("producer", "attach"):
+        restarted = run("restart", worker)
+        assert (restarted.returncode, restarted.stdout.strip()) == (0, f"{worker} is running again."), restarted.stderr
     unknown = run("restart", "nobody")
     assert unknown.returncode == 1
     assert "pipeline" in unknown.stderr
