@@ -23,8 +23,8 @@ from services.api.server import ApiServer
 from services.attach.server import Attach
 from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
-from services.bus import Bus
-from services.console_port import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerAction
+from services.bus import FEED_SIZE, Bus
+from services.console_port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 from services.housekeeping import BrokerWatch, DatabaseWatch, Housekeeping
 from services.lock import EngineLock
 from services.logs import LogRing
@@ -44,6 +44,7 @@ log = structlog.get_logger("engine")
 
 HUNG_AFTER = timedelta(seconds=60)
 """Without a heartbeat of the pipeline, which polls several times a second whatever happens to its servers."""
+COUNTED_AT_ONCE = 500
 THRESHOLDS_READ = 500
 THRESHOLDS_SHOWN = 64
 
@@ -291,6 +292,15 @@ class InProcessPort:
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """The newest log lines, oldest first."""
         return self._ring.lines(limit)
+
+    async def count_live(self, filter: Filter) -> LiveCount:
+        """How many of the transactions in memory match, counted between other work."""
+        rows = self._engine.bus.feed.since(0, FEED_SIZE).rows
+        matches = 0
+        for first in range(0, len(rows), COUNTED_AT_ONCE):
+            matches += sum(map(filter.matches, rows[first : first + COUNTED_AT_ONCE]))
+            await asyncio.sleep(0)
+        return LiveCount(matches, len(rows))
 
     async def profile(self, user_id: str) -> ProfileView | None:
         """The user's committed profile, or None."""
