@@ -96,7 +96,7 @@ def replay(
     async def with_engine() -> int:
         from services.engine import Engine
 
-        engine = Engine(settings, detector=detector)
+        engine = Engine(settings.model_copy(update={"api": "off"}), detector=detector)
         console = Console(stderr=True)
 
         async def run() -> int:

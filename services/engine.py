@@ -19,6 +19,7 @@ from domain.quality import DetectorQuality
 from domain.transaction import GroundTruth, Transaction
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
+from services.api.server import ApiServer
 from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
 from services.bus import Bus
@@ -80,6 +81,8 @@ class Engine:
         self._pipeline: Pipeline | None = None
         self._models: ModelKeeper | None = None
         self._triage: TriageDesk | None = None
+        access = settings.api_access
+        self._api = None if access is None else ApiServer(access)
         self.quitting = asyncio.Event()
 
     @property
@@ -110,6 +113,8 @@ class Engine:
         """Bring up the servers side by side, then the workers in order."""
         self._lock.acquire()
         try:
+            if self._api is not None:
+                self._api.reserve()
             await _all_or_error(self._open_store(progress), self._open_broker(progress))
         except BaseException:
             await self._stop_servers()
@@ -150,6 +155,10 @@ class Engine:
                     lag=self.pipeline.behind,
                 )
             )
+        if self._api is not None:
+            self._api.serve(InProcessPort(self, LogRing()), store, self.instance.rpartition("-")[2])
+            self.supervisor.add(self._api)
+            self._lock.describe(api=self._api.url)
         progress("starting the workers")
         await self.supervisor.start()
         log.info("engine started", broker=self.broker.label, database=self._database.label)
@@ -170,6 +179,8 @@ class Engine:
         await self._stop_servers()
 
     async def _stop_servers(self) -> None:
+        if self._api is not None:
+            self._api.release()
         if self._store is not None:
             await self._store.close()
         await asyncio.gather(self.broker.stop(), self._database.stop(), return_exceptions=True)

@@ -137,10 +137,15 @@ def json_line(value: object) -> str:
         transaction["amount"] = exact(value)
         del plain["sequence"]
         plain = {**transaction, "flagged": value.flagged, **plain}
-    text = msgspec.json.encode(plain).decode()
-    if not text.isascii() or not text.isprintable() or "\\" in text:
-        text = msgspec.json.encode(_sanitised(plain)).decode()
-    return text + "\n"
+    return safe_json(plain) + "\n"
+
+
+def safe_json(value: object) -> str:
+    """A value as JSON without a line break in it, every text in it sanitised."""
+    text = msgspec.json.encode(value).decode()
+    if "\\" in text or sanitize(text) != text:
+        text = msgspec.json.encode(_sanitised(msgspec.json.decode(text))).decode()
+    return text
 
 
 def readable(row: ScoredTransaction) -> str:

@@ -15,6 +15,7 @@ class EngineLock:
     def __init__(self, data_dir: Path) -> None:
         self._path = data_dir / "engine.lock"
         self._file: TextIO | None = None
+        self._facts: dict[str, Any] = {}
 
     def acquire(self) -> None:
         """Take the lock. Raises UserError naming the process that has it."""
@@ -38,11 +39,12 @@ class EngineLock:
         self.describe(pid=os.getpid())
 
     def describe(self, **facts: Any) -> None:
-        """Write what others may want to know, such as the broker's address."""
+        """Add to what others may want to know, such as the broker's address."""
         assert self._file is not None
+        self._facts |= {"pid": os.getpid(), **facts}
         self._file.seek(0)
         self._file.truncate()
-        json.dump({"pid": os.getpid(), **facts}, self._file)
+        json.dump(self._facts, self._file)
         self._file.flush()
 
     def release(self) -> None:

@@ -11,6 +11,7 @@ import platformdirs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from services.api.access import Access, address_of, tokens_of
 from services.brokers.external import Protocol, Security
 from services.errors import ConfigurationError
 from services.redaction import redacted
@@ -36,6 +37,12 @@ def _dotted(value: Any) -> Any:
         inner = _dotted(held)
         flat |= {f"{name}.{rest}": each for rest, each in inner.items()} if isinstance(inner, dict) else {name: held}
     return flat
+
+
+def _api_address(value: Any) -> Any:
+    if isinstance(value, str) and value != "off":
+        address_of(value)
+    return value
 
 
 Folder = Annotated[Path, BeforeValidator(_expanded)]
@@ -85,6 +92,14 @@ class Settings(BaseSettings):
     keys: Annotated[dict[str, str | list[str]], BeforeValidator(_dotted)] = Field(
         default_factory=dict, description="action = key, or keys; help (?) names the actions"
     )
+    api: Annotated[str | None, BeforeValidator(_api_address)] = Field(
+        None, description="off, or HOST:PORT of the HTTP API; none is 127.0.0.1:8787, or the next free port"
+    )
+    api_token: SecretStr | None = Field(None, description="what callers of the API have to know")
+    api_token_file: Folder | None = Field(None, description="a token a line, or NAME:TOKEN to know callers apart")
+    api_certificate_file: Folder | None = None
+    api_key_file: Folder | None = None
+    api_hosts: str = Field("", description="names by which callers know the API, with commas between")
     log_format: Literal["text", "json"] = "text"
     log_file: Folder | None = None
     mapping: dict[str, Any] | None = Field(None, description="foreign field names, see `replay --help`")
@@ -110,6 +125,35 @@ class Settings(BaseSettings):
             certificate_file=self.kafka_certificate_file,
             key_file=self.kafka_key_file,
         )
+
+    @property
+    def api_access(self) -> Access | None:
+        """Where the API listens and who may ask; None where it is off. Raises ConfigurationError."""
+        if self.api == "off":
+            return None
+        try:
+            tokens = () if self.api_token is None else tokens_of(self.api_token.get_secret_value())
+            if self.api_token_file is not None:
+                _private(self.api_token_file)
+                tokens += tokens_of(_text_of(self.api_token_file))
+        except ValueError as error:
+            where = "api_token" if self.api_token_file is None else str(self.api_token_file)
+            raise ConfigurationError(f"{where}: {error}.") from None
+        if self.api_key_file is not None:
+            _private(self.api_key_file)
+        access = Access(
+            address=None if self.api is None else address_of(self.api),
+            tokens=tokens,
+            certificate=self.api_certificate_file,
+            key=self.api_key_file,
+            hosts=tuple(name.strip().lower() for name in self.api_hosts.split(",") if name.strip()),
+        )
+        if access.address is not None and not access.address.loopback and not (tokens and access.encrypted):
+            raise ConfigurationError(
+                f"--api {self.api} can be reached from other machines, so it needs a token and a certificate: "
+                "set api_token_file, api_certificate_file and api_key_file, or keep to 127.0.0.1."
+            )
+        return access
 
     @property
     def simulated(self) -> bool:
@@ -178,7 +222,9 @@ def _of_file(file: Path) -> dict[str, Any]:
         values = tomllib.loads(_text_of(file))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file} is no valid TOML: {error}.") from None
-    if "kafka_password" in values or ":" in str(values.get("database_url", "")).partition("://")[2].partition("@")[0]:
+    if {"kafka_password", "api_token"} & values.keys() or ":" in str(values.get("database_url", "")).partition("://")[
+        2
+    ].partition("@")[0]:
         _private(file)
     return values
 
@@ -203,4 +249,4 @@ def _private(file: Path) -> None:
     except OSError as error:
         raise ConfigurationError(f"Cannot read {file}: {error}.") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise ConfigurationError(f"{file} holds a password and can be read by others: chmod 600 {file}")
+        raise ConfigurationError(f"{file} holds a secret and can be read by others: chmod 600 {file}")

@@ -110,7 +110,7 @@ def build(open_console: OpenConsole) -> typer.Typer:
         return commands.produce(loaded.settings)
 
     @app.command(rich_help_panel="Run")
-    @command(*SERVERS, "alert_rate", *LOGS)
+    @command(*SERVERS, "alert_rate", "api", *LOGS)
     def detect(loaded: Loaded, detector: Annotated[Detector, typer.Argument()], mapping: MappingFile = None) -> int:
         """Run one detector and the writer alone, without simulator and console."""
         if loaded.settings.kafka == "embedded":

@@ -70,6 +70,15 @@ OPTIONS: dict[str, Any] = {
         float | None,
         _option(_DETECTION, "--alert-rate", help="Share of ordinary transactions that may be flagged. Default: 0.005."),
     ],
+    "api": Annotated[
+        str | None,
+        _option(
+            _RUNNING,
+            "--api",
+            metavar="HOST:PORT|off",
+            help="Where the HTTP API listens. Default: 127.0.0.1:8787, or the next free port.",
+        ),
+    ],
     "log_format": Annotated[str | None, _option(_RUNNING, "--log-format", metavar="text|json", help="Default: text.")],
     "log_file": Annotated[
         Path | None, _option(_RUNNING, "--log-file", metavar="FILE", help="Log there (rotated) instead of to stderr.")
@@ -88,7 +97,7 @@ DATABASE = ("database_url", "data_dir")
 SIMULATOR = ("users", "anomaly_rate", "rate", "seed")
 DETECTION = ("detector", "alert_rate")
 LOGS = ("log_format", "log_file")
-RUN = (*SERVERS, *SIMULATOR, "simulate", "alert_rate", *LOGS, "theme", "refresh_hz")
+RUN = (*SERVERS, *SIMULATOR, "simulate", "alert_rate", "api", *LOGS, "theme", "refresh_hz")
 
 _CONFIG = Annotated[
     Path | None,

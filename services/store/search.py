@@ -1,7 +1,6 @@
 """What a filter finds in stored history. It only reads, for a bounded time, and at most as many rows as asked for."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Collection
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,9 +10,10 @@ import msgspec
 from domain.filters import Filter
 from domain.transaction import GroundTruth
 from domain.verdict import ScoredTransaction, Severity, Verdict
+from services.console_port import DeadLetter
 from services.store import batch as batches
 from services.store import statements
-from services.store.faults import translated
+from services.store.reading import reading
 from services.store.triage import triage_of
 
 _PREFETCH = 500
@@ -43,35 +43,28 @@ class Search:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncIterator[Any]:
-        with translated():
-            async with self._pool.acquire() as connection, connection.transaction(readonly=True):
-                await connection.execute(statements.BOUND_READING)
-                yield connection
-
     async def newest(self, filter: Filter, limit: int) -> AsyncGenerator[ScoredTransaction]:
         """The newest `limit` transactions that match, newest first, numbered -1, -2, ..."""
         where, parameters = filter.to_sql()
         query = statements.HISTORY.format(where=where, limit=f"${len(parameters) + 1}")
         number = 0
-        async with self._reading() as connection:
+        async with reading(self._pool) as connection:
             async for row in connection.cursor(query, *parameters, limit, prefetch=_PREFETCH):
                 number -= 1
-                yield _scored(row, number)
+                yield scored(row, number)
 
     async def anomalies(self, filter: Filter, before: datetime | None, limit: int) -> tuple[ScoredTransaction, ...]:
         """The newest flagged ones that match, with an event time of at most `before`; newest first."""
         where, parameters = filter.to_sql()
         at, count = f"${len(parameters) + 1}::timestamptz", f"${len(parameters) + 2}"
         query = statements.STORED_ANOMALIES.format(where=where, before=at, limit=count)
-        async with self._reading() as connection:
+        async with reading(self._pool) as connection:
             rows = await connection.fetch(query, *parameters, before or _EVER, limit)
-        return tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
+        return tuple(scored(row, -number) for number, row in enumerate(rows, start=1))
 
     async def recent(self, span: timedelta) -> Recent:
         """What was stored in the last `span`."""
-        async with self._reading() as connection:
+        async with reading(self._pool) as connection:
             rows = await connection.fetch(statements.STORED_LATELY, span)
             return Recent(await connection.fetchval(statements.NOW), dict(map(tuple, rows)))
 
@@ -82,16 +75,16 @@ class Search:
         where, parameters = filter.to_sql()
         since_at, known_at, limit_at = (f"${len(parameters) + number}" for number in (1, 2, 3))
         query = statements.STORED_SINCE.format(where=where, since=since_at, known=known_at, limit=limit_at)
-        async with self._reading() as connection:
+        async with reading(self._pool) as connection:
             rows = await connection.fetch(query, *parameters, since, list(known), limit)
             now = await connection.fetchval(statements.NOW)
-        return now, tuple(_scored(row, -number) for number, row in enumerate(rows, start=1))
+        return now, tuple(scored(row, -number) for number, row in enumerate(rows, start=1))
 
     async def users(self, filter: Filter, limit: int) -> tuple[UserTotals, ...]:
         """At most `limit` users with a transaction that matches; those with the most flagged ones first."""
         where, parameters = filter.to_sql()
         query = statements.USERS.format(where=where, limit=f"${len(parameters) + 1}")
-        async with self._reading() as connection:
+        async with reading(self._pool) as connection:
             rows = await connection.fetch(query, *parameters, limit)
         return tuple(
             UserTotals(
@@ -105,7 +98,8 @@ class Search:
         )
 
 
-def _scored(row: Any, sequence: int) -> ScoredTransaction:
+def scored(row: Any, sequence: int) -> ScoredTransaction:
+    """The transaction a row of `statements.HISTORY` and its like holds."""
     verdicts = tuple(_verdict(row[name]) for name in ("basic", "enhanced") if row[name] is not None)
     truth = None if row["anomalous"] is None else GroundTruth(anomalous=row["anomalous"], kind=row["kind"])
     return ScoredTransaction(
@@ -115,6 +109,18 @@ def _scored(row: Any, sequence: int) -> ScoredTransaction:
         stored_at=row["stored_at"],
         truth=truth,
         triage=triage_of(row["triage"]),
+    )
+
+
+def dead_letter(row: Any) -> DeadLetter:
+    """The dead letter a row of `statements.DEAD_LETTERS` holds."""
+    return DeadLetter(
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["offset"],
+        reason=row["reason"],
+        excerpt=row["excerpt"].decode(errors="replace"),
+        stored_at=row["stored_at"],
     )
 
 

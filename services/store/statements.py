@@ -119,6 +119,13 @@ SELECT topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt
 FROM dead_letters ORDER BY stored_at DESC, "offset" DESC LIMIT $1
 """
 
+# The same from one of them on.
+DEAD_LETTERS_AFTER = """
+SELECT cluster, topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt, stored_at
+FROM dead_letters WHERE stored_at <= $1 AND (stored_at, cluster, topic, partition, "offset") < ($1, $2, $3, $4, $5)
+ORDER BY stored_at DESC, cluster DESC, topic DESC, partition DESC, "offset" DESC LIMIT $6
+"""
+
 # The verdicts `b` and `e` and the ground truth `g` of transactions `t`: what a filter is compiled against.
 _JUDGED_BY = """
 LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
@@ -134,6 +141,20 @@ _SCORED = f"{_EVERYTHING} {_JUDGED} {_DECIDED_ON} WHERE "
 
 # Stored transactions with both verdicts, ground truth and triage; {where} and {limit} come from the filter compiler.
 HISTORY = _SCORED + "{where} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}"
+
+# The same from one row of the list on. The first condition says nothing new, but it spares the days that it rules out.
+TRANSACTIONS_AFTER = (
+    _SCORED
+    + "t.event_time <= {at} AND (t.event_time, t.transaction_id) < ({at}::timestamptz, {ident}::text) AND {where} "
+    "ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}"
+)
+
+# One of them, by its id.
+TRANSACTION = f"""
+{_EVERYTHING} FROM transaction_ids i
+JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.transaction_id
+{_JUDGED_BY} {_DECIDED_ON} WHERE i.transaction_id = $1
+"""
 
 # The same for what was stored since a time and is not known yet, in the order in which it was stored.
 STORED_SINCE = (
@@ -286,6 +307,29 @@ STORED_ANOMALIES = f"""
 WHERE {{where}} ORDER BY a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
 """  # noqa: S608 - constants of this file
 
+# The same from one row of the list on.
+ANOMALIES_AFTER = f"""
+{_EVERYTHING} FROM (
+    SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v
+    WHERE v.flagged AND v.event_time <= {{at}}
+    AND (v.event_time, v.transaction_id) < ({{at}}::timestamptz, {{ident}}::text)
+) AS a
+{_READ_ANOMALIES} {_DECIDED_ON}
+WHERE {{where}} ORDER BY a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
+"""  # noqa: S608 - constants of this file
+
+# The same in the order of the score that a row is listed under: the enhanced detector's where it flagged the row.
+ANOMALIES_BY_SCORE_AFTER = f"""
+{_EVERYTHING} FROM (
+    SELECT v.event_time, v.transaction_id,
+        coalesce(max(v.score) FILTER (WHERE v.detector = 'enhanced'), max(v.score)) AS score
+    FROM verdicts v WHERE v.flagged GROUP BY 1, 2
+) AS a
+{_READ_ANOMALIES} {_DECIDED_ON}
+WHERE (a.score, a.event_time, a.transaction_id) < ({{score}}::float8, {{at}}::timestamptz, {{ident}}::text)
+AND {{where}} ORDER BY a.score DESC, a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
+"""  # noqa: S608 - constants of this file
+
 # Flagged transactions that nobody has decided on, or whose snooze is over.
 _OPEN_ANOMALIES = """
 (SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND NOT EXISTS (
@@ -309,6 +353,25 @@ COUNT_MATCHING_OPEN = f"SELECT count(*) {_MATCHING_OPEN}"
 FORGET_TRIAGE = """
 DELETE FROM triage d WHERE d.event_time < $1 AND coalesce(d.until <= now(), true)
 AND NOT EXISTS (SELECT FROM transaction_ids i WHERE i.transaction_id = d.transaction_id)
+"""
+
+# Transactions and flagged ones by minute, of events since $1.
+VOLUME = """
+SELECT coalesce(t.at, f.at) AS at, coalesce(t.transactions, 0) AS transactions, coalesce(f.flagged, 0) AS flagged
+FROM (SELECT date_trunc('minute', event_time) AS at, count(*) AS transactions
+    FROM transactions WHERE event_time >= $1 GROUP BY 1) AS t
+FULL JOIN (SELECT date_trunc('minute', event_time) AS at, count(DISTINCT transaction_id) AS flagged
+    FROM verdicts WHERE flagged AND event_time >= $1 GROUP BY 1) AS f ON f.at = t.at
+ORDER BY 1
+"""
+
+# The same by merchant category, the largest first.
+CATEGORIES = """
+SELECT coalesce(t.merchant_category, '') AS category, count(*) AS transactions, count(f.transaction_id) AS flagged
+FROM transactions t
+LEFT JOIN (SELECT DISTINCT event_time, transaction_id FROM verdicts WHERE flagged AND event_time >= $1) AS f
+    ON f.event_time = t.event_time AND f.transaction_id = t.transaction_id
+WHERE t.event_time >= $1 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2
 """
 
 # What a model is fitted on: the newest $1 stored transactions by event time, oldest first.

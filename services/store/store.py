@@ -21,7 +21,8 @@ from services.store import batch as batches
 from services.store import statements
 from services.store.days import Days
 from services.store.faults import Transient, translated
-from services.store.search import Search
+from services.store.pages import Pages
+from services.store.search import Search, dead_letter
 from services.store.triage import Decisions
 from services.store.users import Users
 
@@ -51,6 +52,7 @@ class Store:
         self.pool = pool
         self.days = Days(pool)
         self.search = Search(pool)
+        self.pages = Pages(pool)
         self.users = Users(pool)
         self.triage = Decisions(pool)
 
@@ -145,17 +147,7 @@ class Store:
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
         rows = await self._fetch(statements.DEAD_LETTERS, limit)
-        return tuple(
-            DeadLetter(
-                topic=row["topic"],
-                partition=row["partition"],
-                offset=row["offset"],
-                reason=row["reason"],
-                excerpt=row["excerpt"].decode(errors="replace"),
-                stored_at=row["stored_at"],
-            )
-            for row in rows
-        )
+        return tuple(map(dead_letter, rows))
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first, numbered -1, -2, ..."""

@@ -22,7 +22,7 @@ TRANSACTIONS = 1_600
 @pytest.fixture
 async def port(tmp_path: Path, database_url: str) -> AsyncIterator[InProcessPort]:
     """The port of an engine that has scored a simulated stream, the end of it with fitted models."""
-    engine = Engine(load({"data_dir": tmp_path / "data", "database_url": database_url}).settings)
+    engine = Engine(load({"data_dir": tmp_path / "data", "database_url": database_url, "api": "off"}).settings)
     stream = Simulator(users=20, anomaly_rate=0.1, seed=5, start=datetime.now(UTC), rate=400).stream()
     await engine.start()
     sender = Sender(engine.broker, engine.settings.topic)

@@ -10,6 +10,7 @@ from domain.filters import EVERYTHING, parse
 from domain.transaction import Transaction
 from domain.verdict import Severity, Verdict
 from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.reading import reading
 from services.store.search import UserTotals
 from services.store.store import Store
 
@@ -77,5 +78,5 @@ async def test_what_was_stored_since_is_told_once_in_the_order_of_storing(store:
 
 async def test_a_search_cannot_write(store: Store) -> None:
     with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with store.search._reading() as connection:
+        async with reading(store.pool) as connection:
             await connection.execute("DELETE FROM transactions")

@@ -1,0 +1,1 @@
+"""The HTTP API: what the console shows, for browsers and programs."""

@@ -1,0 +1,100 @@
+"""What an endpoint is, and how a request becomes its question and its answer."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Generic, Literal, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from domain.filters import Filter, FilterError, parse
+from domain.verdict import ScoredTransaction
+from services.api.figures import Figures
+from services.api.problems import Problem, of_filter
+from services.api.stream import Hub
+from services.console_port import ConsolePort
+from services.export import json_line, safe_json
+from services.store.store import Store
+
+Question = TypeVar("Question", bound=msgspec.Struct)
+Method = Literal["GET", "POST"]
+
+EncodedRow = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/Row"})]
+"""A transaction with everything that is known of it, as `anomaly-tui transactions --json` writes it."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where answers come from."""
+
+    port: ConsolePort
+    store: Store
+    hub: Hub
+    figures: Figures
+    version: str
+
+
+@dataclass(frozen=True)
+class Endpoint(Generic[Question]):
+    """An address, what may be asked there and what is answered.
+
+    `question` has the query and path parameters of a GET, and the body of a POST. `answer` is None for what is no JSON.
+    `handle` gets the question and who asks. `problems` are the statuses beside those that every endpoint may have;
+    `headers` are those that a parameter is taken from first.
+    """
+
+    method: Method
+    path: str
+    summary: str
+    question: type[Question]
+    answer: type[msgspec.Struct] | None
+    handle: Callable[[Sources, Question, str], Awaitable[msgspec.Struct | Response]]
+    problems: tuple[int, ...] = ()
+    media_types: tuple[str, ...] = ("application/json",)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    async def respond(self, request: Request, sources: Sources) -> Response:
+        """Answer a request. Raises Problem."""
+        found = await self.handle(sources, await self._asked(request), request.scope["caller"])
+        if isinstance(found, Response):
+            return found
+        return Response(safe_json(found), media_type="application/json")
+
+    async def _asked(self, request: Request) -> Question:
+        try:
+            if self.method == "POST":
+                return msgspec.json.decode(await _json_body(request), type=self.question)
+            told = {name: request.headers[header] for header, name in self.headers.items() if header in request.headers}
+            given = {**request.query_params, **request.path_params, **told}
+            return msgspec.convert(given, self.question, strict=False)
+        except msgspec.ValidationError as error:
+            raise Problem(422, _readable(str(error))) from error
+        except msgspec.DecodeError as error:
+            raise Problem(400, f"the body is no JSON: {error}") from error
+
+
+async def _json_body(request: Request) -> bytes:
+    # A form of another site can post text/plain, but not this without being asked for permission first.
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem(415, "send the body as Content-Type: application/json")
+    return await request.body()
+
+
+def _readable(message: str) -> str:
+    """`Expected int, got str - at $.limit` with the name of the parameter in front."""
+    said, _, path = message.replace("`", "").partition(" - at ")
+    return f"{path.removeprefix('$.')}: {said[0].lower()}{said[1:]}" if path else said[0].lower() + said[1:]
+
+
+def filter_of(text: str) -> Filter:
+    """The filter that `q` asks for. Raises Problem."""
+    try:
+        return parse(text)
+    except FilterError as error:
+        raise of_filter(text, error) from error
+
+
+def encoded(row: ScoredTransaction) -> msgspec.Raw:
+    """A row as every answer has it."""
+    return msgspec.Raw(json_line(row).encode())

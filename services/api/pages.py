@@ -1,0 +1,62 @@
+"""What lists answer: a page of rows, and the cursor that the next page begins after."""
+
+import base64
+import binascii
+from datetime import UTC, datetime, timedelta
+
+from services.store.pages import DeadPlace, Position, Ranked
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def cursor_of(position: Position | Ranked) -> str:
+    """A position as text that may stand in a URL as it is; what it says is nobody's business."""
+    text = f"{_microseconds(position.at)}.{position.ident}"
+    return _encoded(f"{position.score!r}/{text}" if isinstance(position, Ranked) else text)
+
+
+def position_of(cursor: str) -> Position:
+    """The position that `cursor_of` wrote. Raises ValueError."""
+    microseconds, _, ident = _text_of(cursor).partition(".")
+    return Position(_moment(microseconds), ident)
+
+
+def ranked_of(cursor: str) -> Ranked:
+    """The same in a list by score. Raises ValueError."""
+    score, _, rest = _text_of(cursor).partition("/")
+    microseconds, _, ident = rest.partition(".")
+    return Ranked(float(score), _moment(microseconds), ident)
+
+
+def dead_cursor_of(place: DeadPlace) -> str:
+    """A dead letter's place as text that may stand in a URL."""
+    return _encoded(f"{_microseconds(place.stored_at)} {place.partition} {place.offset} {place.topic} {place.cluster}")
+
+
+def dead_place_of(cursor: str) -> DeadPlace:
+    """The place that `dead_cursor_of` wrote. Raises ValueError."""
+    microseconds, partition, offset, topic, cluster = _text_of(cursor).split(" ", 4)
+    return DeadPlace(_moment(microseconds), cluster, topic, int(partition), int(offset))
+
+
+def _microseconds(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _text_of(cursor: str) -> str:
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeError) as error:
+        raise ValueError("it is none of this list") from error
+
+
+def _moment(microseconds: str) -> datetime:
+    try:
+        return _EPOCH + int(microseconds) * _MICROSECOND
+    except OverflowError as error:
+        raise ValueError("it is beyond time") from error

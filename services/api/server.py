@@ -1,0 +1,151 @@
+"""The API's server: a worker of the engine, on its event loop."""
+
+import asyncio
+import getpass
+import socket
+from importlib.metadata import version
+
+import uvicorn
+
+from services.api.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, Address
+from services.api.app import build
+from services.api.endpoint import Sources
+from services.api.figures import Figures
+from services.api.stream import Hub
+from services.console_port import ConsolePort
+from services.errors import UserError
+from services.store.store import Store
+from services.supervisor import Worker
+
+END_WITHIN = 2
+"""Seconds that requests have when the server stops."""
+MAX_CONNECTIONS = 512
+STALLED_AFTER_MS = 60_000
+
+
+class ApiServer(Worker):
+    """Listens from `reserve` on, answers while it runs, and takes the same address again after a crash."""
+
+    name = "api"
+
+    def __init__(self, access: Access) -> None:
+        super().__init__()
+        self._access = access
+        self._reserved: socket.socket | None = None
+        self._sources: Sources | None = None
+        self._server: uvicorn.Server | None = None
+        self._polling: asyncio.Task[None] | None = None
+        self._note = ""
+        self.address: Address | None = None
+
+    def reserve(self) -> None:
+        """Take the address, before anything else is started. Raises UserError."""
+        self._reserved, self._note = _bound(self._access)
+        host, port = self._reserved.getsockname()[:2]
+        self.address = Address(host, port)
+
+    def serve(self, port: ConsolePort, store: Store, engine: str) -> None:
+        """What is to be answered from; `engine` is its id in streams, letters and digits."""
+        hub = Hub(port, engine)
+        self._sources = Sources(port, store, hub, Figures(store), version("anomaly-tui"))
+
+    @property
+    def url(self) -> str:
+        """Where others find it."""
+        return f"{'https' if self._access.encrypted else 'http'}://{self.address}"
+
+    async def startup(self) -> None:
+        """Listen."""
+        assert self._sources is not None
+        assert self.address is not None
+        listening, self._reserved = self._reserved or _listening(self.address), None
+        config = uvicorn.Config(
+            build(self._sources, self._access, getpass.getuser()),
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_graceful_shutdown=END_WITHIN,
+            ssl_certfile=self._access.certificate,
+            ssl_keyfile=self._access.key,
+        )
+        config.load()
+        self._server = uvicorn.Server(config)
+        self._server.lifespan = config.lifespan_class(config)
+        await self._server.startup(sockets=[listening])
+        self._polling = asyncio.create_task(self._sources.hub.run(), name="api stream")
+
+    async def main_loop(self) -> None:
+        """Answer until cancelled."""
+        assert self._server is not None
+        assert self._polling is not None
+        self.beat(self.url + self._note)
+        serving = asyncio.create_task(self._server.main_loop(), name="api server")
+        try:
+            done, _ = await asyncio.wait({serving, self._polling}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            serving.cancel()
+
+    async def shutdown(self) -> None:
+        """End the streams, let requests in flight finish, close."""
+        if self._polling is not None:
+            self._polling.cancel()
+            self._polling = None
+        if self._sources is not None:
+            self._sources.hub.close()
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.shutdown()
+        self.release()
+
+    def release(self) -> None:
+        """Let go of an address that was reserved and not used."""
+        if self._reserved is not None:
+            self._reserved.close()
+            self._reserved = None
+
+
+def _bound(access: Access) -> tuple[socket.socket, str]:
+    """A listening socket, and what there is to say about its address. Raises UserError."""
+    if access.address is not None:
+        try:
+            return _listening(access.address), ""
+        except OSError as error:
+            raise UserError(
+                f"The HTTP API cannot listen on {access.address}: {error.strerror or error}. "
+                "Name another address with --api HOST:PORT, or --api off."
+            ) from error
+    for port in range(DEFAULT_PORT, LAST_PORT + 1):
+        try:
+            listening = _listening(Address(DEFAULT_HOST, port))
+        except OSError:
+            continue
+        return listening, "" if port == DEFAULT_PORT else f" (port {DEFAULT_PORT} is taken)"
+    raise UserError(
+        f"The HTTP API finds no free port from {DEFAULT_PORT} to {LAST_PORT}: name one with --api, or --api off."
+    )
+
+
+def _listening(address: Address) -> socket.socket:
+    """Raises OSError where the address is taken or not ours."""
+    family, kind, protocol, _, where = socket.getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Connections inherit it: the kernel ends one whose other side no longer takes anything.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_AFTER_MS)
+        listening.bind(where)
+        listening.listen(128)
+    except OSError:
+        listening.close()
+        raise
+    return listening
