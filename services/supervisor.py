@@ -102,7 +102,9 @@ class Supervised:
                 raise
             except PermanentError as error:
                 self.last_error = self.worker.detail = str(error)
-                self._fail()
+                self._enter("failed")
+                self.started.set()
+                log.warning("worker cannot run", worker=self.worker.name, error=self.last_error)
                 return
             except Exception as error:
                 self.last_error = f"{type(error).__name__}: {error}"
@@ -117,18 +119,15 @@ class Supervised:
             while self._recent and now - self._recent[0] > RESTART_WINDOW:
                 self._recent.popleft()
             if len(self._recent) > MOST_RESTARTS:
-                self._fail()
+                self._enter("failed")
+                self.started.set()
+                log.error("worker failed for good", worker=self.worker.name, restarts=self.restarts)
                 return
             self._enter("backoff")
             wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** max(attempt - 1, 0)) * self._jitter()
             self.worker.detail = f"restart {self.restarts + 1} in {wait:.1f} s ({self.last_error})"
             await asyncio.sleep(wait)
             self.restarts += 1
-
-    def _fail(self) -> None:
-        self._enter("failed")
-        self.started.set()
-        log.error("worker failed for good", worker=self.worker.name, restarts=self.restarts, error=self.last_error)
 
     async def _once(self) -> None:
         try:

@@ -104,6 +104,7 @@ class ConsoleApp(Shell):
             return
         self.intake.pull()
         self.triaged = self.intake.triaged
+        self.tell_of_frontend()
         if self.terminal_behind:
             self.intake.step()
         else:

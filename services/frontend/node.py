@@ -12,6 +12,7 @@ from services.frontend.errors import FrontendError
 OLDEST_NODE = (20, 9)
 NEEDED = f"Node.js {OLDEST_NODE[0]}.{OLDEST_NODE[1]} or newer"
 ADVICE = "install it, or `pip install 'anomaly-tui[node]'`, which brings one."
+_ITS_OWN = ("ANOMALY_TUI_WEB_HOSTS",)
 _OURS = ("ANOMALY_TUI_", "DATABASE_URL", "PG")
 
 
@@ -25,7 +26,7 @@ class Node(NamedTuple):
     @property
     def environment(self) -> dict[str, str]:
         """What its processes see: this Node first on the path, and nothing that is for the engine alone."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+        kept = {name: value for name, value in os.environ.items() if name in _ITS_OWN or not name.startswith(_OURS)}
         folders = f"{self.executable.parent}{os.pathsep}{kept.get('PATH', os.defpath)}"
         return {**kept, "PATH": folders, "NO_COLOR": "1", "NEXT_TELEMETRY_DISABLED": "1"}
 

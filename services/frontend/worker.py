@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import structlog
-from pydantic import SecretStr
 
 from domain.sanitize import sanitize
 from services.children import end, spawn
@@ -16,6 +15,7 @@ from services.frontend.browser import show
 from services.frontend.build import SERVER, Progress, built, sources
 from services.frontend.node import Node, find_node
 from services.frontend.port import free_port
+from services.frontend.reach import Reach
 from services.supervisor import Worker
 
 log = structlog.get_logger("frontend")
@@ -30,8 +30,8 @@ _MISSES = 5
 class Frontend(Worker):
     """Serves the web pages on loopback, port 3000 or the next free one; `port` is one that must be had.
 
-    `api` tells the base URL of the engine's HTTP API, or raises FrontendError; `token` is what that API asks for.
-    `browse` opens a browser at the first start.
+    `api` tells how the engine's HTTP API is reached, or raises FrontendError. `browse` opens a browser at the first
+    start.
     """
 
     name = "frontend"
@@ -41,10 +41,9 @@ class Frontend(Worker):
     def __init__(
         self,
         cache_dir: Path,
-        api: Callable[[], str],
+        api: Callable[[], Reach],
         *,
         port: int | None = None,
-        token: SecretStr | None = None,
         browse: bool = False,
         source: Path | None = None,
     ) -> None:
@@ -53,7 +52,6 @@ class Frontend(Worker):
         self._cache_dir = cache_dir
         self._api = api
         self._wanted = port
-        self._token = token
         self._browse = browse
         self._source = source or sources()
         self._process: asyncio.subprocess.Process | None = None
@@ -62,7 +60,7 @@ class Frontend(Worker):
 
     async def startup(self) -> None:
         """Build it if need be, start it, and wait until it answers. Raises FrontendError."""
-        api = self._api()
+        api = await asyncio.to_thread(self._api)
         node = await asyncio.to_thread(find_node)
         folder = await built(self._source, node, self._cache_dir, self._progress())
         port, remark = free_port(self._wanted)
@@ -88,17 +86,15 @@ class Frontend(Worker):
 
         return tell
 
-    async def _launch(self, node: Node, folder: Path, port: int, api: str) -> None:
+    async def _launch(self, node: Node, folder: Path, port: int, api: Reach) -> None:
         environment = {
             **node.environment,
             "NODE_ENV": "production",
             "HOSTNAME": "127.0.0.1",
             "PORT": str(port),
-            "ANOMALY_TUI_API": api,
             "ANOMALY_TUI_EXIT_WITH_STDIN": "1",
+            **api.environment,
         }
-        if self._token is not None:
-            environment["ANOMALY_TUI_API_TOKEN"] = self._token.get_secret_value()
         self._said.clear()
         self._process = await spawn(
             node.executable,

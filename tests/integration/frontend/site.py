@@ -23,7 +23,10 @@ SERVER = """\
 const { createServer } = require('node:http')
 const server = createServer((request, answer) => {
   if (request.url === '/healthz') answer.end('{}')
-  else answer.end(JSON.stringify({ api: process.env.ANOMALY_TUI_API, secret: process.env.DATABASE_URL ?? null }))
+  else {
+    const { ANOMALY_TUI_API: api, ANOMALY_TUI_API_TOKEN: token, DATABASE_URL: secret = null } = process.env
+    answer.end(JSON.stringify({ api, token, secret }))
+  }
 })
 server.listen(Number(process.env.PORT), process.env.HOSTNAME, () => console.log('listening \\u001b[31mred'))
 process.once('SIGTERM', () => process.exit(0))
