@@ -44,7 +44,7 @@ system:
 	else echo "Missing for the tests over SSH:" $$missing "- install tmux, screen and openssh-server."; fi
 
 test: .venv/.dev system ## every test that fits in a few minutes
-	@$(BIN)/python -m pytest -q --ignore=tests/faults/long
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: .venv/.dev ## format, lint, types, one-way imports
 	@$(BIN)/ruff format --check .

@@ -86,7 +86,7 @@ class Engine:
         self._models: ModelKeeper | None = None
         self._triage: TriageDesk | None = None
         access = settings.api_access
-        self._api = None if access is None else ApiServer(access)
+        self.api = None if access is None else ApiServer(access)
         self._frontend = Frontend(
             settings.cache_dir,
             self._reach_api,
@@ -123,8 +123,8 @@ class Engine:
         """Bring up the servers side by side, then the workers in order."""
         self._lock.acquire()
         try:
-            if self._api is not None:
-                self._api.reserve()
+            if self.api is not None:
+                self.api.reserve()
             await _all_or_error(self._open_store(progress), self._open_broker(progress))
         except BaseException:
             await self._stop_servers()
@@ -165,10 +165,10 @@ class Engine:
                     lag=self.pipeline.behind,
                 )
             )
-        if self._api is not None:
-            self._api.serve(InProcessPort(self, LogRing()), store, self.instance.rpartition("-")[2])
-            self.supervisor.add(self._api)
-            self._lock.describe(api=self._api.url)
+        if self.api is not None:
+            self.api.serve(InProcessPort(self, LogRing()), store, self.bus, self.instance.rpartition("-")[2])
+            self.supervisor.add(self.api)
+            self._lock.describe(api=self.api.url)
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)
         progress("starting the workers")
         await self.supervisor.start()
@@ -176,7 +176,7 @@ class Engine:
 
     async def _open_store(self, progress: Callable[[str], None]) -> None:
         await self._database.start(progress)
-        self._store = await Store.open(self._database.dsn)
+        self._store = await Store.open(self._database.dsn, read_dsn=self.settings.read_dsn)
         self._triage = TriageDesk(self._store.triage, self.bus)
         await self._triage.start()
 
@@ -190,8 +190,8 @@ class Engine:
         await self._stop_servers()
 
     async def _stop_servers(self) -> None:
-        if self._api is not None:
-            self._api.release()
+        if self.api is not None:
+            self.api.release()
         if self._store is not None:
             await self._store.close()
         await asyncio.gather(self.broker.stop(), self._database.stop(), return_exceptions=True)
@@ -209,9 +209,9 @@ class Engine:
         return 0
 
     def _reach_api(self) -> Reach:
-        if self._api is None or (access := self.settings.api_access) is None:
+        if self.api is None or (access := self.settings.api_access) is None:
             raise FrontendError("The web frontend needs the HTTP API, which is off: start without --api off.")
-        return reach_of(self._api.url, access)
+        return reach_of(self.api.url, access)
 
     def _status(self) -> str:
         return msgspec.json.encode(self.snapshot()).decode()

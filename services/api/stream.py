@@ -99,11 +99,15 @@ class Line(NamedTuple):
 
 
 class Client:
-    """One reader of the stream: what it asked for, and what waits for it. `_read` is how far it has come."""
+    """One reader of the stream: what it asked for, and what waits for it.
+
+    `missed` counts all rows that it was too slow for.
+    """
 
     def __init__(self, of: Of, filter: Filter, mark: Mark) -> None:
         self.of = of
         self.closed = False
+        self.missed = 0
         self._wants = filter.matches
         self._rows: deque[Row] = deque()
         self._missed = 0
@@ -122,6 +126,7 @@ class Client:
         while len(self._rows) > QUEUE_ROWS:
             self._rows.popleft()
             self._missed += 1
+            self.missed += 1
         self._offered = self._offered._replace(rows=mark.rows)
         if wanted or lost:
             self._wake.set()
@@ -203,6 +208,12 @@ class Hub:
         self._port = port
         self._clients: set[Client] = set()
         self.mark = Mark(engine, 0, 0)
+        self._missed = 0
+
+    @property
+    def missed(self) -> int:
+        """Rows that clients were too slow for, of all clients there were."""
+        return self._missed + sum(client.missed for client in self._clients)
 
     @property
     def clients(self) -> int:
@@ -260,6 +271,7 @@ class Hub:
 
     def leave(self, client: Client) -> None:
         """Forget a client."""
+        self._missed += client.missed
         self._clients.discard(client)
 
     def close(self) -> None:
