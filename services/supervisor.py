@@ -82,6 +82,7 @@ class Supervised:
         return WorkerStatus(
             name=self.worker.name,
             state=state,
+            essential=self.worker.essential,
             detail=self.worker.detail,
             restarts=self.restarts,
             since=self.since,
