@@ -1,3 +1,5 @@
+import { Overview } from '@/components/overview/Overview'
+
 export default function Page() {
-  return <h1>anomaly-tui</h1>
+  return <Overview />
 }

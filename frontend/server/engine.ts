@@ -4,9 +4,10 @@ import { type Problem, problem } from './problem'
 const HEADERS_WITHIN_MS = 30_000
 const FORWARDED = ['accept', 'content-type', 'last-event-id', 'if-none-match']
 
-/** Where the engine's HTTP API is; read at each call, so that one build serves every engine. */
+/** Where the engine's HTTP API is, `HOST:PORT` or a URL; read at each call, so that one build serves every engine. */
 export function engineUrl(): string {
-  return (process.env.ANOMALY_TUI_API || 'http://127.0.0.1:8787').replace(/\/+$/, '')
+  const given = (process.env.ANOMALY_TUI_API || '127.0.0.1:8787').replace(/\/+$/, '')
+  return given.includes('://') ? given : `http://${given}`
 }
 
 /** The engine does not answer, for a reason that is not the browser's. */

@@ -8,6 +8,9 @@ export interface Topic {
   q: string
 }
 
+/** The topic of pages that list nothing. */
+export const STATUS_ONLY: Topic = { of: 'anomalies', q: '' }
+
 export const status = z.looseObject({
   at: z.string(),
   engine: z.string(),

@@ -1,0 +1,155 @@
+import { ApiError, get, type Parameters } from './api'
+import { emptyFeed, feed, type Action, type Feed } from './feed'
+import { type Message, STATUS_ONLY, type Topic } from './live/messages'
+import { listen } from './live/share'
+import { page, type Problem, type Row } from './schemas'
+
+const FIRST_ROWS = 100
+const MORE_ROWS = 200
+const RETRY_MS = 2_000
+
+/**
+ * What to list: `path` and `parameters` for what is stored, `topic` for what comes in, and of that and of what is
+ * decided on only what `keeps` accepts. A `ranked` list is in an order of the engine's own.
+ */
+export interface Listing {
+  path: string
+  parameters: Parameters
+  topic: Topic
+  keeps: (row: Row) => boolean
+  ranked?: boolean
+}
+
+/** `loading` until there was a first answer; `problem` while the newest one was a refusal. */
+export interface Listed {
+  feed: Feed
+  loading: boolean
+  problem: Problem | null
+}
+
+/** A list that is live and goes back in time: asks, listens, and tells those who watch. */
+export class LiveList {
+  private listed: Listed
+  private hold = false
+  private asking = false
+  private again = false
+  private retry: ReturnType<typeof setTimeout> | undefined
+  private readonly watchers = new Set<() => void>()
+  private stop: (() => void) | null = null
+
+  constructor(private readonly listing: Listing) {
+    this.listed = { feed: emptyFeed(listing.ranked), loading: true, problem: null }
+  }
+
+  /** What is listed now: a new object after each change. */
+  readonly current = (): Listed => this.listed
+
+  /** Listen as long as somebody watches. */
+  readonly watch = (watcher: () => void): (() => void) => {
+    this.watchers.add(watcher)
+    if (this.stop === null) this.start()
+    return () => {
+      this.watchers.delete(watcher)
+      if (this.watchers.size > 0) return
+      clearTimeout(this.retry)
+      this.stop?.()
+      this.stop = null
+    }
+  }
+
+  /** Keep what comes in out of the rows from now on, or let it in again. */
+  setHold(hold: boolean): void {
+    if (this.hold === hold) return
+    this.hold = hold
+    if (!hold) this.release()
+  }
+
+  /** Let in what was held. */
+  release(): void {
+    this.apply({ do: 'release' })
+    if (this.listed.feed.torn) void this.askNewest()
+  }
+
+  /** Ask for rows older than the last one. */
+  async loadOlder(): Promise<void> {
+    const { feed, loading, problem } = this.listed
+    const last = feed.rows.at(-1)
+    if (loading || problem || this.asking || feed.next === null || last === undefined) return
+    const from = feed.next === undefined ? { q: until(this.listing.parameters.q, last.timestamp) } : { cursor: feed.next }
+    await this.ask('older', { ...from, limit: MORE_ROWS })
+  }
+
+  private start(): void {
+    void this.askNewest()
+    let met = false
+    this.stop = listen(this.listing.topic, (message) => {
+      // What was stored between the first answer and the first word of the stream is in neither.
+      if (message.kind !== 'down' && !met) {
+        met = true
+        void this.askNewest()
+      }
+      this.hear(message)
+    })
+  }
+
+  private hear(message: Message): void {
+    const { keeps } = this.listing
+    switch (message.kind) {
+      case 'rows':
+        return this.apply({ do: 'live', rows: message.rows.filter(keeps), hold: this.hold })
+      case 'triage':
+        return this.apply({ do: 'triage', changes: message.changes, keeps })
+      case 'missed':
+      case 'reset':
+        this.apply({ do: 'tear' })
+        if (!this.hold) void this.askNewest()
+    }
+  }
+
+  private askNewest(): Promise<void> {
+    if (this.asking) {
+      this.again = true
+      return Promise.resolve()
+    }
+    return this.ask('newest', { limit: FIRST_ROWS })
+  }
+
+  private async ask(what: 'newest' | 'older', more: Parameters): Promise<void> {
+    this.asking = true
+    clearTimeout(this.retry)
+    try {
+      const answer = await get(page, this.listing.path, { ...this.listing.parameters, ...more })
+      this.tell({ feed: feed(this.listed.feed, { do: what, page: answer }), loading: false, problem: null })
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error
+      this.tell({ ...this.listed, loading: false, problem: error.problem })
+      if (this.stop && error.passing) {
+        this.retry = setTimeout(() => void this.askNewest(), RETRY_MS)
+      } else if (this.stop) {
+        // A filter that is refused here is refused there too; the page still wants to know whether it is live.
+        this.stop()
+        this.stop = listen(STATUS_ONLY, () => undefined)
+      }
+    }
+    this.asking = false
+    if (this.again) {
+      this.again = false
+      await this.askNewest()
+    }
+  }
+
+  private apply(action: Action): void {
+    const next = feed(this.listed.feed, action)
+    if (next !== this.listed.feed) this.tell({ ...this.listed, feed: next })
+  }
+
+  private tell(listed: Listed): void {
+    this.listed = listed
+    for (const watcher of this.watchers) watcher()
+  }
+}
+
+/** The filter `q`, up to a time. */
+function until(q: Parameters[string], time: string): string {
+  return q ? `(${q}) until:"${time}"` : `until:"${time}"`
+}
