@@ -44,7 +44,7 @@ system:
 	else echo "Missing for the tests over SSH:" $$missing "- install tmux, screen and openssh-server."; fi
 
 test: .venv/.dev system ## every test that fits in a few minutes
-	@$(BIN)/python -m pytest -q --ignore=tests/faults/long
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 check: .venv/.dev ## format, lint, types, one-way imports
 	@$(BIN)/ruff format --check .
@@ -52,8 +52,8 @@ check: .venv/.dev ## format, lint, types, one-way imports
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka
-	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults
+faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka, and the API fuzzed
+	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults tests/api/test_schema.py
 
 bench: .venv/.dev ## throughput, detection and console figures, one table each
 	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b || exit 1; done

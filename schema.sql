@@ -194,5 +194,34 @@ CREATE TABLE IF NOT EXISTS engines (
     status       jsonb NOT NULL
 );
 
+-- Who asks on behalf of people can only read. Roles belong to the whole server: another database may be making this one
+-- now, and a user who may not make it goes without. Partitions are read through their tables and need no grant.
+DO $$ DECLARE name text; BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'anomaly_tui_reader') THEN
+        BEGIN
+            CREATE ROLE anomaly_tui_reader NOLOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;
+        END;
+    END IF;
+    BEGIN
+        SET LOCAL ROLE anomaly_tui_reader;
+        RESET ROLE;
+    EXCEPTION WHEN insufficient_privilege THEN
+        GRANT anomaly_tui_reader TO CURRENT_USER;
+    END;
+    IF NOT has_schema_privilege('anomaly_tui_reader', current_schema(), 'USAGE') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO anomaly_tui_reader', current_schema());
+    END IF;
+    FOREACH name IN ARRAY ARRAY['progress', 'transaction_ids', 'transactions', 'verdicts', 'days', 'ground_truth',
+        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines']
+    LOOP
+        IF NOT has_table_privilege('anomaly_tui_reader', name, 'SELECT') THEN
+            EXECUTE format('GRANT SELECT ON %I TO anomaly_tui_reader', name);
+        END IF;
+    END LOOP;
+EXCEPTION WHEN insufficient_privilege OR undefined_object THEN
+    NULL;
+END $$;
 
 INSERT INTO schema_version (version) VALUES (1) ON CONFLICT DO NOTHING;

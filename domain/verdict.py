@@ -56,7 +56,7 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     text: str = ""
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One detector's judgement of one transaction.
 
     `score` and `threshold` are in [0, 1]; `flagged` is score >= threshold once the model is past warm-up.

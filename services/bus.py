@@ -1,15 +1,18 @@
 """What was committed, kept in bounded rings for consoles to pull."""
 
 import time
-from collections import deque
+from bisect import bisect_left
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import accumulate
+from math import inf
 
 import msgspec
 
 from domain.quality import Scoreboard
 from domain.triage import Triage
-from domain.verdict import ScoredTransaction
+from domain.verdict import DetectorName, ScoredTransaction, Severity
 from services.console_port import FeedSlice
 from services.store.batch import StoredRow
 
@@ -48,6 +51,29 @@ class Ring:
         return FeedSlice(rows=tuple(reversed(newer)), missed=above - len(newer))
 
 
+LATENCY_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Seconds; upper ends of the buckets that latencies are counted in, beside one without an end."""
+
+
+class Histogram:
+    """How often values fell into buckets, since the engine started."""
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def add(self, value: float) -> None:
+        """Count a value in the first bucket whose end it does not exceed."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self.sum += value
+
+    @property
+    def cumulative(self) -> tuple[tuple[float, int], ...]:
+        """The end of each bucket, the last infinite, and how many values are not above it."""
+        return tuple(zip((*self._bounds, inf), accumulate(self._counts), strict=True))
+
+
 class Bus:
     """Counters and rings of one engine; everything it holds has been committed."""
 
@@ -56,6 +82,8 @@ class Bus:
         self.anomalies = Ring(ANOMALIES_SIZE)
         self.transactions = 0
         self.flagged: dict[str, int] = {}
+        self.verdicts: Counter[tuple[DetectorName, Severity]] = Counter()
+        self.latencies = Histogram(LATENCY_BOUNDS)
         self.scoreboard = Scoreboard()
         self.anomalous = 0
         self.dead_letters = 0
@@ -87,6 +115,7 @@ class Bus:
         for row in scored:
             truth = row.truth
             for verdict in row.verdicts:
+                self.verdicts[verdict.detector, verdict.severity] += 1
                 if verdict.flagged:
                     self.flagged[verdict.detector] = self.flagged.get(verdict.detector, 0) + 1
                 if truth is not None and verdict.status != "warming":
@@ -96,7 +125,9 @@ class Bus:
         self.anomalies.extend(anomalies)
         self.last_event_at = max(row.transaction.timestamp for row in rows)
         self.last_stored_at = now
-        self._latencies.extend(latencies)
+        for latency in latencies:
+            self._latencies.append(latency)
+            self.latencies.add(latency)
         second = int(time.monotonic())
         if self._per_second and self._per_second[-1][0] == second:
             self._per_second[-1] = (second, self._per_second[-1][1] + len(rows))

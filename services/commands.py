@@ -174,7 +174,7 @@ async def open_store(settings: Settings) -> AsyncIterator[Any]:
     database = make_database(settings.dsn, settings.data_dir)
     await database.start(lambda line: None)
     try:
-        store = await Store.open(database.dsn, connections=2)
+        store = await Store.open(database.dsn, read_dsn=settings.read_dsn, connections=2)
         try:
             yield store
         finally:

@@ -84,7 +84,7 @@ def _data_directory(settings: Settings) -> Finding:
 async def _postgresql(settings: Settings) -> str:
     import asyncpg
 
-    from services.store.store import unreachable
+    from services.store.pools import unreachable
 
     database = make_database(settings.dsn, settings.data_dir)
     await database.start(lambda line: None)

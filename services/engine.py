@@ -82,7 +82,7 @@ class Engine:
         self._models: ModelKeeper | None = None
         self._triage: TriageDesk | None = None
         access = settings.api_access
-        self._api = None if access is None else ApiServer(access)
+        self.api = None if access is None else ApiServer(access)
         self.quitting = asyncio.Event()
 
     @property
@@ -113,8 +113,8 @@ class Engine:
         """Bring up the servers side by side, then the workers in order."""
         self._lock.acquire()
         try:
-            if self._api is not None:
-                self._api.reserve()
+            if self.api is not None:
+                self.api.reserve()
             await _all_or_error(self._open_store(progress), self._open_broker(progress))
         except BaseException:
             await self._stop_servers()
@@ -155,17 +155,17 @@ class Engine:
                     lag=self.pipeline.behind,
                 )
             )
-        if self._api is not None:
-            self._api.serve(InProcessPort(self, LogRing()), store, self.instance.rpartition("-")[2])
-            self.supervisor.add(self._api)
-            self._lock.describe(api=self._api.url)
+        if self.api is not None:
+            self.api.serve(InProcessPort(self, LogRing()), store, self.bus, self.instance.rpartition("-")[2])
+            self.supervisor.add(self.api)
+            self._lock.describe(api=self.api.url)
         progress("starting the workers")
         await self.supervisor.start()
         log.info("engine started", broker=self.broker.label, database=self._database.label)
 
     async def _open_store(self, progress: Callable[[str], None]) -> None:
         await self._database.start(progress)
-        self._store = await Store.open(self._database.dsn)
+        self._store = await Store.open(self._database.dsn, read_dsn=self.settings.read_dsn)
         self._triage = TriageDesk(self._store.triage, self.bus)
         await self._triage.start()
 
@@ -179,8 +179,8 @@ class Engine:
         await self._stop_servers()
 
     async def _stop_servers(self) -> None:
-        if self._api is not None:
-            self._api.release()
+        if self.api is not None:
+            self.api.release()
         if self._store is not None:
             await self._store.close()
         await asyncio.gather(self.broker.stop(), self._database.stop(), return_exceptions=True)

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     data_dir: Folder = Field(default_factory=lambda: _folder("data"), description="where databases and logs live")
     cache_dir: Folder = Field(default_factory=lambda: _folder("cache"), description="what can be fetched again")
     database_url: SecretStr | None = Field(None, description="postgresql://...; none is the embedded server")
+    database_read_url: SecretStr | None = Field(
+        None, description="where queries read, such as a replica; none is database_url in a role that only reads"
+    )
     kafka: str = Field("embedded", description="embedded, local, or HOST:PORT")
     kafka_home: Folder | None = Field(None, description="an unpacked Apache Kafka, for kafka = local")
     kafka_protocol: Protocol = "PLAINTEXT"
@@ -108,6 +111,11 @@ class Settings(BaseSettings):
     def dsn(self) -> str | None:
         """The database URL in clear."""
         return None if self.database_url is None else self.database_url.get_secret_value()
+
+    @property
+    def read_dsn(self) -> str | None:
+        """The URL for queries in clear."""
+        return None if self.database_read_url is None else self.database_read_url.get_secret_value()
 
     @property
     def security(self) -> Security:

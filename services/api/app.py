@@ -1,5 +1,6 @@
 """All endpoints as one ASGI application."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,35 +11,61 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from services.api import lists, live, overview, problems
+from services.api import deciding, download, filters, lists, live, operating, overview, problems
 from services.api.access import Access
 from services.api.endpoint import Endpoint, Sources
 from services.api.guard import Guard
+from services.api.openapi import document
 from services.store.faults import StoreError
 
-MAX_BODY = 2 * 1024 * 1024
+ENDPOINTS: tuple[Endpoint[Any], ...] = (
+    *lists.ENDPOINTS,
+    *overview.ENDPOINTS,
+    *live.ENDPOINTS,
+    *deciding.ENDPOINTS,
+    *download.ENDPOINTS,
+    *filters.ENDPOINTS,
+    *operating.ENDPOINTS,
+)
 
-ENDPOINTS: tuple[Endpoint[Any], ...] = (*lists.ENDPOINTS, *overview.ENDPOINTS, *live.ENDPOINTS)
+
+async def describe(sources: Sources, asked: overview.NoQuestion, by: str) -> Response:
+    """The API for machines."""
+    return Response(document(ENDPOINTS, sources.version), media_type="application/json")
+
+
+DESCRIPTION = Endpoint("GET", "/api/openapi.json", "OpenAPI 3.1", overview.NoQuestion, None, describe)
 
 
 def build(sources: Sources, access: Access, user: str) -> ASGIApp:
     """The API over these sources; `user` is written into the triage log where no token tells who decides."""
     app = Starlette(
-        routes=[_route(endpoint, sources) for endpoint in ENDPOINTS],
+        routes=[_route(endpoint, sources) for endpoint in (*ENDPOINTS, DESCRIPTION)],
         exception_handlers={
             problems.Problem: problems.on_problem,
             HTTPException: problems.on_http_error,
             StoreError: problems.on_store_error,
             Exception: problems.on_bug,
         },
-        max_body_size=MAX_BODY,
     )
     return Guard(app, access, user)
 
 
 def _route(endpoint: Endpoint[Any], sources: Sources) -> Route:
     async def respond(request: Request) -> Response:
-        return await endpoint.respond(request, sources)
+        began, status = time.monotonic(), 500
+        try:
+            response = await endpoint.respond(request, sources)
+            status = response.status_code
+            return response
+        except problems.Problem as problem:
+            status = problem.status
+            raise
+        except StoreError:
+            status = 503
+            raise
+        finally:
+            sources.metrics.answered(endpoint.path, endpoint.method, status, time.monotonic() - began)
 
     # An id may have slashes in it.
     path = endpoint.path.replace("_id}", "_id:path}")

@@ -1,27 +1,44 @@
 """What an endpoint is, and how a request becomes its question and its answer."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.filters import Filter, FilterError, parse
-from domain.verdict import ScoredTransaction
+from domain.transaction import GroundTruth, Transaction
+from domain.triage import Triage
+from domain.verdict import ScoredTransaction, Verdict
 from services.api.figures import Figures
+from services.api.metrics import Metrics
 from services.api.problems import Problem, of_filter
 from services.api.stream import Hub
 from services.console_port import ConsolePort
 from services.export import json_line, safe_json
 from services.store.store import Store
 
+MAX_BODY = 2 * 1024 * 1024
 Question = TypeVar("Question", bound=msgspec.Struct)
 Method = Literal["GET", "POST"]
 
 EncodedRow = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/Row"})]
-"""A transaction with everything that is known of it, as `anomaly-tui transactions --json` writes it."""
+"""A `Row` that is JSON already."""
+
+
+class Row(Transaction, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A transaction with everything that is known of it, as `json_line` writes it."""
+
+    flagged: bool
+    verdicts: tuple[Verdict, ...]
+    stored_at: datetime
+    truth: GroundTruth | None
+    triage: Triage | None
 
 
 @dataclass(frozen=True)
@@ -33,9 +50,12 @@ class Sources:
     hub: Hub
     figures: Figures
     version: str
+    metrics: Metrics
+    downloads: asyncio.Semaphore
+    """Bounds how many files are exported at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Endpoint(Generic[Question]):
     """An address, what may be asked there and what is answered.
 
@@ -66,7 +86,7 @@ class Endpoint(Generic[Question]):
             if self.method == "POST":
                 return msgspec.json.decode(await _json_body(request), type=self.question)
             told = {name: request.headers[header] for header, name in self.headers.items() if header in request.headers}
-            given = {**request.query_params, **request.path_params, **told}
+            given = {**_once_each(request.query_params), **request.path_params, **told}
             return msgspec.convert(given, self.question, strict=False)
         except msgspec.ValidationError as error:
             raise Problem(422, _readable(str(error))) from error
@@ -74,11 +94,25 @@ class Endpoint(Generic[Question]):
             raise Problem(400, f"the body is no JSON: {error}") from error
 
 
+def _once_each(parameters: QueryParams) -> dict[str, str]:
+    given = parameters.multi_items()
+    once = dict(given)
+    if len(once) < len(given):
+        twice = next(name for name in once if len(parameters.getlist(name)) > 1)
+        raise Problem(422, f"{twice}: given more than once")
+    return once
+
+
 async def _json_body(request: Request) -> bytes:
     # A form of another site can post text/plain, but not this without being asked for permission first.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Problem(415, "send the body as Content-Type: application/json")
-    return await request.body()
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise Problem(413, f"a body has at most {MAX_BODY:,} bytes", headers={"Connection": "close"})
+    return bytes(body)
 
 
 def _readable(message: str) -> str:

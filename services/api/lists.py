@@ -58,7 +58,7 @@ async def transactions(sources: Sources, asked: TransactionsQuestion, by: str) -
     wanted, start = filter_of(asked.q), _place(asked.cursor, position_of, NEWEST)
     after = str(sources.hub.mark)
     rows = await sources.store.pages.transactions(wanted, start, asked.limit + 1)
-    return _page(rows, asked.limit, after, _position)
+    return _page(rows, asked.limit, after, position_of_row)
 
 
 class TransactionQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -106,7 +106,7 @@ async def anomalies(sources: Sources, asked: AnomaliesQuestion, by: str) -> Page
     if asked.sort == "time":
         start = _place(asked.cursor, position_of, NEWEST)
         rows = await sources.store.pages.anomalies(wanted, start, asked.limit + 1)
-        return _page(rows, asked.limit, after, _position)
+        return _page(rows, asked.limit, after, position_of_row)
     highest = _place(asked.cursor, ranked_of, HIGHEST)
     rows = await sources.store.pages.anomalies_by_score(wanted, highest, asked.limit + 1)
     return _page(rows, asked.limit, after, _rank)
@@ -131,6 +131,8 @@ class UsersAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 async def users(sources: Sources, asked: UsersQuestion, by: str) -> UsersAnswer:
     """Users with a profile."""
+    if asked.q and asked.prefix:
+        raise Problem(422, "ask by q or by prefix, not by both")
     found = await sources.port.users(asked.order, asked.limit, asked.prefix, filter_of(asked.q))
     return UsersAnswer(at=datetime.now(UTC), users=found.users, more=found.more)
 
@@ -210,13 +212,14 @@ def _page(
     )
 
 
-def _position(row: ScoredTransaction) -> Position:
+def position_of_row(row: ScoredTransaction) -> Position:
+    """Where a row stands in a list by time."""
     return Position(row.transaction.timestamp, row.transaction.transaction_id)
 
 
 def _rank(row: ScoredTransaction) -> Ranked:
     assert row.headline is not None
-    return Ranked(row.headline.score, *_position(row))
+    return Ranked(row.headline.score, *position_of_row(row))
 
 
 ENDPOINTS = (

@@ -111,7 +111,9 @@ def condition(snapshot: Snapshot) -> Literal["ok", "degraded", "down"]:
     """All of it in a word."""
     if not database_up(snapshot) or any(worker.state == "failed" for worker in snapshot.workers):
         return "down"
-    return "ok" if all(worker.state == "running" for worker in snapshot.workers) else "degraded"
+    # A producer that has sent all there is has stopped, and nothing is wrong.
+    needed = [worker.state for worker in snapshot.workers if worker.name != "producer" or worker.state != "stopped"]
+    return "ok" if all(state == "running" for state in needed) else "degraded"
 
 
 ENDPOINTS = (

@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import socket
+import ssl
 from importlib.metadata import version
 
 import uvicorn
@@ -11,7 +12,9 @@ from services.api.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, A
 from services.api.app import build
 from services.api.endpoint import Sources
 from services.api.figures import Figures
+from services.api.metrics import Metrics
 from services.api.stream import Hub
+from services.bus import Bus
 from services.console_port import ConsolePort
 from services.errors import UserError
 from services.store.store import Store
@@ -20,6 +23,7 @@ from services.supervisor import Worker
 END_WITHIN = 2
 """Seconds that requests have when the server stops."""
 MAX_CONNECTIONS = 512
+MAX_DOWNLOADS = 4
 STALLED_AFTER_MS = 60_000
 
 
@@ -40,14 +44,23 @@ class ApiServer(Worker):
 
     def reserve(self) -> None:
         """Take the address, before anything else is started. Raises UserError."""
+        _check_certificate(self._access)
         self._reserved, self._note = _bound(self._access)
         host, port = self._reserved.getsockname()[:2]
         self.address = Address(host, port)
 
-    def serve(self, port: ConsolePort, store: Store, engine: str) -> None:
+    def serve(self, port: ConsolePort, store: Store, bus: Bus, engine: str) -> None:
         """What is to be answered from; `engine` is its id in streams, letters and digits."""
-        hub = Hub(port, engine)
-        self._sources = Sources(port, store, hub, Figures(store), version("anomaly-tui"))
+        hub, release = Hub(port, engine), version("anomaly-tui")
+        self._sources = Sources(
+            port=port,
+            store=store,
+            hub=hub,
+            figures=Figures(store),
+            version=release,
+            metrics=Metrics(port, bus, hub, release),
+            downloads=asyncio.Semaphore(MAX_DOWNLOADS),
+        )
 
     @property
     def url(self) -> str:
@@ -109,6 +122,18 @@ class ApiServer(Worker):
         if self._reserved is not None:
             self._reserved.close()
             self._reserved = None
+
+
+def _check_certificate(access: Access) -> None:
+    if access.certificate is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(access.certificate, access.key)
+    except OSError as error:
+        raise UserError(
+            f"The HTTP API cannot use the certificate {access.certificate} with the key {access.key}: {error}. "
+            "Check api_certificate_file and api_key_file."
+        ) from error
 
 
 def _bound(access: Access) -> tuple[socket.socket, str]:

@@ -19,7 +19,6 @@ from domain.verdict import ScoredTransaction
 from services.bus import ANOMALIES_SIZE, FEED_SIZE
 from services.console_port import ConsolePort, Snapshot
 from services.export import json_line, safe_json
-from services.triage import RECENT
 
 Of = Literal["transactions", "anomalies"]
 
@@ -28,7 +27,8 @@ STATUS_EVERY = 10
 """Polls from one `status` event to the next."""
 QUEUE_ROWS = 5_000
 EVENT_ROWS = 500
-QUEUE_TRIAGE = 20_000
+QUEUE_TRIAGE = 5_000
+CHANGES_AT_ONCE = 1_000
 MAX_CLIENTS = 64
 _RETRY = b"retry: 1000\n\n"
 
@@ -99,11 +99,15 @@ class Line(NamedTuple):
 
 
 class Client:
-    """One reader of the stream: what it asked for, and what waits for it. `_read` is how far it has come."""
+    """One reader of the stream: what it asked for, and what waits for it.
+
+    `missed` counts all rows that it was too slow for.
+    """
 
     def __init__(self, of: Of, filter: Filter, mark: Mark) -> None:
         self.of = of
         self.closed = False
+        self.missed = 0
         self._wants = filter.matches
         self._rows: deque[Row] = deque()
         self._missed = 0
@@ -122,6 +126,7 @@ class Client:
         while len(self._rows) > QUEUE_ROWS:
             self._rows.popleft()
             self._missed += 1
+            self.missed += 1
         self._offered = self._offered._replace(rows=mark.rows)
         if wanted or lost:
             self._wake.set()
@@ -203,6 +208,12 @@ class Hub:
         self._port = port
         self._clients: set[Client] = set()
         self.mark = Mark(engine, 0, 0)
+        self._missed = 0
+
+    @property
+    def missed(self) -> int:
+        """Rows that clients were too slow for, of all clients there were."""
+        return self._missed + sum(client.missed for client in self._clients)
 
     @property
     def clients(self) -> int:
@@ -222,7 +233,7 @@ class Hub:
     def poll(self) -> None:
         """Offer every client what is new. Without clients it only takes note of how far the engine is."""
         new = self._port.feed(self.mark.rows, FEED_SIZE if self._clients else 1)
-        changes = self._port.triage_changes(self.mark.triage, RECENT)
+        changes = self._port.triage_changes(self.mark.triage, CHANGES_AT_ONCE)
         if new.rows:
             self.mark = self.mark._replace(rows=new.rows[-1].sequence)
         if changes:
@@ -246,12 +257,12 @@ class Hub:
         return client
 
     def _catch_up(self, client: Client, after: Mark) -> None:
-        changes = self._port.triage_changes(after.triage, RECENT)
+        changes = self._port.triage_changes(after.triage, QUEUE_TRIAGE)
         if client.of == "transactions":
             new = self._port.feed(after.rows, FEED_SIZE)
         else:
             new = self._port.anomalies(after.rows, ANOMALIES_SIZE)
-        if len(changes) == RECENT or (client.of == "anomalies" and len(new.rows) == ANOMALIES_SIZE):
+        if len(changes) == QUEUE_TRIAGE or (client.of == "anomalies" and len(new.rows) == ANOMALIES_SIZE):
             # The ring no longer tells how many there were.
             client.reset("late")
         else:
@@ -260,6 +271,7 @@ class Hub:
 
     def leave(self, client: Client) -> None:
         """Forget a client."""
+        self._missed += client.missed
         self._clients.discard(client)
 
     def close(self) -> None:

@@ -30,5 +30,5 @@ def _shown(name: str, value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, SecretStr):
-        return redacted(value.get_secret_value()) if name == "database_url" else "***"
+        return redacted(value.get_secret_value()) if name.endswith("_url") else "***"
     return sanitize(str(value))

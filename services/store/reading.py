@@ -1,17 +1,15 @@
-"""How questions that people ask are put to PostgreSQL: for a bounded time, and unable to write."""
+"""How questions that people ask are put to PostgreSQL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from services.store import statements
 from services.store.faults import translated
 
 
 @asynccontextmanager
 async def reading(pool: Any) -> AsyncIterator[Any]:
-    """A connection in a transaction that only reads. Raises `faults` errors."""
+    """A connection that sees one state of the tables and cannot change it. Raises `faults` errors."""
     with translated():
-        async with pool.acquire() as connection, connection.transaction(readonly=True):
-            await connection.execute(statements.BOUND_READING)
+        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             yield connection

@@ -184,9 +184,6 @@ FROM (
     + "WHERE {where} GROUP BY 1, 2) AS by_currency GROUP BY 1 ORDER BY 3 DESC, 2 DESC, 1 LIMIT {limit}"
 )
 
-# No question that a person asks may hold the server for longer.
-BOUND_READING = "SET LOCAL statement_timeout = '25s'"
-
 # Users of the newest transactions that match; {order} is one of USER_ORDERS, {where} comes from the filter compiler,
 # and {version}, {newest} and {limit} are placeholders after its own.
 USERS_MATCHING = f"""

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import asyncpg
 import msgspec
 
 from detectors.fitting import FORMAT
@@ -22,13 +20,14 @@ from services.store import statements
 from services.store.days import Days
 from services.store.faults import Transient, translated
 from services.store.pages import Pages
+from services.store.pools import create_database, open_pool, open_readers
+from services.store.reading import reading
 from services.store.search import Search, dead_letter
 from services.store.triage import Decisions
 from services.store.users import Users
 
 SCHEMA_VERSION = 1
 _SCHEMA_LOCK = 7_294_000
-COMMAND_TIMEOUT = 30.0
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -48,60 +47,33 @@ class Opening(msgspec.Struct, frozen=True):
 class Store:
     """All reads and writes; every method raises `faults` errors only."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, readers: Any) -> None:
         self.pool = pool
+        self.readers = readers
         self.days = Days(pool)
-        self.search = Search(pool)
-        self.pages = Pages(pool)
-        self.users = Users(pool)
-        self.triage = Decisions(pool)
+        self.search = Search(readers)
+        self.pages = Pages(readers)
+        self.users = Users(readers)
+        self.triage = Decisions(pool, readers)
 
     @classmethod
-    async def open(cls, dsn: str, *, connections: int = 8) -> "Store":
+    async def open(cls, dsn: str, *, read_dsn: str | None = None, connections: int = 8) -> "Store":
         """Connect, create the database when it is missing and allowed, and apply the schema.
 
-        Raises: UserError with one clear line when the server cannot be reached or refuses.
+        What people ask is read from `read_dsn`, such as a replica's, where there is one.
+
+        Raises: UserError with one clear line when a server cannot be reached or refuses.
         """
-        await _create_database(dsn)
-        try:
-            pool = await asyncpg.create_pool(
-                dsn,
-                min_size=1,
-                max_size=connections,
-                command_timeout=COMMAND_TIMEOUT,
-                timeout=10,
-                # Times inside JSON are written in the session's zone.
-                server_settings={"application_name": "anomaly-tui", "timezone": "UTC"},
-            )
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
-            raise unreachable(dsn, error) from error
-        store = cls(pool)
-        await store._apply_schema()
+        await create_database(dsn)
+        pool = await open_pool(dsn, connections)
+        await _apply_schema(pool)
+        store = cls(pool, await open_readers(dsn, read_dsn, connections))
+        await store.days.ensure_ahead()
         return store
 
     async def close(self) -> None:
         """Close the pool, by force when it does not end by itself."""
-        try:
-            # asyncpg waits for ever for a connection that a cancelled task still holds.
-            async with asyncio.timeout(5):
-                await self.pool.close()
-        except TimeoutError:
-            self.pool.terminate()
-
-    async def _apply_schema(self) -> None:
-        with translated():
-            async with self.pool.acquire() as connection, connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _SCHEMA_LOCK)
-                if await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL"):
-                    found = await connection.fetchval("SELECT max(version) FROM schema_version")
-                    if found is not None and found > SCHEMA_VERSION:
-                        raise UserError(
-                            f"The database has schema version {found}, this program knows {SCHEMA_VERSION}: "
-                            "upgrade anomaly-tui."
-                        )
-                await connection.execute("SET LOCAL client_min_messages = warning")
-                await connection.execute(schema())
-        await self.days.ensure_ahead()
+        await asyncio.gather(_closed(self.pool), _closed(self.readers))
 
     async def open_term(self, cluster: str, topic: str, partition: int, owner: str) -> Opening:
         """Become the owner of a partition: earlier owners are fenced from this moment."""
@@ -146,8 +118,8 @@ class Store:
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
-        rows = await self._fetch(statements.DEAD_LETTERS, limit)
-        return tuple(map(dead_letter, rows))
+        async with reading(self.readers) as connection:
+            return tuple(map(dead_letter, await connection.fetch(statements.DEAD_LETTERS, limit)))
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first, numbered -1, -2, ..."""
@@ -295,44 +267,25 @@ def schema() -> str:
     return found.read_text(encoding="utf-8")
 
 
-async def _create_database(dsn: str) -> None:
-    """Create the database the URL names if the server says that it does not exist."""
+async def _closed(pool: Any) -> None:
     try:
-        connection = await asyncpg.connect(dsn, timeout=10)
-    except asyncpg.InvalidCatalogNameError as missing:
-        name = _database_name(dsn)
-        try:
-            connection = await asyncpg.connect(dsn, database="postgres", timeout=10)
-            try:
-                await connection.execute(f'CREATE DATABASE "{name.replace(chr(34), chr(34) * 2)}"')
-            except asyncpg.DuplicateDatabaseError:
-                pass
-            finally:
-                await connection.close()
-        except asyncpg.PostgresError as error:
-            raise UserError(
-                f"Database {name} does not exist and cannot be created ({error}): "
-                f"ask for `CREATE DATABASE {name}` or name another with --database."
-            ) from missing
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
-        raise unreachable(dsn, error) from error
-    else:
-        await connection.close()
+        # asyncpg waits for ever for a connection that a cancelled task still holds.
+        async with asyncio.timeout(5):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()
 
 
-def _database_name(dsn: str) -> str:
-    return unquote(urlsplit(dsn).path.lstrip("/")) or "anomalies"
-
-
-def unreachable(dsn: str, error: Exception) -> UserError:
-    """The line a user reads when the server at `dsn` cannot be had."""
-    try:
-        parts = urlsplit(dsn)
-        where = f"{parts.hostname or 'its socket'}:{parts.port or 5432}"
-    except ValueError:
-        where = "that URL"
-    return UserError(
-        f"Cannot connect to PostgreSQL at {where}: {error or type(error).__name__}. "
-        "Check --database or DATABASE_URL (postgresql://user@host:5432/anomalies), "
-        "or leave both away for the embedded server."
-    )
+async def _apply_schema(pool: Any) -> None:
+    with translated():
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _SCHEMA_LOCK)
+            if await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL"):
+                found = await connection.fetchval("SELECT max(version) FROM schema_version")
+                if found is not None and found > SCHEMA_VERSION:
+                    raise UserError(
+                        f"The database has schema version {found}, this program knows {SCHEMA_VERSION}: "
+                        "upgrade anomaly-tui."
+                    )
+            await connection.execute("SET LOCAL client_min_messages = warning")
+            await connection.execute(schema())

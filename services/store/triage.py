@@ -11,6 +11,7 @@ from domain.triage import MAX_AT_ONCE, MAX_NOTE, Decision, Triage, TriageEvent, 
 from domain.verdict import Reason
 from services.store import statements
 from services.store.faults import translated
+from services.store.reading import reading
 
 
 class FalsePositive(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,8 +28,9 @@ class FalsePositive(msgspec.Struct, frozen=True, kw_only=True):
 class Decisions:
     """The tables `triage` and `triage_log`; every method raises `faults` errors only, unless it says more."""
 
-    def __init__(self, pool: Any) -> None:
+    def __init__(self, pool: Any, readers: Any) -> None:
         self._pool = pool
+        self._readers = readers
 
     async def decide(
         self,
@@ -100,15 +102,15 @@ class Decisions:
         """The ids of open anomalies that match, newest first."""
         where, parameters = filter.to_sql()
         query = statements.MATCHING_OPEN.format(where=where, limit=f"${len(parameters) + 1}")
-        with translated():
-            rows = await self._pool.fetch(query, *parameters, limit)
+        async with reading(self._readers) as connection:
+            rows = await connection.fetch(query, *parameters, limit)
         return tuple(row["transaction_id"] for row in rows)
 
     async def count_matching(self, filter: Filter) -> int:
         """How many open anomalies match."""
         where, parameters = filter.to_sql()
-        with translated():
-            return int(await self._pool.fetchval(statements.COUNT_MATCHING_OPEN.format(where=where), *parameters))
+        async with reading(self._readers) as connection:
+            return int(await connection.fetchval(statements.COUNT_MATCHING_OPEN.format(where=where), *parameters))
 
     async def count_open(self) -> int:
         """How many anomalies are open."""

@@ -10,6 +10,7 @@ from domain.filters import EVERYTHING, parse
 from domain.transaction import Transaction
 from domain.verdict import Severity, Verdict
 from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.pools import READER
 from services.store.reading import reading
 from services.store.search import UserTotals
 from services.store.store import Store
@@ -76,7 +77,20 @@ async def test_what_was_stored_since_is_told_once_in_the_order_of_storing(store:
     assert (await store.search.stored_since(EVERYTHING, now + timedelta(seconds=60), (), 10))[1] == ()
 
 
-async def test_a_search_cannot_write(store: Store) -> None:
-    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        async with reading(store.pool) as connection:
+async def test_who_asks_cannot_write(store: Store) -> None:
+    async with reading(store.readers) as connection:
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
             await connection.execute("DELETE FROM transactions")
+    async with store.readers.acquire() as connection:
+        await connection.execute("SET default_transaction_read_only = off")
+        for change in (
+            "DELETE FROM transactions",
+            "UPDATE triage SET note = ''",
+            "CREATE TABLE t ()",
+            "DROP TABLE days",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(change)
+        # Nor become somebody else by a second statement.
+        await connection.execute("RESET ROLE")
+        assert await connection.fetchval("SELECT current_user") == READER

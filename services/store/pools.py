@@ -1,0 +1,102 @@
+"""Connections to PostgreSQL: those that write, and those that answer people and can only read."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+import structlog
+
+from services.errors import UserError
+
+log = structlog.get_logger("store")
+
+READER = "anomaly_tui_reader"
+"""The role of readers, which schema.sql makes."""
+COMMAND_TIMEOUT = 30.0
+READ_TIMEOUT_MS = 25_000
+"""No question that a person asks may hold the server for longer."""
+_UNAVAILABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError)
+# Times inside JSON are written in the session's zone.
+_SESSION = {"application_name": "anomaly-tui", "timezone": "UTC"}
+_READING = {**_SESSION, "default_transaction_read_only": "on", "statement_timeout": str(READ_TIMEOUT_MS)}
+
+
+async def open_pool(dsn: str, connections: int) -> Any:
+    """At most so many connections. Raises UserError with one clear line."""
+    try:
+        return await _pool(dsn, connections, _SESSION)
+    except _UNAVAILABLE as error:
+        raise unreachable(dsn, error) from error
+
+
+async def open_readers(dsn: str, read_dsn: str | None, connections: int) -> Any:
+    """The same for who only reads: at `read_dsn`, else at `dsn` in a role that may do no more. Raises UserError.
+
+    Where PostgreSQL does not let us have that role, only the setting of the session forbids to write.
+    """
+    try:
+        if read_dsn is None:
+            try:
+                return await _pool(dsn, connections, {**_READING, "role": READER})
+            except (asyncpg.InsufficientPrivilegeError, asyncpg.DataError) as error:
+                advice = (
+                    f"CREATE ROLE {READER}; GRANT {READER} TO the user of the database URL; or set database_read_url"
+                )
+                log.warning("queries run without a read-only role", error=str(error), advice=advice)
+        return await _pool(read_dsn or dsn, connections, _READING)
+    except _UNAVAILABLE as error:
+        raise unreachable(read_dsn or dsn, error) from error
+
+
+async def _pool(dsn: str, connections: int, session: dict[str, str]) -> Any:
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=connections,
+        command_timeout=COMMAND_TIMEOUT,
+        timeout=10,
+        server_settings=session,
+    )
+
+
+async def create_database(dsn: str) -> None:
+    """Create the database the URL names if the server says that it does not exist."""
+    try:
+        connection = await asyncpg.connect(dsn, timeout=10)
+    except asyncpg.InvalidCatalogNameError as missing:
+        name = _database_name(dsn)
+        try:
+            connection = await asyncpg.connect(dsn, database="postgres", timeout=10)
+            try:
+                await connection.execute(f'CREATE DATABASE "{name.replace(chr(34), chr(34) * 2)}"')
+            except asyncpg.DuplicateDatabaseError:
+                pass
+            finally:
+                await connection.close()
+        except asyncpg.PostgresError as error:
+            raise UserError(
+                f"Database {name} does not exist and cannot be created ({error}): "
+                f"ask for `CREATE DATABASE {name}` or name another with --database."
+            ) from missing
+    except _UNAVAILABLE as error:
+        raise unreachable(dsn, error) from error
+    else:
+        await connection.close()
+
+
+def _database_name(dsn: str) -> str:
+    return unquote(urlsplit(dsn).path.lstrip("/")) or "anomalies"
+
+
+def unreachable(dsn: str, error: Exception) -> UserError:
+    """The line a user reads when the server at `dsn` cannot be had."""
+    try:
+        parts = urlsplit(dsn)
+        where = f"{parts.hostname or 'its socket'}:{parts.port or 5432}"
+    except ValueError:
+        where = "that URL"
+    return UserError(
+        f"Cannot connect to PostgreSQL at {where}: {error or type(error).__name__}. "
+        "Check --database or DATABASE_URL (postgresql://user@host:5432/anomalies), "
+        "or leave both away for the embedded server."
+    )

@@ -1,0 +1,218 @@
+"""What the API answers, asked over HTTP of a running engine."""
+
+import csv
+import io
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.api.endpoint import Row
+from services.export import COLUMNS
+from tests.api.running import POISON, TRANSACTIONS, Running
+
+
+def problem(engine: Running, path: str, status: int, **parameters: Any) -> dict[str, Any]:
+    answer = engine.client.get(path, params=parameters)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    said = answer.json()
+    assert {"type", "title", "status", "detail"} <= said.keys()
+    assert said["status"] == status
+    return said
+
+
+def pages(engine: Running, path: str, **parameters: Any) -> list[dict[str, Any]]:
+    """All rows, page by page."""
+    rows: list[dict[str, Any]] = []
+    while True:
+        page = engine.get(path, **parameters)
+        assert len(page["rows"]) <= int(parameters.get("limit", 50))
+        rows += page["rows"]
+        if page["next"] is None:
+            return rows
+        parameters["cursor"] = page["next"]
+
+
+def test_pages_of_transactions_are_the_whole_newest_first(engine: Running) -> None:
+    rows = pages(engine, "/api/transactions", limit=170)
+    assert len({row["transaction_id"] for row in rows}) == len(rows) == TRANSACTIONS
+    assert [row["timestamp"] for row in rows] == sorted((row["timestamp"] for row in rows), reverse=True)
+    for row in rows:
+        msgspec.convert(row, Row)
+    few = pages(engine, "/api/transactions", q="amount>100 country!=FR", limit=50)
+    assert [row["transaction_id"] for row in few] == [
+        row["transaction_id"]
+        for row in rows
+        if float(row["amount"]) > 100 and row.get("location", {}).get("country") != "FR"
+    ]
+
+
+def test_pages_of_anomalies_are_the_flagged_ones_in_either_order(engine: Running) -> None:
+    flagged = [row["transaction_id"] for row in pages(engine, "/api/transactions", limit=200) if row["flagged"]]
+    assert len(flagged) > 20
+    assert [row["transaction_id"] for row in pages(engine, "/api/anomalies", limit=7)] == flagged
+    by_score = pages(engine, "/api/anomalies", limit=7, sort="score")
+    assert sorted(row["transaction_id"] for row in by_score) == sorted(flagged)
+    scores = [headline(row)["score"] for row in by_score]
+    assert scores == sorted(scores, reverse=True)
+    severe = pages(engine, "/api/anomalies", severity="critical,suspicious", limit=200)
+    assert 0 < len(severe) <= len(flagged)
+    assert {row["verdicts"][-1]["severity"] for row in severe} <= {"critical", "suspicious"}
+
+
+def headline(row: dict[str, Any]) -> dict[str, Any]:
+    """The verdict that a row is listed under."""
+    flagged = [verdict for verdict in row["verdicts"] if verdict["flagged"]]
+    return max(flagged, key=lambda verdict: (verdict["detector"] == "enhanced", verdict["score"]))
+
+
+def test_one_transaction_and_one_user(engine: Running) -> None:
+    newest = engine.get("/api/transactions", limit=1)["rows"][0]
+    found = engine.get(f"/api/transactions/{newest['transaction_id']}")
+    assert (found["row"], found["triage_log"]) == (newest, [])
+    assert "no transaction" in problem(engine, "/api/transactions/none/such", 404)["detail"]
+    first = engine.get("/api/users", limit=1)
+    assert first["more"]
+    user = engine.get(f"/api/users/{first['users'][0]['user_id']}")
+    assert user["profile"]["seen"] == first["users"][0]["seen"]
+    assert 0 < len(user["anomalies"]) <= 10
+    assert {row["user_id"] for row in user["anomalies"]} == {user["profile"]["user_id"]}
+    assert all(row["flagged"] for row in user["anomalies"])
+    problem(engine, "/api/users/nobody", 404)
+    problem(engine, "/api/users", 422, q="amount>1", prefix="u")
+
+
+def test_statistics_and_health(engine: Running) -> None:
+    stats = engine.get("/api/stats")
+    assert stats["totals"]["transactions"] == TRANSACTIONS
+    assert stats["totals"]["dead_letters"] == len(POISON)
+    assert sum(minute["transactions"] for minute in stats["volume"]) == TRANSACTIONS
+    flagged = len(pages(engine, "/api/anomalies", limit=200))
+    assert sum(minute["flagged"] for minute in stats["volume"]) == flagged
+    assert sum(category["share"] for category in stats["categories"]) == pytest.approx(1)
+    health = engine.get("/api/health")
+    assert (health["status"], health["database_up"]) == ("ok", True)
+    assert [worker["name"] for worker in health["workers"]][-1] == "api"
+    assert engine.client.get("/livez").text == "ok\n"
+    assert engine.client.get("/readyz?verbose").text.splitlines()[-2:] == ["[+] api running", "ok"]
+
+
+def test_dead_letters_page_by_page(engine: Running) -> None:
+    letters = pages(engine, "/api/dead-letters", limit=1)
+    assert len(letters) == len(POISON)
+    assert len({(letter["partition"], letter["offset"]) for letter in letters}) == len(POISON)
+    assert "\u202e" not in json.dumps(letters, ensure_ascii=False)
+
+
+def test_a_filter_is_checked_completed_and_refused_as_in_the_console(engine: Running) -> None:
+    everything = engine.get("/api/filter", q="")
+    assert everything["matches"] == everything["of"] == TRANSACTIONS
+    assert 0 < engine.get("/api/filter", q="is:flagged")["matches"] < TRANSACTIONS
+    words = [each["word"] for each in engine.get("/api/filter/completions", q="amount>5 co")["completions"]]
+    assert "country:" in words
+    seen = engine.get("/api/filter/completions", q="country:")["completions"]
+    assert all(len(each["word"]) == 2 and (each["start"], each["end"]) == (8, 8) for each in seen)
+    for path in ("/api/filter", "/api/transactions", "/api/anomalies", "/api/users", "/api/export", "/api/stream"):
+        said = problem(engine, path, 422, q="user:a amont>5")
+        assert (said["position"], said["length"]) == (7, 7)
+        assert "amount" in said["expected"]
+        assert said["caret"] == "user:a amont>5\n       ^ no field amont: did you mean amount?"
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/api/transactions", {"limit": 0}),
+        ("/api/transactions", {"limit": 201}),
+        ("/api/transactions", {"offset": 5}),
+        ("/api/transactions", {"cursor": "nonsense!"}),
+        ("/api/transactions", {"cursor": "OTk5OTk5OTk5OTk5OTk5OTk5OTkuYQ"}),
+        ("/api/anomalies", {"sort": "score", "cursor": "MTIuYQ"}),
+        ("/api/anomalies", {"severity": "critical) or (id:*"}),
+        ("/api/dead-letters", {"cursor": "MTIuYQ"}),
+        ("/api/stream", {"after": "1.2"}),
+        ("/api/filter/completions", {"position": -1}),
+    ],
+)
+def test_a_parameter_that_cannot_be_is_refused(engine: Running, path: str, parameters: dict[str, Any]) -> None:
+    assert problem(engine, path, 422, **parameters)["detail"]
+
+
+def test_errors_of_the_framework_are_problems_too(engine: Running) -> None:
+    problem(engine, "/nowhere", 404)
+    answer = engine.client.delete("/api/transactions")
+    assert (answer.status_code, answer.headers["content-type"]) == (405, "application/problem+json")
+    assert "GET" in answer.headers["allow"]
+
+
+@pytest.mark.parametrize("of", ["transactions", "anomalies"])
+def test_an_export_has_what_the_pages_have(engine: Running, of: str) -> None:
+    rows = pages(engine, f"/api/{of}", limit=200)
+    answer = engine.client.get("/api/export", params={"of": of, "format": "jsonl"})
+    assert [json.loads(line) for line in answer.text.splitlines()] == rows
+    answer = engine.client.get("/api/export", params={"of": of})
+    assert answer.headers["content-disposition"].endswith('.csv"')
+    lines = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert tuple(lines[0]) == COLUMNS
+    assert [line["transaction_id"] for line in lines] == [row["transaction_id"] for row in rows]
+
+
+def test_a_decision_is_taken_told_and_taken_back(engine: Running) -> None:
+    row = pages(engine, "/api/anomalies", limit=200)[-1]
+    ident = row["transaction_id"]
+    decided = engine.client.post(
+        "/api/triage", json={"ids": [ident, "unknown"], "status": "confirmed", "note": "called the customer"}
+    ).json()
+    assert decided["unknown"] == ["unknown"]
+    assert decided["events"][0]["decided_by"].endswith(" (api)")
+    assert ident in [each["transaction_id"] for each in pages(engine, "/api/anomalies", status="confirmed")]
+    assert ident not in [each["transaction_id"] for each in pages(engine, "/api/anomalies", status="open", limit=200)]
+    told = engine.get(f"/api/triage/{ident}")
+    assert (told["triage"]["status"], told["triage"]["note"]) == ("confirmed", "called the customer")
+    assert engine.get(f"/api/transactions/{ident}")["triage_log"] == told["log"]
+    undone = engine.client.post("/api/triage/undo", json={}).json()["undone"]
+    assert (undone["action"], undone["kept"]) == ("confirmed", 0)
+    assert engine.get(f"/api/triage/{ident}")["triage"] is None
+    assert engine.client.post("/api/triage/undo", json={"step": decided["step"]}).json()["undone"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"ids": []}, 422),
+        ({"ids": ["a"]}, 422),
+        ({"ids": ["a"], "status": "done"}, 422),
+        ({"ids": ["a"], "status": "snoozed"}, 422),
+        ({"ids": ["a"], "status": "snoozed", "until": "2030-01-01T00:00:00"}, 422),
+        ({"ids": ["a"] * 10_001, "status": "open"}, 422),
+        ({"ids": ["a\0"], "status": "open"}, 422),
+        ({"ids": ["a"], "status": "open", "by": "somebody"}, 422),
+        ({"ids": ["a"], "note": "x" * 1_001}, 422),
+        ({"ids": ["x" * 4_000] * 600, "status": "open"}, 413),
+    ],
+)
+def test_a_decision_that_cannot_be_is_refused(engine: Running, body: Any, status: int) -> None:
+    answer = engine.client.post("/api/triage", json=body)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+
+
+def test_a_decision_is_json_and_says_so(engine: Running) -> None:
+    body = json.dumps({"ids": ["a"], "status": "open"})
+    for media_type in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
+        assert engine.client.post("/api/triage", content=body, headers={"Content-Type": media_type}).status_code == 415
+    as_json = {"Content-Type": "application/json"}
+    assert engine.client.post("/api/triage", content=body[:-1], headers=as_json).status_code == 400
+
+
+def test_a_snooze_ends_by_itself(engine: Running) -> None:
+    ident = pages(engine, "/api/anomalies", limit=200)[0]["transaction_id"]
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    asleep = engine.client.post("/api/triage", json={"ids": [ident], "status": "snoozed", "until": until})
+    assert asleep.status_code == 200
+    assert [row["transaction_id"] for row in pages(engine, "/api/anomalies", status="snoozed")] == [ident]
+    past = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    engine.client.post("/api/triage", json={"ids": [ident], "status": "snoozed", "until": past})
+    assert ident in [row["transaction_id"] for row in pages(engine, "/api/anomalies", status="open", limit=200)]
