@@ -63,8 +63,8 @@ check: .venv/.dev frontend/node_modules/.ready ## format, lint, types, one-way i
 	@cd frontend && $(NPM) --silent run lint
 	@cd frontend && $(NPM) --silent run typecheck
 
-faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka
-	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults
+faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka, and the API fuzzed
+	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults tests/api/test_schema.py
 
 bench: .venv/.dev ## throughput, detection and console figures, one table each
 	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b || exit 1; done

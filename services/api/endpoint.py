@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -85,12 +86,21 @@ class Endpoint(Generic[Question]):
             if self.method == "POST":
                 return msgspec.json.decode(await _json_body(request), type=self.question)
             told = {name: request.headers[header] for header, name in self.headers.items() if header in request.headers}
-            given = {**request.query_params, **request.path_params, **told}
+            given = {**_once_each(request.query_params), **request.path_params, **told}
             return msgspec.convert(given, self.question, strict=False)
         except msgspec.ValidationError as error:
             raise Problem(422, _readable(str(error))) from error
         except msgspec.DecodeError as error:
             raise Problem(400, f"the body is no JSON: {error}") from error
+
+
+def _once_each(parameters: QueryParams) -> dict[str, str]:
+    given = parameters.multi_items()
+    once = dict(given)
+    if len(once) < len(given):
+        twice = next(name for name in once if len(parameters.getlist(name)) > 1)
+        raise Problem(422, f"{twice}: given more than once")
+    return once
 
 
 async def _json_body(request: Request) -> bytes:

@@ -38,7 +38,7 @@ class CompletionsQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     """A filter, and where in it the cursor stands, in characters; none is its end."""
 
     q: FilterText = ""
-    position: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
+    position: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Completion(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class Completions(msgspec.Struct, frozen=True, kw_only=True):
 
 async def completions(sources: Sources, asked: CompletionsQuestion, by: str) -> Completions:
     """Field names, choices, and values seen lately that may come next."""
-    position = len(asked.q) if asked.position is None else min(asked.position, len(asked.q))
+    position = len(asked.q) if asked.position is msgspec.UNSET else min(asked.position, len(asked.q))
     found = complete(asked.q, position, lambda field: values_seen(field, sources.port.feed(0, _LEARNT_FROM).rows))
     return Completions(at=datetime.now(UTC), completions=tuple(Completion(*each) for each in found))
 

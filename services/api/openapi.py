@@ -82,7 +82,7 @@ def _problems(endpoint: Endpoint[Any]) -> list[int]:
 def _parameters(endpoint: Endpoint[Any], question: dict[str, Any]) -> Iterator[dict[str, Any]]:
     headers = {name: header for header, name in endpoint.headers.items()}
     for name, described in question.get("properties", {}).items():
-        schema = _without_null(described)
+        schema = dict(described)
         more = {"description": schema.pop("description")} if "description" in schema else {}
         if f"{{{name}}}" in endpoint.path:
             yield {"name": name, "in": "path", "required": True, "schema": schema, **more}
@@ -90,13 +90,6 @@ def _parameters(endpoint: Endpoint[Any], question: dict[str, Any]) -> Iterator[d
             yield {"name": name, "in": "query", "schema": schema, **more}
         if name in headers:
             yield {"name": headers[name], "in": "header", "schema": schema, **more}
-
-
-def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """A parameter that is not given is left out; it cannot be null."""
-    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
-    kept = {name: value for name, value in schema.items() if name != "anyOf" and (name, value) != ("default", None)}
-    return {**kept, **options[0]} if len(options) == 1 else kept
 
 
 def _answer(endpoint: Endpoint[Any]) -> dict[str, Any]:

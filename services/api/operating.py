@@ -19,14 +19,14 @@ async def livez(sources: Sources, asked: NoQuestion, by: str) -> Response:
 class ReadyQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`verbose`, with or without a value, lists the parts."""
 
-    verbose: Annotated[str, msgspec.Meta(max_length=10)] | None = None
+    verbose: Annotated[str, msgspec.Meta(max_length=10)] | msgspec.UnsetType = msgspec.UNSET
 
 
 async def readyz(sources: Sources, asked: ReadyQuestion, by: str) -> Response:
     """200 when every part runs, else 503."""
     snapshot = sources.port.snapshot()
     word = condition(snapshot)
-    parts = "".join(map(_line, snapshot.workers)) if asked.verbose is not None else ""
+    parts = "".join(map(_line, snapshot.workers)) if asked.verbose is not msgspec.UNSET else ""
     return PlainTextResponse(f"{parts}{word}\n", 200 if word == "ok" else 503)
 
 

@@ -8,6 +8,7 @@ from services.store.pages import DeadPlace, Position, Ranked
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_BETWEEN = "\n"
 
 
 def cursor_of(position: Position | Ranked) -> str:
@@ -31,12 +32,13 @@ def ranked_of(cursor: str) -> Ranked:
 
 def dead_cursor_of(place: DeadPlace) -> str:
     """A dead letter's place as text that may stand in a URL."""
-    return _encoded(f"{_microseconds(place.stored_at)} {place.partition} {place.offset} {place.topic} {place.cluster}")
+    at = _microseconds(place.stored_at)
+    return _encoded(_BETWEEN.join((str(at), place.cluster, place.topic, str(place.partition), str(place.offset))))
 
 
 def dead_place_of(cursor: str) -> DeadPlace:
     """The place that `dead_cursor_of` wrote. Raises ValueError."""
-    microseconds, partition, offset, topic, cluster = _text_of(cursor).split(" ", 4)
+    microseconds, cluster, topic, partition, offset = _text_of(cursor).split(_BETWEEN)
     return DeadPlace(_moment(microseconds), cluster, topic, int(partition), int(offset))
 
 

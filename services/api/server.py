@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 import socket
+import ssl
 from importlib.metadata import version
 
 import uvicorn
@@ -43,6 +44,7 @@ class ApiServer(Worker):
 
     def reserve(self) -> None:
         """Take the address, before anything else is started. Raises UserError."""
+        _check_certificate(self._access)
         self._reserved, self._note = _bound(self._access)
         host, port = self._reserved.getsockname()[:2]
         self.address = Address(host, port)
@@ -120,6 +122,18 @@ class ApiServer(Worker):
         if self._reserved is not None:
             self._reserved.close()
             self._reserved = None
+
+
+def _check_certificate(access: Access) -> None:
+    if access.certificate is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(access.certificate, access.key)
+    except OSError as error:
+        raise UserError(
+            f"The HTTP API cannot use the certificate {access.certificate} with the key {access.key}: {error}. "
+            "Check api_certificate_file and api_key_file."
+        ) from error
 
 
 def _bound(access: Access) -> tuple[socket.socket, str]:

@@ -19,7 +19,6 @@ from domain.verdict import ScoredTransaction
 from services.bus import ANOMALIES_SIZE, FEED_SIZE
 from services.console_port import ConsolePort, Snapshot
 from services.export import json_line, safe_json
-from services.triage import RECENT
 
 Of = Literal["transactions", "anomalies"]
 
@@ -28,7 +27,8 @@ STATUS_EVERY = 10
 """Polls from one `status` event to the next."""
 QUEUE_ROWS = 5_000
 EVENT_ROWS = 500
-QUEUE_TRIAGE = 20_000
+QUEUE_TRIAGE = 5_000
+CHANGES_AT_ONCE = 1_000
 MAX_CLIENTS = 64
 _RETRY = b"retry: 1000\n\n"
 
@@ -233,7 +233,7 @@ class Hub:
     def poll(self) -> None:
         """Offer every client what is new. Without clients it only takes note of how far the engine is."""
         new = self._port.feed(self.mark.rows, FEED_SIZE if self._clients else 1)
-        changes = self._port.triage_changes(self.mark.triage, RECENT)
+        changes = self._port.triage_changes(self.mark.triage, CHANGES_AT_ONCE)
         if new.rows:
             self.mark = self.mark._replace(rows=new.rows[-1].sequence)
         if changes:
@@ -257,12 +257,12 @@ class Hub:
         return client
 
     def _catch_up(self, client: Client, after: Mark) -> None:
-        changes = self._port.triage_changes(after.triage, RECENT)
+        changes = self._port.triage_changes(after.triage, QUEUE_TRIAGE)
         if client.of == "transactions":
             new = self._port.feed(after.rows, FEED_SIZE)
         else:
             new = self._port.anomalies(after.rows, ANOMALIES_SIZE)
-        if len(changes) == RECENT or (client.of == "anomalies" and len(new.rows) == ANOMALIES_SIZE):
+        if len(changes) == QUEUE_TRIAGE or (client.of == "anomalies" and len(new.rows) == ANOMALIES_SIZE):
             # The ring no longer tells how many there were.
             client.reset("late")
         else:
