@@ -198,6 +198,6 @@ def _assemble(work: Path, folder: Path) -> None:
 
 
 def _prune(home: Path) -> None:
-    builds = sorted((path for path in home.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
-    for old in [path for path in builds if (path / SERVER).is_file()][:-_KEPT]:
+    builds = [path.parent for path in home.glob(f"*/{SERVER}") if not path.parent.name.startswith(_DISCARDED)]
+    for old in sorted(builds, key=lambda path: path.stat().st_mtime)[:-_KEPT]:
         shutil.rmtree(old, ignore_errors=True)
