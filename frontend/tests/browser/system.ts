@@ -4,8 +4,8 @@ import { createServer } from 'node:net'
 
 const READY_WITHIN_MS = 120_000
 
-/** What pytest made: the command, and files to replay. The rest of the environment is the command's own. */
-export function given(name: 'COMMAND' | 'BURST' | 'STORED'): string {
+/** What whoever runs Playwright made and wants. The rest of the environment is the command's own. */
+export function given(name: 'COMMAND' | 'RATE' | 'BURST' | 'SECONDS' | 'RESULT'): string {
   const value = process.env[`BROWSER_${name}`]
   if (value === undefined) throw new Error('Run these tests by pytest: .venv/bin/python -m pytest tests/browser')
   return value
@@ -69,7 +69,8 @@ export class System {
   }
 
   async startEngine(): Promise<void> {
-    this.engine = Command.run('--daemon', '--api', this.api.slice('http://'.length), '--rate', '20', '--seed', '7')
+    const address = this.api.slice('http://'.length)
+    this.engine = Command.run('--daemon', '--api', address, '--rate', given('RATE'), '--seed', '7')
     await this.engine.answers(`${this.api}/readyz`)
   }
 
