@@ -111,12 +111,16 @@ export function figuresOf({ flagged, caught, anomalous, labelled }: Quality) {
   return { precision, recall, f1, alertRate: labelled ? flagged / labelled : null }
 }
 
-/** Minutes without a transaction are not told: the hour before `until` with every minute in it, oldest first. */
+/**
+ * Minutes without a transaction are not told: the hour before `until` with every minute in it, oldest first. The minute
+ * that is not over would look like a fall, so it is in it only when there is no other.
+ */
 export function wholeHour(volume: readonly Minute[], until: string): Minute[] {
   const told = new Map(volume.map((minute) => [Date.parse(minute.at), minute]))
-  const last = Math.floor(Date.parse(until) / 60_000) * 60_000
-  return Array.from({ length: 61 }, (_, index) => {
-    const at = last - (60 - index) * 60_000
+  const now = Math.floor(Date.parse(until) / 60_000) * 60_000
+  const last = told.size === 1 && told.has(now) ? now : now - 60_000
+  return Array.from({ length: 60 }, (_, index) => {
+    const at = last - (59 - index) * 60_000
     return told.get(at) ?? { at: new Date(at).toISOString(), transactions: 0, flagged: 0 }
   })
 }

@@ -79,6 +79,7 @@ function optionsFor(element: HTMLElement): uPlot.Options {
     padding: [10, 0, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     scales: {
+      x: { range: (_, min, max) => [min - 30, max + 30] },
       transactions: { range: (_, __, max) => [0, Math.max(5, max * 1.1)] },
       flagged: { range: (_, __, max) => [0, Math.max(4, max * 2.5)] },
     },

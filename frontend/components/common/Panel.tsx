@@ -17,15 +17,30 @@ export function Panel({ title, aside, children, flush = false }: Properties) {
         <h2>{title}</h2>
         {aside && <div className={styles.aside}>{aside}</div>}
       </header>
-      <div className={flush ? styles.flush : styles.content}>{children}</div>
+      {flush ? (
+        // It may be wider than a phone: whoever has no pointer must be able to scroll it.
+        <div className={styles.flush} tabIndex={0} role="region" aria-label={title}>
+          {children}
+        </div>
+      ) : (
+        <div className={styles.content}>{children}</div>
+      )}
     </section>
   )
 }
 
+interface FigureProperties {
+  name: string
+  value: ReactNode
+  remark?: ReactNode
+  tone?: 'bad' | 'good'
+  [hook: `data-${string}`]: string
+}
+
 /** A figure with its name, and a smaller remark below it. */
-export function Figure({ name, value, remark, tone }: { name: string; value: ReactNode; remark?: ReactNode; tone?: 'bad' | 'good' }) {
+export function Figure({ name, value, remark, tone, ...hooks }: FigureProperties) {
   return (
-    <div className={styles.figure} data-tone={tone}>
+    <div className={styles.figure} data-tone={tone} {...hooks}>
       <dt>{name}</dt>
       <dd>
         <span className={styles.value}>{value}</span>

@@ -5,7 +5,7 @@ import styles from './ProblemNote.module.css'
 export function ProblemNote({ problem, passing = false }: { problem: Problem; passing?: boolean }) {
   return (
     <div className={styles.note} role="alert" data-testid="problem">
-      <strong>{problem.title}</strong>
+      <strong>{problem.caret ? 'This filter cannot be understood' : problem.title}</strong>
       <p>{problem.detail}</p>
       {passing && <p className="muted">Trying again.</p>}
     </div>

@@ -18,7 +18,7 @@ export function Verdicts({ verdicts }: { verdicts: readonly Verdict[] }) {
           <Scale verdict={verdict} />
           {verdict.status === 'error' && <p className={styles.error}>{verdict.error}</p>}
           <ul className={styles.reasons} data-testid="reasons">
-            {ordered(verdict).map((reason, index) => (
+            {ordered(verdict).filter(tells).map((reason, index) => (
               <ReasonLine key={index} reason={reason} />
             ))}
           </ul>
@@ -26,6 +26,11 @@ export function Verdicts({ verdicts }: { verdicts: readonly Verdict[] }) {
       ))}
     </div>
   )
+}
+
+/** Whether a reason moved the score by as much as can be written. */
+function tells({ contribution }: Reason): boolean {
+  return contribution >= 0.005
 }
 
 function outcome({ status, flagged }: Verdict): string {

@@ -48,9 +48,14 @@ export function Health() {
           )}
           <Condition health={data} stats={counted} />
           <div className={styles.columns}>
-            <Panel title="Workers" flush>
-              <Workers workers={data.workers} at={data.at} />
-            </Panel>
+            <div className={styles.side}>
+              <Panel title="Workers" flush>
+                <Workers workers={data.workers} at={data.at} />
+              </Panel>
+              <Panel title="Partitions" flush>
+                <Partitions partitions={data.partitions} />
+              </Panel>
+            </div>
             <div className={styles.side}>
               <Panel title="Connections">
                 <dl className={styles.facts}>
@@ -72,9 +77,6 @@ export function Health() {
                   <dd>{data.version}</dd>
                 </dl>
               </Panel>
-              <Panel title="Partitions" flush>
-                <Partitions partitions={data.partitions} />
-              </Panel>
               <Panel title="Drift" aside="population stability index" flush>
                 <Drift drift={data.drift} />
               </Panel>
@@ -89,20 +91,20 @@ export function Health() {
 
 function Condition({ health, stats }: { health: Answer; stats: Stats | undefined }) {
   const now = stats?.snapshot
-  const milliseconds = (seconds: number) => `${count(seconds * 1000)} ms`
+  const milliseconds = (seconds: number) => count(seconds * 1000)
   return (
     <Figures>
-      <div data-testid="condition" data-status={health.status} style={{ display: 'contents' }}>
-        <Figure
-          name="Condition"
-          value={STATUS_LABELS[health.status]}
-          tone={health.status === 'ok' ? 'good' : 'bad'}
-          remark={`up ${span((Date.parse(health.at) - Date.parse(health.started_at)) / 1000)}`}
-        />
-      </div>
+      <Figure
+        name="Condition"
+        value={STATUS_LABELS[health.status]}
+        tone={health.status === 'ok' ? 'good' : 'bad'}
+        remark={`up ${span((Date.parse(health.at) - Date.parse(health.started_at)) / 1000)}`}
+        data-testid="condition"
+        data-status={health.status}
+      />
       <Figure
         name="Latency p50"
-        value={now ? milliseconds(now.latency_p50) : '–'}
+        value={now ? `${milliseconds(now.latency_p50)} ms` : '–'}
         remark={now && `p95 ${milliseconds(now.latency_p95)}, p99 ${milliseconds(now.latency_p99)}`}
       />
       <Figure name="Kafka lag" value={now ? count(now.lag) : '–'} remark="records" />

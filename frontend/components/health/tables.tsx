@@ -15,10 +15,10 @@ export function Workers({ workers, at }: { workers: readonly Worker[]; at: strin
         <tr>
           <th scope="col">Worker</th>
           <th scope="col">State</th>
-          <th scope="col" className="number">
+          <th scope="col" className={`number ${styles.wide}`}>
             For
           </th>
-          <th scope="col" className="number">
+          <th scope="col" className={`number ${styles.wide}`}>
             Restarts
           </th>
           <th scope="col">Detail</th>
@@ -31,8 +31,8 @@ export function Workers({ workers, at }: { workers: readonly Worker[]; at: strin
             <td>
               <State name={worker.state} />
             </td>
-            <td className="number">{since(worker.since)}</td>
-            <td className="number">{count(worker.restarts)}</td>
+            <td className={`number ${styles.wide}`}>{since(worker.since)}</td>
+            <td className={`number ${styles.wide}`}>{count(worker.restarts)}</td>
             <td className={styles.detail}>
               <bdi>{worker.detail}</bdi>
               {worker.last_error && <bdi className={styles.error}>{worker.last_error}</bdi>}
@@ -56,34 +56,32 @@ function State({ name }: { name: string }) {
 export function Partitions({ partitions }: { partitions: Health['partitions'] }) {
   if (partitions.length === 0) return <p className={styles.none}>None is assigned to this engine.</p>
   return (
-    <div className={styles.bounded} tabIndex={0} role="region" aria-label="Partitions">
-      <table className={table.table}>
-        <thead>
-          <tr>
-            <th scope="col">Partition</th>
-            <th scope="col">State</th>
-            <th scope="col" className="number">
-              Next offset
-            </th>
-            <th scope="col" className="number">
-              Lag
-            </th>
+    <table className={table.table}>
+      <thead>
+        <tr>
+          <th scope="col">Partition</th>
+          <th scope="col">State</th>
+          <th scope="col" className="number">
+            Next offset
+          </th>
+          <th scope="col" className="number">
+            Lag
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {partitions.map((partition) => (
+          <tr key={partition.partition}>
+            <td>{partition.partition}</td>
+            <td>
+              <State name={partition.state} />
+            </td>
+            <td className="number">{count(partition.next_offset)}</td>
+            <td className="number">{partition.lag < 0 ? '–' : count(partition.lag)}</td>
           </tr>
-        </thead>
-        <tbody>
-          {partitions.map((partition) => (
-            <tr key={partition.partition}>
-              <td>{partition.partition}</td>
-              <td>
-                <State name={partition.state} />
-              </td>
-              <td className="number">{count(partition.next_offset)}</td>
-              <td className="number">{partition.lag < 0 ? '–' : count(partition.lag)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        ))}
+      </tbody>
+    </table>
   )
 }
 

@@ -24,7 +24,8 @@ export function TriageBar({ row, triage }: { row: Row; triage: Deciding }) {
   const decide = (wanted: Wanted) => void triage.decide(row.transaction_id, { ...wanted, note: changed ? note : undefined })
   return (
     <section className={styles.bar} aria-label="Triage">
-      <p data-testid="triage-status" data-status={status}>
+      <div className={styles.status}>
+        <p data-testid="triage-status" data-status={status}>
         <strong>{STATUS_LABELS[status]}</strong>
         {row.triage && (
           <span className="muted">
@@ -33,7 +34,11 @@ export function TriageBar({ row, triage }: { row: Row; triage: Deciding }) {
             {row.triage.until && `, until ${full(row.triage.until).slice(0, 16)}`}
           </span>
         )}
-      </p>
+        </p>
+        <button type="button" onClick={() => void triage.undo()} aria-keyshortcuts="Shift+U" title="Take back your last decision (U)">
+          Undo last
+        </button>
+      </div>
       <div className={styles.buttons}>
         <button type="button" onClick={() => decide({ status: 'acknowledged' })} aria-keyshortcuts="a">
           Acknowledge
@@ -63,9 +68,6 @@ export function TriageBar({ row, triage }: { row: Row; triage: Deciding }) {
             Reopen
           </button>
         )}
-        <button type="button" onClick={() => void triage.undo()} aria-keyshortcuts="Shift+U" title="Take back your last decision">
-          Undo last
-        </button>
       </div>
       <label className={styles.note}>
         <span className="visually-hidden">Note</span>

@@ -77,7 +77,7 @@ export function Users() {
         </div>
       )}
       {found.length > 0 ? (
-        <div className={styles.scroll}>
+        <div className={styles.scroll} tabIndex={0} role="region" aria-label="Users found">
           <table className={table.table}>
             <thead>
               <tr>
@@ -85,13 +85,13 @@ export function Users() {
                 <th scope="col" className="number">
                   Flagged
                 </th>
-                <th scope="col" className="number">
+                <th scope="col" className={`number ${styles.wide}`}>
                   Transactions
                 </th>
                 <th scope="col" className="number">
                   Usual amount
                 </th>
-                <th scope="col" className="number">
+                <th scope="col" className={`number ${styles.wide}`}>
                   Threshold
                 </th>
                 <th scope="col" className="number">
@@ -127,14 +127,14 @@ function Line({ user, selected }: { user: UserSummary; selected: boolean }) {
         </Link>
       </td>
       <td className="number">{user.flagged > 0 ? <strong className={styles.flagged}>{count(user.flagged)}</strong> : 0}</td>
-      <td className="number">
+      <td className={`number ${styles.wide}`}>
         {count(user.seen)}
         {user.seen < user.needed && <span className="muted"> of {user.needed} needed</span>}
       </td>
       <td className="number">
         {roundMoney(user.mean_amount, user.currency)} <bdi className="muted">{user.currency}</bdi>
       </td>
-      <td className="number">{score(user.threshold)}</td>
+      <td className={`number ${styles.wide}`}>{score(user.threshold)}</td>
       <td className="number">{user.last_at ? dayAndClock(user.last_at) : '–'}</td>
     </tr>
   )
