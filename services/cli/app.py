@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import engines, look
+from services.cli import engines, frontend, look
 from services.cli.options import DATABASE, DETECTION, LOGS, RUN, SERVERS, SIMULATOR, command, guarded, has_terminal
 from services.cli.plan import RunPlan
 from services.errors import UserError
@@ -124,37 +124,7 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
             )
         return start(loaded, detector.value, True, mapping, simulate=False)
 
-    @app.command("run-frontend", rich_help_panel="Run")
-    @command("data_dir", "browser", *LOGS)
-    def run_frontend(
-        loaded: Loaded,
-        port: Annotated[
-            int | None,
-            typer.Option(
-                min=0, max=65_535, help="Where it listens. Default: 3000, or the next free one.", show_default=False
-            ),
-        ] = None,
-        api_url: Annotated[
-            str | None,
-            typer.Option(
-                metavar="URL",
-                help="The HTTP API to show. Default: that of the engine on the data directory.",
-                show_default=False,
-            ),
-        ] = None,
-    ) -> int:
-        """Serve the web frontend alone, for an engine that runs: a console or a daemon.
-
-        The first time it is built, which needs Node.js 20.9 or newer, the network, and about a minute.
-        """
-        from services.frontend.command import run_frontend
-
-        settings = loaded.settings
-        configure(format=settings.log_format, file=settings.log_file, stderr=True, level="ERROR")
-        if port is not None:
-            settings = settings.model_copy(update={"frontend_port": port})
-        return run_frontend(settings, api_url=api_url)
-
+    frontend.add_commands(app)
     engines.add_commands(app, attach_console)
     look.add_commands(app)
 
