@@ -32,7 +32,7 @@ export class LiveList {
   private listed: Listed
   private hold = false
   private asking = false
-  private again = false
+  private wanted = { newest: false, older: false }
   private retry: ReturnType<typeof setTimeout> | undefined
   private readonly watchers = new Set<() => void>()
   private stop: (() => void) | null = null
@@ -74,7 +74,11 @@ export class LiveList {
   async loadOlder(): Promise<void> {
     const { feed, loading, problem } = this.listed
     const last = feed.rows.at(-1)
-    if (loading || problem || this.asking || feed.next === null || last === undefined) return
+    if (loading || problem || feed.next === null || last === undefined) return
+    if (this.asking) {
+      this.wanted.older = true
+      return
+    }
     const from = feed.next === undefined ? { q: until(this.listing.parameters.q, last.timestamp) } : { cursor: feed.next }
     await this.ask('older', { ...from, limit: MORE_ROWS })
   }
@@ -108,7 +112,7 @@ export class LiveList {
 
   private askNewest(): Promise<void> {
     if (this.asking) {
-      this.again = true
+      this.wanted.newest = true
       return Promise.resolve()
     }
     return this.ask('newest', { limit: FIRST_ROWS })
@@ -132,10 +136,10 @@ export class LiveList {
       }
     }
     this.asking = false
-    if (this.again) {
-      this.again = false
-      await this.askNewest()
-    }
+    const { newest, older } = this.wanted
+    this.wanted = { newest: false, older: newest && older }
+    if (newest) await this.askNewest()
+    else if (older) await this.loadOlder()
   }
 
   private apply(action: Action): void {
