@@ -2,7 +2,7 @@
  * One connection for all tabs. A browser opens six connections to a host at most, and seven tabs with a stream each
  * would stop the whole console: so for each topic the tab that holds a lock listens and tells the others.
  */
-import { type Message, type Topic } from './messages'
+import { type Message, messageOf, type RawEvent, type Topic } from './messages'
 import { Source } from './source'
 import { heard } from './status'
 
@@ -45,7 +45,7 @@ class Share {
     private readonly topic: Topic,
   ) {
     this.channel = new BroadcastChannel(`anomaly-tui live ${key}`)
-    this.channel.onmessage = (event: MessageEvent<Message>) => this.tell(event.data)
+    this.channel.onmessage = (event: MessageEvent<RawEvent>) => this.tell(messageOf(event.data))
     document.addEventListener('visibilitychange', this.look)
     addEventListener('pagehide', this.rest)
     addEventListener('pageshow', this.look)
@@ -104,8 +104,8 @@ class Share {
       if (until.aborted) return resolve()
       const source = new Source(
         this.topic,
-        (message) => {
-          this.channel.postMessage(message)
+        (message, event) => {
+          this.channel.postMessage(event)
           this.tell(message)
         },
         this.mark,
