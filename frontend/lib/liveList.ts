@@ -7,6 +7,8 @@ import { page, type Problem, type Row } from './schemas'
 const FIRST_ROWS = 100
 const MORE_ROWS = 200
 const RETRY_MS = 2_000
+// As often as a reader can follow, whatever comes in; the terminal's console draws four times a second too.
+const TELL_EVERY_MS = 250
 
 /**
  * What to list: `path` and `parameters` for what is stored, `topic` for what comes in, and of that and of what is
@@ -30,19 +32,22 @@ export interface Listed {
 /** A list that is live and goes back in time: asks, listens, and tells those who watch. */
 export class LiveList {
   private listed: Listed
+  private shown: Listed
   private hold = false
   private asking = false
-  private again = false
+  private wanted = { newest: false, older: false }
+  private toldAt = 0
+  private telling: ReturnType<typeof setTimeout> | undefined
   private retry: ReturnType<typeof setTimeout> | undefined
   private readonly watchers = new Set<() => void>()
   private stop: (() => void) | null = null
 
   constructor(private readonly listing: Listing) {
-    this.listed = { feed: emptyFeed(listing.ranked), loading: true, problem: null }
+    this.listed = this.shown = { feed: emptyFeed(listing.ranked), loading: true, problem: null }
   }
 
-  /** What is listed now: a new object after each change. */
-  readonly current = (): Listed => this.listed
+  /** What is listed, as it was last told to those who watch. */
+  readonly current = (): Listed => this.shown
 
   /** Listen as long as somebody watches. */
   readonly watch = (watcher: () => void): (() => void) => {
@@ -52,6 +57,8 @@ export class LiveList {
       this.watchers.delete(watcher)
       if (this.watchers.size > 0) return
       clearTimeout(this.retry)
+      clearTimeout(this.telling)
+      this.telling = undefined
       this.stop?.()
       this.stop = null
     }
@@ -74,7 +81,11 @@ export class LiveList {
   async loadOlder(): Promise<void> {
     const { feed, loading, problem } = this.listed
     const last = feed.rows.at(-1)
-    if (loading || problem || this.asking || feed.next === null || last === undefined) return
+    if (loading || problem || feed.next === null || last === undefined) return
+    if (this.asking) {
+      this.wanted.older = true
+      return
+    }
     const from = feed.next === undefined ? { q: until(this.listing.parameters.q, last.timestamp) } : { cursor: feed.next }
     await this.ask('older', { ...from, limit: MORE_ROWS })
   }
@@ -96,7 +107,7 @@ export class LiveList {
     const { keeps } = this.listing
     switch (message.kind) {
       case 'rows':
-        return this.apply({ do: 'live', rows: message.rows.filter(keeps), hold: this.hold })
+        return this.apply({ do: 'live', rows: message.rows.filter(keeps), hold: this.hold }, true)
       case 'triage':
         return this.apply({ do: 'triage', changes: message.changes, keeps })
       case 'missed':
@@ -108,7 +119,7 @@ export class LiveList {
 
   private askNewest(): Promise<void> {
     if (this.asking) {
-      this.again = true
+      this.wanted.newest = true
       return Promise.resolve()
     }
     return this.ask('newest', { limit: FIRST_ROWS })
@@ -132,20 +143,31 @@ export class LiveList {
       }
     }
     this.asking = false
-    if (this.again) {
-      this.again = false
-      await this.askNewest()
-    }
+    const { newest, older } = this.wanted
+    this.wanted = { newest: false, older: newest && older }
+    if (newest) await this.askNewest()
+    else if (older) await this.loadOlder()
   }
 
-  private apply(action: Action): void {
+  private apply(action: Action, later = false): void {
     const next = feed(this.listed.feed, action)
-    if (next !== this.listed.feed) this.tell({ ...this.listed, feed: next })
+    if (next !== this.listed.feed) this.tell({ ...this.listed, feed: next }, later)
   }
 
-  private tell(listed: Listed): void {
+  /** Tell what is listed now; what may come `later` waits until those who watch have had time for the last one. */
+  private tell(listed: Listed, later = false): void {
     this.listed = listed
+    const wait = later ? this.toldAt + TELL_EVERY_MS - Date.now() : 0
+    if (wait <= 0) this.show()
+    else this.telling ??= setTimeout(() => this.show(), wait)
+  }
+
+  private show(): void {
+    clearTimeout(this.telling)
+    this.telling = undefined
+    this.shown = this.listed
     for (const watcher of this.watchers) watcher()
+    this.toldAt = Date.now()
   }
 }
 

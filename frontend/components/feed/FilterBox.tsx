@@ -2,6 +2,7 @@
 
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { type KeyboardEvent, useId, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { useDelayed } from '@/components/useDelayed'
 import { ApiError, get } from '@/lib/api'
 import { characters, completed, type Completion, completions, matches } from '@/lib/filters'
@@ -38,6 +39,7 @@ export function FilterBox({ value, onApply }: Properties) {
   const check = useQuery({
     queryKey: ['filter', typed],
     queryFn: ({ signal }) => get(matches, '/api/filter', { q: typed }, signal),
+    enabled: typed.trim() !== '',
     retry: false,
     placeholderData: keepPreviousData,
   })
@@ -71,11 +73,9 @@ export function FilterBox({ value, onApply }: Properties) {
   }
   const accept = (completion: Completion) => {
     const next = completed(text, completion)
-    type(next.text, next.cursor)
-    requestAnimationFrame(() => {
-      input.current?.focus()
-      input.current?.setSelectionRange(next.cursor, next.cursor)
-    })
+    // The cursor can only be placed in a text that is there, and before the next letter is typed.
+    flushSync(() => type(next.text, next.cursor))
+    input.current?.setSelectionRange(next.cursor, next.cursor)
   }
   const pressed = (event: KeyboardEvent) => {
     const chosen = offered[marked]

@@ -41,16 +41,23 @@ export type Message =
 /** The names of the events that `messageOf` understands. */
 export const EVENTS = ['rows', 'missed', 'triage', 'status', 'reset'] as const
 
+/** An event as it came: what one tab hands to the others, for a text costs nothing to copy. */
+export interface RawEvent {
+  name: (typeof EVENTS)[number]
+  mark: string
+  data: string
+}
+
 const bodies = {
   rows: z.looseObject({ rows: z.array(row) }),
   missed: z.looseObject({ count: z.number() }),
   triage: z.looseObject({ changes: z.array(change) }),
 }
 
-/** An event of the stream as a message. Throws when its data is not what such an event carries. */
-export function messageOf(event: (typeof EVENTS)[number], mark: string, data: string): Message {
+/** What an event of the stream says. Throws when its data is not what such an event carries. */
+export function messageOf({ name, mark, data }: RawEvent): Message {
   const value: unknown = JSON.parse(data)
-  switch (event) {
+  switch (name) {
     case 'rows':
       return { kind: 'rows', mark, rows: z.parse(bodies.rows, value).rows }
     case 'missed':

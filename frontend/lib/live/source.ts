@@ -1,5 +1,6 @@
 import { withParameters } from '../api'
-import { EVENTS, type Message, messageOf, type Topic } from './messages'
+import type { Problem } from '../schemas'
+import { EVENTS, type Message, messageOf, type RawEvent, type Topic } from './messages'
 
 const SILENT_MS = 6_000
 const LONGEST_WAIT_MS = 5_000
@@ -17,7 +18,7 @@ export class Source {
 
   constructor(
     private readonly topic: Topic,
-    private readonly emit: (message: Message) => void,
+    private readonly emit: (message: Message, event: RawEvent) => void,
     private mark = '',
   ) {
     this.open()
@@ -33,24 +34,26 @@ export class Source {
     const events = new EventSource(withParameters('/api/stream', { ...this.topic, after: this.mark }))
     this.events = events
     for (const name of EVENTS) {
-      events.addEventListener(name, (event: MessageEvent<string>) => this.receive(name, event))
+      events.addEventListener(name, (event: MessageEvent<string>) =>
+        this.receive({ name, mark: event.lastEventId, data: event.data }),
+      )
     }
     events.onerror = () => this.retry('The live feed broke off. Trying again.')
     this.expect()
   }
 
-  private receive(name: (typeof EVENTS)[number], event: MessageEvent<string>): void {
+  private receive(event: RawEvent): void {
     let message: Message
     try {
-      message = messageOf(name, event.lastEventId, event.data)
+      message = messageOf(event)
     } catch {
-      return this.retry('The live feed sent something this page does not understand. Use pages and engine of the same version.')
+      return this.retry('It sent something this page does not understand. Use pages and engine of the same version.')
     }
-    if (message.kind === 'down') return this.retry(message.problem.detail, message)
+    if (message.kind === 'down') return this.retry(message.problem)
     this.failures = 0
     if (message.mark) this.mark = message.mark
     this.expect()
-    this.emit(message)
+    this.emit(message, event)
   }
 
   private expect(): void {
@@ -58,11 +61,10 @@ export class Source {
     this.timer = setTimeout(() => this.retry('The live feed is silent. Trying again.'), SILENT_MS)
   }
 
-  private retry(detail: string, down?: Message): void {
+  private retry(why: string | Problem): void {
     this.close()
-    this.emit(
-      down ?? { kind: 'down', problem: { type: 'about:blank', title: 'No live feed', status: 503, detail } },
-    )
+    const problem = typeof why === 'string' ? { type: 'about:blank', title: 'No live feed', status: 503, detail: why } : why
+    this.emit({ kind: 'down', problem }, { name: 'status', mark: '', data: JSON.stringify({ down: problem }) })
     // Not all browsers at once: up to twice as long as the shortest wait.
     const wait = Math.min(LONGEST_WAIT_MS, 250 * 2 ** this.failures) * (1 + Math.random())
     this.failures += 1
