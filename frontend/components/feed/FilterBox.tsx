@@ -151,6 +151,11 @@ export function FilterBox({ value, onApply }: Properties) {
           </button>
         )}
       </div>
+      {wrong && (
+        <pre id={`${ids}error`} role="alert" className={styles.error} data-testid="filter-error">
+          {wrong.caret}
+        </pre>
+      )}
       <ul id={`${ids}list`} role="listbox" aria-label="Completions" className={styles.list} hidden={offered.length === 0}>
         {offered.map((completion, index) => (
           <li
@@ -167,11 +172,6 @@ export function FilterBox({ value, onApply }: Properties) {
           </li>
         ))}
       </ul>
-      {wrong && (
-        <pre id={`${ids}error`} role="alert" className={styles.error} data-testid="filter-error">
-          {wrong.caret}
-        </pre>
-      )}
     </search>
   )
 }

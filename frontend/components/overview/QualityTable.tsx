@@ -1,6 +1,7 @@
 import table from '@/components/common/Table.module.css'
 import { figuresOf, type Quality } from '@/lib/engine'
 import { count, percent } from '@/lib/numbers'
+import styles from './Overview.module.css'
 
 const share = (value: number | null): string => (value === null ? '–' : percent(value))
 
@@ -8,7 +9,7 @@ const share = (value: number | null): string => (value === null ? '–' : percen
 export function QualityTable({ quality }: { quality: readonly Quality[] }) {
   if (quality.length === 0) {
     return (
-      <p className="muted" style={{ padding: '0 14px 14px' }}>
+      <p className={styles.none}>
         Nothing that was scored had ground truth, or the detectors are warming up.
       </p>
     )
