@@ -55,7 +55,7 @@ check: .venv/.dev ## format, lint, types, one-way imports
 faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka, and the API fuzzed
 	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults tests/api/test_schema.py
 
-bench: .venv/.dev ## throughput, detection and console figures, one table each
+bench: .venv/.dev ## throughput, detection, console and API figures, one table each
 	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b || exit 1; done
 	@$(BIN)/anomaly-tui evaluate --simulator --seeds 3
 

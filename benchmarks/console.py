@@ -150,6 +150,13 @@ class FakeEngine:
             workers=tuple(WorkerStatus(name=name, state="running", since=self._started_at) for name in names),
         )
 
+    def trouble(self) -> str:
+        """None."""
+        return ""
+
+    def watch(self, filter: Any, rows: int) -> None:
+        """Every row can be had."""
+
     def feed(self, after: int, limit: int) -> FeedSlice:
         """The newest transactions."""
         found = self.bus.feed.since(after, limit)

@@ -39,7 +39,7 @@ class Ring:
                 self._rows[index] = msgspec.structs.replace(row, triage=decisions[row.transaction.transaction_id])
 
     def since(self, after: int, limit: int) -> FeedSlice:
-        """The newest `limit` rows above `after`; `missed` counts the others that are above it."""
+        """The newest `limit` rows of a sequence above `after`; `missed` counts the others that are above it."""
         newer: list[ScoredTransaction] = []
         above = 0
         for row in reversed(self._rows):
@@ -48,7 +48,7 @@ class Ring:
             above += 1
             if len(newer) < limit:
                 newer.append(row)
-        return FeedSlice(rows=tuple(reversed(newer)), missed=above - len(newer))
+        return FeedSlice(tuple(reversed(newer)), above - len(newer), upto=newer[0].sequence if newer else after)
 
 
 LATENCY_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)

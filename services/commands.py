@@ -13,6 +13,7 @@ from rich.prompt import Confirm
 from rich.table import Table
 
 from services.errors import UserError
+from services.logs import LogRing
 from services.mapping import Mapping
 from services.progress import progress
 from services.settings import Settings
@@ -45,10 +46,18 @@ async def interruptible(work: Coroutine[Any, Any, int], quitting: asyncio.Event)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run_headless(settings: Settings, detector: Any, *, simulate: bool, mapping: Mapping | None) -> int:
-    """The engine without a console, until a signal. Exit code 1 when a worker failed for good."""
+def run_headless(
+    settings: Settings, detector: Any, *, simulate: bool, mapping: Mapping | None, logs: LogRing | None = None
+) -> int:
+    """The engine without a console, until a signal or `anomaly-tui stop`. Exit code 1 when a worker failed for good.
+
+    The service manager, where there is one, is told when it is ready and that it lives.
+    """
     from services.engine import Engine
+    from services.notify import ServiceManager
     from services.simulation import live_stream
+
+    manager = ServiceManager()
 
     async def work() -> int:
         engine = Engine(
@@ -56,13 +65,22 @@ def run_headless(settings: Settings, detector: Any, *, simulate: bool, mapping: 
             detector=detector,
             stream=(lambda: live_stream(settings)) if simulate else None,
             mapping=mapping,
+            logs=logs,
         )
 
+        def starting(line: str) -> None:
+            log.info(line)
+            manager.say(f"STATUS={line}")
+
         async def run() -> int:
-            await engine.start(lambda line: log.info(line))
+            await engine.start(starting)
+            manager.say("READY=1", f"STATUS={engine.broker.label}")
+            watching = asyncio.create_task(manager.keep_watching(lambda: engine.alive))
             try:
                 return await engine.wait()
             finally:
+                manager.say("STOPPING=1", "STATUS=storing what is in flight")
+                watching.cancel()
                 await _in_time(engine.stop())
 
         return await interruptible(run(), engine.quitting)

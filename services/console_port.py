@@ -86,10 +86,18 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedSlice(msgspec.Struct, frozen=True):
-    """Rows newer than the sequence asked for, oldest first; `missed` left the ring before they were read."""
+    """What came after the place asked for: rows, oldest first, and the place to ask from the next time.
+
+    `missed` rows match what is watched and are not among them: they left the ring before they were read, or were more
+    than can be shown. `unmatched` were left out because they do not match. With `anew` the rows stand instead of all
+    that were read before: the filter that is watched changed, or the engine is another one.
+    """
 
     rows: tuple[ScoredTransaction, ...]
     missed: int
+    upto: int
+    unmatched: int = 0
+    anew: bool = False
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,12 +127,23 @@ class ConsolePort(Protocol):
         """The engine now."""
         ...
 
+    def trouble(self) -> str:
+        """Why the engine is not heard from, in one line; empty while it is. All else is then what it said last."""
+        ...
+
+    def watch(self, filter: Filter, rows: int) -> None:
+        """Say what of the feed is shown: rows that match, and about so many of them at a time.
+
+        `feed` may leave out the others from now on. An engine in the same process leaves out nothing.
+        """
+        ...
+
     def feed(self, after: int, limit: int) -> FeedSlice:
-        """At most `limit` newest transactions with a sequence above `after`."""
+        """At most `limit` newest transactions after `after`: 0, or the `upto` of the slice before."""
         ...
 
     def anomalies(self, after: int, limit: int) -> FeedSlice:
-        """The same for flagged transactions, from a ring of their own."""
+        """The same for flagged transactions, from a ring of their own, whatever is watched."""
         ...
 
     def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:

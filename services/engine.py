@@ -5,7 +5,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import msgspec
@@ -20,6 +20,7 @@ from domain.transaction import GroundTruth, Transaction
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
 from services.api.server import ApiServer
+from services.attach.server import Attach
 from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
 from services.bus import Bus
@@ -31,6 +32,7 @@ from services.mapping import Mapping
 from services.models import ModelKeeper
 from services.pipeline import Pipeline
 from services.producer import Producer
+from services.runtime import RuntimeFolder
 from services.settings import Settings
 from services.store.database import Database, make_database
 from services.store.store import Store
@@ -40,6 +42,8 @@ from services.triage import TriageDesk
 
 log = structlog.get_logger("engine")
 
+HUNG_AFTER = timedelta(seconds=60)
+"""Without a heartbeat of the pipeline, which polls several times a second whatever happens to its servers."""
 THRESHOLDS_READ = 500
 THRESHOLDS_SHOWN = 64
 
@@ -49,7 +53,7 @@ Stream = Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]]
 class Engine:
     """Everything that runs. `start` raises UserError when a server cannot be had; later trouble is supervised.
 
-    `stream` is what the producer sends, None for no producer.
+    `stream` is what the producer sends, None for no producer; `logs` is what consoles see of the log.
     """
 
     def __init__(
@@ -59,8 +63,10 @@ class Engine:
         detector: DetectorChoice = "both",
         stream: Stream | None = None,
         mapping: Mapping | None = None,
+        logs: LogRing | None = None,
     ) -> None:
         self.settings = settings
+        self.logs = logs or LogRing()
         self.bus = Bus()
         self.supervisor = Supervisor()
         self.started_at = datetime.now(UTC)
@@ -136,6 +142,14 @@ class Engine:
             owner=self.instance,
             batch_size=settings.batch_size,
         )
+        # The first, so that it is the last to stop: consoles see the others go.
+        self.supervisor.add(
+            Attach(
+                InProcessPort(self, self.logs),
+                RuntimeFolder(settings.data_dir),
+                lambda path: self._lock.describe(socket=str(path)),
+            )
+        )
         self.supervisor.add(DatabaseWatch(self._database, store))
         self.supervisor.add(BrokerWatch(self.broker))
         self.supervisor.add(self._models)
@@ -197,6 +211,16 @@ class Engine:
                 continue
         return 0
 
+    @property
+    def alive(self) -> bool:
+        """Whether the pipeline shows signs of life, or is being restarted: waiting for a server counts as living."""
+        now = datetime.now(UTC)
+        for worker in self.supervisor.statuses:
+            if worker.name == self.pipeline.name and worker.state in ("running", "degraded"):
+                seen = max(filter(None, (worker.heartbeat_at, worker.since)))
+                return now - seen < HUNG_AFTER
+        return not self.supervisor.failed
+
     def _status(self) -> str:
         return msgspec.json.encode(self.snapshot()).decode()
 
@@ -242,11 +266,19 @@ class InProcessPort:
         """The engine now."""
         return self._engine.snapshot()
 
+    def trouble(self) -> str:
+        """Never any: whoever asks lives in the same process."""
+        return ""
+
+    def watch(self, filter: Filter, rows: int) -> None:
+        """Every row can be had here."""
+
     def feed(self, after: int, limit: int) -> FeedSlice:
-        """At most `limit` newest transactions with a sequence above `after`."""
+        """At most `limit` newest transactions after `after`."""
         newest = self._engine.bus.feed.since(after, limit)
         # Sequences have no holes here, so what was evicted before it was read is known exactly.
-        return FeedSlice(newest.rows, max(0, self._engine.bus.transactions - max(after, 0) - len(newest.rows)))
+        missed = max(0, self._engine.bus.transactions - max(after, 0) - len(newest.rows))
+        return FeedSlice(newest.rows, missed, newest.upto)
 
     def anomalies(self, after: int, limit: int) -> FeedSlice:
         """The same for flagged transactions."""

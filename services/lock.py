@@ -33,15 +33,16 @@ class EngineLock:
             file.close()
             raise UserError(
                 f"anomaly-tui already runs on {self._path.parent} (process {holder.get('pid', 'unknown')}): "
-                "stop it first, or choose another --data-dir."
+                "attach to it (anomaly-tui attach), stop it (anomaly-tui stop), or choose another --data-dir."
             ) from None
         self._file = file
+        self._facts = {}
         self.describe(pid=os.getpid())
 
     def describe(self, **facts: Any) -> None:
-        """Add to what others may want to know, such as the broker's address."""
+        """Write what others may want to know besides what was written before, such as the broker's address."""
         assert self._file is not None
-        self._facts |= {"pid": os.getpid(), **facts}
+        self._facts |= facts
         self._file.seek(0)
         self._file.truncate()
         json.dump(self._facts, self._file)

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from domain.triage import Decision, TriageEvent, TriageStatus, Undone, is_open
 from services.bus import Bus
+from services.recent import RecentEvents
 from services.store.faults import Transient
 from services.store.triage import Decisions
 
-RECENT = 20_000
 _PAGE = 5_000
 _COUNT_EVERY = 5.0
 _COUNT_SHARE = 0.05
@@ -26,7 +26,7 @@ class TriageDesk:
     def __init__(self, decisions: Decisions, bus: Bus) -> None:
         self._decisions = decisions
         self._bus = bus
-        self._recent: dict[str, TriageEvent] = {}
+        self._recent = RecentEvents()
         self._sequence = 0
         self._refreshing = asyncio.Lock()
         self._counted: int | None = None
@@ -49,12 +49,7 @@ class TriageDesk:
 
     def since(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
         """The newest event of each transaction, at most `limit` of them above `after`, oldest first."""
-        newer: list[TriageEvent] = []
-        for event in reversed(self._recent.values()):
-            if event.sequence <= after:
-                break
-            newer.append(event)
-        return tuple(newer[::-1][:limit])
+        return self._recent.since(after, limit)
 
     async def decide(
         self, ids: Sequence[str], status: TriageStatus | None, until: datetime | None, note: str | None, by: str
@@ -101,14 +96,9 @@ class TriageDesk:
 
     def _learn(self, events: Sequence[TriageEvent]) -> None:
         now = datetime.now(UTC)
-        for event in events:
-            # Out and in again, so that the newest are at the end.
-            self._recent.pop(event.transaction_id, None)
-            self._recent[event.transaction_id] = event
-            if self._counted is not None:
-                self._counted += is_open(event.after, now) - is_open(event.before, now)
-        while len(self._recent) > RECENT:
-            del self._recent[next(iter(self._recent))]
+        self._recent.add(events)
+        if self._counted is not None:
+            self._counted += sum(is_open(event.after, now) - is_open(event.before, now) for event in events)
         self._bus.triaged({event.transaction_id: event.after for event in events})
         self._sequence = events[-1].sequence
 

@@ -59,6 +59,10 @@ class ConsoleApp(Shell):
     DEFAULT_MODE = "live"
     triaged = reactive(0, repaint=False)
     """How far decisions have been pulled; windows that show them watch it."""
+    engines = reactive(1, repaint=False)
+    """How many engines were seen: another one begins both feeds anew."""
+    trouble = reactive("", repaint=False)
+    """Why the engine is not heard from, empty while it is."""
 
     def __init__(
         self,
@@ -102,12 +106,22 @@ class ConsoleApp(Shell):
         if self.terminal_gone:
             self.leave()
             return
+        self.intake.rows = self.size.height
         self.intake.pull()
         self.triaged = self.intake.triaged
+        self.engines = self.intake.engines
+        self.trouble = self.intake.trouble
         if self.terminal_behind:
             self.intake.step()
         else:
             self.settle()
+
+    def watch_trouble(self, before: str, now: str) -> None:
+        """Say when the engine is lost, and when it is back."""
+        if now and not before:
+            self.notify("the engine is not heard from; what is shown is its last word", severity="error")
+        elif before and not now:
+            self.notify("the engine is heard from again")
 
     def settle(self) -> None:
         """Bring the windows up to date and draw; what takes longer than a slice goes on between other work."""

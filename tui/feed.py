@@ -13,7 +13,7 @@ class Feed(RowList):
     def status(self) -> str:
         """How many rows are shown of how many held, and whether the list moves."""
         window = self.window
-        shown, held = cells.grouped(len(window)), cells.grouped(len(window.ring))
+        shown, held = cells.grouped(len(window)), cells.grouped(window.of)
         count = f"{shown} of {held}" if window.filter_text else held
         if self.order is not None:
             return f"{count}  {self.order_status()}"

@@ -9,6 +9,8 @@ from tui.lag import LagTrend
 from tui.rows import CAPACITY, Ring, Window
 
 PULL_LIMIT = 5_000
+ROWS = 24
+"""Rows of the feed that are wanted at a time where nobody has said how many fit."""
 ANOMALIES_CAPACITY = 5_000
 TRIAGE_CAPACITY = 20_000
 TRIAGE_LIMIT = 500
@@ -19,8 +21,9 @@ class Intake:
     """The engine's newest snapshot, and windows on its two feeds: `triage` is another one on the anomalies, in which
     those that were stored before stand as well.
 
-    `missed` counts transactions that left the engine's ring, or exceeded `PULL_LIMIT`, before they were
-    pulled: stored, but never shown here.
+    `missed` counts transactions that left the engine's ring, exceeded `PULL_LIMIT`, or were more than an engine
+    elsewhere sends for the `rows` that can be shown: stored, but never shown here. `missed_anomalies` are those of
+    them that were flagged. `trouble` says why the engine is not heard from, `engines` counts those seen.
     """
 
     def __init__(self, port: ConsolePort, capacity: int = CAPACITY) -> None:
@@ -30,6 +33,10 @@ class Intake:
         self.triage = Window(TRIAGE_CAPACITY)
         self.snapshot: Snapshot = port.snapshot()
         self.missed = 0
+        self.missed_anomalies = 0
+        self.rows = ROWS
+        self.trouble = ""
+        self.engines = 1
         self.lag = LagTrend()
         self._feed_after = 0
         self._anomalies_after = 0
@@ -37,23 +44,40 @@ class Intake:
 
     def pull(self) -> None:
         """Take the snapshot and everything newer than the last pull."""
-        self.snapshot = self.port.snapshot()
-        self.lag.add(self.snapshot)
+        self.port.watch(self.feed.filter, self.rows)
+        self.trouble = self.port.trouble()
+        self._take_snapshot(self.port.snapshot())
         feed = self.port.feed(self._feed_after, PULL_LIMIT)
-        if feed.rows:
+        if feed.anew:
+            self.feed.refill(feed.rows, feed.unmatched)
+        else:
             if self._feed_after:
                 self.missed += feed.missed
             self.feed.ring.extend(feed.rows)
-            self._feed_after = feed.rows[-1].sequence
+            self.feed.elsewhere += feed.unmatched
+        self._feed_after = feed.upto
         anomalies = self.port.anomalies(self._anomalies_after, PULL_LIMIT)
-        if anomalies.rows:
-            self.anomalies.ring.extend(anomalies.rows)
-            self.triage.ring.extend(anomalies.rows)
-            self._anomalies_after = anomalies.rows[-1].sequence
+        for window in (self.anomalies, self.triage):
+            if anomalies.anew:
+                window.refill(anomalies.rows)
+            else:
+                window.ring.extend(anomalies.rows)
+        if self._anomalies_after and not anomalies.anew:
+            self.missed_anomalies += anomalies.missed
+        self._anomalies_after = anomalies.upto
         events = self.port.triage_changes(self.triaged, TRIAGE_LIMIT)
         if events:
             self.triaged = events[-1].sequence
             self._decide({event.transaction_id: event.after for event in events})
+
+    def _take_snapshot(self, snapshot: Snapshot) -> None:
+        if snapshot.started_at != self.snapshot.started_at:
+            self.engines += 1
+            self.freeze(False)
+            self.triaged = 0
+            self.lag = LagTrend()
+        self.snapshot = snapshot
+        self.lag.add(snapshot)
 
     def _decide(self, decisions: dict[str, Triage | None]) -> None:
         """Put what was decided on the rows that are held."""

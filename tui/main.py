@@ -38,6 +38,7 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
         detector=plan.detector,
         stream=(lambda: live_stream(settings)) if plan.simulate else None,
         mapping=plan.mapping,
+        logs=ring,
     )
 
     async def run_engine() -> int:
@@ -58,6 +59,45 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
                 await asyncio.wait_for(engine.stop(), commands.SHUTDOWN_WITHIN)
 
     return await commands.interruptible(run_engine(), engine.quitting)
+
+
+def attach_console(settings: Settings) -> int:
+    """Show the engine that runs on this data directory until the user leaves it. Returns the exit code.
+
+    Raises NotConnected where there is none, ConfigurationError for keys that cannot be.
+    """
+    from tui.keys import Keys
+
+    return asyncio.run(_attached(settings, Keys(settings.keys)))
+
+
+async def _attached(settings: Settings, keys: "Keys") -> int:
+    from functools import partial
+
+    from services import commands
+    from services.attach.client import RemotePort
+    from services.attach.find import engine_socket
+    from services.library import Library
+    from services.logs import configure
+    from tui.app import ConsoleApp
+    from tui.terminal import usual_hz
+
+    # What there is to read stands in the engine's log.
+    configure(format=settings.log_format)
+    hz = settings.refresh_hz or usual_hz()
+    port = RemotePort(partial(engine_socket, settings.data_dir), hz)
+    quitting = asyncio.Event()
+
+    async def show() -> int:
+        await port.start()
+        try:
+            library = Library(settings.data_dir)
+            app = ConsoleApp(port, refresh_hz=hz, theme=settings.theme, keys=keys, library=library)
+            return await show_until_asked(app, quitting)
+        finally:
+            await port.stop()
+
+    return await commands.interruptible(show(), quitting)
 
 
 async def show_until_asked(app: "ConsoleApp", quitting: asyncio.Event) -> int:
@@ -81,4 +121,4 @@ async def show_until_asked(app: "ConsoleApp", quitting: asyncio.Event) -> int:
 
 def main() -> None:
     """The `anomaly-tui` command."""
-    run(build(open_console))
+    run(build(open_console, attach_console))

@@ -94,20 +94,26 @@ class Ring:
 
 
 class Held(NamedTuple):
-    """A window's filter, the rows that it let through, how many rows were tested, and where it was frozen."""
+    """A window's filter, the rows that it let through, how many rows were tested, and where it was frozen.
+
+    `refills` and `elsewhere` are the window's own of then.
+    """
 
     filter_text: str
     filter: Filter
     rows: Ring
     tested: int
     frozen_at: int | None
+    refills: int
+    elsewhere: int
 
 
 class Window:
     """The rows of a ring that match a filter.
 
     New rows are tested once each, by `step`. A frozen window keeps what it shows, however much arrives.
-    `version` changes whenever what it shows may have changed.
+    `version` changes whenever what it shows may have changed. `elsewhere` counts rows that the engine held against the
+    filter and did not even send.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
@@ -116,6 +122,8 @@ class Window:
         self.filter: Filter = EVERYTHING
         self.filter_text = ""
         self.version = 0
+        self.elsewhere = 0
+        self._refills = 0
         self._tested = 0
         self._frozen_at: int | None = None
 
@@ -126,6 +134,11 @@ class Window:
     def frozen(self) -> bool:
         """Whether it keeps what it shows."""
         return self._frozen_at is not None
+
+    @property
+    def of(self) -> int:
+        """How many rows there are with those that the filter does not let through."""
+        return len(self.ring) + self.elsewhere
 
     @property
     def pending(self) -> int:
@@ -144,15 +157,37 @@ class Window:
         # A new ring, because the old one may be what `restore` will be given.
         self.rows = Ring(self.rows.capacity)
         self._tested = 0
+        self.elsewhere = 0
+        self.version += 1
+
+    def refill(self, rows: Iterable[ScoredTransaction], elsewhere: int = 0) -> None:
+        """Hold these rows, oldest first, instead of all others; a frozen window goes on showing what it shows."""
+        self.ring.clear()
+        self.ring.extend(rows)
+        self.elsewhere = elsewhere
+        self._refills += 1
+        self._tested = self.ring.total - len(self.ring)
+        if self._frozen_at is None:
+            self.rows = Ring(self.rows.capacity)
+        else:
+            shown = self.rows[len(self.rows) - 1].sequence if len(self.rows) else 0
+            self._tested += self.ring.index(shown + 1)
+            self._frozen_at = self._tested
         self.version += 1
 
     def hold(self) -> "Held":
         """What is shown now, to be shown again by `restore` after other filters were applied."""
-        return Held(self.filter_text, self.filter, self.rows, self._tested, self._frozen_at)
+        return Held(
+            self.filter_text, self.filter, self.rows, self._tested, self._frozen_at, self._refills, self.elsewhere
+        )
 
     def restore(self, held: "Held") -> None:
         """Show what was held, frozen if it was; what arrived meanwhile is tested by `step`."""
-        self.filter_text, self.filter, self.rows, self._tested, self._frozen_at = held
+        self.filter_text, self.filter, self.rows, self._tested, self._frozen_at, refills, self.elsewhere = held
+        if refills != self._refills:
+            # What is held now was let through by another filter: what this one lets through will be a refill, too.
+            self._tested = self.ring.total
+            self._frozen_at = None if self._frozen_at is None else self._tested
         self.version += 1
 
     def prepend(self, rows: Sequence[ScoredTransaction]) -> None:

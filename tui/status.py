@@ -19,6 +19,8 @@ Parts = list[tuple[str, Style]]
 def status_line(intake: Intake, now: datetime, width: int, palette: Palette) -> Text:
     """The status line in `width` cells; what matters least is left out first."""
     snapshot = intake.snapshot
+    if intake.trouble:
+        return line(("✗ NO ENGINE", palette.bad + palette.strong), (f"  {intake.trouble}", palette.bad), width=width)
     moving = ("❚❚FROZEN", palette.warn + palette.strong) if intake.frozen else ("▶LIVE", palette.good + palette.strong)
     anomalies = snapshot.open_anomalies
     groups: list[tuple[int, Parts]] = [
@@ -46,6 +48,8 @@ def status_line(intake: Intake, now: datetime, width: int, palette: Palette) -> 
         (7, _age(snapshot, now, palette)),
         (9, [(f"{now:%H:%M}Z", palette.dim)]),
     ]
+    if intake.missed_anomalies:
+        groups.insert(6, (2, [(f"▲missed {cells.short(intake.missed_anomalies)}", palette.bad)]))
     if snapshot.dead_letters:
         groups.insert(6, (6, [(f"dead {cells.short(snapshot.dead_letters)}", palette.warn)]))
     if snapshot.offset_gaps:

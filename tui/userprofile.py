@@ -113,16 +113,19 @@ def _amounts(profile: ProfileView, width: int, tall: bool, palette: Palette) -> 
     pace_and_flags = f"   {pace(profile.per_day)} a day   flagged {profile.flagged}"
     amounts = _block("amounts", chart(recent, _CHART if tall else 1), width, palette)
     below = line(" " * _LABEL, f"{usually} {profile.currency}", (pace_and_flags, palette.dim), width=width)
-    counts = histogram(profile.recent_amounts, _BINS)
-    if len(counts) < 2:
+    left = max(_LABEL + len(recent), below.cell_len) + 2
+    if len(histogram(profile.recent_amounts, 2)) < 2:
         return [*amounts, below]
     low, high = (cells.money(bound, profile.currency) for bound in _bounds(profile.recent_amounts))
     span = f"{low} to {high}"
-    if not tall:
+    room = width - left - _LABEL
+    aside = tall and room >= max(len(span), _BINS // 2)
+    counts = histogram(profile.recent_amounts, min(_BINS, room) if aside else _BINS)
+    if not aside:
         return [*amounts, below, *_block("how often", chart(counts, 1), width, palette, f"  {span}")]
     often = _block("how often", chart(counts, _CHART), width, palette)
     often.append(line((" " * _LABEL + span, palette.dim), width=width))
-    return beside([[*amounts, below], often], max(_LABEL + len(recent), below.cell_len) + 2)
+    return beside([[*amounts, below], often], left)
 
 
 def _bounds(amounts: Sequence[float]) -> tuple[float, float]:
@@ -143,16 +146,22 @@ def _times(profile: ProfileView, width: int, tall: bool, palette: Palette) -> li
         ]
     hours = _block("hours", chart(profile.hours, _CHART, 2), width, palette)
     hours.append(line((" " * _LABEL + "0           6           12          18", palette.dim), width=width))
-    weekdays = [line("   ", (row, palette.bar), width=width) for row in chart(profile.weekdays, _CHART, 3)]
-    weekdays.append(line(("   " + "".join(f"{day:<3}" for day in _DAYS), palette.dim), width=width))
-    return beside([hours, weekdays], _LABEL + 48)
+    left = _LABEL + 48
+    aside = width >= left + 3 * (1 + len(_DAYS))
+    name = "" if aside else "weekdays"
+    indent = 3 if aside else _LABEL
+    weekdays = _block(name, chart(profile.weekdays, _CHART, 3), width, palette, indent=indent)
+    weekdays.append(line((" " * indent + "".join(f"{day:<3}" for day in _DAYS), palette.dim), width=width))
+    return beside([hours, weekdays], left) if aside else [*hours, *weekdays]
 
 
-def _block(name: str, rows: list[str], width: int, palette: Palette, after: str = "") -> list[Text]:
+def _block(
+    name: str, rows: list[str], width: int, palette: Palette, after: str = "", indent: int = _LABEL
+) -> list[Text]:
     """A chart with its name before the first line, and what is to be said after the last one."""
     return [
         line(
-            (f" {name:<{_LABEL - 1}}" if number == 0 else " " * _LABEL, palette.dim),
+            (f" {name:<{indent - 1}}" if number == 0 else " " * indent, palette.dim),
             (row, palette.bar),
             (after if number == len(rows) - 1 else "", palette.dim),
             width=width,

@@ -28,7 +28,7 @@ def user_cell(
         # Nothing was learnt of a user whose every transaction was flagged.
         return cells.money(user.mean_amount, user.currency, width) if user.mean_amount else "-", Style.null()
     if column == "new":
-        return f"{user.seen}/{user.needed}" if user.seen < user.needed else "", palette.unusual
+        return (f"{user.seen}/{user.needed}", palette.unusual) if user.seen < user.needed else ("", Style.null())
     return {
         "user": (user.user_id, Style.null()),
         "seen": (_count(user.seen, width), Style.null()),

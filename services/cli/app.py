@@ -8,15 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import look
+from services.cli import engines, look
 from services.cli.options import DATABASE, DETECTION, LOGS, RUN, SERVERS, SIMULATOR, command, guarded, has_terminal
 from services.cli.plan import RunPlan
 from services.errors import UserError
-from services.logs import configure
+from services.logs import LogRing, configure
 from services.mapping import Mapping
 from services.settings import Loaded, Settings
 
 OpenConsole = Callable[[Settings, RunPlan], int]
+AttachConsole = Callable[[Settings], int]
 
 
 class Detector(StrEnum):
@@ -40,8 +41,8 @@ Constants = Annotated[
 ]
 
 
-def build(open_console: OpenConsole) -> typer.Typer:
-    """The whole command line; `open_console` shows an engine until the user quits."""
+def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typer:
+    """The whole command line; `open_console` shows an engine until the user quits, `attach_console` one that runs."""
     app = typer.Typer(
         name="anomaly-tui",
         help="Operations console for real-time card-transaction anomaly detection.\n\n"
@@ -70,11 +71,14 @@ def build(open_console: OpenConsole) -> typer.Typer:
         if daemon:
             from services import commands
 
-            configure(format=settings.log_format, file=settings.log_file, stderr=True)
-            return commands.run_headless(settings, plan.detector, simulate=plan.simulate, mapping=plan.mapping)
+            logs = LogRing()
+            configure(format=settings.log_format, file=settings.log_file, stderr=True, ring=logs)
+            return commands.run_headless(
+                settings, plan.detector, simulate=plan.simulate, mapping=plan.mapping, logs=logs
+            )
         if not has_terminal():
             raise UserError("The console needs a terminal: run it in one, or use --daemon.")
-        return open_console(settings, plan)
+        return attach_console(settings) if engines.wants_to_attach(settings) else open_console(settings, plan)
 
     @app.callback(invoke_without_command=True)
     @command(*RUN, "detector")
@@ -120,6 +124,7 @@ def build(open_console: OpenConsole) -> typer.Typer:
             )
         return start(loaded, detector.value, True, mapping, simulate=False)
 
+    engines.add_commands(app, attach_console)
     look.add_commands(app)
 
     @app.command(rich_help_panel="Files")

@@ -28,7 +28,8 @@ class RingPort:
 
     def feed(self, after: int, limit: int) -> FeedSlice:
         newest = self.bus.feed.since(after, limit)
-        return FeedSlice(newest.rows, max(0, self.bus.transactions - max(after, 0) - len(newest.rows)))
+        missed = max(0, self.bus.transactions - max(after, 0) - len(newest.rows))
+        return FeedSlice(newest.rows, missed, newest.upto)
 
     def anomalies(self, after: int, limit: int) -> FeedSlice:
         return self.bus.anomalies.since(after, limit)

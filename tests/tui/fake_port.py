@@ -167,6 +167,7 @@ class FakePort:
         self.rows: list[ScoredTransaction] = []
         self.changes = changes
         self.missed = 0
+        self.troubled = ""
         self.profiles_asked: list[str] = []
         self.users_asked: list[tuple[UserOrder, str, str]] = []
         self.controlled: list[tuple[str, WorkerAction]] = []
@@ -196,15 +197,22 @@ class FakePort:
         changes = {"transactions": len(self.rows), "open_anomalies": self.decisions.open_now()} | self.changes
         return msgspec.structs.replace(QUIET, **changes)
 
+    def trouble(self) -> str:
+        """None, unless a test says so."""
+        return self.troubled
+
+    def watch(self, filter: Filter, rows: int) -> None:
+        """Every row can be had."""
+
     def feed(self, after: int, limit: int) -> FeedSlice:
         """Newest rows."""
         newer = [row for row in self.rows if row.sequence > after]
-        return FeedSlice(tuple(newer[-limit:]), self.missed + max(0, len(newer) - limit))
+        return FeedSlice(tuple(newer[-limit:]), self.missed + max(0, len(newer) - limit), _upto(newer, after))
 
     def anomalies(self, after: int, limit: int) -> FeedSlice:
         """Newest flagged rows."""
         newer = [row for row in self.rows if row.sequence > after and row.flagged]
-        return FeedSlice(tuple(newer[-limit:]), max(0, len(newer) - limit))
+        return FeedSlice(tuple(newer[-limit:]), max(0, len(newer) - limit), _upto(newer, after))
 
     def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
         """What was decided."""
@@ -314,6 +322,10 @@ class FakePort:
 
     async def quit(self) -> None:
         """There is nothing to stop."""
+
+
+def _upto(newer: Sequence[ScoredTransaction], after: int) -> int:
+    return newer[-1].sequence if newer else after
 
 
 def profile(user_id: str, seen: int = 214) -> ProfileView:

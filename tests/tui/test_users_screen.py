@@ -5,7 +5,7 @@ import pytest
 from textual_plotext import PlotextPlot
 
 from services.console_port import FeatureDrift
-from tests.tui.fake_port import BUSY, QUALITY, FakePort, of_few_users, rows
+from tests.tui.fake_port import BUSY, QUALITY, FakePort, of_few_users, profile, rows
 from tests.tui.session import running, shown
 from tui.anomalies import Anomalies
 from tui.feed import Feed
@@ -15,7 +15,8 @@ from tui.screens.live import LiveScreen
 from tui.screens.plots import Plots
 from tui.screens.users import UsersScreen
 from tui.stored import StoredAnomalies, StoredRows
-from tui.userprofile import chart, histogram, trend
+from tui.themes import THEMES, palette
+from tui.userprofile import chart, histogram, trend, user_lines
 from tui.users import UserRows
 
 
@@ -318,3 +319,10 @@ def test_a_trend_is_scaled_to_what_it_spans():
     assert trend((0.70, 0.71, 0.77), 3) == "▁▂█"
     assert trend((0.7, 0.7), 5) == "▄▄"
     assert trend((), 5) == ""
+
+
+@pytest.mark.parametrize("height", [20, 44])
+def test_no_line_of_a_profile_is_wider_than_its_pane(height: int):
+    for width in range(20, 130):
+        lines = user_lines("u-0001", profile("u-0001"), "", width, height, palette(THEMES[0]))
+        assert max(line.cell_len for line in lines) <= width

@@ -49,10 +49,14 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:
-        """Open ones only, at first."""
+        """Open ones only, at first, and history anew whenever the engine is another one."""
         self.active.focus()
         self.apply_filter(self.active, "", EVERYTHING)
         self.console_app.settle()
+        self.watch(self.app, "engines", self._apply_again, init=False)
+
+    def _apply_again(self) -> None:
+        self.apply_filter(self.active, self.active.window.filter_text, self._filter)
 
     @property
     def active(self) -> TriageList:

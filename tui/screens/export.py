@@ -151,7 +151,8 @@ class Export(ModalScreen[None]):
         else:
             capped = self._stored and len(rows) == HISTORY_LIMIT
             more = "; more with: anomaly-tui transactions --csv" if capped else ""
-            self._say(f"{cells.grouped(len(rows))} rows are in {path}{more}")
+            self.app.notify(f"{cells.grouped(len(rows))} rows are in {path}{more}")
+            self.dismiss()
 
     async def _matching(self) -> Sequence[ScoredTransaction]:
         """What is stored and matches now: `since:5m` counts back from this moment."""

@@ -17,6 +17,14 @@ class ListScreen(Copying, ConsoleScreen):
         super().__init__()
         self._sought: Filter = EVERYTHING
 
+    def on_mount(self) -> None:
+        """Another engine numbers its rows anew: no cursor and no order outlives the one before."""
+        self.watch(self.app, "engines", self._follow_all, init=False)
+
+    def _follow_all(self) -> None:
+        for rows in self.query(RowList):
+            rows.set_follow(True)
+
     @property
     def active(self) -> RowList:
         """The list that keys act on."""

@@ -1,0 +1,194 @@
+"""One console at the engine's end of its connection."""
+
+import asyncio
+import os
+import time
+from collections.abc import Coroutine
+from inspect import isawaitable
+from typing import Any
+
+import msgspec
+import structlog
+
+from domain.filters import FilterError
+from services.attach.methods import METHODS
+from services.attach.protocol import (
+    LENGTH,
+    MOST_ASKED,
+    MOST_FIRST,
+    MOST_SAID,
+    PROTOCOL,
+    VERSION,
+    Answer,
+    Ask,
+    Deflater,
+    Failure,
+    FromConsole,
+    FromEngine,
+    Hello,
+    ProtocolError,
+    Refused,
+    Subscribe,
+    Watch,
+    Welcome,
+    decoder,
+    encode,
+    frame,
+    mismatch,
+)
+from services.attach.subscription import Subscription
+from services.console_port import ConsolePort
+
+log = structlog.get_logger("attach")
+
+MOST_QUESTIONS = 16
+"""Questions of one console that are worked on at a time; the next one is not even read."""
+HELLO_WITHIN = 5.0
+SLOWEST_HZ, FASTEST_HZ = 0.1, 30.0
+_ON_THE_LOOP = 64 * 1024
+"""Bytes that may be packed on the event loop; more would hold it up for longer than a millisecond or two."""
+
+_hello = decoder(Hello)
+_from_console = decoder(FromConsole)
+
+
+class Connection:
+    """Serves one console until it goes away. `user` is in whose name it decides."""
+
+    def __init__(
+        self, port: ConsolePort, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, user: str
+    ) -> None:
+        self._port = port
+        self._reader = reader
+        self._writer = writer
+        self._user = user
+        self._deflater = Deflater()
+        self._sending = asyncio.Lock()
+        self._free = asyncio.Semaphore(MOST_QUESTIONS)
+        self._subscription: Subscription | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self) -> None:
+        """Greet, then obey until the end of the connection. Raises ProtocolError."""
+        try:
+            if await self._greet():
+                while True:
+                    await self._obey(await self._read(MOST_ASKED))
+        except (EOFError, ConnectionError):
+            return
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def refuse(self, reason: str) -> None:
+        """Say why not."""
+        self._writer.write(frame(encode(Refused(reason))))
+        await self._writer.drain()
+
+    async def _greet(self) -> bool:
+        try:
+            hello: Hello = _hello.decode(await asyncio.wait_for(self._read(MOST_FIRST), HELLO_WITHIN))
+        except (msgspec.MsgspecError, TimeoutError):
+            raise ProtocolError("no greeting") from None
+        ours = Welcome(PROTOCOL, VERSION, os.getpid())
+        reason = mismatch(hello, engine=ours, console=hello)
+        if reason:
+            await self.refuse(reason)
+            return False
+        self._writer.write(frame(encode(ours)))
+        return True
+
+    async def _read(self, most: int) -> bytes:
+        (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
+        if length > most:
+            raise ProtocolError(f"a frame of {length:,} bytes")
+        return await self._reader.readexactly(length)
+
+    async def _obey(self, payload: bytes) -> None:
+        try:
+            message: FromConsole = _from_console.decode(payload)
+        except (msgspec.MsgspecError, FilterError) as error:
+            raise ProtocolError(f"not understood: {error}") from None
+        match message:
+            case Ask():
+                await self._free.acquire()
+                self._start(self._answer(message))
+            case Watch():
+                if self._subscription is not None:
+                    self._subscription.watch(message)
+                    self._start(self._tell())
+            case Subscribe() if self._subscription is None:
+                self._subscription = Subscription(self._port, message.place)
+                self._start(self._pump(1 / max(SLOWEST_HZ, min(message.hz, FASTEST_HZ))))
+            case _:
+                raise ProtocolError("subscribed twice")
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, ConnectionError):
+            log.error("a console could not be served", exc_info=error)
+            self._writer.transport.abort()
+
+    async def _pump(self, interval: float) -> None:
+        while True:
+            began = time.monotonic()
+            await self._tell()
+            await asyncio.sleep(max(0.0, began + interval - time.monotonic()))
+
+    async def _tell(self) -> None:
+        """Send what the console does not know yet, once it has taken what was sent before."""
+        if self._subscription is None:
+            return
+        async with self._sending:
+            await self._send(await self._subscription.update())
+
+    async def _answer(self, ask: Ask) -> None:
+        try:
+            answer = await self._ask(ask)
+            # First what came of it: a console that has its answer finds everything as that says.
+            await self._tell()
+            async with self._sending:
+                await self._send(answer)
+        finally:
+            self._free.release()
+
+    async def _ask(self, ask: Ask) -> Answer | Failure:
+        method = METHODS.get(ask.method)
+        if method is None:
+            return Failure(ask.id, "other", f"this engine has no {ask.method}")
+        try:
+            arguments = method.arguments(ask.arguments)
+            if method.decides:
+                arguments["by"] = self._user
+            result = getattr(self._port, ask.method)(**arguments)
+            if isawaitable(result):
+                result = await result
+            value = await asyncio.to_thread(encode, result) if _is_long(result) else encode(result)
+        except ValueError as error:
+            return Failure(ask.id, "value", str(error))
+        except KeyError as error:
+            return Failure(ask.id, "key", str(error.args[0]) if error.args else "")
+        except Exception as error:  # whatever it is, it is the answer, and the other questions go on
+            log.warning("a console's question failed", method=ask.method, error=f"{type(error).__name__}: {error}")
+            return Failure(ask.id, "other", str(error) or type(error).__name__)
+        if len(value) > MOST_SAID // 2:
+            return Failure(ask.id, "value", f"the answer has {len(value):,} bytes: ask for less")
+        return Answer(ask.id, msgspec.Raw(value))
+
+    async def _send(self, message: FromEngine) -> None:
+        payload = encode(message)
+        small = len(payload) <= _ON_THE_LOOP
+        packed = self._deflater.pack(payload) if small else await asyncio.to_thread(self._deflater.pack, payload)
+        self._writer.write(packed)
+        await self._writer.drain()
+
+
+def _is_long(result: object) -> bool:
+    return isinstance(result, tuple) and len(result) > 50

@@ -1,0 +1,108 @@
+"""A console's copy of what its engine said."""
+
+from collections import deque
+from typing import Any, get_type_hints
+
+import msgspec
+
+from services.attach.protocol import FeedPart, Place, Update, decoder
+from services.console_port import FeedSlice, LogLine, Snapshot
+from services.logs import RING_SIZE
+from services.recent import RecentEvents
+
+MOST_ROWS = 20_000
+MOST_PARTS = 2_000
+
+_FIELDS: dict[str, "msgspec.msgpack.Decoder[Any]"] = {
+    name: decoder(hint) for name, hint in get_type_hints(Snapshot).items()
+}
+
+
+class Parts:
+    """The newest parts of a feed, numbered as they came. A place in it, as in `FeedSlice.upto`, is such a number."""
+
+    def __init__(self) -> None:
+        self._parts: deque[FeedPart] = deque()
+        self._newest = 0
+        self._rows = 0
+
+    @property
+    def upto(self) -> int:
+        """The sequence that the engine has told of last."""
+        return self._parts[-1].upto if self._parts else 0
+
+    def add(self, part: FeedPart) -> None:
+        """What came next."""
+        if part.anew:
+            self._parts.clear()
+            self._rows = 0
+        self._parts.append(part)
+        self._newest += 1
+        self._rows += len(part.rows)
+        while len(self._parts) > MOST_PARTS or (self._rows > MOST_ROWS and len(self._parts) > 1):
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        oldest = self._parts.popleft()
+        following = self._parts[0]
+        self._rows -= len(oldest.rows)
+        self._parts[0] = msgspec.structs.replace(
+            following,
+            missed=oldest.missed + len(oldest.rows) + following.missed,
+            unmatched=oldest.unmatched + following.unmatched,
+            anew=oldest.anew,
+        )
+
+    def since(self, after: int, limit: int) -> FeedSlice:
+        """What came after the place `after`, the newest `limit` rows of it."""
+        count = min(len(self._parts), max(0, self._newest - after))
+        parts = [self._parts[len(self._parts) - number] for number in range(count, 0, -1)]
+        rows = [row for part in parts for row in part.rows]
+        missed = sum(part.missed for part in parts) + max(0, len(rows) - limit)
+        unmatched = sum(part.unmatched for part in parts)
+        anew = bool(parts) and parts[0].anew
+        return FeedSlice(tuple(rows[max(0, len(rows) - limit) :]), missed, self._newest, unmatched, anew)
+
+
+class Mirror:
+    """Everything of an engine that a console reads without asking, as of the last update."""
+
+    def __init__(self) -> None:
+        self._fields: dict[str, Any] = {}
+        self._snapshot: Snapshot | None = None
+        self.feed = Parts()
+        self.anomalies = Parts()
+        self.events = RecentEvents()
+        self.logs: deque[LogLine] = deque(maxlen=RING_SIZE)
+        self._triaged = 0
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The engine as it said it was; only after the first update."""
+        assert self._snapshot is not None
+        return self._snapshot
+
+    @property
+    def place(self) -> Place | None:
+        """How far it goes, None before the first update."""
+        if self._snapshot is None:
+            return None
+        return Place(self._snapshot.started_at, self.feed.upto, self.anomalies.upto, self._triaged)
+
+    def apply(self, update: Update) -> None:
+        """Take over what changed. Raises msgspec.MsgspecError."""
+        self._fields |= {name: _FIELDS[name].decode(raw) for name, raw in update.snapshot.items() if name in _FIELDS}
+        self._snapshot = Snapshot(**self._fields)
+        self.feed.add(update.feed)
+        self.anomalies.add(self._all_anomalies(update))
+        self.events.add(update.events)
+        if update.events:
+            self._triaged = update.events[-1].sequence
+        self.logs.extend(update.logs)
+
+    def _all_anomalies(self, update: Update) -> FeedPart:
+        part, known = update.anomalies, self.anomalies.upto
+        if part.anew:
+            return part
+        rows = [*part.rows, *(row for row in update.feed.rows if row.flagged and row.sequence > known)]
+        return msgspec.structs.replace(part, rows=tuple(sorted(rows, key=lambda row: row.sequence)))
