@@ -77,7 +77,9 @@ function Line({ row }: { row: Row }) {
       <td>{verdict && <Severity severity={verdict.severity} />}</td>
       <td className={styles.wide}>{verdict && score(verdict.score)}</td>
       <td>
-        <Link href={withParameters('/anomalies', { open: row.transaction_id })}>{clock(row.timestamp).slice(0, 8)}</Link>
+        <Link href={withParameters('/anomalies', { open: row.transaction_id })}>
+          {clock(row.timestamp).slice(0, 8)}
+        </Link>
       </td>
       <td className={styles.wide}>
         <Link href={`/users/${encodeURIComponent(row.user_id)}`}>

@@ -32,7 +32,11 @@ export function Overview() {
       <div className={styles.columns}>
         <div className={styles.main}>
           <Panel title="Volume, last hour" aside="by minute, UTC">
-            {data ? <VolumeChart volume={data.volume} until={data.counted_at} /> : <div className={styles.waiting}>{error ? '' : 'Loading…'}</div>}
+            {data ? (
+              <VolumeChart volume={data.volume} until={data.counted_at} />
+            ) : (
+              <div className={styles.waiting}>{error ? '' : 'Loading…'}</div>
+            )}
           </Panel>
           <LatestAnomalies />
         </div>
@@ -67,7 +71,11 @@ function Now({ stats }: { stats: Stats | undefined }) {
       <Figure
         name="Flagged, last hour"
         value={hour ? count(hour.flagged) : '–'}
-        remark={hour && hour.transactions > 0 ? `${percent(hour.flagged / hour.transactions)} of ${brief(hour.transactions)}` : undefined}
+        remark={
+          hour && hour.transactions > 0
+            ? `${percent(hour.flagged / hour.transactions)} of ${brief(hour.transactions)}`
+            : undefined
+        }
       />
       <Figure
         name="Detection latency p95"

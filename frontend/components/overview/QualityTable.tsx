@@ -8,11 +8,7 @@ const share = (value: number | null): string => (value === null ? '–' : percen
 /** What the detectors got right, where the producer told the truth: overall, and by kind of anomaly. */
 export function QualityTable({ quality }: { quality: readonly Quality[] }) {
   if (quality.length === 0) {
-    return (
-      <p className={styles.none}>
-        Nothing that was scored had ground truth, or the detectors are warming up.
-      </p>
-    )
+    return <p className={styles.none}>Nothing that was scored had ground truth, or the detectors are warming up.</p>
   }
   const kinds = [...new Set(quality.flatMap((detector) => detector.kinds.map(({ kind }) => kind)))]
   const rows: [string, (detector: Quality) => string][] = [
