@@ -6,7 +6,10 @@ const DEVELOPMENT = process.env.NODE_ENV === 'development'
 
 /** Before every request: refuse foreign hosts and foreign pages, and give each page its own nonce. */
 export function proxy(request: NextRequest): Response {
-  const allowed = (process.env.ANOMALY_TUI_WEB_HOSTS ?? '').toLowerCase().split(/[\s,]+/).filter(Boolean)
+  const allowed = (process.env.ANOMALY_TUI_WEB_HOSTS ?? '')
+    .toLowerCase()
+    .split(/[\s,]+/)
+    .filter(Boolean)
   if (!hostAllowed(request.headers.get('host'), allowed)) {
     return problemResponse(
       problem(421, 'Unknown host', 'Open this console by localhost, or name the host in ANOMALY_TUI_WEB_HOSTS.'),

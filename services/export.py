@@ -19,6 +19,8 @@ import msgspec
 from domain.currency import CURRENCIES, exponent
 from domain.filters.nodes import REASON_COUNTS_FROM
 from domain.sanitize import sanitize
+from domain.transaction import NO_DEVICE, NO_MERCHANT, NOWHERE, Device, GroundTruth, Location, Merchant
+from domain.triage import Triage
 from domain.verdict import ScoredTransaction, Verdict
 
 COLUMNS = (
@@ -56,6 +58,27 @@ COLUMNS = (
 """The columns of exported transactions; severity, score and threshold are the leading verdict's, as in a filter."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\0")
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """A transaction with everything that is known of it, as JSON has it. `amount` has no exponent."""
+
+    transaction_id: str
+    user_id: str
+    amount: str
+    currency: str
+    timestamp: datetime
+    location: Location = NOWHERE
+    transaction_type: str | None = None
+    merchant: Merchant = NO_MERCHANT
+    payment_method: str | None = None
+    device: Device = NO_DEVICE
+    extra: dict[str, Any] | None = None
+    flagged: bool
+    verdicts: tuple[Verdict, ...]
+    stored_at: datetime
+    truth: GroundTruth | None
+    triage: Triage | None
 
 
 class Format(StrEnum):
@@ -131,19 +154,36 @@ def csv_text(lines: Iterable[Iterable[object]]) -> str:
 
 def json_line(value: object) -> str:
     """A row, or any value of ours, as one line of JSON: every text in it sanitised, amounts as strings."""
-    plain = msgspec.to_builtins(value)
-    if isinstance(value, ScoredTransaction):
-        transaction = plain.pop("transaction")
-        transaction["amount"] = exact(value)
-        del plain["sequence"]
-        plain = {**transaction, "flagged": value.flagged, **plain}
-    return safe_json(plain) + "\n"
+    return safe_json(_row(value) if isinstance(value, ScoredTransaction) else value) + "\n"
+
+
+def _row(scored: ScoredTransaction) -> Row:
+    transaction = scored.transaction
+    return Row(
+        transaction_id=transaction.transaction_id,
+        user_id=transaction.user_id,
+        amount=exact(scored),
+        currency=transaction.currency,
+        timestamp=transaction.timestamp,
+        location=transaction.location,
+        transaction_type=transaction.transaction_type,
+        merchant=transaction.merchant,
+        payment_method=transaction.payment_method,
+        device=transaction.device,
+        extra=transaction.extra,
+        flagged=scored.flagged,
+        verdicts=scored.verdicts,
+        stored_at=scored.stored_at,
+        truth=scored.truth,
+        triage=scored.triage,
+    )
 
 
 def safe_json(value: object) -> str:
     """A value as JSON without a line break in it, every text in it sanitised."""
     text = msgspec.json.encode(value).decode()
-    if "\\" in text or sanitize(text) != text:
+    # ASCII that JSON did not have to escape has at most one character that is not safe.
+    if (not text.isascii() and sanitize(text) != text) or "\\" in text or "\x7f" in text:
         text = msgspec.json.encode(_sanitised(msgspec.json.decode(text))).decode()
     return text
 

@@ -86,7 +86,8 @@ export class LiveList {
       this.wanted.older = true
       return
     }
-    const from = feed.next === undefined ? { q: until(this.listing.parameters.q, last.timestamp) } : { cursor: feed.next }
+    const from =
+      feed.next === undefined ? { q: until(this.listing.parameters.q, last.timestamp) } : { cursor: feed.next }
     await this.ask('older', { ...from, limit: MORE_ROWS })
   }
 

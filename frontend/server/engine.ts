@@ -56,7 +56,11 @@ function headersFor(request: Request): Headers {
 
 function unreachable(tooSlow: boolean, error: unknown): Problem {
   if (tooSlow) {
-    return problem(504, 'The engine is too slow', `${engineUrl()} did not answer within 30 seconds. Try a narrower filter.`)
+    return problem(
+      504,
+      'The engine is too slow',
+      `${engineUrl()} did not answer within 30 seconds. Try a narrower filter.`,
+    )
   }
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   const code = (cause as { code?: unknown } | null)?.code

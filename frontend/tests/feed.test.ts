@@ -5,7 +5,8 @@ import { pageOf, rowAt } from './rows'
 
 const ids = (state: Feed) => state.rows.map((row) => row.transaction_id)
 const live = (state: Feed, rows: Row[], hold = false) => feed(state, { do: 'live', rows, hold })
-const from = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, index) => rowAt(first + index))
+const from = (first: number, last: number) =>
+  Array.from({ length: last - first + 1 }, (_, index) => rowAt(first + index))
 const started = () => feed(emptyFeed(), { do: 'newest', page: pageOf([rowAt(3), rowAt(2)], 'cursor 2') })
 
 describe('a live list', () => {
@@ -82,10 +83,21 @@ describe('a torn list', () => {
 })
 
 describe('decisions', () => {
-  const confirmed = { transaction_id: 't3', status: 'confirmed' as const, until: null, note: '', decided_by: 'ann', decided_at: '2026-03-01T00:00:00Z' }
+  const confirmed = {
+    transaction_id: 't3',
+    status: 'confirmed' as const,
+    until: null,
+    note: '',
+    decided_by: 'ann',
+    decided_at: '2026-03-01T00:00:00Z',
+  }
 
   test('show on the row', () => {
-    const state = feed(started(), { do: 'triage', changes: [{ transaction_id: 't3', triage: confirmed }], keeps: () => true })
+    const state = feed(started(), {
+      do: 'triage',
+      changes: [{ transaction_id: 't3', triage: confirmed }],
+      keeps: () => true,
+    })
     expect(state.rows[0]?.triage?.status).toBe('confirmed')
   })
 
@@ -100,7 +112,9 @@ describe('decisions', () => {
 
   test('about other rows change nothing', () => {
     const state = started()
-    expect(feed(state, { do: 'triage', changes: [{ transaction_id: 'x', triage: confirmed }], keeps: () => true })).toBe(state)
+    expect(
+      feed(state, { do: 'triage', changes: [{ transaction_id: 'x', triage: confirmed }], keeps: () => true }),
+    ).toBe(state)
   })
 })
 

@@ -40,6 +40,12 @@ describe('the live marker', () => {
     expect(state(heard({}, { database_up: false }))).toBe('stale')
   })
 
+  test('tells a feed without transactions from one that does not get on', () => {
+    const old = { last_stored_at: '2026-02-28T23:59:00Z' }
+    expect(livenessOf(heard({}, old), false, NOW).label).toBe('Quiet')
+    expect(livenessOf(heard({}, { ...old, lag: 8_043 }), false, NOW).label).toBe('Stalled')
+  })
+
   test('says that it was paused, unless there is worse to say', () => {
     expect(state(heard(), true)).toBe('paused')
     expect(state(heard({}, { database_up: false }), true)).toBe('stale')

@@ -4,13 +4,19 @@ import { problem } from '@/server/problem'
 import { downEvent, relayed } from '@/server/sse'
 
 describe('hosts', () => {
-  test.each(['localhost:3000', '127.0.0.1', 'LOCALHOST:1', '[::1]:3000', 'console.example:443'])('%s is ours', (host) => {
-    expect(hostAllowed(host, ['console.example'])).toBe(true)
-  })
+  test.each(['localhost:3000', '127.0.0.1', 'LOCALHOST:1', '[::1]:3000', 'console.example:443'])(
+    '%s is ours',
+    (host) => {
+      expect(hostAllowed(host, ['console.example'])).toBe(true)
+    },
+  )
 
-  test.each(['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:3000', '', null])('%s is not', (host) => {
-    expect(hostAllowed(host, ['console.example'])).toBe(false)
-  })
+  test.each(['evil.example', 'localhost.evil.example', '127.0.0.1.evil.example:3000', '', null])(
+    '%s is not',
+    (host) => {
+      expect(hostAllowed(host, ['console.example'])).toBe(false)
+    },
+  )
 })
 
 describe('calls of the API', () => {

@@ -33,7 +33,14 @@ describe('a row', () => {
 
   test('is open again when its snooze is over', () => {
     const until = '2026-03-01T12:00:00Z'
-    const triage = { transaction_id: 'a', status: 'snoozed' as const, until, note: '', decided_by: 'ann', decided_at: until }
+    const triage = {
+      transaction_id: 'a',
+      status: 'snoozed' as const,
+      until,
+      note: '',
+      decided_by: 'ann',
+      decided_at: until,
+    }
     expect(effective(triage, Date.parse(until) - 1)).toBe('snoozed')
     expect(effective(triage, Date.parse(until))).toBe('open')
     expect(effective(null, 0)).toBe('open')

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,6 +28,15 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *filters.ENDPOINTS,
     *operating.ENDPOINTS,
 )
+
+
+class _IdentConvertor(StringConvertor):
+    """An id in a path: it may have slashes and even line breaks in it."""
+
+    regex = "(?s:.+)"
+
+
+register_url_convertor("ident", _IdentConvertor())
 
 
 async def describe(sources: Sources, asked: overview.NoQuestion, by: str) -> Response:
@@ -67,8 +77,7 @@ def _route(endpoint: Endpoint[Any], sources: Sources) -> Route:
         finally:
             sources.metrics.answered(endpoint.path, endpoint.method, status, time.monotonic() - began)
 
-    # An id may have slashes in it.
-    path = endpoint.path.replace("_id}", "_id:path}")
+    path = endpoint.path.replace("_id}", "_id:ident}")
     return Route(path, _named(respond, endpoint), methods=[endpoint.method])
 
 

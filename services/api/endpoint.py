@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
@@ -12,9 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.filters import Filter, FilterError, parse
-from domain.transaction import GroundTruth, Transaction
-from domain.triage import Triage
-from domain.verdict import ScoredTransaction, Verdict
+from domain.verdict import ScoredTransaction
 from services.api.figures import Figures
 from services.api.metrics import Metrics
 from services.api.problems import Problem, of_filter
@@ -29,16 +26,6 @@ Method = Literal["GET", "POST"]
 
 EncodedRow = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema={"$ref": "#/components/schemas/Row"})]
 """A `Row` that is JSON already."""
-
-
-class Row(Transaction, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A transaction with everything that is known of it, as `json_line` writes it."""
-
-    flagged: bool
-    verdicts: tuple[Verdict, ...]
-    stored_at: datetime
-    truth: GroundTruth | None
-    triage: Triage | None
 
 
 @dataclass(frozen=True)

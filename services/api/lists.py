@@ -21,7 +21,9 @@ ANOMALIES_OF_USER = 10
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="At most so many rows.")]
 FilterText = Annotated[str, msgspec.Meta(description="A filter, as the console has it: amount>500 country!=FR")]
-Cursor = Annotated[str, msgspec.Meta(max_length=20_000, description="`next` of the page before.")]
+Cursor = Annotated[
+    str, msgspec.Meta(pattern="^[A-Za-z0-9_-]*$", max_length=24_000, description="`next` of the page before.")
+]
 Ident = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 Severities = Annotated[
     str,

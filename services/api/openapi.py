@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
-from services.api.endpoint import Endpoint, Row
+from services.api.endpoint import Endpoint
 from services.api.problems import MEDIA_TYPE
+from services.export import Row
 
 _REF = "#/components/schemas/{name}"
 _ALWAYS = (401, 403, 421, 422, 503)

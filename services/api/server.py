@@ -7,6 +7,7 @@ import ssl
 from importlib.metadata import version
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.api.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, Address
 from services.api.app import build
@@ -74,7 +75,7 @@ class ApiServer(Worker):
         listening, self._reserved = self._reserved or _listening(self.address), None
         config = uvicorn.Config(
             build(self._sources, self._access, getpass.getuser()),
-            http="h11",
+            http=H11Protocol,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -114,6 +115,10 @@ class ApiServer(Worker):
             self._sources.hub.close()
         if self._server is not None:
             server, self._server = self._server, None
+            for connection in server.server_state.connections:
+                # Whoever reads nothing now would hold up the end.
+                if isinstance(connection, H11Protocol) and connection.flow.write_paused:
+                    connection.transport.abort()
             await server.shutdown()
         self.release()
 

@@ -321,13 +321,16 @@ WHERE {{where}} ORDER BY a.event_time DESC, a.transaction_id DESC LIMIT {{limit}
 # The same in the order of the score that a row is listed under: the enhanced detector's where it flagged the row.
 ANOMALIES_BY_SCORE_AFTER = f"""
 {_EVERYTHING} FROM (
-    SELECT v.event_time, v.transaction_id,
-        coalesce(max(v.score) FILTER (WHERE v.detector = 'enhanced'), max(v.score)) AS score
-    FROM verdicts v WHERE v.flagged GROUP BY 1, 2
+    SELECT * FROM (
+        SELECT v.event_time, v.transaction_id,
+            coalesce(max(v.score) FILTER (WHERE v.detector = 'enhanced'), max(v.score)) AS score
+        FROM verdicts v WHERE v.flagged GROUP BY 1, 2
+    ) AS f
+    WHERE (f.score, f.event_time, f.transaction_id) < ({{score}}::float8, {{at}}::timestamptz, {{ident}}::text)
+    ORDER BY f.score DESC, f.event_time DESC, f.transaction_id DESC
 ) AS a
 {_READ_ANOMALIES} {_DECIDED_ON}
-WHERE (a.score, a.event_time, a.transaction_id) < ({{score}}::float8, {{at}}::timestamptz, {{ident}}::text)
-AND {{where}} ORDER BY a.score DESC, a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
+WHERE {{where}} ORDER BY a.score DESC, a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
 """  # noqa: S608 - constants of this file
 
 # Flagged transactions that nobody has decided on, or whose snooze is over.

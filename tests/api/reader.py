@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple
 
@@ -32,10 +33,15 @@ class Reader:
         self.writer = writer
 
     @classmethod
-    async def open(cls, api: ApiServer, query: str = "") -> "Reader":
-        """Ask for the stream; returns when the answer has begun."""
+    async def open(cls, api: ApiServer, query: str = "", *, room: int | None = None) -> "Reader":
+        """Ask for the stream; returns when the answer has begun. `room` bounds what may lie in the socket unread."""
         assert api.address is not None
-        reader, writer = await asyncio.open_connection(*api.address, limit=2**14)
+        sock = socket.socket()
+        sock.setblocking(False)
+        if room is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
+        await asyncio.get_running_loop().sock_connect(sock, api.address)
+        reader, writer = await asyncio.open_connection(sock=sock, limit=2**14)
         writer.write(f"GET /api/stream{query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200"), head

@@ -9,8 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.api.endpoint import Row
-from services.export import COLUMNS
+from services.export import COLUMNS, Row
 from tests.api.running import POISON, TRANSACTIONS, Running
 
 
@@ -73,7 +72,8 @@ def test_one_transaction_and_one_user(engine: Running) -> None:
     newest = engine.get("/api/transactions", limit=1)["rows"][0]
     found = engine.get(f"/api/transactions/{newest['transaction_id']}")
     assert (found["row"], found["triage_log"]) == (newest, [])
-    assert "no transaction" in problem(engine, "/api/transactions/none/such", 404)["detail"]
+    for ident in ("none/such", "a%0Ab%0A", "%2F"):
+        assert "no transaction" in problem(engine, f"/api/transactions/{ident}", 404)["detail"]
     first = engine.get("/api/users", limit=1)
     assert first["more"]
     user = engine.get(f"/api/users/{first['users'][0]['user_id']}")

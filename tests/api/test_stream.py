@@ -16,13 +16,14 @@ from tests.api.reader import Event, Reader, events_of
 from tests.api.ring_port import RingPort, serving
 
 
-async def waiting(client: Client) -> list[Event]:
+async def taken(client: Client, hub: Hub) -> list[Event]:
     """All that waits for a client, which is closed when it has taken it."""
-    found = []
-    stream = client.events()
-    async for chunk in stream:
+    found: list[Event] = []
+    async for chunk in client.events():
         found += events_of(chunk.decode())
-        if found and found[-1].name == "status":
+        if client.waiting:
+            hub.poll()
+        elif found and found[-1].name == "status":
             client.close()
     return found
 
@@ -54,7 +55,7 @@ async def test_a_client_gets_what_matches_from_now_on_oldest_first(port: RingPor
     port.publish(3)
     port.publish(2, user="b")
     hub.poll()
-    found = await waiting(client)
+    found = await taken(client, hub)
     assert ids(found) == [6, 7, 8]
     assert [event.name for event in found] == ["rows", "status"]
     assert found[0].id == "e1.10.0", "also past those that did not match: a resume must not look at them again"
@@ -65,7 +66,7 @@ async def test_a_client_of_anomalies_gets_flagged_rows(port: RingPort, hub: Hub)
     port.publish(2)
     port.publish(1, flagged=True)
     hub.poll()
-    assert ids(await waiting(client)) == [3]
+    assert ids(await taken(client, hub)) == [3]
 
 
 @pytest.mark.parametrize("of", ["transactions", "anomalies"])
@@ -78,7 +79,7 @@ async def test_a_client_that_comes_back_gets_what_it_missed_and_nothing_twice(
     client = hub.join(of, EVERYTHING, Mark("e1", 7, 1))
     port.publish(1, flagged=True)
     hub.poll()
-    found = await waiting(client)
+    found = await taken(client, hub)
     assert ids(found) == [8, 9, 10, 11]
     assert [event.data["changes"][0]["transaction_id"] for event in found if event.name == "triage"] == ["2"]
     assert mark_of(found[-1].id) == Mark("e1", 11, 2)
@@ -87,7 +88,7 @@ async def test_a_client_that_comes_back_gets_what_it_missed_and_nothing_twice(
 async def test_rows_that_left_the_ring_before_a_client_came_back_are_counted(port: RingPort, hub: Hub) -> None:
     port.publish(FEED_SIZE + 1_000)
     client = hub.join("transactions", EVERYTHING, Mark("e1", 900, 0))
-    found = await waiting(client)
+    found = await taken(client, hub)
     assert missed(found) + len(ids(found)) == FEED_SIZE + 100
     assert ids(found) == list(range(FEED_SIZE + 1_000 - QUEUE_ROWS + 1, FEED_SIZE + 1_001))
     assert found[0].name == "missed"
@@ -99,7 +100,7 @@ async def test_what_cannot_be_continued_is_begun_anew(port: RingPort, hub: Hub) 
         ("transactions", Mark("e0", 5, 0), "engine"),
         ("anomalies", Mark("e1", 1, 0), "late"),
     ):
-        found = await waiting(hub.join(of, EVERYTHING, mark))  # type: ignore[arg-type]
+        found = await taken(hub.join(of, EVERYTHING, mark), hub)  # type: ignore[arg-type]
         assert [event.name for event in found] == ["reset", "status"]
         assert found[0].data == {"reason": reason}
         assert mark_of(found[0].id) == hub.mark
@@ -111,7 +112,7 @@ async def test_a_slow_client_is_told_exactly_how_many_rows_it_missed(port: RingP
         port.publish(400)
         port.publish(100, user="b")
         hub.poll()
-    found = await waiting(slow)
+    found = await taken(slow, hub)
     assert len(ids(found)) == QUEUE_ROWS
     assert missed(found) == 8_000 - QUEUE_ROWS
     hub.leave(slow)
@@ -124,7 +125,7 @@ async def test_a_client_that_takes_no_decisions_begins_anew(port: RingPort, hub:
         port.decide(number)
     while hub.mark.triage <= QUEUE_TRIAGE:
         hub.poll()
-    assert [event.name for event in await waiting(slow)] == ["reset", "status"]
+    assert [event.name for event in await taken(slow, hub)] == ["reset", "status"]
 
 
 async def test_a_row_is_encoded_once_for_all_clients(port: RingPort, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +138,7 @@ async def test_a_row_is_encoded_once_for_all_clients(port: RingPort, hub: Hub, m
     port.publish(10)
     hub.poll()
     for client in clients:
-        assert ids(await waiting(client)) == list(range(1, 11))
+        assert ids(await taken(client, hub)) == list(range(1, 11))
     assert sorted(encoded) == list(range(1, 11))
 
 
@@ -148,45 +149,58 @@ async def api(port: RingPort, store: Store) -> AsyncIterator[ApiServer]:
         yield started
 
 
-async def test_a_client_that_reads_nothing_for_a_while_neither_loses_count_nor_holds_up_others(
-    port: RingPort, api: ApiServer
-) -> None:
-    lazy, eager = await Reader.open(api), await Reader.open(api)
-    assert {(await anext(each.events())).name for each in (lazy, eager)} == {"status"}
-    every, taken = 30_000, 0
+async def test_of_more_than_anybody_can_read_every_row_is_told_or_counted(port: RingPort, api: ApiServer) -> None:
+    every = 30_000
+    eager, lazy = await Reader.open(api), await Reader.open(api, room=4_096)
     async with asyncio.timeout(60):
+        assert [(await anext(each.events())).name for each in (eager, lazy)] == ["status", "status"]
+        reading = asyncio.create_task(rows_until(eager, every))
         for _ in range(every // 500):
             port.publish(500)
-            async for event in eager.events():
-                if event.name == "rows":
-                    taken += len(event.data["rows"]) + event.data["missed"]
-                if taken >= port.bus.transactions:
-                    break
-        assert taken == every
-        found, last = 0, 0
-        async for event in lazy.events():
-            if event.name == "missed":
-                found += event.data["count"]
-            elif event.name == "rows":
-                numbers = [int(row["transaction_id"]) for row in event.data["rows"]]
-                assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-                assert numbers[0] == last + event.data["missed"] + 1
-                found, last = found + len(numbers), numbers[-1]
-            if found >= every:
-                break
-    assert (found, last) == (every, every)
-    for each in (lazy, eager):
+            await asyncio.sleep(0)
+        told, counted = await reading
+        assert (told + counted, told > QUEUE_ROWS // 2) == (every, True)
+        told, counted = await rows_until(lazy, every)
+        assert (told + counted, counted > 0) == (every, True)
+    for each in (eager, lazy):
         each.writer.close()
 
 
-async def test_a_server_that_stops_ends_its_streams(port: RingPort, store: Store) -> None:
-    async with asyncio.timeout(20):
+async def rows_until(reader: Reader, last: int) -> tuple[int, int]:
+    """How many rows were told and how many only counted, up to number `last`; none is told twice or out of order."""
+    told = counted = number = 0
+    async for event in reader.events():
+        if event.name == "missed":
+            counted += event.data["count"]
+        elif event.name == "rows":
+            numbers = [int(row["transaction_id"]) for row in event.data["rows"]]
+            first = number + event.data["missed"] + 1
+            assert numbers == list(range(first, first + len(numbers)))
+            told, number = told + len(numbers), numbers[-1]
+        if number >= last:
+            break
+    return told, counted
+
+
+async def test_a_server_that_stops_ends_its_streams_also_one_that_nobody_reads(
+    port: RingPort, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with asyncio.timeout(60):
         async with serving(port, store, Access(Address("127.0.0.1", 0))) as api:
-            reading, stalled = await Reader.open(api), await Reader.open(api)
-            port.publish(5_000)
+            reading, stalled = await Reader.open(api), await Reader.open(api, room=4_096)
             ended = asyncio.create_task(_drain(reading))
+            while not any(connection.flow.write_paused for connection in connections(api)):
+                port.publish(200)
+                await asyncio.sleep(0.01)
         await ended
     stalled.writer.close()
+    assert not [record for record in caplog.records if record.name.startswith("uvicorn")]
+
+
+def connections(api: ApiServer) -> set[Any]:
+    """The server's connections: nothing else tells that one is stalled."""
+    assert api._server is not None
+    return set(api._server.server_state.connections)
 
 
 async def _drain(reader: Reader) -> None:

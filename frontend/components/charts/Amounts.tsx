@@ -24,10 +24,22 @@ export function Amounts({ amounts, mean, deviation, currency }: Properties) {
         role="img"
         aria-label={`The last ${amounts.length} amounts, from ${money(Math.min(...amounts))} to ${money(Math.max(...amounts))}; usual are ${money(mean)}, give or take ${money(deviation)}`}
       >
-        <rect className={styles.band} x="0" width="100" y={y(mean + deviation)} height={y(mean - deviation) - y(mean + deviation)} />
+        <rect
+          className={styles.band}
+          x="0"
+          width="100"
+          y={y(mean + deviation)}
+          height={y(mean - deviation) - y(mean + deviation)}
+        />
         <line className={styles.mean} x1="0" x2="100" y1={y(mean)} y2={y(mean)} vectorEffect="non-scaling-stroke" />
         {amounts.map((amount, index) => (
-          <rect key={index} x={index * step + step * 0.15} width={step * 0.7} y={Math.min(y(amount), 99)} height={Math.max(1, 100 - y(amount))}>
+          <rect
+            key={index}
+            x={index * step + step * 0.15}
+            width={step * 0.7}
+            y={Math.min(y(amount), 99)}
+            height={Math.max(1, 100 - y(amount))}
+          >
             <title>{money(amount)}</title>
           </rect>
         ))}

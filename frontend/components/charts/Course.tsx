@@ -23,7 +23,10 @@ export function Course({ points }: { points: readonly { at: string; threshold: n
         role="img"
         aria-label={`The threshold went from ${score(first.threshold)} to ${score(last.threshold)}, between ${score(Math.min(...values))} and ${score(Math.max(...values))}`}
       >
-        <polyline points={points.length > 1 ? points.map(place).join(' ') : '0,50 100,50'} vectorEffect="non-scaling-stroke" />
+        <polyline
+          points={points.length > 1 ? points.map(place).join(' ') : '0,50 100,50'}
+          vectorEffect="non-scaling-stroke"
+        />
       </svg>
       <p className={styles.scale}>
         <span>{dayAndClock(first.at)}</span>

@@ -86,7 +86,15 @@ function optionsFor(element: HTMLElement): uPlot.Options {
     axes: [
       { ...axis, grid: { show: false }, values: (_, ticks) => ticks.map((tick) => minute(tick * 1000)) },
       { ...axis, scale: 'transactions', grid: line, size: 52 },
-      { ...axis, scale: 'flagged', side: 1, grid: { show: false }, size: 36, stroke: colour('critical'), incrs: [1, 2, 5, 10, 20, 50, 100, 500] },
+      {
+        ...axis,
+        scale: 'flagged',
+        side: 1,
+        grid: { show: false },
+        size: 36,
+        stroke: colour('critical'),
+        incrs: [1, 2, 5, 10, 20, 50, 100, 500],
+      },
     ],
     series: [
       { value: (_, seconds) => (seconds === null ? '–' : `${minute(seconds * 1000)} UTC`), label: 'Minute' },

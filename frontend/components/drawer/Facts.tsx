@@ -13,16 +13,23 @@ export function Facts({ row }: { row: Row }) {
     ['Category', merchant.category?.replaceAll('_', ' ')],
     ['Merchant id', merchant.id],
     ['Place', [location.city, location.country].filter(Boolean).join(', ')],
-    ['Coordinates', location.latitude !== null && location.longitude !== null ? `${location.latitude}, ${location.longitude}` : null],
+    [
+      'Coordinates',
+      location.latitude !== null && location.longitude !== null ? `${location.latitude}, ${location.longitude}` : null,
+    ],
     ['Type', row.transaction_type?.replaceAll('_', ' ')],
     ['Paid by', row.payment_method?.replaceAll('_', ' ')],
     ['Device', [device.type, device.id].filter(Boolean).join(' ')],
     ['Address', device.ip],
     ['Transaction', row.transaction_id],
-    ['Ground truth', row.truth && (row.truth.anomalous ? `anomalous (${row.truth.kind ?? 'kind not told'})` : 'ordinary')],
-    ...Object.entries(row.extra ?? {}).map(
-      ([name, value]): [string, ReactNode] => [name, typeof value === 'string' ? value : JSON.stringify(value)],
-    ),
+    [
+      'Ground truth',
+      row.truth && (row.truth.anomalous ? `anomalous (${row.truth.kind ?? 'kind not told'})` : 'ordinary'),
+    ],
+    ...Object.entries(row.extra ?? {}).map(([name, value]): [string, ReactNode] => [
+      name,
+      typeof value === 'string' ? value : JSON.stringify(value),
+    ]),
   ]
   return (
     <dl className={styles.facts}>

@@ -18,9 +18,11 @@ export function Verdicts({ verdicts }: { verdicts: readonly Verdict[] }) {
           <Scale verdict={verdict} />
           {verdict.status === 'error' && <p className={styles.error}>{verdict.error}</p>}
           <ul className={styles.reasons} data-testid="reasons">
-            {ordered(verdict).filter(tells).map((reason, index) => (
-              <ReasonLine key={index} reason={reason} />
-            ))}
+            {ordered(verdict)
+              .filter(tells)
+              .map((reason, index) => (
+                <ReasonLine key={index} reason={reason} />
+              ))}
           </ul>
         </section>
       ))}
@@ -71,7 +73,9 @@ function ReasonLine({ reason }: { reason: Reason }) {
         <rect width={Math.min(100, Math.max(0.5, reason.contribution * 100))} height="8" className={styles.part} />
       </svg>
       <span className={styles.contribution}>+{score(reason.contribution)}</span>
-      <bdi className={styles.text}>{reason.text || [reason.observed, reason.expected].filter(Boolean).join(', usually ')}</bdi>
+      <bdi className={styles.text}>
+        {reason.text || [reason.observed, reason.expected].filter(Boolean).join(', usually ')}
+      </bdi>
     </li>
   )
 }

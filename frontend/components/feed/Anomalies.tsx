@@ -12,7 +12,10 @@ import { NothingHere } from './NothingHere'
 import styles from './page.module.css'
 import { Choice, Toolbar } from './Toolbar'
 
-const STATUS_OPTIONS = [...Object.entries(STATUS_LABELS), ['all', 'All']] as [keyof typeof STATUS_LABELS | 'all', string][]
+const STATUS_OPTIONS = [...Object.entries(STATUS_LABELS), ['all', 'All']] as [
+  keyof typeof STATUS_LABELS | 'all',
+  string,
+][]
 const SEVERITY_OPTIONS = [
   ['all', 'All'],
   ['suspicious', 'Suspicious and critical'],
@@ -39,7 +42,12 @@ export function Anomalies() {
         onFilter={(filter) => narrow({ q: filter })}
         exported={{ q: both(q, status === 'all' ? '' : `triage:${status}`), of: 'anomalies' }}
       >
-        <Choice label="Status" value={status} options={STATUS_OPTIONS} onChoose={(choice) => narrow({ status: choice })} />
+        <Choice
+          label="Status"
+          value={status}
+          options={STATUS_OPTIONS}
+          onChoose={(choice) => narrow({ status: choice })}
+        />
         <Choice
           label="Severity"
           value={severity}
@@ -63,7 +71,10 @@ export function Anomalies() {
         open={open}
         onOpen={onOpen}
         empty={
-          <NothingHere filtered={q !== '' || status !== 'open'} onClear={() => narrow({ q: '', severity: 'all', status: 'open' })}>
+          <NothingHere
+            filtered={q !== '' || status !== 'open'}
+            onClear={() => narrow({ q: '', severity: 'all', status: 'open' })}
+          >
             No open anomalies. What the detectors flag appears here at once.
           </NothingHere>
         }

@@ -1,6 +1,6 @@
 'use client'
 
-import { type ReactNode, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
+import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
 import { useRouter } from 'next/navigation'
 import { ProblemNote } from '@/components/common/ProblemNote'
 import { Drawer } from '@/components/drawer/Drawer'
@@ -33,6 +33,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
   const { paused, setPaused, setHeld } = useTail()
   const [selected, setSelected] = useState<string | null>(open)
   const [scrolled, setScrolled] = useState(false)
+  const table = useRef<HTMLDivElement>(null)
   const triage = useTriage()
   const router = useRouter()
 
@@ -45,12 +46,12 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
   const follow = () => {
     setSelected(null)
     setPaused(false)
-    document.querySelector('[data-testid=rows]')?.scrollTo({ top: 0 })
+    table.current?.scrollTo({ top: 0 })
     list.release()
   }
   const close = () => {
     onOpen(null)
-    document.querySelector<HTMLElement>('[data-testid=rows]')?.focus({ preventScroll: true })
+    table.current?.focus({ preventScroll: true })
   }
   const rowOf = (id: string | null) => feed.rows.find((row) => row.transaction_id === id)
   const decide = (status: 'acknowledged' | 'confirmed' | 'false_positive' | 'snoozed') => () => {
@@ -102,6 +103,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
           </div>
         )}
         <RowTable
+          table={table}
           label={label}
           kind={kind}
           columns={columns}
@@ -119,9 +121,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
           </div>
         )}
       </div>
-      {open !== null && (
-        <Drawer id={open} listed={rowOf(open)} triage={triage} onClose={close} />
-      )}
+      {open !== null && <Drawer id={open} listed={rowOf(open)} triage={triage} onClose={close} />}
       <Notice {...triage} />
     </div>
   )

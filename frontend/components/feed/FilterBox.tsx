@@ -83,7 +83,7 @@ export function FilterBox({ value, onApply }: Properties) {
       if (!open) setOpen(true)
       else if (offered.length) {
         const step = event.key === 'ArrowDown' ? 1 : -1
-        setMarked((marked + 1 + step + offered.length + 1) % (offered.length + 1) - 1)
+        setMarked(((marked + 1 + step + offered.length + 1) % (offered.length + 1)) - 1)
       }
     } else if (event.key === 'Tab' && open && offered.length && !event.shiftKey) {
       accept(chosen ?? offered[0]!)
@@ -151,7 +151,18 @@ export function FilterBox({ value, onApply }: Properties) {
           </button>
         )}
       </div>
-      <ul id={`${ids}list`} role="listbox" aria-label="Completions" className={styles.list} hidden={offered.length === 0}>
+      {wrong && (
+        <pre id={`${ids}error`} role="alert" className={styles.error} data-testid="filter-error">
+          {wrong.caret}
+        </pre>
+      )}
+      <ul
+        id={`${ids}list`}
+        role="listbox"
+        aria-label="Completions"
+        className={styles.list}
+        hidden={offered.length === 0}
+      >
         {offered.map((completion, index) => (
           <li
             key={completion.word}
@@ -167,11 +178,6 @@ export function FilterBox({ value, onApply }: Properties) {
           </li>
         ))}
       </ul>
-      {wrong && (
-        <pre id={`${ids}error`} role="alert" className={styles.error} data-testid="filter-error">
-          {wrong.caret}
-        </pre>
-      )}
     </search>
   )
 }

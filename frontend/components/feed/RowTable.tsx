@@ -1,6 +1,6 @@
 'use client'
 
-import { type ReactNode, useEffect, useRef } from 'react'
+import { type RefObject, useEffect, useRef } from 'react'
 import { useNarrow } from '@/components/useNarrow'
 import { useNow } from '@/components/useNow'
 import { useKeys } from '@/lib/keys'
@@ -15,6 +15,7 @@ const NARROW_HEIGHT = 56
 const HEAD = 30
 
 interface Properties {
+  table: RefObject<HTMLDivElement | null>
   label: string
   kind: 'transactions' | 'anomalies'
   columns: readonly Column[]
@@ -25,14 +26,11 @@ interface Properties {
   onOpen: (id: string) => void
   onScrolled: (away: boolean) => void
   onEnd: () => void
-  /** What stands in the place of rows, or below the last one. */
-  children?: ReactNode
 }
 
 /** A table of any length of which only the rows in sight exist; one row of it is selected by `j`, `k` or a click. */
 export function RowTable(properties: Properties) {
-  const { label, kind, columns, rows, complete, selected, onSelect, onOpen, onScrolled, onEnd, children } = properties
-  const table = useRef<HTMLDivElement>(null)
+  const { table, label, kind, columns, rows, complete, selected, onSelect, onOpen, onScrolled, onEnd } = properties
   const narrow = useNarrow()
   const now = useNow(10_000)
   const head = narrow ? 0 : HEAD
@@ -46,6 +44,10 @@ export function RowTable(properties: Properties) {
   }, [atEnd, onEnd, rows.length])
 
   const index = rows.findIndex((row) => row.transaction_id === selected)
+  const lastIndex = useRef(-1)
+  useEffect(() => {
+    if (index >= 0 || selected === null) lastIndex.current = index
+  }, [index, selected])
   const select = (to: number) => {
     const at = Math.max(0, Math.min(to, rows.length - 1))
     const row = rows[at]
@@ -54,11 +56,12 @@ export function RowTable(properties: Properties) {
     onSelect(row.transaction_id)
     const above = at * height
     const below = above + height + head - scroller.clientHeight
-    if (scroller.scrollTop > above) scroller.scrollTop = above
-    else if (scroller.scrollTop < below) scroller.scrollTop = below
+    if (scroller.scrollTop > above) scroller.scrollTo({ top: above })
+    else if (scroller.scrollTop < below) scroller.scrollTo({ top: below })
   }
-  const next = () => select(index + 1)
-  const previous = () => select(index < 0 ? 0 : index - 1)
+  // A row that was decided on may have left the list: what follows it has taken its place.
+  const next = () => select(index < 0 ? Math.max(0, lastIndex.current) : index + 1)
+  const previous = () => select((index < 0 ? lastIndex.current : index) - 1)
   const onTable = (event: KeyboardEvent) => event.target === table.current || event.target === document.body
   useKeys({
     j: next,
@@ -121,7 +124,6 @@ export function RowTable(properties: Properties) {
           </div>
         ))}
       </div>
-      {children}
     </div>
   )
 }

@@ -23,7 +23,13 @@ export function Toolbar({ q, onFilter, exported, children }: Properties) {
       <FilterBox value={q} onApply={onFilter} />
       {children}
       <div className={styles.group}>
-        <button type="button" onClick={() => setPaused(!paused)} aria-pressed={paused} aria-keyshortcuts="p" data-testid="pause">
+        <button
+          type="button"
+          onClick={() => setPaused(!paused)}
+          aria-pressed={paused}
+          aria-keyshortcuts="p"
+          data-testid="pause"
+        >
           {paused ? 'Resume' : 'Pause'}
         </button>
         <span className="muted">Export</span>

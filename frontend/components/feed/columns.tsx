@@ -89,7 +89,11 @@ export const ANOMALY_COLUMNS: readonly Column[] = [
       return verdict ? score(verdict.score) : null
     },
   },
-  { name: 'time', title: 'Time (UTC)', cell: (row) => <time dateTime={row.timestamp}>{dayAndClock(row.timestamp)}</time> },
+  {
+    name: 'time',
+    title: 'Time (UTC)',
+    cell: (row) => <time dateTime={row.timestamp}>{dayAndClock(row.timestamp)}</time>,
+  },
   user,
   amount,
   currency,

@@ -16,7 +16,8 @@ const EVERY_MS = 10_000
 export function DeadLetters() {
   const { data, error, hasNextPage, fetchNextPage, isFetchingNextPage } = useInfiniteQuery({
     queryKey: ['dead letters'],
-    queryFn: ({ pageParam, signal }) => get(deadLetters, '/api/dead-letters', { limit: PAGE, cursor: pageParam }, signal),
+    queryFn: ({ pageParam, signal }) =>
+      get(deadLetters, '/api/dead-letters', { limit: PAGE, cursor: pageParam }, signal),
     initialPageParam: '',
     getNextPageParam: (page) => page.next,
     refetchInterval: EVERY_MS,

@@ -16,7 +16,7 @@ const STATUS_LABELS: Readonly<Record<Answer['status'], string>> = { ok: 'OK', de
 
 /** The condition of every part of the engine. */
 export function Health() {
-  useLive()
+  const { status } = useLive()
   const { data, error } = useQuery({
     queryKey: ['health'],
     queryFn: ({ signal }) => get(health, '/api/health', {}, signal),
@@ -42,11 +42,12 @@ export function Health() {
                 type: 'about:blank',
                 title: 'The database does not answer',
                 status: 503,
-                detail: 'Transactions wait in Kafka until it is back; nothing is lost. Lists and searches show nothing new.',
+                detail:
+                  'Transactions wait in Kafka until it is back; nothing is lost. Lists and searches show nothing new.',
               }}
             />
           )}
-          <Condition health={data} stats={counted} />
+          <Condition health={data} stats={counted} lag={counted?.snapshot.lag ?? status?.lag} />
           <div className={styles.columns}>
             <div className={styles.side}>
               <Panel title="Workers" flush>
@@ -89,7 +90,7 @@ export function Health() {
   )
 }
 
-function Condition({ health, stats }: { health: Answer; stats: Stats | undefined }) {
+function Condition({ health, stats, lag }: { health: Answer; stats: Stats | undefined; lag: number | undefined }) {
   const now = stats?.snapshot
   const milliseconds = (seconds: number) => count(seconds * 1000)
   return (
@@ -107,7 +108,7 @@ function Condition({ health, stats }: { health: Answer; stats: Stats | undefined
         value={now ? `${milliseconds(now.latency_p50)} ms` : '–'}
         remark={now && `p95 ${milliseconds(now.latency_p95)}, p99 ${milliseconds(now.latency_p99)}`}
       />
-      <Figure name="Kafka lag" value={now ? count(now.lag) : '–'} remark="records" />
+      <Figure name="Kafka lag" value={lag === undefined ? '–' : count(lag)} remark="records" />
       <Figure name="Writer queue" value={now ? count(now.writer_queue) : '–'} remark="records" />
       <Figure name="Late" value={now ? count(now.late) : '–'} remark={now && `${count(now.duplicates)} duplicates`} />
       <Figure

@@ -3,7 +3,6 @@
 import Link from 'next/link'
 import { useState, useSyncExternalStore } from 'react'
 import { Panel } from '@/components/common/Panel'
-import { ProblemNote } from '@/components/common/ProblemNote'
 import { Severity } from '@/components/common/Severity'
 import table from '@/components/common/Table.module.css'
 import { withParameters } from '@/lib/api'
@@ -63,9 +62,9 @@ export function LatestAnomalies() {
           </tbody>
         </table>
       ) : (
-        <div style={{ padding: '4px 14px 14px' }}>
-          {problem ? <ProblemNote problem={problem} /> : <p className="muted">{loading ? 'Loading…' : 'None. What the detectors flag appears here at once.'}</p>}
-        </div>
+        <p className={styles.none}>
+          {problem ? '–' : loading ? 'Loading…' : 'None. What the detectors flag appears here at once.'}
+        </p>
       )}
     </Panel>
   )
@@ -78,7 +77,9 @@ function Line({ row }: { row: Row }) {
       <td>{verdict && <Severity severity={verdict.severity} />}</td>
       <td className={styles.wide}>{verdict && score(verdict.score)}</td>
       <td>
-        <Link href={withParameters('/anomalies', { open: row.transaction_id })}>{clock(row.timestamp).slice(0, 8)}</Link>
+        <Link href={withParameters('/anomalies', { open: row.transaction_id })}>
+          {clock(row.timestamp).slice(0, 8)}
+        </Link>
       </td>
       <td className={styles.wide}>
         <Link href={`/users/${encodeURIComponent(row.user_id)}`}>

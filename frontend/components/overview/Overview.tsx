@@ -32,16 +32,20 @@ export function Overview() {
       <div className={styles.columns}>
         <div className={styles.main}>
           <Panel title="Volume, last hour" aside="by minute, UTC">
-            {data ? <VolumeChart volume={data.volume} until={data.counted_at} /> : <div className={styles.waiting}>Loading…</div>}
+            {data ? (
+              <VolumeChart volume={data.volume} until={data.counted_at} />
+            ) : (
+              <div className={styles.waiting}>{error ? '' : 'Loading…'}</div>
+            )}
           </Panel>
           <LatestAnomalies />
         </div>
         <div className={styles.side}>
           <Panel title="Merchant categories, last hour" aside="share · flagged">
-            {data ? <Categories categories={data.categories} /> : <p className="muted">Loading…</p>}
+            {data ? <Categories categories={data.categories} /> : <p className="muted">{error ? '–' : 'Loading…'}</p>}
           </Panel>
           <Panel title="Detector quality" aside="against ground truth, since start" flush>
-            {data ? <QualityTable quality={data.quality} /> : null}
+            {data ? <QualityTable quality={data.quality} /> : <p className={styles.none}>{error ? '–' : 'Loading…'}</p>}
           </Panel>
         </div>
       </div>
@@ -67,7 +71,11 @@ function Now({ stats }: { stats: Stats | undefined }) {
       <Figure
         name="Flagged, last hour"
         value={hour ? count(hour.flagged) : '–'}
-        remark={hour && hour.transactions > 0 ? `${percent(hour.flagged / hour.transactions)} of ${brief(hour.transactions)}` : undefined}
+        remark={
+          hour && hour.transactions > 0
+            ? `${percent(hour.flagged / hour.transactions)} of ${brief(hour.transactions)}`
+            : undefined
+        }
       />
       <Figure
         name="Detection latency p95"

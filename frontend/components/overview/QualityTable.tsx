@@ -1,17 +1,14 @@
 import table from '@/components/common/Table.module.css'
 import { figuresOf, type Quality } from '@/lib/engine'
 import { count, percent } from '@/lib/numbers'
+import styles from './Overview.module.css'
 
 const share = (value: number | null): string => (value === null ? '–' : percent(value))
 
 /** What the detectors got right, where the producer told the truth: overall, and by kind of anomaly. */
 export function QualityTable({ quality }: { quality: readonly Quality[] }) {
   if (quality.length === 0) {
-    return (
-      <p className="muted" style={{ padding: '0 14px 14px' }}>
-        Nothing that was scored had ground truth, or the detectors are warming up.
-      </p>
-    )
+    return <p className={styles.none}>Nothing that was scored had ground truth, or the detectors are warming up.</p>
   }
   const kinds = [...new Set(quality.flatMap((detector) => detector.kinds.map(({ kind }) => kind)))]
   const rows: [string, (detector: Quality) => string][] = [

@@ -53,10 +53,16 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
 
 function Pairs({ pairs, keys = false }: { pairs: typeof KEYS; keys?: boolean }) {
   return (
-    <dl className={styles.pairs}>
+    <dl className={`${styles.pairs} ${keys ? '' : styles.wide}`}>
       {pairs.map(([term, meaning]) => (
         <div key={term}>
-          <dt>{keys ? term.split(' ').map((key) => (key === '–' ? ' – ' : <kbd key={key}>{key}</kbd>)) : <code>{term}</code>}</dt>
+          <dt>
+            {keys ? (
+              term.split(' ').map((key) => (key === '–' ? ' – ' : <kbd key={key}>{key}</kbd>))
+            ) : (
+              <code>{term}</code>
+            )}
+          </dt>
           <dd>{meaning}</dd>
         </div>
       ))}

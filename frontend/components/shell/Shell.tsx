@@ -63,7 +63,12 @@ function Frame({ theme, children }: { theme: Theme; children: ReactNode }) {
         <Navigation />
         <LiveMarker />
         <div className={styles.tools}>
-          <button type="button" onClick={() => setHelp(true)} aria-label="Keys and filters" title="Keys and filters (?)">
+          <button
+            type="button"
+            onClick={() => setHelp(true)}
+            aria-label="Keys and filters"
+            title="Keys and filters (?)"
+          >
             ?
           </button>
           <ThemeToggle initial={theme} />

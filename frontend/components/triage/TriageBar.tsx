@@ -18,24 +18,31 @@ const SNOOZES = [
 /** What was decided of a transaction, and the ways to decide; a note goes along with whichever is chosen. */
 export function TriageBar({ row, triage }: { row: Row; triage: Deciding }) {
   const [note, setNote] = useState(row.triage?.note ?? '')
+  const [hours, setHours] = useState(1)
   const now = useNow(10_000)
   const status = effective(row.triage, now)
   const changed = note !== (row.triage?.note ?? '')
-  const decide = (wanted: Wanted) => void triage.decide(row.transaction_id, { ...wanted, note: changed ? note : undefined })
+  const decide = (wanted: Wanted) =>
+    void triage.decide(row.transaction_id, { ...wanted, note: changed ? note : undefined })
   return (
     <section className={styles.bar} aria-label="Triage">
       <div className={styles.status}>
         <p data-testid="triage-status" data-status={status}>
-        <strong>{STATUS_LABELS[status]}</strong>
-        {row.triage && (
-          <span className="muted">
-            {' by '}
-            <bdi>{row.triage.decided_by}</bdi>, {full(row.triage.decided_at).slice(0, 19)}
-            {row.triage.until && `, until ${full(row.triage.until).slice(0, 16)}`}
-          </span>
-        )}
+          <strong>{STATUS_LABELS[status]}</strong>
+          {row.triage && (
+            <span className="muted">
+              {' by '}
+              <bdi>{row.triage.decided_by}</bdi>, {full(row.triage.decided_at).slice(0, 19)}
+              {row.triage.until && `, until ${full(row.triage.until).slice(0, 16)}`}
+            </span>
+          )}
         </p>
-        <button type="button" onClick={() => void triage.undo()} aria-keyshortcuts="Shift+U" title="Take back your last decision (U)">
+        <button
+          type="button"
+          onClick={() => void triage.undo()}
+          aria-keyshortcuts="Shift+U"
+          title="Take back your last decision (U)"
+        >
           Undo last
         </button>
       </div>
@@ -49,20 +56,22 @@ export function TriageBar({ row, triage }: { row: Row; triage: Deciding }) {
         <button type="button" onClick={() => decide({ status: 'false_positive' })} aria-keyshortcuts="f">
           False positive
         </button>
-        <select
-          aria-label="Snooze for"
-          value=""
-          onChange={(event) => decide({ status: 'snoozed', until: inHours(Number(event.target.value)) })}
-        >
-          <option value="" disabled>
-            Snooze…
-          </option>
-          {SNOOZES.map(([hours, name]) => (
-            <option key={hours} value={hours}>
-              {name}
-            </option>
-          ))}
-        </select>
+        <span className={styles.snooze}>
+          <button
+            type="button"
+            onClick={() => decide({ status: 'snoozed', until: inHours(hours) })}
+            aria-keyshortcuts="z"
+          >
+            Snooze
+          </button>
+          <select aria-label="Snooze for" value={hours} onChange={(event) => setHours(Number(event.target.value))}>
+            {SNOOZES.map(([span, name]) => (
+              <option key={span} value={span}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </span>
         {status !== 'open' && (
           <button type="button" onClick={() => decide({ status: 'open' })}>
             Reopen

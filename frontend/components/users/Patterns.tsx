@@ -45,7 +45,15 @@ function Weights({ values, names, what, every }: { values: number[]; names: stri
   const label = values.some((value) => value > 0)
     ? `Share of transactions by ${what}; most at ${names[most]}, ${percent(values[most] ?? 0)}`
     : `No transactions by ${what} yet`
-  return <Columns values={values} names={names} label={label} every={every} tell={(value, name) => `${name}: ${percent(value)}`} />
+  return (
+    <Columns
+      values={values}
+      names={names}
+      label={label}
+      every={every}
+      tell={(value, name) => `${name}: ${percent(value)}`}
+    />
+  )
 }
 
 function Usual({ title, shares }: { title: string; shares: readonly ShareOf[] }) {

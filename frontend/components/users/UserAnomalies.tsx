@@ -41,7 +41,9 @@ export function UserAnomalies({ rows }: { rows: readonly Row[] }) {
             <tr key={row.transaction_id}>
               <td>{verdict && <Severity severity={verdict.severity} />}</td>
               <td style={{ whiteSpace: 'nowrap' }}>
-                <Link href={withParameters('/anomalies', { status: 'all', open: row.transaction_id })}>{dayAndClock(row.timestamp)}</Link>
+                <Link href={withParameters('/anomalies', { status: 'all', open: row.transaction_id })}>
+                  {dayAndClock(row.timestamp)}
+                </Link>
               </td>
               <td className="number" style={{ whiteSpace: 'nowrap' }}>
                 {money(row.amount, row.currency)} <bdi className="muted">{row.currency}</bdi>

@@ -68,10 +68,20 @@ function Habits({ profile }: { profile: Profile }) {
       <Figure
         name="Transactions"
         value={count(seen)}
-        remark={seen < needed ? `of ${needed} needed: judged by the population` : as_of ? `last ${dayAndClock(as_of)}` : undefined}
+        remark={
+          seen < needed
+            ? `of ${needed} needed: judged by the population`
+            : as_of
+              ? `last ${dayAndClock(as_of)}`
+              : undefined
+        }
       />
       <Figure name="Flagged" value={count(flagged)} tone={flagged > 0 ? 'bad' : undefined} />
-      <Figure name="Usual amount" value={roundMoney(mean_amount, currency)} remark={`± ${roundMoney(sd_amount, currency)} ${currency}`} />
+      <Figure
+        name="Usual amount"
+        value={roundMoney(mean_amount, currency)}
+        remark={`± ${roundMoney(sd_amount, currency)} ${currency}`}
+      />
       <Figure name="Pace" value={per_day >= 100 ? count(per_day) : per_day.toFixed(1)} remark="a day" />
       <Figure name="Threshold" value={score(threshold)} remark="score that is flagged" />
     </Figures>

@@ -20,7 +20,8 @@ import { usersUrl } from '@/lib/url'
 import { users, type UserSummary } from '@/lib/users'
 import styles from './Users.module.css'
 
-const MOST = 50
+const FIRST = 50
+const MOST = 200
 
 const ORDERS = [
   ['flagged', 'Most flagged'],
@@ -34,10 +35,11 @@ export function Users() {
   const router = useRouter()
   const [{ prefix, q, order }, setUrl] = useQueryStates(usersUrl)
   const [selected, setSelected] = useState(-1)
+  const [limit, setLimit] = useState(FIRST)
   const asked = useDelayed(prefix, 150)
   const { data, error, isPending } = useQuery({
-    queryKey: ['users', asked, q, order],
-    queryFn: ({ signal }) => get(users, '/api/users', { prefix: asked, q, order, limit: MOST }, signal),
+    queryKey: ['users', asked, q, order, limit],
+    queryFn: ({ signal }) => get(users, '/api/users', { prefix: asked, q, order, limit }, signal),
     refetchInterval: 3_000,
     placeholderData: keepPreviousData,
   })
@@ -105,12 +107,26 @@ export function Users() {
               ))}
             </tbody>
           </table>
-          {data?.more && <p className={styles.more}>There are more. Narrow the search to see them.</p>}
+          {data?.more && (
+            <p className={styles.more}>
+              {limit < MOST ? (
+                <button type="button" onClick={() => setLimit(MOST)}>
+                  Show {MOST}
+                </button>
+              ) : (
+                'There are more. Narrow the search to see them.'
+              )}
+            </p>
+          )}
         </div>
       ) : (
         !error && (
           <p className={styles.empty} data-testid={isPending ? 'loading' : 'empty'}>
-            {isPending ? 'Loading…' : prefix || q ? 'No user matches.' : 'No users yet. They appear with their first transaction.'}
+            {isPending
+              ? 'Loading…'
+              : prefix || q
+                ? 'No user matches.'
+                : 'No users yet. They appear with their first transaction.'}
           </p>
         )
       )}
@@ -126,7 +142,9 @@ function Line({ user, selected }: { user: UserSummary; selected: boolean }) {
           <bdi>{user.user_id}</bdi>
         </Link>
       </td>
-      <td className="number">{user.flagged > 0 ? <strong className={styles.flagged}>{count(user.flagged)}</strong> : 0}</td>
+      <td className="number">
+        {user.flagged > 0 ? <strong className={styles.flagged}>{count(user.flagged)}</strong> : 0}
+      </td>
       <td className={`number ${styles.wide}`}>
         {count(user.seen)}
         {user.seen < user.needed && <span className="muted"> of {user.needed} needed</span>}

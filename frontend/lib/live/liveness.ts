@@ -16,7 +16,9 @@ export function livenessOf(heard: Heard, paused: boolean, now: number): Liveness
   if (silent > SILENT_AFTER_MS) return { state: 'stale', label: 'Stale', detail: `no news for ${span(silent / 1000)}` }
   if (!status.database_up) return { state: 'stale', label: 'Database down', detail: last }
   if (paused) return { state: 'paused', label: 'Paused', detail: last }
-  if ((ageOf(heard, now) ?? 0) > QUIET_AFTER_SECONDS) return { state: 'stale', label: 'Quiet', detail: last }
+  if ((ageOf(heard, now) ?? 0) > QUIET_AFTER_SECONDS) {
+    return { state: 'stale', label: status.lag > 0 ? 'Stalled' : 'Quiet', detail: last }
+  }
   return { state: 'live', label: 'Live', detail: last }
 }
 

@@ -86,7 +86,9 @@ class Share {
     }
     // A signal and stealing exclude each other; whoever steals has the lock at once.
     navigator.locks
-      .request(`anomaly-tui live ${this.key}`, steal ? { steal } : { signal: turn.signal }, () => this.lead(turn.signal))
+      .request(`anomaly-tui live ${this.key}`, steal ? { steal } : { signal: turn.signal }, () =>
+        this.lead(turn.signal),
+      )
       .catch(() => {
         // Either this tab gave up its turn, or another one took the lock away.
         if (!turn.signal.aborted) this.queue()

@@ -63,7 +63,8 @@ export class Source {
 
   private retry(why: string | Problem): void {
     this.close()
-    const problem = typeof why === 'string' ? { type: 'about:blank', title: 'No live feed', status: 503, detail: why } : why
+    const problem =
+      typeof why === 'string' ? { type: 'about:blank', title: 'No live feed', status: 503, detail: why } : why
     this.emit({ kind: 'down', problem }, { name: 'status', mark: '', data: JSON.stringify({ down: problem }) })
     // Not all browsers at once: up to twice as long as the shortest wait.
     const wait = Math.min(LONGEST_WAIT_MS, 250 * 2 ** this.failures) * (1 + Math.random())

@@ -74,7 +74,10 @@ test('the filtered list is exported', async ({ page }) => {
   const stream = await (await saving).createReadStream()
   let text = ''
   for await (const piece of stream) text += piece
-  const users = text.trim().split('\n').map((line) => JSON.parse(line).user_id as string)
+  const users = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).user_id as string)
   expect(users.length).toBeGreaterThan(10)
   expect(users.every((user) => user.startsWith('u-001'))).toBe(true)
 })

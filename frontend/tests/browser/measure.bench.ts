@@ -35,11 +35,16 @@ test('measure', async ({ page, request }) => {
     new MutationObserver(note).observe(document.body, { subtree: true, childList: true })
     // Rows of the last seconds only: the map itself must not be what grows.
     const newest = () => [...seen].filter(([id]) => !before.has(id)).slice(-2_000)
-    setInterval(() => newest().length === 2_000 && [...seen.keys()].slice(0, -2_000).forEach((id) => seen.delete(id)), 1_000)
+    setInterval(
+      () => newest().length === 2_000 && [...seen.keys()].slice(0, -2_000).forEach((id) => seen.delete(id)),
+      1_000,
+    )
     Object.assign(window, { newest })
   })
   // The list is as long as it gets before what it needs is taken as the start.
-  await expect.poll(() => page.getByTestId('list').getAttribute('data-received').then(Number), { timeout: 0 }).toBeGreaterThan(5_000)
+  await expect
+    .poll(() => page.getByTestId('list').getAttribute('data-received').then(Number), { timeout: 0 })
+    .toBeGreaterThan(5_000)
   const began = Date.now()
   const heaps = [await heap()]
   while (Date.now() - began < milliseconds) {

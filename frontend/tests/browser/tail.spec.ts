@@ -9,14 +9,16 @@ test('a stored row is on the page within a second', async ({ page, request }) =>
   await page.evaluate(() => {
     const seen: Record<string, number> = {}
     const note = () => {
-      for (const row of document.querySelectorAll<HTMLElement>('[data-testid=row]')) seen[row.dataset.id!] ??= Date.now()
+      for (const row of document.querySelectorAll<HTMLElement>('[data-testid=row]'))
+        seen[row.dataset.id!] ??= Date.now()
     }
     note()
     const before = { ...seen }
     new MutationObserver(note).observe(document.body, { subtree: true, childList: true })
     Object.assign(window, { seenSince: () => Object.entries(seen).filter(([id]) => !(id in before)) })
   })
-  const seenSince = () => page.evaluate(() => (window as unknown as { seenSince: () => [string, number][] }).seenSince())
+  const seenSince = () =>
+    page.evaluate(() => (window as unknown as { seenSince: () => [string, number][] }).seenSince())
   await expect.poll(async () => (await seenSince()).length).toBeGreaterThan(40)
   const ages: number[] = []
   for (const [id, at] of (await seenSince()).slice(0, 40)) {

@@ -3,7 +3,15 @@ import { problemResponse } from '@/server/problem'
 
 export const dynamic = 'force-dynamic'
 
-const RETURNED = ['content-type', 'content-disposition', 'cache-control', 'etag', 'last-modified', 'link', 'retry-after']
+const RETURNED = [
+  'content-type',
+  'content-disposition',
+  'cache-control',
+  'etag',
+  'last-modified',
+  'link',
+  'retry-after',
+]
 
 /** Every call of the API but the stream, passed on to the engine. */
 async function forward(request: Request): Promise<Response> {
