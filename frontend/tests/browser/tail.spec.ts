@@ -32,7 +32,7 @@ test('a stored row is on the page within a second', async ({ page, request }) =>
 
 test('p pauses the tail without clearing it, and lets it go on with what came meanwhile', async ({ page }) => {
   await open(page, '/transactions')
-  await expect(rows(page).first()).toBeVisible()
+  await expect.poll(() => figure(page.getByTestId('list'), 'received')).toBeGreaterThan(20)
   await page.keyboard.press('p')
   await expectState(page, 'paused')
   const before = await idsOf(page)
