@@ -42,7 +42,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
         if as_json:
             Console().file.write('{"running": false}\n')
         raise
-    well = all(worker.state in _WELL for worker in snapshot.workers)
+    well = all(worker.state in _WELL for worker in snapshot.workers if worker.essential)
     facts = {"running": True, "well": well, "pid": pid, **EngineLock(settings.data_dir).holder()}
     if as_json:
         Console().file.write(msgspec.json.encode(facts | msgspec.structs.asdict(snapshot)).decode() + "\n")

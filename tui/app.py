@@ -109,6 +109,7 @@ class ConsoleApp(Shell):
         self.intake.rows = self.size.height
         self.intake.pull()
         self.triaged = self.intake.triaged
+        self.tell_of_frontend()
         self.engines = self.intake.engines
         self.trouble = self.intake.trouble
         if self.terminal_behind:

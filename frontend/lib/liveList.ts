@@ -10,7 +10,8 @@ const MORE_ROWS = 200
 const MOST_RESTORED = 20
 const RETRY_MS = 2_000
 // As often as a reader can follow, whatever comes in; the terminal's console draws four times a second too.
-const TELL_EVERY_MS = 250
+const TAKE_EVERY_MS = 250
+const MOST_COMING = 1_000
 
 /**
  * What to list: `path` and `parameters` for what is stored, `topic` for what comes in, and of that and of what is
@@ -34,22 +35,22 @@ export interface Listed {
 /** A list that is live and goes back in time: asks, listens, and tells those who watch. */
 export class LiveList {
   private listed: Listed
-  private shown: Listed
   private hold = false
   private asking = false
   private wanted = { newest: false, older: false }
-  private toldAt = 0
-  private telling: ReturnType<typeof setTimeout> | undefined
+  private coming: Row[] = []
+  private tookAt = 0
+  private taking: ReturnType<typeof setTimeout> | undefined
   private retry: ReturnType<typeof setTimeout> | undefined
   private readonly watchers = new Set<() => void>()
   private stop: (() => void) | null = null
 
   constructor(private readonly listing: Listing) {
-    this.listed = this.shown = { feed: emptyFeed(listing.ranked), loading: true, problem: null }
+    this.listed = { feed: emptyFeed(listing.ranked), loading: true, problem: null }
   }
 
-  /** What is listed, as it was last told to those who watch. */
-  readonly current = (): Listed => this.shown
+  /** What is listed now: a new object after each change. */
+  readonly current = (): Listed => this.listed
 
   /** Listen as long as somebody watches. */
   readonly watch = (watcher: () => void): (() => void) => {
@@ -59,8 +60,8 @@ export class LiveList {
       this.watchers.delete(watcher)
       if (this.watchers.size > 0) return
       clearTimeout(this.retry)
-      clearTimeout(this.telling)
-      this.telling = undefined
+      clearTimeout(this.taking)
+      this.taking = undefined
       this.stop?.()
       this.stop = null
     }
@@ -112,8 +113,10 @@ export class LiveList {
     const { keeps } = this.listing
     switch (message.kind) {
       case 'rows':
-        return this.apply({ do: 'live', rows: message.rows.filter(keeps), hold: this.hold }, true)
+        this.coming.push(...message.rows.filter(keeps))
+        return this.takeInTime()
       case 'triage':
+        this.take()
         this.apply({ do: 'triage', changes: message.changes, keeps })
         return void this.restore(message.changes.map((change) => change.transaction_id))
       case 'missed':
@@ -172,24 +175,30 @@ export class LiveList {
     else if (older) await this.loadOlder()
   }
 
-  private apply(action: Action, later = false): void {
+  /** Take in what came: now, or when those who watch have had time for what was taken in last. */
+  private takeInTime(): void {
+    const wait = this.tookAt + TAKE_EVERY_MS - Date.now()
+    // A tab in the background has slow timers.
+    if (wait <= 0 || this.coming.length > MOST_COMING) this.take()
+    else this.taking ??= setTimeout(() => this.take(), wait)
+  }
+
+  private take(): void {
+    clearTimeout(this.taking)
+    this.taking = undefined
+    const rows = this.coming
+    this.coming = []
+    this.apply({ do: 'live', rows, hold: this.hold })
+    this.tookAt = Date.now()
+  }
+
+  private apply(action: Action): void {
     const next = feed(this.listed.feed, action)
-    if (next !== this.listed.feed) this.tell({ ...this.listed, feed: next }, later)
+    if (next !== this.listed.feed) this.tell({ ...this.listed, feed: next })
   }
 
-  /** Tell what is listed now; what may come `later` waits until those who watch have had time for the last one. */
-  private tell(listed: Listed, later = false): void {
+  private tell(listed: Listed): void {
     this.listed = listed
-    const wait = later ? this.toldAt + TELL_EVERY_MS - Date.now() : 0
-    if (wait <= 0) this.show()
-    else this.telling ??= setTimeout(() => this.show(), wait)
-  }
-
-  private show(): void {
-    clearTimeout(this.telling)
-    this.telling = undefined
-    this.shown = this.listed
     for (const watcher of this.watchers) watcher()
-    this.toldAt = Date.now()
   }
 }

@@ -103,6 +103,10 @@ export function RowTable(properties: Properties) {
             aria-selected={row.transaction_id === selected}
             className={styles.row}
             style={{ transform: `translateY(${(first + offset) * height}px)` }}
+            onPointerDown={(event) => {
+              // The row that is pressed must still be there when the button is let go: selecting holds the list.
+              if (event.pointerType === 'mouse' && event.button === 0) onSelect(row.transaction_id)
+            }}
             onClick={() => {
               onSelect(row.transaction_id)
               onOpen(row.transaction_id)
