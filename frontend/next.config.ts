@@ -1,8 +1,5 @@
 import type { NextConfig } from 'next'
 
-// Before Next makes its telemetry client: nothing of this console phones home.
-process.env.NEXT_TELEMETRY_DISABLED = '1'
-
 const config: NextConfig = {
   output: 'standalone',
   poweredByHeader: false,

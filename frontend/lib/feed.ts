@@ -36,6 +36,7 @@ export type Action =
   | { do: 'older'; page: Page }
   | { do: 'live'; rows: readonly Row[]; hold: boolean }
   | { do: 'release' }
+  | { do: 'restore'; rows: readonly Row[] }
   | { do: 'tear' }
   | { do: 'triage'; changes: readonly Change[]; keeps: (row: Row) => boolean }
 
@@ -50,6 +51,8 @@ export function feed(state: Feed, action: Action): Feed {
       return live(state, action.rows, action.hold)
     case 'release':
       return state.heldCount === 0 ? state : release(state)
+    case 'restore':
+      return restored(state, action.rows)
     case 'tear':
       return { ...state, torn: true }
     case 'triage':
@@ -118,6 +121,13 @@ function release(state: Feed): Feed {
 function trimmed(state: Feed): Feed {
   if (state.rows.length <= MOST_ROWS) return state
   return { ...state, rows: state.rows.slice(0, MOST_ROWS), next: undefined }
+}
+
+/** Rows that belong in the list again; those older than its last one come with the page they are on. */
+function restored(state: Feed, rows: readonly Row[]): Feed {
+  const last = state.rows.at(-1)
+  const here = rows.filter((row) => state.next === null || (last !== undefined && byTime(row, last) < 0))
+  return state.ranked || here.length === 0 ? state : { ...state, rows: merged(state.rows, here) }
 }
 
 function triaged(state: Feed, changes: readonly Change[], keeps: (row: Row) => boolean): Feed {

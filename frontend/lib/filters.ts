@@ -9,8 +9,13 @@ export function both(a: string, b: string): string {
 }
 
 /** The transactions of one user, whatever characters the id has. */
-export function ofUser(id: string): string {
-  return `user="${id.replace(/["\\]/g, '\\$&')}"`
+export const ofUser = (id: string): string => `user=${quoted(id)}`
+
+/** These transactions. */
+export const ofIds = (ids: readonly string[]): string => `id=${ids.map(quoted).join(',')}`
+
+function quoted(text: string): string {
+  return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
 /** How many of the newest transactions match. */

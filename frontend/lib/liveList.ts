@@ -1,11 +1,13 @@
 import { ApiError, get, type Parameters } from './api'
 import { emptyFeed, feed, type Action, type Feed } from './feed'
+import { both, ofIds } from './filters'
 import { type Message, STATUS_ONLY, type Topic } from './live/messages'
 import { listen } from './live/share'
 import { page, type Problem, type Row } from './schemas'
 
 const FIRST_ROWS = 100
 const MORE_ROWS = 200
+const MOST_RESTORED = 20
 const RETRY_MS = 2_000
 // As often as a reader can follow, whatever comes in; the terminal's console draws four times a second too.
 const TAKE_EVERY_MS = 250
@@ -88,7 +90,9 @@ export class LiveList {
       return
     }
     const from =
-      feed.next === undefined ? { q: until(this.listing.parameters.q, last.timestamp) } : { cursor: feed.next }
+      feed.next === undefined
+        ? { q: both(String(this.listing.parameters.q ?? ''), `until:"${last.timestamp}"`) }
+        : { cursor: feed.next }
     await this.ask('older', { ...from, limit: MORE_ROWS })
   }
 
@@ -113,11 +117,29 @@ export class LiveList {
         return this.takeInTime()
       case 'triage':
         this.take()
-        return this.apply({ do: 'triage', changes: message.changes, keeps })
+        this.apply({ do: 'triage', changes: message.changes, keeps })
+        return void this.restore(message.changes.map((change) => change.transaction_id))
       case 'missed':
       case 'reset':
         this.apply({ do: 'tear' })
         if (!this.hold) void this.askNewest()
+    }
+  }
+
+  /** Look whether transactions that were decided on, and are not listed, belong here now: after an undo they may. */
+  private async restore(ids: readonly string[]): Promise<void> {
+    const { path, parameters } = this.listing
+    const { rows, held, ranked } = this.listed.feed
+    const listed = new Set([...rows, ...held].map((row) => row.transaction_id))
+    const missing = ids.filter((id) => !listed.has(id))
+    if (missing.length === 0 || ranked) return
+    if (missing.length > MOST_RESTORED) return this.askNewest()
+    const q = both(String(parameters.q ?? ''), ofIds(missing))
+    try {
+      this.apply({ do: 'restore', rows: (await get(page, path, { ...parameters, q })).rows })
+    } catch (error) {
+      // Not worth a word: the next newest page has them.
+      if (!(error instanceof ApiError)) throw error
     }
   }
 
@@ -179,9 +201,4 @@ export class LiveList {
     this.listed = listed
     for (const watcher of this.watchers) watcher()
   }
-}
-
-/** The filter `q`, up to a time. */
-function until(q: Parameters[string], time: string): string {
-  return q ? `(${q}) until:"${time}"` : `until:"${time}"`
 }

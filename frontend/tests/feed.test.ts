@@ -110,6 +110,12 @@ describe('decisions', () => {
     expect(decided.heldCount).toBe(0)
   })
 
+  test('that were taken back bring the row back where it was, but not below the oldest row', () => {
+    const state = feed(started(), { do: 'restore', rows: [rowAt(2.5), rowAt(1)] })
+    expect(ids(state)).toEqual(['t3', 't2.5', 't2'])
+    expect(state.received).toBe(0)
+  })
+
   test('about other rows change nothing', () => {
     const state = started()
     expect(

@@ -32,10 +32,10 @@ export function Patterns({ profile }: { profile: Profile }) {
         <Course points={profile.thresholds} />
       </Panel>
       <Usual title="Countries" shares={profile.countries} />
-      <Usual title="Merchant categories" shares={profile.categories} />
+      <Usual title="Merchant categories" shares={profile.categories} words />
       <Usual title="Merchants" shares={profile.merchants} />
       <Usual title="Devices" shares={profile.devices} />
-      <Usual title="Payment methods" shares={profile.payment_methods} />
+      <Usual title="Payment methods" shares={profile.payment_methods} words />
     </div>
   )
 }
@@ -56,12 +56,15 @@ function Weights({ values, names, what, every }: { values: number[]; names: stri
   )
 }
 
-function Usual({ title, shares }: { title: string; shares: readonly ShareOf[] }) {
+/** `words` are names of kinds, where an underscore stands for a space. */
+function Usual({ title, shares, words = false }: { title: string; shares: readonly ShareOf[]; words?: boolean }) {
   return (
     <Panel title={title}>
       <Shares
         empty="None yet."
-        lines={shares.slice(0, 8).map(({ value, share }) => ({ name: value.replaceAll('_', ' '), share }))}
+        lines={shares
+          .slice(0, 8)
+          .map(({ value, share }) => ({ name: words ? value.replaceAll('_', ' ') : value, share }))}
       />
     </Panel>
   )
