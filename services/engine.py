@@ -154,13 +154,12 @@ class Engine:
             batch_size=settings.batch_size,
         )
         # The first, so that it is the last to stop: consoles see the others go.
-        self.supervisor.add(
-            Attach(
-                InProcessPort(self, self.logs),
-                RuntimeFolder(settings.data_dir),
-                lambda path: self._lock.describe(socket=str(path)),
-            )
+        attach = Attach(
+            InProcessPort(self, self.logs),
+            RuntimeFolder(settings.data_dir),
+            lambda path: self._lock.describe(socket=str(path)),
         )
+        self.supervisor.add(attach)
         self.supervisor.add(DatabaseWatch(self._database, store))
         self.supervisor.add(BrokerWatch(self.broker))
         self.supervisor.add(self._models)
@@ -181,7 +180,8 @@ class Engine:
                 )
             )
         if self.api is not None:
-            self.api.serve(InProcessPort(self, LogRing()), store, self.bus, self.instance.rpartition("-")[2])
+            engine = self.instance.rpartition("-")[2]
+            self.api.serve(InProcessPort(self, self.logs), store, self.bus, engine, lambda: attach.consoles)
             self.supervisor.add(self.api)
             self._lock.describe(api=self.api.url)
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)

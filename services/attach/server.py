@@ -50,6 +50,11 @@ class Attach(Worker):
         self._inode: int | None = None
         self._consoles: set[asyncio.Task[None]] = set()
 
+    @property
+    def consoles(self) -> int:
+        """How many are attached."""
+        return len(self._consoles)
+
     async def startup(self) -> None:
         """Listen."""
         await self._listen()
@@ -61,8 +66,7 @@ class Attach(Worker):
                 self._stop_listening()
                 await self._listen()
             if not self.degraded:
-                count = len(self._consoles)
-                self.beat(f"{count} console{'' if count == 1 else 's'} attached")
+                self.beat(f"{self.consoles} console{'' if self.consoles == 1 else 's'} attached")
             await asyncio.sleep(LOOK_EVERY)
 
     async def shutdown(self) -> None:

@@ -33,6 +33,7 @@ def host(folder: Path) -> Iterator[Host]:
         {
             "ANOMALY_TUI_CONFIG": str(folder / "anomaly-tui.toml"),
             "ANOMALY_TUI_DATA_DIR": str(folder / "data"),
+            "ANOMALY_TUI_API": "off",
             "TMUX_TMPDIR": str(folder),
             "SCREENDIR": str(folder / "screens"),
             "LC_ALL": "C.UTF-8",
