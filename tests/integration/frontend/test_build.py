@@ -1,10 +1,10 @@
 """The web frontend is built once for each state of its sources, and never half."""
 
 import asyncio
-import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -165,6 +165,14 @@ async def test_a_package_without_sources_is_said(cache, tmp_path):
         await build(tmp_path, cache)
 
 
-def test_the_sources_of_a_checkout_are_its_own():
-    assert sources() == Path(__file__).parents[3] / "frontend"
-    assert shutil.which("node")
+def test_a_wheel_carries_the_sources_of_the_checkout(tmp_path):
+    checkout = Path(__file__).parents[3]
+    assert sources() == checkout / "frontend"
+    hatch = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
+    subprocess.run(hatch, cwd=checkout, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as files:
+        files.extractall(tmp_path)
+    packaged = tmp_path / "services" / "frontend" / "app"
+    assert not (packaged / "node_modules").exists()
+    assert fingerprint(packaged) == fingerprint(sources())
