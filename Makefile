@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+NPM = ../$(BIN)/python -m services.frontend.npm
 RUN_ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -30,32 +31,42 @@ $(BIN)/uv: requirements-uv.txt
 run: setup ## open the console; RUN_ARGS="--rate 200" passes options
 	@$(BIN)/anomaly-tui $(RUN_ARGS)
 
-# What the tests of the console over SSH need besides Python. Under systemd the package would start a server that
-# everyone can reach, so it is installed by itself only in containers; the tests start an sshd of their own.
-SYSTEM := tmux screen ssh sshd
+frontend/node_modules/.ready: frontend/package-lock.json frontend/package.json .venv/.dev
+	@echo "Installing packages of the web frontend ..."
+	@cd frontend && $(NPM) ci --ignore-scripts --prefer-offline --no-audit --no-fund --loglevel error
+	@touch $@
+
+# What the tests of the console over SSH, and of the web frontend in a browser, need besides Python. Under systemd a
+# package would start an SSH server that everyone can reach, so all is installed by itself only in containers; the
+# tests start an sshd of their own.
+SYSTEM := tmux screen ssh sshd chromium
 system:
 	@missing=$$(for tool in $(SYSTEM); do PATH=$$PATH:/usr/sbin command -v $$tool >/dev/null || echo $$tool; done); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && [ ! -d /run/systemd/system ] && command -v apt-get >/dev/null; then \
-		echo "Installing tmux, screen and OpenSSH ..."; \
+		echo "Installing tmux, screen, OpenSSH and Chromium ..."; \
 		apt-get update -qq >/dev/null; \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-			tmux screen openssh-client openssh-server >/dev/null; \
-	else echo "Missing for the tests over SSH:" $$missing "- install tmux, screen and openssh-server."; fi
+			tmux screen openssh-client openssh-server chromium >/dev/null; \
+	else echo "Missing for the tests over SSH and in a browser:" $$missing; \
+		echo "Install tmux, screen, openssh-server and chromium."; fi
 
-test: .venv/.dev system ## every test that fits in a few minutes
+test: .venv/.dev frontend/node_modules/.ready system ## every test that fits in a few minutes
+	@cd frontend && $(NPM) --silent test
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
 
-check: .venv/.dev ## format, lint, types, one-way imports
+check: .venv/.dev frontend/node_modules/.ready ## format, lint, types, one-way imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@cd frontend && $(NPM) --silent run lint
+	@cd frontend && $(NPM) --silent run typecheck
 
 faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka, and the API fuzzed
 	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults tests/api/test_schema.py
 
-bench: .venv/.dev ## throughput, detection, console and API figures, one table each
+bench: .venv/.dev frontend/node_modules/.ready system ## throughput, detection, console, API and web figures, one table each
 	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b || exit 1; done
 	@$(BIN)/anomaly-tui evaluate --simulator --seeds 3
 
@@ -69,4 +80,4 @@ lock: $(BIN)/uv ## resolve the requirements again
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --group dev -c requirements.txt -o requirements-dev.txt
 
 clean: ## remove .venv and caches; data under the data directory stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv frontend/node_modules frontend/.next .mypy_cache .pytest_cache .ruff_cache

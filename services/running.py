@@ -44,7 +44,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
             running = not isinstance(error, NotRunning)
             _write({"running": running, "well": False, "problem": str(error)})
         raise
-    well = all(worker.state in _WELL for worker in snapshot.workers)
+    well = all(worker.state in _WELL for worker in snapshot.workers if worker.essential)
     facts = {"running": True, "well": well, "pid": pid, **EngineLock(settings.data_dir).holder()}
     if as_json:
         _write(facts | msgspec.structs.asdict(snapshot))

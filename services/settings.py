@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     api_certificate_file: Folder | None = None
     api_key_file: Folder | None = None
     api_hosts: str = Field("", description="names by which callers know the API, with commas between")
+    with_frontend: bool = Field(False, description="start the web frontend with the engine")
+    frontend_port: int | None = Field(
+        None, ge=0, le=65_535, description="of the web frontend; none is 3000, or the next free one"
+    )
+    browser: bool = Field(True, description="open a browser when the web frontend starts, where there is a display")
     log_format: Literal["text", "json"] = "text"
     log_file: Folder | None = None
     mapping: dict[str, Any] | None = Field(None, description="foreign field names, see `replay --help`")

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import structlog
 
 from services.console_port import WorkerAction, WorkerState, WorkerStatus
+from services.errors import PermanentError
 
 log = structlog.get_logger("supervisor")
 
@@ -26,9 +27,13 @@ class Worker:
     """Something that runs until it is cancelled: `startup`, `main_loop`, `shutdown`.
 
     A worker tells its condition through `detail` (one line) and `degraded`, and its liveness through `beat`.
+    The engine goes on without one that is not `essential`. Nobody waits for the start of one that is not `waited_for`,
+    because it may take minutes.
     """
 
     name = "worker"
+    essential = True
+    waited_for = True
 
     def __init__(self) -> None:
         self.detail = ""
@@ -77,6 +82,7 @@ class Supervised:
         return WorkerStatus(
             name=self.worker.name,
             state=state,
+            essential=self.worker.essential,
             detail=self.worker.detail,
             restarts=self.restarts,
             since=self.since,
@@ -95,6 +101,12 @@ class Supervised:
             except asyncio.CancelledError:
                 self._enter("stopped")
                 raise
+            except PermanentError as error:
+                self.last_error = self.worker.detail = str(error)
+                self._enter("failed")
+                self.started.set()
+                log.warning("worker cannot run", worker=self.worker.name, error=self.last_error)
+                return
             except Exception as error:
                 self.last_error = f"{type(error).__name__}: {error}"
                 log.error("worker crashed", worker=self.worker.name, error=self.last_error, exc_info=error)
@@ -134,10 +146,13 @@ class Supervisor:
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
         self._workers: dict[str, Supervised] = {}
+        self._idle: set[str] = set()
 
-    def add(self, worker: Worker) -> None:
-        """Supervise `worker`; the order of adding is the order of starting."""
+    def add(self, worker: Worker, *, idle: bool = False) -> None:
+        """Supervise `worker`; the order of adding is the order of starting. An `idle` one starts when asked to."""
         self._workers[worker.name] = Supervised(worker, self._jitter)
+        if idle:
+            self._idle.add(worker.name)
 
     @property
     def statuses(self) -> tuple[WorkerStatus, ...]:
@@ -146,22 +161,23 @@ class Supervisor:
 
     @property
     def failed(self) -> bool:
-        """Whether any worker has used up its restarts."""
-        return any(supervised.state == "failed" for supervised in self._workers.values())
+        """Whether any worker that is essential has used up its restarts."""
+        return any(each.state == "failed" and each.worker.essential for each in self._workers.values())
 
     async def start(self) -> None:
-        """Start every worker, each after the one before has started, failed, or had its time."""
-        for name in self._workers:
+        """Start every worker but the idle, each after the one before has started, failed, or had its time."""
+        for name in [name for name in self._workers if name not in self._idle]:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.start_worker(name), START_WITHIN)
 
     async def start_worker(self, name: str) -> None:
-        """Start one worker unless it runs; returns once it started or failed. Raises KeyError."""
+        """Start one worker unless it runs; returns once it started or failed, if it is waited for. Raises KeyError."""
         supervised = self._workers[name]
         if supervised.task is None or supervised.task.done():
             supervised.started.clear()
             supervised.task = asyncio.create_task(supervised.run(), name=name)
-        await supervised.started.wait()
+        if supervised.worker.waited_for:
+            await supervised.started.wait()
 
     async def stop_worker(self, name: str, deadline: float = 10.0) -> None:
         """Cancel one worker and wait for its shutdown, `deadline` seconds at most. Raises KeyError."""

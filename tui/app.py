@@ -110,6 +110,7 @@ class ConsoleApp(Shell):
         self.intake.rows = max(1, self.size.height - _LINES_AROUND_A_LIST)
         self.intake.pull()
         self.triaged = self.intake.triaged
+        self.tell_of_frontend()
         self.engines = self.intake.engines
         self.trouble = self.intake.trouble
         if self.terminal_behind:

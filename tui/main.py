@@ -25,6 +25,7 @@ def open_console(settings: Settings, plan: RunPlan) -> int:
 async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
     from services import commands
     from services.engine import Engine, InProcessPort
+    from services.frontend.browser import has_display
     from services.library import Library
     from services.logs import LogRing, configure
     from services.simulation import live_stream
@@ -38,6 +39,7 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
         detector=plan.detector,
         stream=(lambda: live_stream(settings)) if plan.simulate else None,
         mapping=plan.mapping,
+        browse=has_display(),
         logs=ring,
     )
 

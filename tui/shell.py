@@ -12,13 +12,14 @@ from textual.widgets import Input, TextArea
 from domain.sanitize import sanitize
 from services.console_port import ConsolePort, WorkerAction
 from tui.driver import ConsoleDriver
+from tui.frontend import FRONTEND, FrontendNews, frontend_of
 from tui.intake import Intake
 from tui.keys import Keys
 from tui.notices import Notices
 from tui.screens.confirm import Confirm
 from tui.terminal import Terminal
 
-FRONTEND = "frontend"
+LONG_NOTICE = 15.0
 TERMINAL_GONE = 129
 
 
@@ -34,6 +35,7 @@ class Shell(App[int]):
         self.set_keymap(keys.changed)
         self.mouse_on = True
         self._notices = Notices()
+        self._frontend_news = FrontendNews()
 
     @cached_property
     def _terminal(self) -> Terminal:
@@ -127,11 +129,17 @@ class Shell(App[int]):
 
     def action_toggle_frontend(self) -> None:
         """Start the web frontend, or stop it."""
-        state = next((worker.state for worker in self.intake.snapshot.workers if worker.name == FRONTEND), None)
-        if state is None:
+        frontend = frontend_of(self.intake.snapshot)
+        if frontend is None:
             self.notify("this engine has no web frontend", severity="warning")
         else:
-            self.run_worker(self._control_frontend("start" if state in ("stopped", "failed") else "stop"))
+            self.run_worker(self._control_frontend("start" if frontend.state in ("stopped", "failed") else "stop"))
+
+    def tell_of_frontend(self) -> None:
+        """Say what became of the web frontend, if anything did."""
+        if news := self._frontend_news.of(self.intake.snapshot):
+            text, severity = news
+            self.notify(text, severity=severity, timeout=LONG_NOTICE)
 
     async def _control_frontend(self, action: WorkerAction) -> None:
         try:

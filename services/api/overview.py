@@ -109,10 +109,11 @@ async def health(sources: Sources, asked: NoQuestion, by: str) -> Health:
 
 def condition(snapshot: Snapshot) -> Literal["ok", "degraded", "down"]:
     """All of it in a word."""
-    if not database_up(snapshot) or any(worker.state == "failed" for worker in snapshot.workers):
+    workers = [worker for worker in snapshot.workers if worker.essential]
+    if not database_up(snapshot) or any(worker.state == "failed" for worker in workers):
         return "down"
     # A producer that has sent all there is has stopped, and nothing is wrong.
-    needed = [worker.state for worker in snapshot.workers if worker.name != "producer" or worker.state != "stopped"]
+    needed = [worker.state for worker in workers if worker.name != "producer" or worker.state != "stopped"]
     return "ok" if all(state == "running" for state in needed) else "degraded"
 
 

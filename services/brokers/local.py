@@ -2,11 +2,8 @@
 
 import asyncio
 import contextlib
-import ctypes
 import json
-import signal
 import socket
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ import psutil
 
 from services.brokers.broker import BrokerError, BrokerName, Progress, answers, create_topic
 from services.brokers.java import LOG_CONFIGURATION, jars, java
+from services.children import end, spawn
 
 PORT = 9092
 _START_WITHIN = 60.0
@@ -111,7 +109,7 @@ class LocalBroker:
         if not (self._data / "meta.properties").exists():
             await self._format(runtime, classpath, configuration)
         with (self._folder / "logs" / "java.log").open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
+            process = await spawn(
                 runtime,
                 "-Xms256m",
                 "-Xmx512m",
@@ -121,13 +119,9 @@ class LocalBroker:
                 "-cp",
                 classpath,
                 "kafka.Kafka",
-                str(configuration),
-                stdin=asyncio.subprocess.DEVNULL,
+                configuration,
                 stdout=output,
                 stderr=output,
-                # Ctrl-C in the terminal is for us: we stop the broker when nothing needs it any more.
-                start_new_session=True,
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
         self._process = process
         self.bootstrap = f"127.0.0.1:{port}"
@@ -178,19 +172,8 @@ class LocalBroker:
         process, self._process = self._process, None
         if process is None:
             return
-        if process.returncode is None:
-            process.send_signal(signal.SIGTERM)
-            try:
-                await asyncio.wait_for(process.wait(), _STOP_WITHIN)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+        await end(process, _STOP_WITHIN)
         self._state.unlink(missing_ok=True)
-
-
-def _die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the process that starts the broker ends, even by SIGKILL."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _running(state: Path) -> str | None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import engines, look
+from services.cli import engines, frontend, look
 from services.cli.options import DATABASE, DETECTION, LOGS, RUN, SERVERS, SIMULATOR, command, guarded, has_terminal
 from services.cli.plan import RunPlan
 from services.errors import UserError
@@ -124,6 +124,7 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
             )
         return start(loaded, detector.value, True, mapping, simulate=False)
 
+    frontend.add_commands(app)
     engines.add_commands(app, attach_console)
     look.add_commands(app)
 

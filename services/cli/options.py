@@ -20,6 +20,7 @@ _SERVERS = "Servers and data"
 _SIMULATOR = "Simulator"
 _DETECTION = "Detection"
 _RUNNING = "Running"
+_FRONTEND = "Web frontend"
 
 
 def _option(panel: str, *names: str, **more: Any) -> Any:
@@ -79,6 +80,18 @@ OPTIONS: dict[str, Any] = {
             help="Where the HTTP API listens. Default: 127.0.0.1:8787, or the next free port.",
         ),
     ],
+    "with_frontend": Annotated[
+        bool | None,
+        _option(_FRONTEND, "--with-frontend", help="Start the web frontend too, on http://localhost:3000."),
+    ],
+    "frontend_port": Annotated[
+        int | None,
+        _option(_FRONTEND, "--frontend-port", help="Its port. Default: 3000, or the next free one."),
+    ],
+    "browser": Annotated[
+        bool | None,
+        _option(_FRONTEND, "--browser/--no-browser", help="Open it in a browser. Default: yes, with a display."),
+    ],
     "log_format": Annotated[str | None, _option(_RUNNING, "--log-format", metavar="text|json", help="Default: text.")],
     "log_file": Annotated[
         Path | None, _option(_RUNNING, "--log-file", metavar="FILE", help="Log there (rotated) instead of to stderr.")
@@ -97,7 +110,8 @@ DATABASE = ("database_url", "data_dir")
 SIMULATOR = ("users", "anomaly_rate", "rate", "seed")
 DETECTION = ("detector", "alert_rate")
 LOGS = ("log_format", "log_file")
-RUN = (*SERVERS, *SIMULATOR, "simulate", "alert_rate", "api", *LOGS, "theme", "refresh_hz")
+FRONTEND = ("with_frontend", "frontend_port", "browser")
+RUN = (*SERVERS, *SIMULATOR, "simulate", "alert_rate", "api", *FRONTEND, *LOGS, "theme", "refresh_hz")
 
 _CONFIG = Annotated[
     Path | None,

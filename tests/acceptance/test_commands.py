@@ -123,7 +123,7 @@ def test_a_daemon_scores_and_ends_cleanly_on_a_signal(
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             found = stats(run)
-            states = {worker["name"]: worker["state"] for worker in found["workers"]}
+            states = {worker["name"]: worker["state"] for worker in found["workers"] if worker["name"] != "frontend"}
             # The stored status is a heartbeat old: the first may tell of workers that are still to start.
             if found["transactions"] > 100 and set(states.values()) == {"running"}:
                 break
@@ -168,6 +168,7 @@ def test_config_shows_each_source_and_no_secret(run: Run) -> None:
 COMMANDS = (
     "run-system",
     "run-enhanced",
+    "run-frontend",
     "produce",
     "detect",
     "attach",
@@ -206,6 +207,9 @@ BAD = {
     "no terminal to attach": (("attach",), "ssh -t"),
     "nothing to stop": (("stop",), "anomaly-tui --daemon"),
     "nothing to restart": (("restart", "pipeline"), "anomaly-tui --daemon"),
+    "no engine to show": (("run-frontend",), "--api-url"),
+    "no API to show": (("run-frontend", "--api-url", "http://127.0.0.1:1"), "http://127.0.0.1:1"),
+    "no API at all": (("run-frontend", "--api-url", "nonsense"), "nonsense"),
     "bad rate": (("--daemon", "--rate", "0"), "--rate"),
     "data directory is a file": (("--daemon", "--data-dir", "some.csv"), "--data-dir"),
 }

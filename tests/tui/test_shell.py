@@ -66,6 +66,11 @@ class ControlledPort(FakePort):
     async def control(self, worker: str, action: WorkerAction) -> None:
         self.asked.append((worker, action))
 
+    def becomes(self, state: str, **facts: str) -> None:
+        """Let the frontend have another state."""
+        workers = self.snapshot().workers
+        self.changes["workers"] = (*workers[:3], msgspec.structs.replace(workers[3], state=state, **facts))
+
     async def quit(self) -> None:
         self.asked.append(("engine", "quit"))
 
@@ -268,6 +273,34 @@ async def test_a_frontend_that_does_not_obey_is_said():
     async with talking(port) as (app, pilot):
         await pilot.press("F")
         assert (await said(app, pilot))[0].startswith("frontend: cannot start")
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        ("running", "web frontend: http://localhost:3000"),
+        ("failed", "web frontend: it needs Node.js"),
+        ("backoff", "web frontend: it needs Node.js; it is started again"),
+    ],
+)
+async def test_what_becomes_of_the_frontend_is_said_once(state: str, told: str):
+    port = ControlledPort("starting")
+    async with talking(port) as (app, pilot):
+        assert await said(app, pilot) == []
+        port.becomes(state, detail="http://localhost:3000", last_error="it needs Node.js")
+        app.tick()
+        app.tick()
+        assert await said(app, pilot) == [told]
+
+
+async def test_a_frontend_that_answers_late_once_is_no_news():
+    port = ControlledPort("running")
+    async with talking(port) as (app, pilot):
+        first = await said(app, pilot)
+        for state in ("degraded", "running"):
+            port.becomes(state)
+            app.tick()
+        assert await said(app, pilot) == first
 
 
 @pytest.mark.parametrize("key", ["n", "escape", "enter", "q"])

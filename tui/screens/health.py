@@ -11,6 +11,7 @@ from textual.widget import Widget
 from domain.quality import DetectorQuality
 from services.console_port import DeadLetter, Snapshot
 from tui import cells, keymap
+from tui.frontend import frontend_of
 from tui.health import component_lines, dead_letter_lines, pipeline_line, worker_line, worst
 from tui.inquiry import Inquiry
 from tui.keys import keys_of
@@ -68,7 +69,7 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         up = cells.duration(now - snapshot.started_at)
         lines = [line(*rule("Engine", f"up {up}", width, palette), width=width)]
         lines += component_lines(snapshot, width, palette)
-        if not any(worker.name == "frontend" for worker in snapshot.workers):
+        if frontend_of(snapshot) is None:
             lines.append(line((" frontend not started", palette.dim), width=width))
         return lines
 
@@ -80,7 +81,7 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
             lines.append(worker_line(worker, now, width, palette))
             if worker.name == "pipeline" and worker.state in ("running", "degraded"):
                 lines.append(pipeline_line(snapshot, width, palette))
-            if worker.last_error:
+            if worker.last_error not in (None, worker.detail):
                 lines.append(line((f"   last error: {worker.last_error}", palette.warn), width=width))
         return lines
 

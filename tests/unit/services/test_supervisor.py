@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from services import supervisor as supervision
+from services.errors import PermanentError
 from services.supervisor import MOST_RESTARTS, Supervisor, Worker
 
 
@@ -116,3 +117,49 @@ async def test_backoff_doubles_from_half_a_second_up_to_the_cap(monkeypatch, jou
     await supervisor.start()
     await supervisor.wait("bad")
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]
+
+
+class Hopeless(Scripted):
+    """Finds at each start that it cannot run."""
+
+    essential = False
+
+    async def startup(self) -> None:
+        await super().startup()
+        raise PermanentError("Install it first.")
+
+
+async def test_what_a_restart_does_not_mend_fails_at_once_in_its_own_words(eager, journal):
+    eager.add(Hopeless("optional", 0, at_start=False, journal=journal))
+    await eager.start()
+    (status,) = eager.statuses
+    assert (status.state, status.restarts, status.last_error) == ("failed", 0, "Install it first.")
+    assert status.detail == "Install it first."
+    assert journal == ["start optional", "stop optional"]
+    assert not eager.failed
+
+
+async def test_an_idle_worker_starts_only_when_it_is_asked_to(eager, journal):
+    eager.add(Scripted("idle", 0, at_start=False, journal=journal), idle=True)
+    await eager.start()
+    assert (eager.statuses[0].state, journal) == ("stopped", [])
+    await eager.control("idle", "start")
+    assert eager.statuses[0].state == "running"
+    await eager.stop()
+
+
+async def test_nobody_waits_for_a_worker_whose_start_takes_long(eager, journal):
+    ready = asyncio.Event()
+
+    class Slow(Scripted):
+        waited_for = False
+
+        async def startup(self) -> None:
+            await ready.wait()
+
+    eager.add(Slow("slow", 0, at_start=False, journal=journal))
+    await eager.start()
+    assert eager.statuses[0].state == "starting"
+    ready.set()
+    assert await settled(eager, "slow") == "running"
+    await eager.stop()

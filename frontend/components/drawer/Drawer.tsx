@@ -1,0 +1,128 @@
+'use client'
+
+import { useQuery } from '@tanstack/react-query'
+import Link from 'next/link'
+import { useEffect, useRef } from 'react'
+import * as z from 'zod/mini'
+import { ProblemNote } from '@/components/common/ProblemNote'
+import { Severity } from '@/components/common/Severity'
+import { TriageBar } from '@/components/triage/TriageBar'
+import type { Deciding } from '@/components/triage/useTriage'
+import { ApiError, get } from '@/lib/api'
+import { money } from '@/lib/money'
+import { row as rowSchema, type Row, triage as triageSchema } from '@/lib/schemas'
+import { full } from '@/lib/time'
+import { disagreed, headline, STATUS_LABELS } from '@/lib/verdicts'
+import styles from './Drawer.module.css'
+import { Facts } from './Facts'
+import { Verdicts } from './Verdicts'
+
+const logLine = z.looseObject({
+  sequence: z.number(),
+  at: z.string(),
+  decided_by: z.string(),
+  action: z.string(),
+  after: z.nullable(triageSchema),
+})
+const detail = z.looseObject({ row: rowSchema, triage_log: z.array(logLine) })
+
+type LogLine = z.infer<typeof logLine>
+
+interface Properties {
+  id: string
+  /** The transaction as the list has it, which is there at once. */
+  listed: Row | undefined
+  triage: Deciding
+  onClose: () => void
+}
+
+/** Everything about one transaction, beside the list it is in. */
+export function Drawer({ id, listed, triage, onClose }: Properties) {
+  const { data, error } = useQuery({
+    queryKey: ['transaction', id, listed?.triage?.decided_at],
+    queryFn: ({ signal }) => get(detail, `/api/transactions/${encodeURIComponent(id)}`, {}, signal),
+    refetchInterval: 5_000,
+    placeholderData: (before) => (before?.row.transaction_id === id ? before : undefined),
+  })
+  const closing = useRef<HTMLButtonElement>(null)
+  useEffect(() => closing.current?.focus({ preventScroll: true }), [])
+  const row = data?.row ?? listed
+  const verdict = row && headline(row)
+  return (
+    <aside className={styles.drawer} aria-label={`Transaction ${id}`} data-testid="drawer" data-id={id}>
+      <header className={styles.header}>
+        <div>
+          {verdict && <Severity severity={verdict.severity} />}
+          <h2>
+            {row ? (
+              <>
+                {money(row.amount, row.currency)} <bdi>{row.currency}</bdi>
+              </>
+            ) : (
+              <bdi>{id}</bdi>
+            )}
+          </h2>
+          {row && (
+            <p>
+              <Link href={`/users/${encodeURIComponent(row.user_id)}`}>
+                <bdi>{row.user_id}</bdi>
+              </Link>
+              <span className="muted">
+                {' at '}
+                <bdi>{row.merchant.name ?? row.merchant.id ?? 'a merchant not told'}</bdi>
+              </span>
+            </p>
+          )}
+        </div>
+        <button ref={closing} type="button" onClick={onClose} aria-label="Close" title="Close (Esc)">
+          ×
+        </button>
+      </header>
+      <div className={styles.body} tabIndex={0} role="region" aria-label="Details">
+        {error instanceof ApiError && (
+          <div className={styles.section}>
+            <ProblemNote problem={error.problem} passing={error.passing} />
+          </div>
+        )}
+        {!row && !error && <p className={`${styles.section} muted`}>Loading…</p>}
+        {row && (
+          <>
+            <TriageBar key={`${id} ${row.triage?.note}`} row={row} triage={triage} />
+            <div className={styles.section}>
+              {disagreed(row) && <p className={styles.disagree}>The detectors disagree.</p>}
+              <Verdicts verdicts={[...row.verdicts].sort((a) => (a.detector === 'enhanced' ? -1 : 1))} />
+            </div>
+            <div className={styles.section}>
+              <h3>Transaction</h3>
+              <Facts row={row} />
+            </div>
+          </>
+        )}
+        {data && data.triage_log.length > 0 && <History lines={data.triage_log} />}
+      </div>
+    </aside>
+  )
+}
+
+function History({ lines }: { lines: readonly LogLine[] }) {
+  return (
+    <div className={styles.section}>
+      <h3>History</h3>
+      <ol className={styles.history}>
+        {lines.map((line) => (
+          <li key={line.sequence}>
+            <span className="muted">{full(line.at).slice(0, 19)}</span> <bdi>{line.decided_by}</bdi>:{' '}
+            {line.action.replaceAll('_', ' ')}
+            {line.after ? ` → ${STATUS_LABELS[line.after.status]}` : ' → no decision'}
+            {line.after?.note && (
+              <>
+                <br />
+                <bdi className="muted">{line.after.note}</bdi>
+              </>
+            )}
+          </li>
+        ))}
+      </ol>
+    </div>
+  )
+}

@@ -1,0 +1,84 @@
+'use client'
+
+import { useQueryStates } from 'nuqs'
+import { useCallback } from 'react'
+import { both } from '@/lib/filters'
+import type { Row } from '@/lib/schemas'
+import { anomaliesUrl } from '@/lib/url'
+import { effective, STATUS_LABELS } from '@/lib/verdicts'
+import { ANOMALY_COLUMNS } from './columns'
+import { FeedList } from './FeedList'
+import { NothingHere } from './NothingHere'
+import styles from './page.module.css'
+import { Choice, Toolbar } from './Toolbar'
+
+const STATUS_OPTIONS = [...Object.entries(STATUS_LABELS), ['all', 'All']] as [
+  keyof typeof STATUS_LABELS | 'all',
+  string,
+][]
+const SEVERITY_OPTIONS = [
+  ['all', 'All'],
+  ['suspicious', 'Suspicious and critical'],
+  ['critical', 'Critical'],
+] as const
+const SORT_OPTIONS = [
+  ['time', 'Newest first'],
+  ['score', 'Highest score first'],
+] as const
+
+/** What was flagged, for somebody to decide on. */
+export function Anomalies() {
+  const [url, setUrl] = useQueryStates(anomaliesUrl)
+  const { open, status, severity, sort } = url
+  const q = both(url.q, severity === 'all' ? '' : `severity>=${severity}`)
+  const onOpen = useCallback((id: string | null) => void setUrl({ open: id }), [setUrl])
+  const narrow = (change: Partial<typeof url>) => void setUrl({ ...change, open: null }, { history: 'push' })
+  const keeps = (row: Row) => row.flagged && (status === 'all' || effective(row.triage, Date.now()) === status)
+  return (
+    <div className={styles.page}>
+      <h1 className="visually-hidden">Anomalies</h1>
+      <Toolbar
+        q={url.q}
+        onFilter={(filter) => narrow({ q: filter })}
+        exported={{ q: both(q, status === 'all' ? '' : `triage:${status}`), of: 'anomalies' }}
+      >
+        <Choice
+          label="Status"
+          value={status}
+          options={STATUS_OPTIONS}
+          onChoose={(choice) => narrow({ status: choice })}
+        />
+        <Choice
+          label="Severity"
+          value={severity}
+          options={SEVERITY_OPTIONS}
+          onChoose={(choice) => narrow({ severity: choice })}
+        />
+        <Choice label="Sort" value={sort} options={SORT_OPTIONS} onChoose={(choice) => narrow({ sort: choice })} />
+      </Toolbar>
+      <FeedList
+        key={JSON.stringify([q, status, sort])}
+        listing={{
+          path: '/api/anomalies',
+          parameters: { q, status, sort },
+          topic: { of: 'anomalies', q },
+          keeps,
+          ranked: sort === 'score',
+        }}
+        label="Anomalies"
+        kind="anomalies"
+        columns={ANOMALY_COLUMNS}
+        open={open}
+        onOpen={onOpen}
+        empty={
+          <NothingHere
+            filtered={q !== '' || status !== 'open'}
+            onClear={() => narrow({ q: '', severity: 'all', status: 'open' })}
+          >
+            No open anomalies. What the detectors flag appears here at once.
+          </NothingHere>
+        }
+      />
+    </div>
+  )
+}

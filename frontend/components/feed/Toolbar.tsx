@@ -1,0 +1,77 @@
+'use client'
+
+import { type ReactNode, useEffect } from 'react'
+import { useTail } from '@/components/shell/tail'
+import { withParameters } from '@/lib/api'
+import { FilterBox } from './FilterBox'
+import styles from './Toolbar.module.css'
+
+interface Properties {
+  q: string
+  onFilter: (q: string) => void
+  /** What the export covers: the filter of everything the page shows. */
+  exported: { q: string; of: 'transactions' | 'anomalies' }
+  children?: ReactNode
+}
+
+/** The filter, what else narrows the list, pause, and export. */
+export function Toolbar({ q, onFilter, exported, children }: Properties) {
+  const { paused, setPaused } = useTail()
+  useEffect(() => () => setPaused(false), [setPaused])
+  return (
+    <div className={styles.bar}>
+      <FilterBox value={q} onApply={onFilter} />
+      {children}
+      <div className={styles.group}>
+        <button
+          type="button"
+          onClick={() => setPaused(!paused)}
+          aria-pressed={paused}
+          aria-keyshortcuts="p"
+          data-testid="pause"
+        >
+          {paused ? 'Resume' : 'Pause'}
+        </button>
+        <span className="muted">Export</span>
+        {(['csv', 'jsonl'] as const).map((format) => (
+          <a
+            key={format}
+            className="button"
+            href={withParameters('/api/export', { ...exported, format })}
+            download
+            data-testid={`export-${format}`}
+          >
+            <span className="visually-hidden">Export as </span>
+            {format.toUpperCase()}
+          </a>
+        ))}
+      </div>
+    </div>
+  )
+}
+
+/** One choice of several, with its label. */
+export function Choice<T extends string>({
+  label,
+  value,
+  options,
+  onChoose,
+}: {
+  label: string
+  value: T
+  options: readonly (readonly [T, string])[]
+  onChoose: (value: T) => void
+}) {
+  return (
+    <label className={styles.choice}>
+      <span>{label}</span>
+      <select value={value} onChange={(event) => onChoose(event.target.value as T)} data-testid={label.toLowerCase()}>
+        {options.map(([option, name]) => (
+          <option key={option} value={option}>
+            {name}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}

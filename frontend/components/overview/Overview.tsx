@@ -1,0 +1,106 @@
+'use client'
+
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { Figure, Figures, Panel } from '@/components/common/Panel'
+import { ProblemNote } from '@/components/common/ProblemNote'
+import { Shares } from '@/components/charts/Shares'
+import { Spark } from '@/components/charts/Spark'
+import { VolumeChart } from '@/components/charts/VolumeChart'
+import { ApiError, get } from '@/lib/api'
+import { type Stats, stats } from '@/lib/engine'
+import { useHeard } from '@/lib/live/status'
+import { brief, count, percent, rate } from '@/lib/numbers'
+import { LatestAnomalies } from './LatestAnomalies'
+import { QualityTable } from './QualityTable'
+import styles from './Overview.module.css'
+
+const EVERY_MS = 5_000
+
+/** How things are: rates and counts now, the last hour, the newest anomalies, and how well the detectors do. */
+export function Overview() {
+  const { data, error } = useQuery({
+    queryKey: ['stats'],
+    queryFn: ({ signal }) => get(stats, '/api/stats', {}, signal),
+    refetchInterval: EVERY_MS,
+    placeholderData: keepPreviousData,
+  })
+  return (
+    <div className={styles.page}>
+      <h1 className="visually-hidden">Overview</h1>
+      {error instanceof ApiError && <ProblemNote problem={error.problem} passing={error.passing} />}
+      <Now stats={data} />
+      <div className={styles.columns}>
+        <div className={styles.main}>
+          <Panel title="Volume, last hour" aside="by minute, UTC">
+            {data ? (
+              <VolumeChart volume={data.volume} until={data.counted_at} />
+            ) : (
+              <div className={styles.waiting}>{error ? '' : 'Loading…'}</div>
+            )}
+          </Panel>
+          <LatestAnomalies />
+        </div>
+        <div className={styles.side}>
+          <Panel title="Merchant categories, last hour" aside="share · flagged">
+            {data ? <Categories categories={data.categories} /> : <p className="muted">{error ? '–' : 'Loading…'}</p>}
+          </Panel>
+          <Panel title="Detector quality" aside="against ground truth, since start" flush>
+            {data ? <QualityTable quality={data.quality} /> : <p className={styles.none}>{error ? '–' : 'Loading…'}</p>}
+          </Panel>
+        </div>
+      </div>
+    </div>
+  )
+}
+
+function Now({ stats }: { stats: Stats | undefined }) {
+  const { status, rates } = useHeard()
+  const hour = stats?.volume.reduce(
+    (sum, minute) => ({ transactions: sum.transactions + minute.transactions, flagged: sum.flagged + minute.flagged }),
+    { transactions: 0, flagged: 0 },
+  )
+  const open = status?.open_anomalies ?? null
+  return (
+    <Figures>
+      <Figure
+        name="Transactions per second"
+        value={status ? rate(status.rate) : '–'}
+        remark={<Spark values={rates} label="Transactions per second over the last two minutes" />}
+      />
+      <Figure name="Open anomalies" value={open === null ? '–' : count(open)} tone={open ? 'bad' : undefined} />
+      <Figure
+        name="Flagged, last hour"
+        value={hour ? count(hour.flagged) : '–'}
+        remark={
+          hour && hour.transactions > 0
+            ? `${percent(hour.flagged / hour.transactions)} of ${brief(hour.transactions)}`
+            : undefined
+        }
+      />
+      <Figure
+        name="Detection latency p95"
+        value={status ? `${count(status.latency_p95 * 1000)} ms` : '–'}
+        remark="record to commit"
+      />
+      <Figure name="Kafka lag" value={status ? count(status.lag) : '–'} remark="records" />
+      <Figure
+        name="Stored"
+        value={stats ? brief(stats.totals.transactions) : '–'}
+        remark={stats ? `${brief(stats.totals.dead_letters)} dead letters` : undefined}
+      />
+    </Figures>
+  )
+}
+
+function Categories({ categories }: { categories: Stats['categories'] }) {
+  return (
+    <Shares
+      empty="No transactions in the last hour."
+      lines={categories.slice(0, 12).map(({ category, share, flagged }) => ({
+        name: category.replaceAll('_', ' ') || 'not told',
+        share,
+        remark: count(flagged),
+      }))}
+    />
+  )
+}

@@ -1,0 +1,56 @@
+import table from '@/components/common/Table.module.css'
+import { figuresOf, type Quality } from '@/lib/engine'
+import { count, percent } from '@/lib/numbers'
+import styles from './Overview.module.css'
+
+const share = (value: number | null): string => (value === null ? '–' : percent(value))
+
+/** What the detectors got right, where the producer told the truth: overall, and by kind of anomaly. */
+export function QualityTable({ quality }: { quality: readonly Quality[] }) {
+  if (quality.length === 0) {
+    return <p className={styles.none}>Nothing that was scored had ground truth, or the detectors are warming up.</p>
+  }
+  const kinds = [...new Set(quality.flatMap((detector) => detector.kinds.map(({ kind }) => kind)))]
+  const rows: [string, (detector: Quality) => string][] = [
+    ['Precision', (detector) => share(figuresOf(detector).precision)],
+    ['Recall', (detector) => share(figuresOf(detector).recall)],
+    ['F1', (detector) => share(figuresOf(detector).f1)],
+    ['Flagged', (detector) => share(figuresOf(detector).alertRate)],
+    ['Anomalies', (detector) => `${count(detector.caught)} of ${count(detector.anomalous)}`],
+    ...kinds.map((kind): [string, (detector: Quality) => string] => [
+      kind.replaceAll('_', ' '),
+      (detector) => {
+        const found = detector.kinds.find((candidate) => candidate.kind === kind)
+        return found ? `${count(found.caught)} of ${count(found.anomalous)}` : '–'
+      },
+    ]),
+  ]
+  return (
+    <table className={table.table} data-testid="quality">
+      <thead>
+        <tr>
+          <td />
+          {quality.map(({ detector }) => (
+            <th key={detector} scope="col" className="number">
+              {detector}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(([name, figure]) => (
+          <tr key={name}>
+            <th scope="row">
+              <bdi>{name}</bdi>
+            </th>
+            {quality.map((detector) => (
+              <td key={detector.detector} className="number">
+                {figure(detector)}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}

@@ -1,0 +1,71 @@
+'use client'
+
+import { useEffect, useRef } from 'react'
+import styles from './Help.module.css'
+
+const KEYS: readonly (readonly [string, string])[] = [
+  ['/', 'Filter'],
+  ['j k', 'Next, previous row'],
+  ['g G', 'First, last row'],
+  ['Enter', 'Open the row'],
+  ['Esc', 'Close, or leave the filter'],
+  ['p', 'Pause and resume the live list'],
+  ['n', 'Show the new rows'],
+  ['a c f', 'Acknowledge, confirm fraud, false positive'],
+  ['z', 'Snooze for an hour'],
+  ['U', 'Undo your last decision'],
+  ['u', "The selected row's user"],
+  ['1 – 5', 'Overview, Transactions, Anomalies, Users, Health'],
+  ['?', 'This list'],
+]
+
+const FILTERS: readonly (readonly [string, string])[] = [
+  ['amount>500 country!=FR', 'both must hold'],
+  ['user:u-00*', 'begins with'],
+  ['severity>=suspicious', 'or more severe'],
+  ['category:fuel,groceries', 'any of them'],
+  ['-merchant:acme', 'not'],
+  ['(why:location or score>=.9) since:1h', 'any of them, in the last hour'],
+  ['"free text"', 'anywhere'],
+]
+
+/** What the keys do and how filters are written. */
+export function Help({ open, onClose }: { open: boolean; onClose: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    if (open) dialog.current?.showModal()
+    else dialog.current?.close()
+  }, [open])
+  return (
+    <dialog ref={dialog} className={styles.help} onClose={onClose} aria-labelledby="help-title" data-testid="help">
+      <header>
+        <h2 id="help-title">Keys and filters</h2>
+        <button type="button" onClick={onClose}>
+          Close
+        </button>
+      </header>
+      <Pairs pairs={KEYS} keys />
+      <h3>Filters</h3>
+      <Pairs pairs={FILTERS} />
+    </dialog>
+  )
+}
+
+function Pairs({ pairs, keys = false }: { pairs: typeof KEYS; keys?: boolean }) {
+  return (
+    <dl className={`${styles.pairs} ${keys ? '' : styles.wide}`}>
+      {pairs.map(([term, meaning]) => (
+        <div key={term}>
+          <dt>
+            {keys ? (
+              term.split(' ').map((key) => (key === '–' ? ' – ' : <kbd key={key}>{key}</kbd>))
+            ) : (
+              <code>{term}</code>
+            )}
+          </dt>
+          <dd>{meaning}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}

@@ -1,0 +1,98 @@
+'use client'
+
+import { useState } from 'react'
+import type { Row } from '@/lib/schemas'
+import { full } from '@/lib/time'
+import { effective, STATUS_LABELS } from '@/lib/verdicts'
+import { useNow } from '@/components/useNow'
+import styles from './TriageBar.module.css'
+import { type Deciding, inHours, type Wanted } from './useTriage'
+
+const SNOOZES = [
+  [1, '1 hour'],
+  [4, '4 hours'],
+  [24, '1 day'],
+  [168, '1 week'],
+] as const
+
+/** What was decided of a transaction, and the ways to decide; a note goes along with whichever is chosen. */
+export function TriageBar({ row, triage }: { row: Row; triage: Deciding }) {
+  const [note, setNote] = useState(row.triage?.note ?? '')
+  const [hours, setHours] = useState(1)
+  const now = useNow(10_000)
+  const status = effective(row.triage, now)
+  const changed = note !== (row.triage?.note ?? '')
+  const decide = (wanted: Wanted) =>
+    void triage.decide(row.transaction_id, { ...wanted, note: changed ? note : undefined })
+  return (
+    <section className={styles.bar} aria-label="Triage">
+      <div className={styles.status}>
+        <p data-testid="triage-status" data-status={status}>
+          <strong>{STATUS_LABELS[status]}</strong>
+          {row.triage && (
+            <span className="muted">
+              {' by '}
+              <bdi>{row.triage.decided_by}</bdi>, {full(row.triage.decided_at).slice(0, 19)}
+              {row.triage.until && `, until ${full(row.triage.until).slice(0, 16)}`}
+            </span>
+          )}
+        </p>
+        <button
+          type="button"
+          onClick={() => void triage.undo()}
+          aria-keyshortcuts="Shift+U"
+          title="Take back your last decision (U)"
+        >
+          Undo last
+        </button>
+      </div>
+      <div className={styles.buttons}>
+        <button type="button" onClick={() => decide({ status: 'acknowledged' })} aria-keyshortcuts="a">
+          Acknowledge
+        </button>
+        <button type="button" onClick={() => decide({ status: 'confirmed' })} aria-keyshortcuts="c">
+          Confirm fraud
+        </button>
+        <button type="button" onClick={() => decide({ status: 'false_positive' })} aria-keyshortcuts="f">
+          False positive
+        </button>
+        <span className={styles.snooze}>
+          <button
+            type="button"
+            onClick={() => decide({ status: 'snoozed', until: inHours(hours) })}
+            aria-keyshortcuts="z"
+          >
+            Snooze
+          </button>
+          <select aria-label="Snooze for" value={hours} onChange={(event) => setHours(Number(event.target.value))}>
+            {SNOOZES.map(([span, name]) => (
+              <option key={span} value={span}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </span>
+        {status !== 'open' && (
+          <button type="button" onClick={() => decide({ status: 'open' })}>
+            Reopen
+          </button>
+        )}
+      </div>
+      <label className={styles.note}>
+        <span className="visually-hidden">Note</span>
+        <textarea
+          value={note}
+          onChange={(event) => setNote(event.target.value)}
+          rows={changed || note ? 3 : 1}
+          maxLength={1000}
+          placeholder="Note, kept with the decision"
+        />
+      </label>
+      {changed && (
+        <button type="button" onClick={() => decide({ status: null })}>
+          Write only the note
+        </button>
+      )}
+    </section>
+  )
+}

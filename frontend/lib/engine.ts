@@ -1,0 +1,126 @@
+/** What the API tells of the engine and of all that is stored. */
+import * as z from 'zod/mini'
+
+const worker = z.looseObject({
+  name: z.string(),
+  state: z.string(),
+  detail: z.string(),
+  restarts: z.number(),
+  since: z.nullable(z.string()),
+  heartbeat_at: z.nullable(z.string()),
+  last_error: z.nullable(z.string()),
+})
+
+const partition = z.looseObject({
+  partition: z.number(),
+  state: z.string(),
+  next_offset: z.number(),
+  lag: z.number(),
+  epoch: z.number(),
+})
+
+const drift = z.looseObject({ detector: z.string(), feature: z.string(), psi: z.number() })
+
+const quality = z.looseObject({
+  detector: z.string(),
+  labelled: z.number(),
+  anomalous: z.number(),
+  flagged: z.number(),
+  caught: z.number(),
+  kinds: z.array(z.looseObject({ kind: z.string(), anomalous: z.number(), caught: z.number() })),
+})
+
+export const snapshot = z.looseObject({
+  at: z.string(),
+  started_at: z.string(),
+  rate: z.number(),
+  lag: z.number(),
+  latency_p50: z.number(),
+  latency_p95: z.number(),
+  latency_p99: z.number(),
+  writer_queue: z.number(),
+  transactions: z.number(),
+  flagged: z.record(z.string(), z.number()),
+  dead_letters: z.number(),
+  duplicates: z.number(),
+  late: z.number(),
+  offset_gaps: z.number(),
+  model_versions: z.record(z.string(), z.string()),
+  open_anomalies: z.nullable(z.number()),
+})
+
+export const stats = z.looseObject({
+  at: z.string(),
+  snapshot,
+  counted_at: z.string(),
+  totals: z.looseObject({
+    transactions: z.number(),
+    verdicts: z.record(z.string(), z.number()),
+    flagged: z.record(z.string(), z.number()),
+    dead_letters: z.number(),
+  }),
+  volume: z.array(z.looseObject({ at: z.string(), transactions: z.number(), flagged: z.number() })),
+  categories: z.array(
+    z.looseObject({ category: z.string(), transactions: z.number(), flagged: z.number(), share: z.number() }),
+  ),
+  quality: z.array(quality),
+})
+
+export const health = z.looseObject({
+  at: z.string(),
+  status: z.enum(['ok', 'degraded', 'down']),
+  version: z.string(),
+  started_at: z.string(),
+  workers: z.array(worker),
+  partitions: z.array(partition),
+  broker: z.string(),
+  database: z.string(),
+  database_up: z.boolean(),
+  last_stored_at: z.nullable(z.string()),
+  drift: z.array(drift),
+  model_versions: z.record(z.string(), z.string()),
+})
+
+export const deadLetters = z.looseObject({
+  at: z.string(),
+  rows: z.array(
+    z.looseObject({
+      topic: z.string(),
+      partition: z.number(),
+      offset: z.number(),
+      reason: z.string(),
+      excerpt: z.string(),
+      stored_at: z.string(),
+    }),
+  ),
+  next: z.nullable(z.string()),
+})
+
+export type Stats = z.infer<typeof stats>
+export type Minute = Stats['volume'][number]
+export type Quality = z.infer<typeof quality>
+export type Health = z.infer<typeof health>
+export type Worker = z.infer<typeof worker>
+
+/** Figures read off counts against ground truth; null where there is nothing to divide by. */
+export function figuresOf({ flagged, caught, anomalous, labelled }: Quality) {
+  const precision = flagged ? caught / flagged : null
+  const recall = anomalous ? caught / anomalous : null
+  const sum = (precision ?? 0) + (recall ?? 0)
+  const f1 = precision === null || recall === null ? null : sum ? (2 * precision * recall) / sum : 0
+  return { precision, recall, f1, alertRate: labelled ? flagged / labelled : null }
+}
+
+/**
+ * Minutes without a transaction are not told: the hour before `until` with every minute in it, oldest first. The minute
+ * that is not over would look like a fall, so it is in it only when there is no other.
+ */
+export function wholeHour(volume: readonly Minute[], until: string): Minute[] {
+  const told = new Map(volume.map((minute) => [Date.parse(minute.at), minute]))
+  const now = Math.floor(Date.parse(until) / 60_000) * 60_000
+  const last = told.size === 1 && told.has(now) ? now : now - 60_000
+  return Array.from({ length: 60 }, (_, index) => {
+    const at = last - (59 - index) * 60_000
+    return told.get(at) ?? { at: new Date(at).toISOString(), transactions: 0, flagged: 0 }
+  })
+}

@@ -1,0 +1,148 @@
+/**
+ * The rows of a list that is both live and stored: new ones come in at the top, older ones are asked for at the end.
+ * Pure; `useFeed` is what connects it.
+ */
+import type { Change } from './live/messages'
+import type { Page, Row } from './schemas'
+
+/** Rows kept while the list follows the feed; who scrolls down may have as many as they ask for. */
+export const MOST_ROWS = 5_000
+/** Rows kept while the list is held. */
+export const MOST_HELD = 5_000
+
+/**
+ * `rows` and `held` are newest first; `held` came in while the list was held. `next` is where older rows go on:
+ * a cursor, `null` when there are none, `undefined` when that is not known (yet, or any more).
+ * `torn` says that rows between the newest page and these were missed. `received` counts what came in live.
+ * A `ranked` list is in an order of the engine's own: what comes in is only counted, until it is asked for anew.
+ */
+export interface Feed {
+  ranked: boolean
+  rows: readonly Row[]
+  next: string | null | undefined
+  held: readonly Row[]
+  heldCount: number
+  torn: boolean
+  received: number
+}
+
+/** A list before anything is known. */
+export function emptyFeed(ranked = false): Feed {
+  return { ranked, rows: [], next: undefined, held: [], heldCount: 0, torn: false, received: 0 }
+}
+
+export type Action =
+  | { do: 'newest'; page: Page }
+  | { do: 'older'; page: Page }
+  | { do: 'live'; rows: readonly Row[]; hold: boolean }
+  | { do: 'release' }
+  | { do: 'restore'; rows: readonly Row[] }
+  | { do: 'tear' }
+  | { do: 'triage'; changes: readonly Change[]; keeps: (row: Row) => boolean }
+
+/** The list after `action`; the same object when nothing changed. */
+export function feed(state: Feed, action: Action): Feed {
+  switch (action.do) {
+    case 'newest':
+      return newest(state, action.page)
+    case 'older':
+      return older(state, action.page)
+    case 'live':
+      return live(state, action.rows, action.hold)
+    case 'release':
+      return state.heldCount === 0 ? state : release(state)
+    case 'restore':
+      return restored(state, action.rows)
+    case 'tear':
+      return { ...state, torn: true }
+    case 'triage':
+      return triaged(state, action.changes, action.keeps)
+  }
+}
+
+/** Both lists as one: newest first, each transaction once; where both have it, as it is in `more`. */
+export function merged(rows: readonly Row[], more: readonly Row[]): readonly Row[] {
+  if (more.length === 0) return rows
+  const fresh = [...more].sort(byTime)
+  const ids = new Set(fresh.map((row) => row.transaction_id))
+  const result: Row[] = []
+  let at = 0
+  for (const row of rows) {
+    if (ids.has(row.transaction_id)) continue
+    while (at < fresh.length && byTime(fresh[at]!, row) < 0) result.push(fresh[at++]!)
+    result.push(row)
+  }
+  return result.concat(fresh.slice(at))
+}
+
+/** Newest first; within one microsecond by id, as the API orders them. */
+function byTime(a: Row, b: Row): number {
+  return b.micros - a.micros || (a.transaction_id < b.transaction_id ? 1 : -1)
+}
+
+function newest(state: Feed, page: Page): Feed {
+  if (state.ranked) return { ...state, rows: page.rows, next: page.next, held: [], heldCount: 0, torn: false }
+  const known = new Set(state.rows.map((row) => row.transaction_id))
+  const joins = page.next === null || page.rows.some((row) => known.has(row.transaction_id))
+  if (joins && state.next !== undefined) return { ...state, torn: false, rows: merged(state.rows, page.rows) }
+  // There is a gap between this page and what is here: older rows are asked for again, by its cursor.
+  const last = page.rows.at(-1)
+  const later = page.next === null ? state.rows : state.rows.filter((row) => last && byTime(row, last) < 0)
+  return { ...state, torn: false, rows: merged(later, page.rows), next: page.next }
+}
+
+function older(state: Feed, page: Page): Feed {
+  const known = new Set(state.rows.map((row) => row.transaction_id))
+  const rows = state.ranked
+    ? [...state.rows, ...page.rows.filter((row) => !known.has(row.transaction_id))]
+    : merged(state.rows, page.rows)
+  return { ...state, rows, next: page.next }
+}
+
+function live(state: Feed, rows: readonly Row[], hold: boolean): Feed {
+  const known = new Set([...state.rows, ...state.held].map((row) => row.transaction_id))
+  const fresh = rows.filter((row) => !known.has(row.transaction_id))
+  if (fresh.length === 0) return state
+  const received = state.received + fresh.length
+  if (hold || state.ranked) {
+    const held = merged(state.held, fresh).slice(0, MOST_HELD)
+    return { ...state, received, held, heldCount: state.heldCount + fresh.length }
+  }
+  return trimmed({ ...state, received, rows: merged(state.rows, fresh) })
+}
+
+function release(state: Feed): Feed {
+  if (state.ranked) return { ...state, held: [], heldCount: 0, torn: true }
+  const lost = state.heldCount > state.held.length
+  const rows = merged(state.rows, state.held)
+  return trimmed({ ...state, rows, held: [], heldCount: 0, torn: state.torn || lost })
+}
+
+function trimmed(state: Feed): Feed {
+  if (state.rows.length <= MOST_ROWS) return state
+  return { ...state, rows: state.rows.slice(0, MOST_ROWS), next: undefined }
+}
+
+/** Rows that belong in the list again; those older than its last one come with the page they are on. */
+function restored(state: Feed, rows: readonly Row[]): Feed {
+  const last = state.rows.at(-1)
+  const here = rows.filter((row) => state.next === null || (last !== undefined && byTime(row, last) < 0))
+  return state.ranked || here.length === 0 ? state : { ...state, rows: merged(state.rows, here) }
+}
+
+function triaged(state: Feed, changes: readonly Change[], keeps: (row: Row) => boolean): Feed {
+  const decisions = new Map(changes.map((change) => [change.transaction_id, change.triage]))
+  const decide = (rows: readonly Row[]): readonly Row[] => {
+    if (!rows.some((row) => decisions.has(row.transaction_id))) return rows
+    return rows.flatMap((row) => {
+      const triage = decisions.get(row.transaction_id)
+      if (triage === undefined) return [row]
+      const decided = { ...row, triage }
+      return keeps(decided) ? [decided] : []
+    })
+  }
+  const rows = decide(state.rows)
+  const held = decide(state.held)
+  if (rows === state.rows && held === state.held) return state
+  return { ...state, rows, held, heldCount: state.heldCount - (state.held.length - held.length) }
+}

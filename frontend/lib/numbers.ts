@@ -1,0 +1,22 @@
+/** Numbers for people. */
+
+const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
+const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumFractionDigits: 1 })
+
+/** `12,345` */
+export const count = (value: number): string => whole.format(value)
+
+/** `12.3K` from ten thousand on, all digits below. */
+export const brief = (value: number): string => (value < 10_000 ? whole : compact).format(value)
+
+/** `12 %`, `0.4 %`: a share in [0, 1]. */
+export function percent(share: number): string {
+  const value = share * 100
+  return `${value >= 10 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`
+}
+
+/** A score or a threshold in [0, 1]: `.86`, `1.0`. */
+export const score = (value: number): string => (value >= 0.995 ? '1.0' : value.toFixed(2).slice(1))
+
+/** A rate: `0.4/s`, `120/s`. */
+export const rate = (value: number): string => `${value < 10 ? value.toFixed(1) : whole.format(value)}/s`

@@ -1,0 +1,72 @@
+import { describe, expect, test } from 'vitest'
+import { livenessOf } from '@/lib/live/liveness'
+import type { Status } from '@/lib/live/messages'
+import type { Heard } from '@/lib/live/status'
+
+const NOW = Date.UTC(2026, 2, 1)
+const STATUS: Status = {
+  at: '2026-03-01T00:00:10Z',
+  engine: 'e1',
+  rate: 40,
+  lag: 0,
+  latency_p95: 0.1,
+  transactions: 7,
+  flagged: {},
+  open_anomalies: null,
+  database_up: true,
+  last_stored_at: '2026-03-01T00:00:09.6Z',
+}
+const heard = (change: Partial<Heard> = {}, status: Partial<Status> = {}): Heard => ({
+  status: { ...STATUS, ...status },
+  heardAt: NOW,
+  down: null,
+  rates: [],
+  ...change,
+})
+const state = (value: Heard, paused = false, later = 0) => livenessOf(value, paused, NOW + later).state
+
+describe('the live marker', () => {
+  test('says live only while it hears from an engine that stores', () => {
+    expect(livenessOf(heard(), false, NOW)).toMatchObject({ state: 'live', detail: 'last transaction 0.4 s ago' })
+  })
+
+  test('waits for the first word', () => {
+    expect(state(heard({ status: null }))).toBe('waiting')
+  })
+
+  test('is never live over old news', () => {
+    expect(state(heard(), false, 3_500)).toBe('stale')
+    expect(state(heard({}, { last_stored_at: '2026-02-28T23:59:00Z' }))).toBe('stale')
+    expect(state(heard({}, { database_up: false }))).toBe('stale')
+  })
+
+  test('tells a feed without transactions from one that does not get on', () => {
+    const old = { last_stored_at: '2026-02-28T23:59:00Z' }
+    expect(livenessOf(heard({}, old), false, NOW).label).toBe('Quiet')
+    expect(livenessOf(heard({}, { ...old, lag: 8_043 }), false, NOW).label).toBe('Stalled')
+  })
+
+  test('says that it was paused, unless there is worse to say', () => {
+    expect(state(heard(), true)).toBe('paused')
+    expect(state(heard({}, { database_up: false }), true)).toBe('stale')
+  })
+
+  test('says why it is down, and how old what is shown is', () => {
+    const problem = {
+      type: 'about:blank',
+      title: 'Service Unavailable',
+      status: 503,
+      detail: 'the engine does not answer',
+    }
+    expect(livenessOf(heard({ down: problem }), false, NOW + 60_000)).toEqual({
+      state: 'down',
+      label: 'Down',
+      detail: 'The engine does not answer, last transaction 60 s ago',
+    })
+  })
+
+  test('ages by the difference of clocks, not by whose clock is right', () => {
+    const skewed = heard({}, { at: '2020-01-01T00:00:01Z', last_stored_at: '2020-01-01T00:00:00Z' })
+    expect(livenessOf(skewed, false, NOW).detail).toBe('last transaction 1.0 s ago')
+  })
+})
