@@ -39,6 +39,7 @@ from textual.app import App, ComposeResult
 from textual.widgets import DataTable
 
 from domain.profile import ProfileView
+from domain.triage import TriageEvent
 from domain.verdict import Reason, ScoredTransaction, Severity, Verdict
 from services.bus import Bus
 from services.console_port import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerStatus
@@ -166,6 +167,10 @@ class FakeEngine:
     def anomalies(self, after: int, limit: int) -> FeedSlice:
         """The newest flagged ones."""
         return self.bus.anomalies.since(after, limit)
+
+    def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
+        """None."""
+        return ()
 
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """None."""

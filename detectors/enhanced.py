@@ -24,7 +24,7 @@ from detectors.reasons import brief, full, named, spared
 from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
 from detectors.state import UserState
-from detectors.threshold import moved
+from detectors.threshold import moved, returning_rate
 from domain.transaction import Transaction
 from domain.verdict import Severity, Verdict
 
@@ -51,6 +51,7 @@ class EnhancedModel:
         self._parameters = parameters
         tables = parameters.tables
         self._bar = tables.bar if tables else rarity_of_rate(parameters.alert_rate)
+        self._returning = returning_rate(tables.anomalous) if tables else 0.0
         self._squares = Squares(tables.features if tables else (), WEIGHTS if tables else ())
         self._sample = Sample(tables.reference if tables else None, COLUMNS)
 
@@ -200,7 +201,7 @@ class EnhancedModel:
         bar = common + state.bar
         suspicious = rarity >= bar
         state.memory = fed(memory, base)
-        state.bar = moved(state.bar, common, rarity, rate)
+        state.bar = moved(state.bar, common, rarity, rate, self._returning)
 
         lift = feedback.lifts.get(row.merchant or "", 0.0) if feedback.lifts else 0.0
         if lift:

@@ -19,7 +19,7 @@ from detectors.scale import rarity_of_rate
 from detectors.state import UserState
 from detectors.threshold import fitted_base
 
-FORMAT = 2
+FORMAT = 3
 """Written beside each stored model of either detector; one of another format is not decoded but fitted anew."""
 
 WARMED_UP = 10
@@ -28,8 +28,9 @@ WARMED_UP = 10
 USUAL = 0.5
 """Half of history is usual in each feature, and adds nothing to a score."""
 
-FENCE = 0.001
-"""The tail probability beyond which history is looked at for a surplus of anomalies."""
+FENCE = 0.01
+"""The tail probability beyond which history is looked at for a surplus of anomalies. With a rarer one half of them
+would stay in the body, whose line would then call ordinary rows less rare than they are."""
 
 BEND = 1.4
 """The power of suspicion that log survival is proportional to. A sum of squared normals would have 2, an exponential
@@ -43,7 +44,8 @@ WEIGHTS = [feature.weight for feature in FEATURES]
 
 class Tables(msgspec.Struct, frozen=True):
     """What was fitted: a calibration of each feature, of their norm and of the final suspicion, whose bent total begins
-    at `origin`; the worth of memory; the bar for all in units of rarity; and what drift is measured against."""
+    at `origin`; the worth of memory; the bar for all in units of rarity; the share of history that was left out as
+    anomalies; and what drift is measured against."""
 
     features: tuple[Calibration, ...]
     combined: Calibration
@@ -51,6 +53,7 @@ class Tables(msgspec.Struct, frozen=True):
     origin: float
     final: Calibration
     bar: float
+    anomalous: float
     reference: Reference
 
     def rarity(self, total: float) -> float:
@@ -71,8 +74,9 @@ def fitted_tables(rows: Sequence[Row], population: Population, alert_rate: float
         left_out = _surplus(suspicion.bases, measured.mature)
     tables, _ = _calibrated(measured, left_out, measured.mature)
     bar = _foretold_bar(rows, left_out, alert_rate)
-    figures = {"left_out": float(left_out.mean()), "bar": bar, "known": float(measured.mature.mean())}
-    return msgspec.structs.replace(tables, bar=bar), figures
+    anomalous = float(left_out.mean())
+    figures = {"left_out": anomalous, "bar": bar, "known": float(measured.mature.mean())}
+    return msgspec.structs.replace(tables, bar=bar, anomalous=anomalous), figures
 
 
 def _foretold_bar(rows: Sequence[Row], left_out: NDArray[np.bool_], alert_rate: float) -> float:
@@ -125,10 +129,11 @@ class _Suspicion(NamedTuple):
 
 
 def _calibrated(measured: _Measured, left_out: NDArray[np.bool_], used: NDArray[np.bool_]) -> tuple[Tables, _Suspicion]:
-    """Tables fitted on the rows that are `used`, their features on those not left out, and what all rows come to."""
+    """Tables fitted on the rows that are `used` and not left out, and what all rows come to."""
+    ordinary = used & ~left_out
     features = tuple(
         Calibration.fit(
-            measured.values[used & ~left_out, column],
+            measured.values[ordinary, column],
             feature.floor,
             decades=feature.decades,
             heaviest=feature.heaviest,
@@ -140,7 +145,7 @@ def _calibrated(measured: _Measured, left_out: NDArray[np.bool_], used: NDArray[
     for column, (table, weight) in enumerate(zip(features, WEIGHTS, strict=True)):
         squares += weight * table.rarities(measured.values[:, column]) ** 2
     norms = np.sqrt(squares)
-    combined = Calibration.of_body(norms[used], 0.1)
+    combined = Calibration.of_body(norms[ordinary], 0.1)
     bases = combined.rarities(norms)
     memories, apart = replayed(measured.users, measured.times, measured.gaps, bases.tolist())
     persistence = Persistence.fit(memories[used & apart], bases[used & apart])
@@ -148,10 +153,10 @@ def _calibrated(measured: _Measured, left_out: NDArray[np.bool_], used: NDArray[
     # The total at which the line of `combined` says that nothing is odd at all.
     origin = combined.at_upper - combined.upper * combined.tail
     bent = np.maximum(totals - origin, 0.0) ** BEND
-    final = Calibration.through_origin(bent[used])
+    final = Calibration.through_origin(bent[ordinary])
     rarities = final.rarities(bent)
     reference = Reference.fit(np.column_stack((measured.values, rarities))[used])
-    return Tables(features, combined, persistence, origin, final, 0.0, reference), _Suspicion(bases, rarities)
+    return Tables(features, combined, persistence, origin, final, 0.0, 0.0, reference), _Suspicion(bases, rarities)
 
 
 def _surplus(bases: NDArray[np.float64], mature: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 import { type NextRequest, NextResponse } from 'next/server'
+import { problem } from './lib/problem'
 import { callAllowed, contentSecurityPolicy, hostAllowed } from './server/access'
-import { problem, problemResponse } from './server/problem'
+import { problemResponse } from './server/problem'
 
 const DEVELOPMENT = process.env.NODE_ENV === 'development'
 

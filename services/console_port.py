@@ -104,6 +104,13 @@ class FeedSlice(msgspec.Struct, frozen=True):
     anew: bool = False
 
 
+class LiveCount(msgspec.Struct, frozen=True):
+    """How many of the newest `of` transactions match a filter."""
+
+    matches: int
+    of: int
+
+
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """A record that could not become a transaction: where it was, why, and the start of its payload."""
 
@@ -159,6 +166,10 @@ class ConsolePort(Protocol):
 
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """The newest log lines, oldest first."""
+        ...
+
+    async def count_live(self, filter: Filter) -> LiveCount:
+        """How many of the transactions that the engine holds in memory match."""
         ...
 
     async def profile(self, user_id: str) -> ProfileView | None:

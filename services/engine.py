@@ -23,8 +23,8 @@ from services.api.server import ApiServer
 from services.attach.server import Attach
 from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
-from services.bus import Bus
-from services.console_port import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerAction
+from services.bus import FEED_SIZE, Bus
+from services.console_port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 from services.frontend.errors import FrontendError
 from services.frontend.reach import Reach, reach_of
 from services.frontend.worker import Frontend
@@ -47,6 +47,7 @@ log = structlog.get_logger("engine")
 
 HUNG_AFTER = timedelta(seconds=60)
 """Without a heartbeat of the pipeline, which polls several times a second whatever happens to its servers."""
+COUNTED_AT_ONCE = 500
 THRESHOLDS_READ = 500
 THRESHOLDS_SHOWN = 64
 
@@ -154,13 +155,12 @@ class Engine:
             batch_size=settings.batch_size,
         )
         # The first, so that it is the last to stop: consoles see the others go.
-        self.supervisor.add(
-            Attach(
-                InProcessPort(self, self.logs),
-                RuntimeFolder(settings.data_dir),
-                lambda path: self._lock.describe(socket=str(path)),
-            )
+        attach = Attach(
+            InProcessPort(self, self.logs),
+            RuntimeFolder(settings.data_dir),
+            lambda path: self._lock.describe(socket=str(path)),
         )
+        self.supervisor.add(attach)
         self.supervisor.add(DatabaseWatch(self._database, store))
         self.supervisor.add(BrokerWatch(self.broker))
         self.supervisor.add(self._models)
@@ -181,7 +181,8 @@ class Engine:
                 )
             )
         if self.api is not None:
-            self.api.serve(InProcessPort(self, LogRing()), store, self.bus, self.instance.rpartition("-")[2])
+            engine = self.instance.rpartition("-")[2]
+            self.api.serve(InProcessPort(self, self.logs), store, self.bus, engine, lambda: attach.consoles)
             self.supervisor.add(self.api)
             self._lock.describe(api=self.api.url)
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)
@@ -308,6 +309,15 @@ class InProcessPort:
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """The newest log lines, oldest first."""
         return self._ring.lines(limit)
+
+    async def count_live(self, filter: Filter) -> LiveCount:
+        """How many of the transactions in memory match, counted between other work."""
+        rows = self._engine.bus.feed.since(0, FEED_SIZE).rows
+        matches = 0
+        for first in range(0, len(rows), COUNTED_AT_ONCE):
+            matches += sum(map(filter.matches, rows[first : first + COUNTED_AT_ONCE]))
+            await asyncio.sleep(0)
+        return LiveCount(matches, len(rows))
 
     async def profile(self, user_id: str) -> ProfileView | None:
         """The user's committed profile, or None."""

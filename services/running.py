@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.sanitize import sanitize
+from services.attach.connection import ATTACH
 from services.attach.find import engine_socket
-from services.attach.link import EngineError, Link, NotConnected, opened
+from services.attach.link import EngineError, Link, NotConnected, NotRunning, opened
 from services.console_port import Snapshot, WorkerAction, WorkerState
 from services.errors import UserError
 from services.lock import EngineLock
@@ -29,8 +30,8 @@ _Answer = TypeVar("_Answer")
 def status(settings: Settings, *, as_json: bool) -> int:
     """Show the engine of this data directory.
 
-    Returns 0 where all its workers run or were stopped on purpose, 1 where one is not well. Raises NotConnected, whose
-    exit code is 3, where none runs.
+    Returns 0 where all its workers run or were stopped on purpose, 1 where one is not well. Raises NotRunning, whose
+    exit code is 3, where none runs, and NotConnected where it does not answer.
     """
 
     async def ask(link: Link) -> tuple[int, Snapshot]:
@@ -38,14 +39,15 @@ def status(settings: Settings, *, as_json: bool) -> int:
 
     try:
         pid, snapshot = _ask(settings, ask)
-    except NotConnected:
+    except NotConnected as error:
         if as_json:
-            Console().file.write('{"running": false}\n')
+            running = not isinstance(error, NotRunning)
+            _write({"running": running, "well": False, "problem": str(error)})
         raise
     well = all(worker.state in _WELL for worker in snapshot.workers if worker.essential)
     facts = {"running": True, "well": well, "pid": pid, **EngineLock(settings.data_dir).holder()}
     if as_json:
-        Console().file.write(msgspec.json.encode(facts | msgspec.structs.asdict(snapshot)).decode() + "\n")
+        _write(facts | msgspec.structs.asdict(snapshot))
     else:
         _show(facts, snapshot)
     return 0 if well else 1
@@ -80,7 +82,13 @@ def restart(settings: Settings, worker: str) -> int:
             found = await link.ask("snapshot", {})
         return found
 
-    snapshot = _ask(settings, ask)
+    try:
+        snapshot = _ask(settings, ask)
+    except NotConnected:
+        if worker != ATTACH:
+            raise
+        # It has ended the connection that asked for it.
+        snapshot = _when_back(settings)
     now = next((each for each in snapshot.workers if each.name == worker), None)
     if now is None:
         names = ", ".join(each.name for each in snapshot.workers)
@@ -89,6 +97,23 @@ def restart(settings: Settings, worker: str) -> int:
         raise UserError(f"{worker} is {now.state}: {now.last_error or now.detail}")
     Console().print(f"{worker} is {now.state} again.", markup=False)
     return 0
+
+
+def _when_back(settings: Settings) -> Snapshot:
+    """The engine once it can be asked again. Raises NotConnected where that takes long."""
+
+    async def ask(link: Link) -> Snapshot:
+        found: Snapshot = await link.ask("snapshot", {})
+        return found
+
+    deadline = time.monotonic() + STOP_WITHIN
+    while True:
+        try:
+            return _ask(settings, ask)
+        except NotConnected:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
 
 
 def _ask(settings: Settings, question: Callable[[Link], Awaitable[_Answer]]) -> _Answer:
@@ -100,6 +125,10 @@ def _ask(settings: Settings, question: Callable[[Link], Awaitable[_Answer]]) -> 
         return asyncio.run(work())
     except EngineError as error:
         raise UserError(f"The engine cannot do that: {error}") from None
+
+
+def _write(facts: dict[str, Any]) -> None:
+    Console().file.write(msgspec.json.encode(facts).decode() + "\n")
 
 
 def _show(facts: dict[str, Any], snapshot: Snapshot) -> None:

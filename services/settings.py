@@ -214,7 +214,8 @@ def _line(problem: Any, sources: Mapping[str, str], merged: Mapping[str, Any]) -
         return f"{where}: there is no setting {name}; `anomaly-tui config` shows all"
     if source not in ("flag", "environment"):
         where = f"{where}: {name}"
-    return f"{where} = {redacted(str(merged.get(name)))}: {problem['msg'].lower()}"
+    said = problem["msg"].removeprefix("Value error, ")
+    return f"{where} = {redacted(str(merged.get(name)))}: {said[0].lower()}{said[1:]}"
 
 
 def _file(config: Path | None) -> Path | None:

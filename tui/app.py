@@ -33,6 +33,7 @@ from tui.themes import THEMES
 from tui.trail import Step, Trail
 
 _Kept = TypeVar("_Kept")
+_LINES_AROUND_A_LIST = 4
 
 
 class ConsoleApp(Shell):
@@ -106,7 +107,7 @@ class ConsoleApp(Shell):
         if self.terminal_gone:
             self.leave()
             return
-        self.intake.rows = self.size.height
+        self.intake.rows = max(1, self.size.height - _LINES_AROUND_A_LIST)
         self.intake.pull()
         self.triaged = self.intake.triaged
         self.tell_of_frontend()
@@ -120,9 +121,9 @@ class ConsoleApp(Shell):
     def watch_trouble(self, before: str, now: str) -> None:
         """Say when the engine is lost, and when it is back."""
         if now and not before:
-            self.notify("the engine is not heard from; what is shown is its last word", severity="error")
+            self.notify("the engine is lost: this is the last it said", severity="error")
         elif before and not now:
-            self.notify("the engine is heard from again")
+            self.notify("the engine is back")
 
     def settle(self) -> None:
         """Bring the windows up to date and draw; what takes longer than a slice goes on between other work."""

@@ -14,11 +14,14 @@ from textual.message import Message
 from textual.widgets import Input
 
 from domain.filters import EVERYTHING, Filter, FilterError, Suggestion, complete, parse, values_seen
+from services.console_port import LiveCount
 from tui import cells, keymap
 from tui.field import Field
 from tui.panes import line, palette_of
 from tui.rows import CHECK_CLOCK_EVERY, Ring
 from tui.status import Line
+
+Counting = Callable[[Filter], Awaitable[LiveCount]]
 
 _PROMPT = "/"
 _LOOKED_THROUGH = 2_000
@@ -77,6 +80,7 @@ class FilterLine(Vertical):
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._ring = Ring(1)
+        self._elsewhere: Counting | None = None
         self._recent: Sequence[str] = ()
         self._recalled = 0
         self._draft = ""
@@ -97,9 +101,13 @@ class FilterLine(Vertical):
         """Suggestions go with the cursor, not only with the text."""
         self.watch(self.query_one(FilterInput), "selection", self._suggest, init=False)
 
-    def open(self, text: str, ring: Ring, recent: Sequence[str] = ()) -> None:
-        """Show the line with `text` in it; matches are counted in `ring`, `recent` filters are newest last."""
+    def open(self, text: str, ring: Ring, recent: Sequence[str] = (), elsewhere: Counting | None = None) -> None:
+        """Show the line with `text` in it; `recent` filters are newest last.
+
+        Matches are counted in `ring`, or by `elsewhere` where that holds only a part of all rows.
+        """
         self._ring = ring
+        self._elsewhere = elsewhere
         self._recent = recent
         self._recalled = len(recent)
         self._draft = text
@@ -179,6 +187,9 @@ class FilterLine(Vertical):
 
     async def _count(self, filter: Filter) -> None:
         """Count the rows that match, without holding the loop for longer than a few rows take."""
+        if self._elsewhere is not None:
+            await self._count_elsewhere(self._elsewhere, filter)
+            return
         matching = 0
         ring = self._ring
         held = len(ring)
@@ -189,6 +200,17 @@ class FilterLine(Vertical):
             index = position + evicted - (ring.total - len(ring))
             if index >= 0 and filter.matches(ring[index]):
                 matching += 1
+        self._say_count(matching, held)
+
+    async def _count_elsewhere(self, elsewhere: Counting, filter: Filter) -> None:
+        try:
+            count = await elsewhere(filter)
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            self._say(f" not counted: {error or type(error).__name__}", palette_of(self).warn)
+        else:
+            self._say_count(count.matches, count.of)
+
+    def _say_count(self, matching: int, held: int) -> None:
         self._say(f" {cells.grouped(matching)} of {cells.grouped(held)} match", palette_of(self).dim)
 
     def _suggest(self) -> None:

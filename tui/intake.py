@@ -9,7 +9,7 @@ from tui.lag import LagTrend
 from tui.rows import CAPACITY, Ring, Window
 
 PULL_LIMIT = 5_000
-ROWS = 24
+ROWS = 20
 """Rows of the feed that are wanted at a time where nobody has said how many fit."""
 ANOMALIES_CAPACITY = 5_000
 TRIAGE_CAPACITY = 20_000

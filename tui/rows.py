@@ -136,6 +136,11 @@ class Window:
         return self._frozen_at is not None
 
     @property
+    def partial(self) -> bool:
+        """Whether the engine, in another process, holds rows that it did not send."""
+        return self._refills > 0
+
+    @property
     def of(self) -> int:
         """How many rows there are with those that the filter does not let through."""
         return len(self.ring) + self.elsewhere

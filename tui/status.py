@@ -20,7 +20,8 @@ def status_line(intake: Intake, now: datetime, width: int, palette: Palette) -> 
     """The status line in `width` cells; what matters least is left out first."""
     snapshot = intake.snapshot
     if intake.trouble:
-        return line(("✗ NO ENGINE", palette.bad + palette.strong), (f"  {intake.trouble}", palette.bad), width=width)
+        said = f"  {intake.trouble}; last heard {snapshot.at:%H:%M:%S}Z"
+        return line(("✗LOST", palette.bad + palette.strong), (said, palette.bad), width=width)
     moving = ("❚❚FROZEN", palette.warn + palette.strong) if intake.frozen else ("▶LIVE", palette.good + palette.strong)
     anomalies = snapshot.open_anomalies
     groups: list[tuple[int, Parts]] = [

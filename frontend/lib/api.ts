@@ -1,6 +1,7 @@
 /** Calls of the engine's API, through this server. */
 import * as z from 'zod/mini'
-import { type Problem, problem } from './schemas'
+import { problem } from './problem'
+import { type Problem, problem as problemSchema } from './schemas'
 
 export type Parameters = Readonly<Record<string, string | number | null | undefined>>
 
@@ -53,28 +54,18 @@ async function call<T extends z.ZodMiniType>(schema: T, url: string, init: Reque
     body = await answer.json()
   } catch (error) {
     if (init.signal?.aborted) throw error
-    throw new ApiError({
-      type: 'about:blank',
-      title: 'The web server does not answer',
-      status: 503,
-      detail: 'This page cannot reach the server it came from. Start it again with "anomaly-tui run-frontend".',
-    })
+    const detail = 'This page cannot reach the server it came from. Start it again with "anomaly-tui run-frontend".'
+    throw new ApiError(problem(503, 'The web server does not answer', detail))
   }
   if (!answer.ok) throw new ApiError(problemOf(body, answer.status))
   const parsed = z.safeParse(schema, body)
   if (parsed.success) return parsed.data
   const place = parsed.error.issues[0]?.path.join('.') || 'the answer'
-  throw new ApiError({
-    type: 'about:blank',
-    title: 'An answer this page does not understand',
-    status: 502,
-    detail: `The engine sent something unexpected at ${place}. Use pages and engine of the same version.`,
-  })
+  const detail = `The engine sent something unexpected at ${place}. Use pages and engine of the same version.`
+  throw new ApiError(problem(502, 'An answer this page does not understand', detail))
 }
 
 function problemOf(body: unknown, status: number): Problem {
-  const parsed = z.safeParse(problem, body)
-  return parsed.success
-    ? parsed.data
-    : { type: 'about:blank', title: `Error ${status}`, status, detail: 'The engine did not say what went wrong.' }
+  const parsed = z.safeParse(problemSchema, body)
+  return parsed.success ? parsed.data : problem(status, `Error ${status}`, 'The engine did not say what went wrong.')
 }

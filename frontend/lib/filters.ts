@@ -11,6 +11,12 @@ export function both(a: string, b: string): string {
 /** The transactions of one user, whatever characters the id has. */
 export const ofUser = (id: string): string => `user=${quoted(id)}`
 
+/** Users whose id begins with `prefix`, among those that match `filter`: the API takes either, and this is both. */
+export function usersBy(prefix: string, filter: string): { prefix: string } | { q: string } {
+  if (filter.trim() === '') return { prefix }
+  return { q: prefix === '' ? filter : both(filter, `user:${prefix}*`) }
+}
+
 /** These transactions. */
 export const ofIds = (ids: readonly string[]): string => `id=${ids.map(quoted).join(',')}`
 

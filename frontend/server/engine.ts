@@ -1,5 +1,6 @@
+import { problem } from '@/lib/problem'
+import type { Problem } from '@/lib/schemas'
 import { shutdown } from './shutdown'
-import { type Problem, problem } from './problem'
 
 const HEADERS_WITHIN_MS = 30_000
 const FORWARDED = ['accept', 'content-type', 'last-event-id', 'if-none-match']

@@ -1,17 +1,6 @@
-/** An error as the engine sends its own: RFC 9457. */
-export interface Problem {
-  type: string
-  title: string
-  status: number
-  detail: string
-}
+import type { Problem } from '@/lib/schemas'
 
-/** A problem without a page of its own; `detail` tells the reader what to do. */
-export function problem(status: number, title: string, detail: string): Problem {
-  return { type: 'about:blank', title, status, detail }
-}
-
-/** A response with a problem as its body. */
+/** A response with a problem as its body (RFC 9457). */
 export function problemResponse(value: Problem): Response {
   return new Response(JSON.stringify(value), {
     status: value.status,

@@ -1,4 +1,4 @@
-import type { Problem } from './problem'
+import type { Problem } from '@/lib/schemas'
 
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',

@@ -52,7 +52,12 @@ describe('the live marker', () => {
   })
 
   test('says why it is down, and how old what is shown is', () => {
-    const problem = { type: 'about:blank', title: 'The engine does not answer', status: 503, detail: '' }
+    const problem = {
+      type: 'about:blank',
+      title: 'Service Unavailable',
+      status: 503,
+      detail: 'the engine does not answer',
+    }
     expect(livenessOf(heard({ down: problem }), false, NOW + 60_000)).toEqual({
       state: 'down',
       label: 'Down',

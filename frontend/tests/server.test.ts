@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { callAllowed, contentSecurityPolicy, hostAllowed } from '@/server/access'
-import { problem } from '@/server/problem'
+import { problem } from '@/lib/problem'
 import { downEvent, relayed } from '@/server/sse'
 
 describe('hosts', () => {

@@ -1,39 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Message } from '@/lib/live/messages'
 import { Source } from '@/lib/live/source'
-
-/** The browser's EventSource, driven by hand. */
-class Connection extends EventTarget {
-  static all: Connection[] = []
-  closed = false
-  onerror: (() => void) | null = null
-
-  constructor(readonly url: string) {
-    super()
-    Connection.all.push(this)
-  }
-
-  tell(name: string, data: unknown, lastEventId = ''): void {
-    this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data), lastEventId }))
-  }
-
-  close(): void {
-    this.closed = true
-  }
-}
-
-const STATUS = {
-  at: '2026-03-01T00:00:00Z',
-  engine: 'e1',
-  rate: 40,
-  lag: 0,
-  latency_p95: 0.1,
-  transactions: 7,
-  flagged: {},
-  open_anomalies: null,
-  database_up: true,
-  last_stored_at: null,
-}
+import { Connection, STATUS } from './connection'
 
 const newest = () => Connection.all.at(-1)!
 let told: Message[]

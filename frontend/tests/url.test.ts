@@ -2,7 +2,7 @@ import { createLoader } from 'nuqs/server'
 import { describe, expect, test } from 'vitest'
 import { anomaliesUrl, transactionsUrl, usersUrl } from '@/lib/url'
 import { withParameters } from '@/lib/api'
-import { both, characters, completed, ofUser } from '@/lib/filters'
+import { both, characters, completed, ofIds, ofUser, usersBy } from '@/lib/filters'
 
 describe('the URL of a page', () => {
   test('holds every filter', () => {
@@ -39,6 +39,16 @@ describe('filters', () => {
 
   test('name a user of any letters', () => {
     expect(ofUser('a "b" \\')).toBe('user="a \\"b\\" \\\\"')
+  })
+
+  test('name transactions', () => {
+    expect(ofIds(['a', 'b"c'])).toBe('id="a","b\\"c"')
+  })
+
+  test('look for users by id, by what they did, or by both', () => {
+    expect(usersBy('u-0', '')).toEqual({ prefix: 'u-0' })
+    expect(usersBy('', 'category:fuel')).toEqual({ q: 'category:fuel' })
+    expect(usersBy('u-0', 'a or b')).toEqual({ q: '(a or b) user:u-0*' })
   })
 
   test('are completed by characters, not by UTF-16 units', () => {

@@ -8,7 +8,7 @@ from starlette.applications import Starlette
 from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -67,6 +67,9 @@ def _route(endpoint: Endpoint[Any], sources: Sources) -> Route:
         try:
             response = await endpoint.respond(request, sources)
             status = response.status_code
+            if request.method == "HEAD" and isinstance(response, StreamingResponse):
+                # Nobody is there to take what would be sent, perhaps for ever.
+                return Response(status_code=status, headers=dict(response.headers))
             return response
         except problems.Problem as problem:
             status = problem.status

@@ -10,10 +10,10 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from domain.verdict import ScoredTransaction
+from services.api.client import Of
 from services.api.endpoint import Endpoint, Sources, filter_of
 from services.api.lists import FilterText, position_of_row
 from services.api.problems import Problem
-from services.api.stream import Of
 from services.export import Format
 from services.store.pages import NEWEST, Position
 

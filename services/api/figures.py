@@ -44,7 +44,12 @@ class Figures:
         self._due = 0.0
 
     async def counted(self) -> Counted:
-        """The figures, a little old perhaps. Raises `faults` errors."""
+        """The figures, a little old perhaps; while they are counted again others get the old ones.
+
+        Raises: `faults` errors.
+        """
+        if self._counted is not None and (time.monotonic() < self._due or self._counting.locked()):
+            return self._counted
         async with self._counting:
             if self._counted is None or time.monotonic() >= self._due:
                 began = time.monotonic()

@@ -7,10 +7,11 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from domain.filters import Filter
+from services.api.client import Mark, Of, mark_of
 from services.api.endpoint import Endpoint, Sources, filter_of
 from services.api.lists import FilterText
 from services.api.problems import Problem
-from services.api.stream import MAX_CLIENTS, Hub, Mark, Of, mark_of
+from services.api.stream import MAX_CLIENTS, Hub
 
 
 class StreamQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -1,6 +1,6 @@
 """The engine for Prometheus, read at the moment it is asked for. No label has a user, a merchant or an id in it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
@@ -18,9 +18,9 @@ _REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 class Metrics:
     """A registry of its own, so that nothing else of the process is told."""
 
-    def __init__(self, port: ConsolePort, bus: Bus, hub: Hub, version: str) -> None:
+    def __init__(self, port: ConsolePort, bus: Bus, hub: Hub, consoles: Callable[[], int], version: str) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_EngineCollector(port, bus, hub, version))
+        self._registry.register(_EngineCollector(port, bus, hub, consoles, version))
         ProcessCollector(registry=self._registry)
         self._requests = Counter(
             f"{PREFIX}_http_requests",
@@ -47,10 +47,11 @@ class Metrics:
 
 
 class _EngineCollector(Collector):
-    def __init__(self, port: ConsolePort, bus: Bus, hub: Hub, version: str) -> None:
+    def __init__(self, port: ConsolePort, bus: Bus, hub: Hub, consoles: Callable[[], int], version: str) -> None:
         self._port = port
         self._bus = bus
         self._hub = hub
+        self._consoles = consoles
         self._version = version
 
     def collect(self) -> Iterator[Metric]:
@@ -60,6 +61,7 @@ class _EngineCollector(Collector):
         yield from _throughput(snapshot, self._bus)
         yield from _detection(snapshot, self._bus)
         yield from _parts(snapshot)
+        yield _gauge("attached_consoles", "Consoles that are attached to the engine.", self._consoles())
         yield _gauge("stream_clients", "Clients that read the live stream.", self._hub.clients)
         yield _counter("stream_missed_rows", "Rows that clients of the stream were too slow for.", self._hub.missed)
 

@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import socket
 import ssl
+from collections.abc import Callable
 from importlib.metadata import version
 
 import uvicorn
@@ -21,6 +22,7 @@ from services.errors import UserError
 from services.store.store import Store
 from services.supervisor import Worker
 
+BEAT_EVERY = 1.0
 END_WITHIN = 2
 """Seconds that requests have when the server stops."""
 MAX_CONNECTIONS = 512
@@ -50,8 +52,10 @@ class ApiServer(Worker):
         host, port = self._reserved.getsockname()[:2]
         self.address = Address(host, port)
 
-    def serve(self, port: ConsolePort, store: Store, bus: Bus, engine: str) -> None:
-        """What is to be answered from; `engine` is its id in streams, letters and digits."""
+    def serve(
+        self, port: ConsolePort, store: Store, bus: Bus, engine: str, consoles: Callable[[], int] = lambda: 0
+    ) -> None:
+        """What is to be answered from; `engine` is its id in streams, letters and digits; `consoles` are attached."""
         hub, release = Hub(port, engine), version("anomaly-tui")
         self._sources = Sources(
             port=port,
@@ -59,7 +63,7 @@ class ApiServer(Worker):
             hub=hub,
             figures=Figures(store),
             version=release,
-            metrics=Metrics(port, bus, hub, release),
+            metrics=Metrics(port, bus, hub, consoles, release),
             downloads=asyncio.Semaphore(MAX_DOWNLOADS),
         )
 
@@ -88,23 +92,29 @@ class ApiServer(Worker):
             ssl_keyfile=self._access.key,
         )
         config.load()
-        self._server = uvicorn.Server(config)
-        self._server.lifespan = config.lifespan_class(config)
-        await self._server.startup(sockets=[listening])
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup(sockets=[listening])
+        self._server = server
         self._polling = asyncio.create_task(self._sources.hub.run(), name="api stream")
 
     async def main_loop(self) -> None:
         """Answer until cancelled."""
         assert self._server is not None
         assert self._polling is not None
-        self.beat(self.url + self._note)
-        serving = asyncio.create_task(self._server.main_loop(), name="api server")
+        assert self._sources is not None
+        working = {asyncio.create_task(self._server.main_loop(), name="api server"), self._polling}
         try:
-            done, _ = await asyncio.wait({serving, self._polling}, return_when=asyncio.FIRST_COMPLETED)
+            done: set[asyncio.Task[None]] = set()
+            while not done:
+                streams = self._sources.hub.clients
+                self.beat(f"{self.url}{self._note}, {streams} stream{'' if streams == 1 else 's'}")
+                done, _ = await asyncio.wait(working, timeout=BEAT_EVERY, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
-            serving.cancel()
+            for task in working:
+                task.cancel()
 
     async def shutdown(self) -> None:
         """End the streams, let requests in flight finish, close."""

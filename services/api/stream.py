@@ -1,56 +1,25 @@
-"""The live stream as server-sent events: one look at the engine's rings for all clients, a bounded queue for each.
-
-A client that reads too slowly, or comes back too late, is told how many rows it missed. Nothing waits for it.
-"""
+"""The live stream as server-sent events: one look at the engine's rings for all clients."""
 
 import asyncio
 import itertools
-from collections import deque
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
-from typing import Literal, NamedTuple
 
 import msgspec
 
-from domain.filters import EVERYTHING, Filter
+from domain.filters import Filter
 from domain.triage import Triage, TriageEvent
-from domain.verdict import ScoredTransaction
+from services.api.client import QUEUE_TRIAGE, Client, Encoded, Line, Mark, Of
 from services.bus import ANOMALIES_SIZE, FEED_SIZE
 from services.console_port import ConsolePort, Snapshot
-from services.export import json_line, safe_json
-
-Of = Literal["transactions", "anomalies"]
+from services.export import safe_json
 
 POLL_SECONDS = 0.1
 STATUS_EVERY = 10
 """Polls from one `status` event to the next."""
-QUEUE_ROWS = 5_000
-EVENT_ROWS = 200
-"""Rows of one event, of which a client gets one a poll: 2,000 a second, more than anybody or any browser can follow."""
-QUEUE_TRIAGE = 5_000
 CHANGES_AT_ONCE = 1_000
 MAX_CLIENTS = 64
-_RETRY = b"retry: 1000\n\n"
-
-
-class Mark(NamedTuple):
-    """How far a client has read: the engine, its newest row, the newest line of the triage log."""
-
-    engine: str
-    rows: int
-    triage: int
-
-    def __str__(self) -> str:
-        return f"{self.engine}.{self.rows}.{self.triage}"
-
-
-def mark_of(text: str) -> Mark:
-    """The mark that an event's id holds. Raises ValueError."""
-    engine, rows, triage = text.split(".")
-    if not engine.isalnum():
-        raise ValueError("no engine has that name")
-    return Mark(engine, int(rows), int(triage))
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,145 +48,15 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     step: int
 
 
-class Row:
-    """A row that is written as JSON once, when the first client wants it."""
-
-    def __init__(self, row: ScoredTransaction) -> None:
-        self.row = row
-        self.sequence = row.sequence
-
-    @cached_property
-    def json(self) -> bytes:
-        """As every row is written, without the end of the line."""
-        return json_line(self.row)[:-1].encode()
-
-
-class Line(NamedTuple):
-    """A line of the triage log as JSON."""
-
-    sequence: int
-    json: bytes
-
-
-class Client:
-    """One reader of the stream: what it asked for, and what waits for it.
-
-    `missed` counts all rows that it was too slow for.
-    """
-
-    def __init__(self, of: Of, filter: Filter, mark: Mark) -> None:
-        self.of = of
-        self.closed = False
-        self.missed = 0
-        self._filter = filter
-        self._due = True
-        self._rows: deque[Row] = deque(maxlen=QUEUE_ROWS)
-        self._missed = 0
-        self._triage: deque[Line] = deque()
-        self._status = ""
-        self._reset = ""
-        self._offered = self._read = mark
-        self._wake = asyncio.Event()
-
-    @property
-    def waiting(self) -> int:
-        """Rows that it has not taken yet."""
-        return len(self._rows)
-
-    def offer(self, rows: Sequence[Row], lost: int, mark: Mark) -> None:
-        """Queue what matches of the rows up to `mark`; `lost` more left the ring before anybody could look at them."""
-        if self.of == "anomalies":
-            rows = [row for row in rows if row.row.flagged]
-        if self._filter is not EVERYTHING:
-            wants = self._filter.matches
-            rows = [row for row in rows if wants(row.row)]
-        dropped = max(0, len(self._rows) + len(rows) - QUEUE_ROWS)
-        self._rows.extend(rows)
-        self._missed += lost + dropped
-        self.missed += lost + dropped
-        self._offered = self._offered._replace(rows=mark.rows)
-        self._due = True
-        if self._rows or self._missed:
-            self._wake.set()
-
-    def tell(self, lines: Sequence[Line], mark: Mark) -> None:
-        """Queue decisions up to `mark`; a client that does not take them has to begin anew."""
-        self._triage.extend(lines)
-        self._offered = self._offered._replace(triage=mark.triage)
-        if len(self._triage) > QUEUE_TRIAGE:
-            self.reset("slow")
-        elif lines:
-            self._wake.set()
-
-    def inform(self, status: str) -> None:
-        """Put this status in the place of the one it has not taken yet."""
-        self._status = status
-        self._wake.set()
-
-    def reset(self, reason: str) -> None:
-        """Tell it that what it has cannot be continued: nothing that waits for it is of use any more."""
-        self._rows.clear()
-        self._triage.clear()
-        self._missed = 0
-        self._reset = reason
-        self._wake.set()
-
-    def close(self) -> None:
-        """End its stream."""
-        self.closed = True
-        self._wake.set()
-
-    async def events(self) -> AsyncIterator[bytes]:
-        """Server-sent events, until it is closed."""
-        yield _RETRY
-        while not self.closed:
-            await self._wake.wait()
-            self._wake.clear()
-            while not self.closed and (event := self._next()):
-                yield event
-
-    def _next(self) -> bytes:
-        """The next event that waits, empty when none does: what a reader must know first comes first."""
-        if self._reset:
-            reason, self._reset = self._reset, ""
-            return self._event("reset", safe_json({"reason": reason}).encode())
-        if self._due and (self._rows or self._missed):
-            self._due = False
-            return self._next_rows()
-        if self._triage:
-            lines = [self._triage.popleft() for _ in range(min(len(self._triage), EVENT_ROWS))]
-            self._read = self._read._replace(triage=lines[-1].sequence)
-            return self._event("triage", b'{"changes":[', b",".join(line.json for line in lines), b"]}")
-        if self._status:
-            status, self._status = self._status, ""
-            return self._event("status", status.encode())
-        return b""
-
-    def _next_rows(self) -> bytes:
-        rows = [self._rows.popleft() for _ in range(min(len(self._rows), EVENT_ROWS))]
-        missed, self._missed = self._missed, 0
-        if rows:
-            self._read = self._read._replace(rows=rows[-1].sequence)
-        told = self._event("missed", b'{"count":%d}' % missed) if missed else b""
-        if not rows:
-            return told
-        several = b",".join([row.json for row in rows])
-        return told + self._event("rows", b'{"rows":[', several, b'],"missed":%d}' % missed)
-
-    def _event(self, name: str, *data: bytes) -> bytes:
-        if not self._rows:
-            self._read = self._read._replace(rows=self._offered.rows)
-        if not self._triage:
-            self._read = self._read._replace(triage=self._offered.triage)
-        return b"".join((f"event: {name}\nid: {self._read}\ndata: ".encode(), *data, b"\n\n"))
-
-
 class Hub:
     """Looks at the engine's rings for all clients, encodes each row once, and never waits for any of them."""
 
-    def __init__(self, port: ConsolePort, engine: str) -> None:
+    def __init__(self, port: ConsolePort, engine: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._port = port
+        self._clock = clock
+        self._polled_at = clock()
         self._clients: set[Client] = set()
+        self._encoded = Encoded()
         self.mark = Mark(engine, 0, 0)
         self._missed = 0
 
@@ -243,6 +82,8 @@ class Hub:
 
     def poll(self) -> None:
         """Offer every client what is new. Without clients it only takes note of how far the engine is."""
+        now = self._clock()
+        seconds, self._polled_at = now - self._polled_at, now
         new = self._port.feed(self.mark.rows, FEED_SIZE if self._clients else 1)
         changes = self._port.triage_changes(self.mark.triage, CHANGES_AT_ONCE)
         if new.rows:
@@ -250,15 +91,15 @@ class Hub:
         if changes:
             self.mark = self.mark._replace(triage=changes[-1].sequence)
         if self._clients:
-            rows, lines = [Row(row) for row in new.rows], list(map(_line, changes))
+            lines = [_line(event, self.mark.rows) for event in changes]
             for client in self._clients:
-                client.offer(rows, new.missed, self.mark)
+                client.offer(new.rows, new.missed, self.mark, seconds)
                 client.tell(lines, self.mark)
 
     def join(self, of: Of, filter: Filter, after: Mark | None) -> Client:
         """A new client, until it leaves, that goes on after `after` or from now on."""
         self.poll()
-        client = Client(of, filter, self.mark)
+        client = Client(of, filter, self.mark, self._encoded)
         if after is not None and after.engine != self.mark.engine:
             client.reset("engine")
         elif after is not None:
@@ -277,8 +118,8 @@ class Hub:
             # The ring no longer tells how many there were.
             client.reset("late")
         else:
-            client.offer([Row(row) for row in new.rows], new.missed, self.mark)
-            client.tell(list(map(_line, changes)), self.mark)
+            client.offer(new.rows, new.missed, self.mark)
+            client.tell([_line(event, self.mark.rows) for event in changes], self.mark)
 
     def leave(self, client: Client) -> None:
         """Forget a client."""
@@ -315,7 +156,7 @@ def database_up(snapshot: Snapshot) -> bool:
     return any(worker.name == "database" and worker.state == "running" for worker in snapshot.workers)
 
 
-def _line(event: TriageEvent) -> Line:
+def _line(event: TriageEvent, after: int) -> Line:
     change = Change(
         transaction_id=event.transaction_id,
         triage=event.after,
@@ -324,4 +165,4 @@ def _line(event: TriageEvent) -> Line:
         at=event.at,
         step=event.step,
     )
-    return Line(event.sequence, safe_json(change).encode())
+    return Line(event.sequence, safe_json(change).encode(), after)

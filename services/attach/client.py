@@ -12,13 +12,14 @@ import structlog
 from domain.filters import EVERYTHING, Filter
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
+from domain.sanitize import sanitize
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
-from services.attach.link import ANSWER_WITHIN, Link, NotConnected
+from services.attach.link import ANSWER_WITHIN, SILENT, Link, NotConnected
 from services.attach.mirror import Mirror
 from services.attach.protocol import Subscribe, Update, Watch
 from services.attach.subscription import DEFAULT_ROWS
-from services.console_port import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerAction
+from services.console_port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 
 log = structlog.get_logger("attach")
 
@@ -57,7 +58,7 @@ class RemotePort:
         updated.cancel()
         if not self._updated.is_set():
             await self.stop()
-            raise NotConnected(self._trouble or "the engine does not answer")
+            raise NotConnected(self._trouble or SILENT)
 
     async def stop(self) -> None:
         """Hang up; the engine goes on."""
@@ -73,7 +74,7 @@ class RemotePort:
                 await self._follow(link)
             except NotConnected as error:
                 log.warning("lost the engine", reason=str(error))
-                self._trouble = str(error)
+                self._trouble = _again(error)
             pause = FIRST_BACKOFF
             while True:
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
@@ -82,7 +83,7 @@ class RemotePort:
                     link = await Link.open(self._find())
                     break
                 except NotConnected as error:
-                    self._trouble = str(error)
+                    self._trouble = _again(error)
 
     async def _follow(self, link: Link) -> None:
         try:
@@ -134,6 +135,11 @@ class RemotePort:
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """The newest log lines of the engine, oldest first."""
         return tuple(self._mirror.logs)[-limit:] if limit > 0 else ()
+
+    async def count_live(self, filter: Filter) -> LiveCount:
+        """How many of the transactions that the engine holds in memory match."""
+        count: LiveCount = await self._ask("count_live", filter=filter)
+        return count
 
     async def profile(self, user_id: str) -> ProfileView | None:
         """The user's committed profile, or None."""
@@ -214,3 +220,7 @@ class RemotePort:
     async def quit(self) -> None:
         """Ask the engine to shut down cleanly."""
         await self._ask("quit")
+
+
+def _again(error: NotConnected) -> str:
+    return f"{sanitize(error.brief)}; trying again"

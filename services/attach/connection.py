@@ -4,6 +4,8 @@ import asyncio
 import os
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
+from functools import partial
 from inspect import isawaitable
 from typing import Any
 
@@ -37,7 +39,7 @@ from services.attach.protocol import (
     mismatch,
 )
 from services.attach.subscription import Subscription
-from services.console_port import ConsolePort
+from services.console_port import ConsolePort, WorkerAction
 
 log = structlog.get_logger("attach")
 
@@ -48,6 +50,10 @@ SLOWEST_HZ, FASTEST_HZ = 0.1, 30.0
 _ON_THE_LOOP = 64 * 1024
 """Bytes that may be packed on the event loop; more would hold it up for longer than a millisecond or two."""
 
+ATTACH = "attach"
+"""The worker that consoles are served by."""
+
+_controlling: set[asyncio.Task[None]] = set()
 _hello = decoder(Hello)
 _from_console = decoder(FromConsole)
 
@@ -66,6 +72,7 @@ class Connection:
         self._sending = asyncio.Lock()
         self._free = asyncio.Semaphore(MOST_QUESTIONS)
         self._subscription: Subscription | None = None
+        self._wanted = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
@@ -82,22 +89,29 @@ class Connection:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def refuse(self, reason: str) -> None:
-        """Say why not."""
-        self._writer.write(frame(encode(Refused(reason))))
-        await self._writer.drain()
+        """Hear its greeting, which would be lost with the answer otherwise, and say why not. Raises ProtocolError."""
+        try:
+            await self._greeting()
+            self._say_first(Refused(reason))
+        except (EOFError, ConnectionError):
+            return
 
     async def _greet(self) -> bool:
+        hello = await self._greeting()
+        ours = Welcome(PROTOCOL, VERSION, os.getpid())
+        reason = mismatch(hello, engine=ours, console=hello)
+        self._say_first(Refused(reason) if reason else ours)
+        return not reason
+
+    async def _greeting(self) -> Hello:
         try:
             hello: Hello = _hello.decode(await asyncio.wait_for(self._read(MOST_FIRST), HELLO_WITHIN))
         except (msgspec.MsgspecError, TimeoutError):
             raise ProtocolError("no greeting") from None
-        ours = Welcome(PROTOCOL, VERSION, os.getpid())
-        reason = mismatch(hello, engine=ours, console=hello)
-        if reason:
-            await self.refuse(reason)
-            return False
-        self._writer.write(frame(encode(ours)))
-        return True
+        return hello
+
+    def _say_first(self, answer: Welcome | Refused) -> None:
+        self._writer.write(frame(encode(answer)))
 
     async def _read(self, most: int) -> bytes:
         (length,) = LENGTH.unpack(await self._reader.readexactly(LENGTH.size))
@@ -117,7 +131,7 @@ class Connection:
             case Watch():
                 if self._subscription is not None:
                     self._subscription.watch(message)
-                    self._start(self._tell())
+                    self._wanted.set()
             case Subscribe() if self._subscription is None:
                 self._subscription = Subscription(self._port, message.place)
                 self._start(self._pump(1 / max(SLOWEST_HZ, min(message.hz, FASTEST_HZ))))
@@ -137,10 +151,13 @@ class Connection:
             self._writer.transport.abort()
 
     async def _pump(self, interval: float) -> None:
+        """Tell at even times, and at once where another filter is watched."""
         while True:
             began = time.monotonic()
+            self._wanted.clear()
             await self._tell()
-            await asyncio.sleep(max(0.0, began + interval - time.monotonic()))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), max(0.0, began + interval - time.monotonic()))
 
     async def _tell(self) -> None:
         """Send what the console does not know yet, once it has taken what was sent before."""
@@ -167,7 +184,8 @@ class Connection:
             arguments = method.arguments(ask.arguments)
             if method.decides:
                 arguments["by"] = self._user
-            result = getattr(self._port, ask.method)(**arguments)
+            called = partial(_control, self._port) if ask.method == "control" else getattr(self._port, ask.method)
+            result = called(**arguments)
             if isawaitable(result):
                 result = await result
             value = await asyncio.to_thread(encode, result) if _is_long(result) else encode(result)
@@ -188,6 +206,16 @@ class Connection:
         packed = self._deflater.pack(payload) if small else await asyncio.to_thread(self._deflater.pack, payload)
         self._writer.write(packed)
         await self._writer.drain()
+
+
+async def _control(port: ConsolePort, worker: str, action: WorkerAction) -> None:
+    """Control a worker to the end, even where it is the one that serves this console."""
+    if worker == ATTACH and action == "stop":
+        raise ValueError("nobody could start it again: stop the engine, or restart the worker")
+    controlling = asyncio.create_task(port.control(worker, action))
+    _controlling.add(controlling)
+    controlling.add_done_callback(_controlling.discard)
+    await asyncio.shield(controlling)
 
 
 def _is_long(result: object) -> bool:

@@ -2,16 +2,29 @@
 
 from pathlib import Path
 
-from services.attach.link import NotConnected
+from services.attach.link import NotConnected, NotRunning
 from services.lock import EngineLock
 
 
 def engine_socket(data_dir: Path) -> Path:
-    """The socket of the engine that runs on it. Raises NotConnected."""
+    """The socket of the engine that runs on it. Raises NotRunning, or NotConnected where it cannot be reached."""
     lock = EngineLock(data_dir)
     holder = lock.holder()
+    if not holder and not _readable(data_dir):
+        raise NotConnected(f"You may not read {data_dir}: be the user who runs the engine (sudo -u USER ...).")
     if not holder or not lock.taken:
-        raise NotConnected(f"No engine runs on {data_dir}: start one with `anomaly-tui --daemon`.")
+        raise NotRunning(f"No engine runs on {data_dir}: start one with `anomaly-tui --daemon`.", "no engine runs")
     if "socket" not in holder:
-        raise NotConnected(f"The engine on {data_dir} (process {holder.get('pid')}) has no socket yet: try again soon.")
+        message = f"The engine on {data_dir} (process {holder.get('pid')}) has no socket yet: try again in a moment."
+        raise NotConnected(message, "the engine starts")
     return Path(holder["socket"])
+
+
+def _readable(data_dir: Path) -> bool:
+    try:
+        next(data_dir.iterdir(), None)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True

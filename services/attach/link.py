@@ -34,6 +34,8 @@ from services.attach.protocol import (
 )
 from services.errors import UserError
 
+SILENT = "the engine does not answer"
+GONE = "the engine is gone"
 CONNECT_WITHIN = 5.0
 ANSWER_WITHIN = 30.0
 _IN_A_THREAD = 256 * 1024
@@ -44,7 +46,15 @@ _from_engine = decoder(FromEngine)
 
 
 class NotConnected(UserError):
-    """There is no engine to speak to; the message is one line that says why."""
+    """There is no engine to speak to; the message is one line that says why and what to do, `brief` a few words."""
+
+    def __init__(self, message: str, brief: str = "") -> None:
+        super().__init__(message)
+        self.brief = brief or message
+
+
+class NotRunning(NotConnected):
+    """No engine runs at all."""
 
     exit_code = 3
 
@@ -77,9 +87,13 @@ class Link:
                     writer.close()
                     raise
         except TimeoutError:
-            raise NotConnected("the engine does not answer") from None
-        except (OSError, EOFError, ProtocolError, msgspec.MsgspecError):
-            raise NotConnected("no engine listens") from None
+            raise NotConnected(
+                f"The engine does not answer at {path}: it is stuck, or stopped by a signal.", SILENT
+            ) from None
+        except OSError:
+            raise NotConnected(f"No engine listens at {path}: it is starting, or has just ended.", GONE) from None
+        except (EOFError, ProtocolError, msgspec.MsgspecError):
+            raise NotConnected(f"What listens at {path} is no engine.", "no engine listens there") from None
 
     def send(self, message: FromConsole) -> None:
         """Say something. Raises ValueError for what is too long."""
@@ -124,9 +138,9 @@ class Link:
                 else:
                     self._settle(message)
         except TimeoutError:
-            self._ended = "the engine does not answer"
+            self._ended = SILENT
         except (OSError, EOFError):
-            self._ended = "the engine is gone"
+            self._ended = GONE
         except (ProtocolError, msgspec.MsgspecError) as error:
             self._ended = f"the engine cannot be understood ({error})"
         raise NotConnected(self._ended)

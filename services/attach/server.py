@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from services.attach.connection import Connection
+from services.attach.connection import ATTACH, Connection
 from services.attach.peer import peer_uid, trusted_uids, user_name
 from services.attach.protocol import ProtocolError
 from services.console_port import ConsolePort
@@ -32,7 +32,7 @@ class Attach(Worker):
     degraded, never the engine fail: it tries again, also where somebody cleaned up the folder.
     """
 
-    name = "attach"
+    name = ATTACH
 
     def __init__(
         self,
@@ -50,6 +50,11 @@ class Attach(Worker):
         self._inode: int | None = None
         self._consoles: set[asyncio.Task[None]] = set()
 
+    @property
+    def consoles(self) -> int:
+        """How many are attached."""
+        return len(self._consoles)
+
     async def startup(self) -> None:
         """Listen."""
         await self._listen()
@@ -61,8 +66,7 @@ class Attach(Worker):
                 self._stop_listening()
                 await self._listen()
             if not self.degraded:
-                count = len(self._consoles)
-                self.beat(f"{count} console{'' if count == 1 else 's'} attached")
+                self.beat(f"{self.consoles} console{'' if self.consoles == 1 else 's'} attached")
             await asyncio.sleep(LOOK_EVERY)
 
     async def shutdown(self) -> None:
@@ -119,10 +123,11 @@ class Attach(Worker):
         except ProtocolError as error:
             log.warning("ended a connection", error=str(error))
         except (OSError, asyncio.CancelledError):
-            pass  # it is gone, or the engine goes
+            # It is gone, or the engine goes: nothing is left to be sent.
+            writer.transport.abort()
         finally:
             self._consoles.discard(task)
-            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+            writer.close()
 
 
 def _inode(path: Path) -> int | None:

@@ -1,6 +1,7 @@
 """`anomaly-tui attach`, `status`, `stop` and `restart`: an engine that runs already."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -22,8 +23,11 @@ def add_commands(app: typer.Typer, attach_console: Callable[[Settings], int]) ->
     def attach(loaded: Loaded) -> int:
         """Open a console on the engine that runs on this data directory.
 
-        `q` leaves and the engine goes on; any number of consoles may be attached. An engine that is started again is
-        found again. Over SSH: ssh -t HOST anomaly-tui attach
+        `q` leaves and the engine goes on; any number of consoles may be attached.
+
+        Over SSH: ssh -t HOST anomaly-tui attach
+
+        An engine that is lost is shown as such, and found again once it runs again.
         """
         if not has_terminal():
             raise UserError("The console needs a terminal: run it in one (ssh -t gives one).")
@@ -34,7 +38,7 @@ def add_commands(app: typer.Typer, attach_console: Callable[[Settings], int]) ->
     def status(loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
         """Show how the running engine is.
 
-        Exit code 0: all is well; 1: a worker starts, is degraded or failed; 3: no engine runs on this data directory.
+        Exit code 0: all is well; 1: a worker is not, or the engine does not answer; 3: no engine runs.
         """
         from services import running
 
@@ -69,6 +73,7 @@ def wants_to_attach(settings: Settings) -> bool:
     question = offer(settings)
     if not question:
         return False
-    if Confirm.ask(question, default=True, console=Console(markup=False, highlight=False)):
-        return True
+    with suppress(EOFError):
+        if Confirm.ask(question, default=True, console=Console(markup=False, highlight=False)):
+            return True
     raise UserError("Nothing was started: stop the engine first (anomaly-tui stop), or choose another --data-dir.")

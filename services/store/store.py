@@ -113,8 +113,9 @@ class Store:
 
     async def profile(self, user_id: str, state_version: int) -> bytes | None:
         """One user's committed state, encoded."""
-        row = await self._fetchrow(statements.PROFILE, user_id, state_version)
-        return None if row is None else row[0]
+        async with reading(self.readers) as connection:
+            state: bytes | None = await connection.fetchval(statements.PROFILE, user_id, state_version)
+        return state
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
@@ -206,20 +207,21 @@ class Store:
 
     async def totals(self) -> dict[str, Any]:
         """Counts for `stats`: transactions, verdicts and flagged by detector, dead letters."""
-        verdicts = await self._fetch(statements.VERDICT_COUNTS)
-        with translated():
-            dead = await self.pool.fetchval(statements.COUNT_DEAD_LETTERS)
-        return {
-            "transactions": await self.count(),
-            "verdicts": {row["detector"]: row["verdicts"] for row in verdicts},
-            "flagged": {row["detector"]: row["flagged"] for row in verdicts},
-            "dead_letters": dead,
-        }
+        async with reading(self.readers) as connection:
+            verdicts = await connection.fetch(statements.VERDICT_COUNTS)
+            return {
+                "transactions": await connection.fetchval(statements.COUNT_TRANSACTIONS),
+                "verdicts": {row["detector"]: row["verdicts"] for row in verdicts},
+                "flagged": {row["detector"]: row["flagged"] for row in verdicts},
+                "dead_letters": await connection.fetchval(statements.COUNT_DEAD_LETTERS),
+            }
 
     async def quality(self, since: datetime | None = None) -> tuple[DetectorQuality, ...]:
         """Stored verdicts against ground truth, from event time `since` on; it reads all of them."""
         scoreboard = Scoreboard()
-        for row in await self._fetch(statements.QUALITY, since or datetime(1, 1, 1, tzinfo=UTC)):
+        async with reading(self.readers) as connection:
+            rows = await connection.fetch(statements.QUALITY, since or datetime(1, 1, 1, tzinfo=UTC))
+        for row in rows:
             scoreboard.count(
                 row["detector"], row["anomalous"], row["kind"], flagged=row["flagged"], verdicts=row["verdicts"]
             )

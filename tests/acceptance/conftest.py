@@ -14,7 +14,8 @@ def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
     """An environment of its own: nothing of this machine's settings is seen, everything lands in `tmp_path`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANOMALY_TUI_")}
     home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    return {**kept, **home, "ANOMALY_TUI_DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": database_url}
+    own = {"ANOMALY_TUI_DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": database_url, "ANOMALY_TUI_API": "off"}
+    return {**kept, **home, **own}
 
 
 @pytest.fixture

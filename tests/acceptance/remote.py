@@ -170,3 +170,30 @@ class Host:
             yield terminal
         finally:
             terminal.close()
+
+
+class Tmux:
+    """A tmux server of its own, as seen from the machine it runs on."""
+
+    def __init__(self, folder: Path, name: str = "console") -> None:
+        self._folder = folder
+        self._name = name
+
+    def run(self, *arguments: str) -> str:
+        """What a tmux command prints; nothing when there is no server."""
+        done = subprocess.run(
+            [program("tmux"), "-L", self._name, *arguments],
+            env={"TMUX_TMPDIR": str(self._folder), "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
+
+    @property
+    def screen(self) -> str:
+        """What the console shows."""
+        return self.run("capture-pane", "-p")
+
+    def wait_for(self, shown: str) -> None:
+        """Wait until the console shows this."""
+        wait_until(lambda: re.search(shown, self.screen), f"{shown} in\n{self.screen}")

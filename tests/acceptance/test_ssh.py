@@ -2,7 +2,6 @@
 
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.remote import Host, program, wait_until
+from tests.acceptance.remote import Host, Tmux, program, wait_until
 
 COMMAND = str(Path(sys.executable).with_name("anomaly-tui"))
 SCORED = re.compile(r"u-\d{4}.*\.\d\d")
@@ -33,6 +32,7 @@ def host(folder: Path) -> Iterator[Host]:
         {
             "ANOMALY_TUI_CONFIG": str(folder / "anomaly-tui.toml"),
             "ANOMALY_TUI_DATA_DIR": str(folder / "data"),
+            "ANOMALY_TUI_API": "off",
             "TMUX_TMPDIR": str(folder),
             "SCREENDIR": str(folder / "screens"),
             "LC_ALL": "C.UTF-8",
@@ -57,32 +57,6 @@ def processes(folder: Path) -> list[psutil.Process]:
         if told and ("postgres" in process.name() or COMMAND in where):
             found.append(process)
     return found
-
-
-class Tmux:
-    """A tmux server of its own, as seen from the machine it runs on."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def run(self, *arguments: str) -> str:
-        """What a tmux command prints; nothing when there is no server."""
-        done = subprocess.run(
-            [program("tmux"), "-L", "console", *arguments],
-            env={"TMUX_TMPDIR": str(self._folder), "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"},
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout
-
-    @property
-    def screen(self) -> str:
-        """What the console shows."""
-        return self.run("capture-pane", "-p")
-
-    def wait_for(self, shown: str) -> None:
-        """Wait until the console shows this."""
-        wait_until(lambda: re.search(shown, self.screen), f"{shown} in\n{self.screen}")
 
 
 @pytest.fixture

@@ -148,6 +148,13 @@ def test_errors_of_the_framework_are_problems_too(engine: Running) -> None:
     assert "GET" in answer.headers["allow"]
 
 
+def test_the_head_of_a_stream_or_a_file_ends_there(engine: Running) -> None:
+    for path, media_type in (("/api/stream", "text/event-stream"), ("/api/export", "text/csv")):
+        answer = engine.client.head(path)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(media_type)
+
+
 @pytest.mark.parametrize("of", ["transactions", "anomalies"])
 def test_an_export_has_what_the_pages_have(engine: Running, of: str) -> None:
     rows = pages(engine, f"/api/{of}", limit=200)
@@ -216,3 +223,10 @@ def test_a_snooze_ends_by_itself(engine: Running) -> None:
     past = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     engine.client.post("/api/triage", json={"ids": [ident], "status": "snoozed", "until": past})
     assert ident in [row["transaction_id"] for row in pages(engine, "/api/anomalies", status="open", limit=200)]
+
+
+def test_after_a_restart_it_answers_at_the_same_address(engine: Running) -> None:
+    engine.run(engine.engine.supervisor.control("api", "restart"))
+    api = engine.get("/api/health")["workers"][-1]
+    assert (api["name"], api["state"]) == ("api", "running")
+    assert api["detail"].startswith(str(engine.client.base_url).rstrip("/"))

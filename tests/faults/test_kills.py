@@ -40,7 +40,12 @@ class Daemon:
 
     def __init__(self, folder: Path, bootstrap: str, dsn: str) -> None:
         self._command = (str(Path(sys.executable).with_name("anomaly-tui")), "--daemon", "--kafka", bootstrap)
-        self._environment = {**os.environ, "DATABASE_URL": dsn, "ANOMALY_TUI_DATA_DIR": str(folder / "data")}
+        self._environment = {
+            **os.environ,
+            "DATABASE_URL": dsn,
+            "ANOMALY_TUI_DATA_DIR": str(folder / "data"),
+            "ANOMALY_TUI_API": "off",
+        }
         self._folder = folder
         self.log = folder / "daemon.log"
         self.process: asyncio.subprocess.Process | None = None

@@ -15,6 +15,7 @@ from domain.verdict import Reason, ScoredTransaction, Severity, Status, Verdict
 from services.console_port import (
     DeadLetter,
     FeedSlice,
+    LiveCount,
     LogLine,
     PartitionStatus,
     Snapshot,
@@ -221,6 +222,10 @@ class FakePort:
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """Newest lines."""
         return tuple(self.log_lines[-limit:])
+
+    async def count_live(self, filter: Filter) -> LiveCount:
+        """Of all rows."""
+        return LiveCount(sum(map(filter.matches, self.rows)), len(self.rows))
 
     async def profile(self, user_id: str) -> ProfileView | None:
         """The same habits for everyone."""

@@ -162,3 +162,49 @@ def test_a_row_that_changes_before_it_is_tested_is_shown_once():
     window.step()
     assert sequences(window.rows) == list(range(1, 11))
     assert window.rows[2] == decided(3)
+
+
+def test_a_refill_replaces_all_rows_and_what_is_shown():
+    window = Window(1_000)
+    window.ring.extend(rows(100))
+    window.step()
+    window.refill([row(sequence) for sequence in (3, 50, 120)], elsewhere=97)
+    window.step()
+    assert sequences(window.rows) == [3, 50, 120]
+    assert (window.of, window.pending) == (100, 0)
+    window.ring.extend([row(121)])
+    window.step()
+    assert sequences(window.rows) == [3, 50, 120, 121]
+    window.apply("is:flagged", parse("is:flagged"))
+    assert window.of == 4, "what the other filter let through elsewhere is no part of this one"
+
+
+def test_a_refill_leaves_a_frozen_window_as_it_is_and_keeps_what_is_newer_for_later():
+    window = Window(1_000)
+    window.ring.extend(rows(10))
+    window.step()
+    window.freeze(True)
+    window.refill([row(sequence) for sequence in (2, 8, 11, 12)])
+    window.step()
+    assert sequences(window.rows) == list(range(1, 11))
+    assert window.pending == 2
+    window.freeze(False)
+    window.step()
+    assert sequences(window.rows)[-3:] == [10, 11, 12]
+
+
+def test_what_is_restored_after_a_refill_shows_no_row_of_the_other_filter():
+    window = Window(1_000)
+    window.ring.extend(rows(10))
+    window.step()
+    held = window.hold()
+    window.apply("is:flagged", parse("is:flagged"))
+    window.refill([row(20), row(40)])
+    window.step()
+    assert sequences(window.rows) == [20, 40]
+    window.restore(held)
+    window.step()
+    assert sequences(window.rows) == list(range(1, 11))
+    window.refill(rows(12))
+    window.step()
+    assert sequences(window.rows) == list(range(1, 13))

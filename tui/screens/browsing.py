@@ -47,7 +47,9 @@ class Browsing(ListScreen):
         """Type a filter for the list that has the keys."""
         window = self.active.window
         self._filtered = self.active
-        self.query_one(FilterLine).open(window.filter_text, window.ring, self.console_app.library.kept.recent)
+        elsewhere = self.console_app.port.count_live if window is self.intake.feed and window.partial else None
+        recent = self.console_app.library.kept.recent
+        self.query_one(FilterLine).open(window.filter_text, window.ring, recent, elsewhere)
 
     @on(FilterLine.Applied)
     def _filter_applied(self, event: FilterLine.Applied) -> None:

@@ -7,6 +7,7 @@ import { useLive } from '@/components/useLive'
 import { ApiError, get } from '@/lib/api'
 import { health, type Health as Answer, stats, type Stats } from '@/lib/engine'
 import { count } from '@/lib/numbers'
+import { problem } from '@/lib/problem'
 import { span } from '@/lib/time'
 import { DeadLetters } from './DeadLetters'
 import styles from './Health.module.css'
@@ -38,13 +39,11 @@ export function Health() {
         <>
           {!data.database_up && (
             <ProblemNote
-              problem={{
-                type: 'about:blank',
-                title: 'The database does not answer',
-                status: 503,
-                detail:
-                  'Transactions wait in Kafka until it is back; nothing is lost. Lists and searches show nothing new.',
-              }}
+              problem={problem(
+                503,
+                'The database does not answer',
+                'Transactions wait in Kafka until it is back; nothing is lost. Lists and searches show nothing new.',
+              )}
             />
           )}
           <Condition health={data} stats={counted} lag={counted?.snapshot.lag ?? status?.lag} />

@@ -12,6 +12,7 @@ import { Choice } from '@/components/feed/Toolbar'
 import { useDelayed } from '@/components/useDelayed'
 import { useLive } from '@/components/useLive'
 import { ApiError, get } from '@/lib/api'
+import { usersBy } from '@/lib/filters'
 import { useKeys } from '@/lib/keys'
 import { roundMoney } from '@/lib/money'
 import { count, score } from '@/lib/numbers'
@@ -39,7 +40,7 @@ export function Users() {
   const asked = useDelayed(prefix, 150)
   const { data, error, isPending } = useQuery({
     queryKey: ['users', asked, q, order, limit],
-    queryFn: ({ signal }) => get(users, '/api/users', { prefix: asked, q, order, limit }, signal),
+    queryFn: ({ signal }) => get(users, '/api/users', { ...usersBy(asked, q), order, limit }, signal),
     refetchInterval: 3_000,
     placeholderData: keepPreviousData,
   })

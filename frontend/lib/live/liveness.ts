@@ -1,3 +1,4 @@
+import { summary } from '../problem'
 import { span } from '../time'
 import type { Heard } from './status'
 
@@ -11,7 +12,8 @@ export function livenessOf(heard: Heard, paused: boolean, now: number): Liveness
   const { status, heardAt, down } = heard
   const silent = now - heardAt
   const last = status?.last_stored_at ? `last transaction ${span(ageOf(heard, now) ?? 0)} ago` : 'no transaction yet'
-  if (down !== null) return { state: 'down', label: 'Down', detail: status ? `${down.title}, ${last}` : down.title }
+  if (down !== null)
+    return { state: 'down', label: 'Down', detail: status ? `${summary(down)}, ${last}` : summary(down) }
   if (status === null) return { state: 'waiting', label: 'Connecting', detail: 'waiting for the engine' }
   if (silent > SILENT_AFTER_MS) return { state: 'stale', label: 'Stale', detail: `no news for ${span(silent / 1000)}` }
   if (!status.database_up) return { state: 'stale', label: 'Database down', detail: last }

@@ -1,4 +1,5 @@
 import { withParameters } from '../api'
+import { problem } from '../problem'
 import type { Problem } from '../schemas'
 import { EVENTS, type Message, messageOf, type RawEvent, type Topic } from './messages'
 
@@ -63,9 +64,8 @@ export class Source {
 
   private retry(why: string | Problem): void {
     this.close()
-    const problem =
-      typeof why === 'string' ? { type: 'about:blank', title: 'No live feed', status: 503, detail: why } : why
-    this.emit({ kind: 'down', problem }, { name: 'status', mark: '', data: JSON.stringify({ down: problem }) })
+    const down = typeof why === 'string' ? problem(503, 'No live feed', why) : why
+    this.emit({ kind: 'down', problem: down }, { name: 'status', mark: '', data: JSON.stringify({ down }) })
     // Not all browsers at once: up to twice as long as the shortest wait.
     const wait = Math.min(LONGEST_WAIT_MS, 250 * 2 ** this.failures) * (1 + Math.random())
     this.failures += 1

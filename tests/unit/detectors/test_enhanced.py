@@ -2,14 +2,16 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from itertools import islice
 
 import pytest
-from town import LISBON, PARIS, purchase, settled, traffic
+from town import LISBON, PARIS, START, purchase, settled, traffic
 
 from detectors.enhanced import EnhancedModel
 from detectors.state import UserState
 from domain.transaction import NO_DEVICE, NO_MERCHANT, NOWHERE, Device, Location, Merchant, Transaction
 from domain.verdict import Severity, Verdict
+from simulator import Simulator
 
 
 def verdict_of(model: EnhancedModel, states: dict[str, UserState], transaction: Transaction) -> Verdict:
@@ -119,6 +121,18 @@ def test_ordinary_traffic_stays_near_the_nominal_alert_rate(
     ]
     flagged = sum(verdict.flagged for verdict in model.score(later, states))
     assert 0.01 < flagged / 8000 < 0.03
+
+
+def test_anomalies_that_are_many_do_not_lift_the_bars_above_them() -> None:
+    simulator = Simulator(users=60, anomaly_rate=0.05, seed=7, start=START, rate=60 * 10 / 86_400)
+    stream = list(islice(simulator.stream(), 16_000))
+    rows = [transaction for transaction, _ in stream]
+    model = EnhancedModel.fit(rows[:8_000], version="1")
+    later = list(zip(model.score(rows, {}), stream, strict=True))[8_000:]
+    anomalous = [verdict.flagged for verdict, (_, truth) in later if truth.anomalous]
+    ordinary = [verdict.flagged for verdict, (_, truth) in later if not truth.anomalous]
+    assert sum(anomalous) / len(anomalous) > 0.6
+    assert sum(ordinary) / len(ordinary) < 0.006
 
 
 @pytest.mark.parametrize("partitions", [1, 4, 32])

@@ -1,5 +1,6 @@
 """One engine a data directory."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,8 @@ def test_a_second_engine_is_refused_and_told_who_has_it(tmp_path: Path):
         second.acquire()
     assert str(first.holder()["pid"]) in str(raised.value)
     assert second.taken
-    assert second.holder()["bootstrap"] == "127.0.0.1:9092"
+    first.describe(socket="/run/engine.sock")
+    assert second.holder() == {"pid": os.getpid(), "bootstrap": "127.0.0.1:9092", "socket": "/run/engine.sock"}
     first.release()
     second.acquire()
     second.release()

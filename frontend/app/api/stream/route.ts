@@ -1,5 +1,6 @@
+import { problem } from '@/lib/problem'
+import type { Problem } from '@/lib/schemas'
 import { askEngine, EngineUnreachable, engineUrl } from '@/server/engine'
-import { type Problem, problem } from '@/server/problem'
 import { shutdown } from '@/server/shutdown'
 import { downEvent, eventResponse, relayed } from '@/server/sse'
 

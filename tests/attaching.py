@@ -1,0 +1,72 @@
+"""An engine to attach to, without the engine: the worker on any console port, in a folder of its own."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Container
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from services.attach.client import RemotePort
+from services.attach.link import NotConnected
+from services.attach.server import Attach
+from services.console_port import ConsolePort
+from services.runtime import RuntimeFolder
+from services.supervisor import Supervisor
+
+HZ = 30.0
+WITHIN = 20.0
+
+
+async def until(condition: Callable[[], object], within: float = WITHIN) -> None:
+    """Wait for a condition. Fails when it does not come true."""
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+class Host:
+    """A place where one engine at a time listens; a folder of its own, since socket paths are short."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="attach-"))
+        self.runtime = RuntimeFolder(self.folder, {"RUNTIME_DIRECTORY": str(self.folder)})
+        self.supervisor = Supervisor()
+
+    def find(self) -> Path:
+        """Where the engine listens. Raises NotConnected where none does."""
+        if not self.runtime.socket.exists():
+            raise NotConnected("No engine runs here.", "no engine runs")
+        return self.runtime.socket
+
+    async def serve(self, port: ConsolePort, trusted: Container[int] | None = None) -> Attach:
+        """Let consoles attach to an engine."""
+        worker = Attach(port, self.runtime, trusted=trusted)
+        self.supervisor.add(worker)
+        await self.supervisor.start()
+        return worker
+
+    async def stop(self) -> None:
+        """The engine ends."""
+        await self.supervisor.stop()
+
+    @asynccontextmanager
+    async def console(self) -> AsyncIterator[RemotePort]:
+        """A console attached to it."""
+        port = RemotePort(self.find, HZ)
+        await port.start()
+        try:
+            yield port
+        finally:
+            await port.stop()
+
+
+@asynccontextmanager
+async def host() -> AsyncIterator[Host]:
+    """A host, gone afterwards with all that runs on it."""
+    made = Host()
+    try:
+        yield made
+    finally:
+        await made.stop()
+        shutil.rmtree(made.folder, ignore_errors=True)
