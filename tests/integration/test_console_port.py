@@ -20,7 +20,8 @@ from services.attach.find import engine_socket
 from services.attach.link import NotConnected
 from services.attach.peer import user_name
 from services.console_port import ConsolePort, LiveCount
-from services.engine import Engine, InProcessPort
+from services.engine import Engine
+from services.in_process import InProcessPort
 from services.logs import LogRing, configure
 from services.producer import Sender, outgoing
 from services.settings import load
