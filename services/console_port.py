@@ -143,7 +143,7 @@ class ConsolePort(Protocol):
         ...
 
     def watch(self, filter: Filter, rows: int) -> None:
-        """Say what of the feed is shown: rows that match, and about so many of them at a time.
+        """Say what of the feed is shown: rows that match, and how many of them fit.
 
         `feed` may leave out the others from now on. An engine in the same process leaves out nothing.
         """

@@ -23,8 +23,9 @@ class RuntimeFolder:
     """
 
     def __init__(self, data_dir: Path, environment: Mapping[str, str] = os.environ) -> None:
-        name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
-        self._parents, self.path = _chosen(name, environment)
+        self._name = hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]
+        self._environment = environment
+        self._parents, self.path = _chosen(self._name, environment)
 
     @property
     def socket(self) -> Path:
@@ -34,8 +35,10 @@ class RuntimeFolder:
     def open(self) -> None:
         """Make the folder, private to this user, and leave the process id in it.
 
+        A session's own folder goes with the session, which an engine may outlive: it is then another one.
         Raises: UserError where somebody else could reach into it; OSError where it cannot be made.
         """
+        self._parents, self.path = _chosen(self._name, self._environment)
         for folder in (*self._parents, self.path):
             folder.mkdir(mode=0o700, exist_ok=True)
             _check_private(folder)

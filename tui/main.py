@@ -24,8 +24,9 @@ def open_console(settings: Settings, plan: RunPlan) -> int:
 
 async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
     from services import commands
-    from services.engine import Engine, InProcessPort
+    from services.engine import Engine
     from services.frontend.browser import has_display
+    from services.in_process import InProcessPort
     from services.library import Library
     from services.logs import LogRing, configure
     from services.simulation import live_stream

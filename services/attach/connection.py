@@ -133,8 +133,9 @@ class Connection:
                     self._subscription.watch(message)
                     self._wanted.set()
             case Subscribe() if self._subscription is None:
-                self._subscription = Subscription(self._port, message.place)
-                self._start(self._pump(1 / max(SLOWEST_HZ, min(message.hz, FASTEST_HZ))))
+                hz = max(SLOWEST_HZ, min(message.hz, FASTEST_HZ))
+                self._subscription = Subscription(self._port, message.place, hz)
+                self._start(self._pump(1 / hz))
             case _:
                 raise ProtocolError("subscribed twice")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from math import ceil
 
 import msgspec
 
@@ -14,6 +15,8 @@ BACKLOG = 2_000
 """Rows of each feed that a console gets when it comes, and of the transactions when it watches another filter."""
 TESTED_AT_ONCE = 5_000
 """New rows that are held against a filter for one update; what is more came too fast for this console."""
+USUAL_HZ = 4.0
+"""Updates a second that the numbers of rows are meant for; with fewer or more, each has room for more or fewer."""
 ANOMALIES_AT_ONCE = 50
 SAVED_UPDATES = 4
 """Updates whose unused room for rows is kept for a burst."""
@@ -26,11 +29,11 @@ MOST_ROWS = 500
 
 
 class Allowance:
-    """How many rows go into an update: so many, and what the last ones left unused."""
+    """How many rows go into an update: `rows` at the usual pace, and what the last ones left unused."""
 
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._left = rows * SAVED_UPDATES
+    def __init__(self, rows: int, hz: float) -> None:
+        self._rows = ceil(rows * USUAL_HZ / hz)
+        self._left = self._rows * SAVED_UPDATES
 
     def take(self, wanted: int) -> int:
         """How many of `wanted` may go."""
@@ -42,17 +45,20 @@ class Allowance:
 class Subscription:
     """One console's view of `port`, which it has read up to `place`; without one it gets what is in the rings.
 
+    It takes an update `hz` times a second.
+
     Nothing is queued for a console. Whenever it can take an update, that is made from the newest state, and what
     has left the rings, or is more than fits, is counted: a slow console costs no memory and holds up nobody.
     """
 
-    def __init__(self, port: ConsolePort, place: Place | None) -> None:
+    def __init__(self, port: ConsolePort, place: Place | None, hz: float = USUAL_HZ) -> None:
         self._port = port
+        self._hz = hz
         self._snapshot: dict[str, object] = {}
         self._filter: Filter = EVERYTHING
-        self._allowance = Allowance(DEFAULT_ROWS)
+        self._allowance = Allowance(DEFAULT_ROWS, hz)
         self._rows = DEFAULT_ROWS
-        self._anomalies_allowance = Allowance(ANOMALIES_AT_ONCE)
+        self._anomalies_allowance = Allowance(ANOMALIES_AT_ONCE, hz)
         self._last_log: LogLine | None = None
         known = place is not None and place.started_at == port.snapshot().started_at
         self._feed_anew = self._anomalies_anew = not known
@@ -68,7 +74,7 @@ class Subscription:
         """Send what matches that filter from now on, and what of it is in the ring."""
         rows = max(1, min(watched.rows, MOST_ROWS))
         if rows != self._rows:
-            self._rows, self._allowance = rows, Allowance(rows)
+            self._rows, self._allowance = rows, Allowance(rows, self._hz)
         if watched.filter.text != self._filter.text:
             self._filter = watched.filter
             self._feed_anew = True

@@ -60,7 +60,7 @@ async def test_more_than_the_screen_has_room_for_is_counted_as_dropped(here: Hos
         app.tick()
         fake.add(rows(4_000, 101))
         await until(lambda: port.feed(0, 100_000).missed > 0)
-        await ticked(app, pilot, "drop 3.9k", StatusLine)
+        await ticked(app, pilot, "drop 4.0k", StatusLine)
         held = app.intake.feed.ring
         assert held[len(held) - 1].sequence == 4_100
         assert app.intake.missed + len(held) == 4_100

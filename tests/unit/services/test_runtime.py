@@ -51,6 +51,16 @@ def test_it_is_private_and_goes_again(session: Path) -> None:
     assert not folder.path.exists()
 
 
+def test_an_engine_that_outlives_its_session_goes_on_under_tmp(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="run-") as session:
+        folder = RuntimeFolder(tmp_path, {"XDG_RUNTIME_DIR": session})
+        folder.open()
+        assert folder.path.is_relative_to(session)
+    folder.open()
+    assert folder.path.parent == Path(f"/tmp/anomaly-tui-{os.geteuid()}")
+    folder.close()
+
+
 @pytest.mark.parametrize("trap", ["open to others", "a link", "a file"])
 def test_a_folder_that_is_a_trap_is_refused(session: Path, trap: str) -> None:
     folder = RuntimeFolder(DATA, {"XDG_RUNTIME_DIR": str(session)})

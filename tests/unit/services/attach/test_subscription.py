@@ -7,7 +7,7 @@ from domain.filters import EVERYTHING, parse
 from domain.triage import TriageStatus
 from services.attach.mirror import Mirror
 from services.attach.protocol import Place, Update, Watch
-from services.attach.subscription import BACKLOG, SAVED_UPDATES, TESTED_AT_ONCE, Subscription
+from services.attach.subscription import BACKLOG, SAVED_UPDATES, TESTED_AT_ONCE, USUAL_HZ, Subscription
 from tests.tui.fake_port import NOON, FakePort, rows
 
 ROWS = 10
@@ -78,6 +78,19 @@ async def test_a_burst_fits_where_it_was_quiet_before():
     assert len((await subscription.update()).feed.rows) == ROWS * SAVED_UPDATES
     port.add(rows(ROWS * SAVED_UPDATES, 1_001))
     assert len((await subscription.update()).feed.rows) == ROWS
+
+
+@pytest.mark.parametrize("hz", [1.0, 2.0, 4.0, 10.0])
+async def test_a_second_has_room_for_as_many_rows_at_any_pace(hz: float):
+    port = FakePort()
+    subscription = Subscription(port, None, hz)
+    subscription.watch(Watch(EVERYTHING, ROWS))
+    sent = 0
+    for number in range(int(hz) * 5):
+        port.add(rows(500, number * 500 + 1))
+        found = await subscription.update()
+        sent += len(found.feed.rows) if number >= hz * 2 else 0
+    assert sent == ROWS * USUAL_HZ * 3
 
 
 async def test_another_filter_begins_anew_from_the_ring_with_what_lies_between():
