@@ -125,10 +125,11 @@ def _detection(snapshot: Snapshot, bus: Bus) -> Iterator[Metric]:
 
 
 def _parts(snapshot: Snapshot) -> Iterator[Metric]:
-    running = _gauge("worker_running", "Whether a worker runs undisturbed.", labels=("worker",))
+    running = _gauge("worker_running", "Whether a worker that the engine needs runs undisturbed.", labels=("worker",))
     restarts = _counter("worker_restarts", "Restarts after a crash.", labels=("worker",))
     for worker in snapshot.workers:
-        running.add_metric((worker.name,), worker.state == "running")
+        if worker.essential:
+            running.add_metric((worker.name,), worker.state == "running")
         restarts.add_metric((worker.name,), worker.restarts)
     yield from (running, restarts)
     yield _gauge("database_up", "Whether PostgreSQL answered when it was asked last.", database_up(snapshot))

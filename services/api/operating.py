@@ -23,10 +23,11 @@ class ReadyQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 async def readyz(sources: Sources, asked: ReadyQuestion, by: str) -> Response:
-    """200 when every part runs, else 503."""
+    """200 when every part that the engine needs runs, else 503."""
     snapshot = sources.port.snapshot()
     word = condition(snapshot)
-    parts = "".join(map(_line, snapshot.workers)) if asked.verbose is not msgspec.UNSET else ""
+    needed = (worker for worker in snapshot.workers if worker.essential)
+    parts = "".join(map(_line, needed)) if asked.verbose is not msgspec.UNSET else ""
     return PlainTextResponse(f"{parts}{word}\n", 200 if word == "ok" else 503)
 
 
