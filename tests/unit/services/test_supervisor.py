@@ -107,10 +107,10 @@ async def test_backoff_doubles_from_half_a_second_up_to_the_cap(monkeypatch, jou
     plain_sleep, loop = asyncio.sleep, asyncio.get_running_loop()
 
     async def noted(seconds: float) -> None:
-        if asyncio.get_running_loop() is not loop:
-            return await plain_sleep(seconds)
-        waits.append(seconds)
-        await plain_sleep(0)
+        here = asyncio.get_running_loop() is loop
+        if here:
+            waits.append(seconds)
+        await plain_sleep(0 if here else seconds)
 
     monkeypatch.setattr(supervision, "MOST_RESTARTS", 9)
     monkeypatch.setattr(supervision.asyncio, "sleep", noted)
