@@ -53,7 +53,7 @@ system:
 
 test: .venv/.dev frontend/node_modules/.ready system ## every test that fits in a few minutes
 	@cd frontend && $(NPM) --silent test
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile
 
 check: .venv/.dev frontend/node_modules/.ready ## format, lint, types, one-way imports
 	@$(BIN)/ruff format --check .

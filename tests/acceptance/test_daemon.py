@@ -134,8 +134,8 @@ def test_each_party_is_killed_and_the_others_go_on(
         wait_until(lambda: "2 consoles" in run("status").stdout, "both in the status")
 
         consoles_of(folder)[0].kill()
-        survivor, victim = (one, two) if "LIVE" in one.screen and "code" not in one.screen else (two, one)
-        victim.wait_for("code 137")
+        wait_until(lambda: "code 137" in one.screen + two.screen, "one of them killed")
+        survivor = two if "code 137" in one.screen else one
         wait_until(lambda: "1 console " in run("status").stdout, "one left")
         held = survivor.screen
         wait_until(lambda: survivor.screen != held, "a console that goes on")
