@@ -51,7 +51,7 @@ def test_pages_of_transactions_are_the_whole_newest_first(engine: Running) -> No
 
 def test_pages_of_anomalies_are_the_flagged_ones_in_either_order(engine: Running) -> None:
     flagged = [row["transaction_id"] for row in pages(engine, "/api/transactions", limit=200) if row["flagged"]]
-    assert len(flagged) > 20
+    assert len(flagged) > 7, "more than one page"
     assert [row["transaction_id"] for row in pages(engine, "/api/anomalies", limit=7)] == flagged
     by_score = pages(engine, "/api/anomalies", limit=7, sort="score")
     assert sorted(row["transaction_id"] for row in by_score) == sorted(flagged)
