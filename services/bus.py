@@ -139,6 +139,14 @@ class Bus:
         self.feed.triaged(decisions)
         self.anomalies.triaged(decisions)
 
+    def newest(self, after: int, limit: int) -> FeedSlice:
+        """The newest `limit` transactions of a sequence above `after`.
+
+        Sequences have no holes here, so what was evicted before it was read is known exactly.
+        """
+        found = self.feed.since(after, limit)
+        return FeedSlice(found.rows, max(0, self.transactions - max(after, 0) - len(found.rows)), found.upto)
+
     @property
     def rate(self) -> float:
         """Committed transactions per second over the last 5 full seconds."""

@@ -27,9 +27,7 @@ class RingPort:
         self.events: list[TriageEvent] = []
 
     def feed(self, after: int, limit: int) -> FeedSlice:
-        newest = self.bus.feed.since(after, limit)
-        missed = max(0, self.bus.transactions - max(after, 0) - len(newest.rows))
-        return FeedSlice(newest.rows, missed, newest.upto)
+        return self.bus.newest(after, limit)
 
     def anomalies(self, after: int, limit: int) -> FeedSlice:
         return self.bus.anomalies.since(after, limit)
