@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from _snapshot import snapshot_of
 from rich.console import Console
 from rich.table import Table
 from throughput import HISTORY, preload, traffic
@@ -39,35 +40,16 @@ class BusPort:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._started_at = datetime.now(UTC)
 
     def feed(self, after: int, limit: int) -> FeedSlice:
-        newest = self._bus.feed.since(after, limit)
-        return FeedSlice(newest.rows, max(0, self._bus.transactions - max(after, 0) - len(newest.rows)), newest.upto)
+        return self._bus.newest(after, limit)
 
     def triage_changes(self, after: int, limit: int) -> tuple:
         return ()
 
     def snapshot(self) -> Snapshot:
-        now = datetime.now(UTC)
-        p50, p95, p99 = self._bus.latency(0.5, 0.95, 0.99)
-        nothing = dict.fromkeys(("lag", "writer_queue", "dead_letters", "duplicates", "late", "offset_gaps"), 0)
-        unknown = dict.fromkeys(("last_event_at", "last_stored_at"))
-        return Snapshot(
-            at=now,
-            started_at=now,
-            rate=self._bus.rate,
-            latency_p50=p50,
-            latency_p95=p95,
-            latency_p99=p99,
-            transactions=self._bus.transactions,
-            flagged=dict(self._bus.flagged),
-            broker="",
-            database="",
-            model_versions={},
-            workers=(),
-            **nothing,
-            **unknown,
-        )
+        return snapshot_of(self._bus, self._started_at)
 
 
 def read_streams(port: int, readers: int, count: int, ready, told) -> None:

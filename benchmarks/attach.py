@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from _snapshot import snapshot_of
 from rich.console import Console
 from rich.table import Table
 from throughput import HISTORY, preload, traffic
@@ -76,36 +77,20 @@ class BenchedEngine:
 
     def snapshot(self) -> Snapshot:
         """As the engine tells it."""
-        bus, pipeline = self.bus, self.pipeline
-        p50, p95, p99 = bus.latency(0.5, 0.95, 0.99)
-        return Snapshot(
-            at=datetime.now(UTC),
-            started_at=self._started_at,
-            rate=bus.rate,
+        pipeline = self.pipeline
+        return snapshot_of(
+            self.bus,
+            self._started_at,
             lag=pipeline.lag if pipeline else 0,
-            latency_p50=p50,
-            latency_p95=p95,
-            latency_p99=p99,
             writer_queue=pipeline.queued if pipeline else 0,
-            transactions=bus.transactions,
-            flagged=dict(bus.flagged),
-            dead_letters=0,
-            duplicates=0,
-            late=0,
-            offset_gaps=0,
-            last_event_at=bus.last_event_at,
-            last_stored_at=bus.last_stored_at,
-            broker="Kafka, in memory",
-            database="PostgreSQL 18, embedded",
-            model_versions={"basic": "v1", "enhanced": "v1"},
             workers=self.supervisor.statuses,
             partitions=pipeline.partitions if pipeline else (),
-            quality=bus.scoreboard.qualities,
+            quality=self.bus.scoreboard.qualities,
         )
 
     def feed(self, after: int, limit: int) -> FeedSlice:
         """The newest transactions."""
-        return self.bus.feed.since(after, limit)
+        return self.bus.newest(after, limit)
 
     def anomalies(self, after: int, limit: int) -> FeedSlice:
         """The newest flagged ones."""

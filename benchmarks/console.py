@@ -33,6 +33,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import psutil
+from _snapshot import snapshot_of
 from rich.console import Console
 from rich.table import Table
 from textual.app import App, ComposeResult
@@ -125,31 +126,9 @@ class FakeEngine:
 
     def snapshot(self) -> Snapshot:
         """The state of the bus, as the engine tells it."""
-        bus = self.bus
-        p50, p95, p99 = bus.latency(0.5, 0.95, 0.99)
         names = ("database", "broker", "models", "pipeline", "producer")
-        return Snapshot(
-            at=datetime.now(UTC),
-            started_at=self._started_at,
-            rate=bus.rate,
-            lag=0,
-            latency_p50=p50,
-            latency_p95=p95,
-            latency_p99=p99,
-            writer_queue=0,
-            transactions=bus.transactions,
-            flagged=dict(bus.flagged),
-            dead_letters=0,
-            duplicates=0,
-            late=0,
-            offset_gaps=0,
-            last_event_at=bus.last_event_at,
-            last_stored_at=bus.last_stored_at,
-            broker="Kafka, in memory",
-            database="PostgreSQL 18, embedded",
-            model_versions={"basic": "v1", "enhanced": "v1"},
-            workers=tuple(WorkerStatus(name=name, state="running", since=self._started_at) for name in names),
-        )
+        running = tuple(WorkerStatus(name=name, state="running", since=self._started_at) for name in names)
+        return snapshot_of(self.bus, self._started_at, workers=running)
 
     def trouble(self) -> str:
         """None."""
@@ -160,7 +139,7 @@ class FakeEngine:
 
     def feed(self, after: int, limit: int) -> FeedSlice:
         """The newest transactions."""
-        found = self.bus.feed.since(after, limit)
+        found = self.bus.newest(after, limit)
         self.taken += len(found.rows)
         return found
 
