@@ -2,20 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { livenessOf } from '@/lib/live/liveness'
 import type { Status } from '@/lib/live/messages'
 import type { Heard } from '@/lib/live/status'
+import { STATUS as QUIET } from './connection'
 
 const NOW = Date.UTC(2026, 2, 1)
-const STATUS: Status = {
-  at: '2026-03-01T00:00:10Z',
-  engine: 'e1',
-  rate: 40,
-  lag: 0,
-  latency_p95: 0.1,
-  transactions: 7,
-  flagged: {},
-  open_anomalies: null,
-  database_up: true,
-  last_stored_at: '2026-03-01T00:00:09.6Z',
-}
+const STATUS: Status = { ...QUIET, at: '2026-03-01T00:00:10Z', last_stored_at: '2026-03-01T00:00:09.6Z' }
 const heard = (change: Partial<Heard> = {}, status: Partial<Status> = {}): Heard => ({
   status: { ...STATUS, ...status },
   heardAt: NOW,

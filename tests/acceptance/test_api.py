@@ -1,14 +1,14 @@
 """The API of a daemon as a real process."""
 
-import json
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import httpx
 
+from services.lock import EngineLock
+from tests.acceptance.remote import wait_until
 from tests.acceptance.session import COMMAND, Run
 
 DEADLINE = 60
@@ -16,14 +16,9 @@ DEADLINE = 60
 
 def address(data_dir: Path) -> str:
     """Where the engine of this data directory answers, as it tells others."""
-    until = time.monotonic() + DEADLINE
-    while time.monotonic() < until:
-        lock = data_dir / "engine.lock"
-        facts = json.loads(lock.read_text() or "{}") if lock.exists() else {}
-        if "api" in facts:
-            return str(facts["api"])
-        time.sleep(0.1)
-    raise AssertionError("no engine told of its API")
+    lock = EngineLock(data_dir)
+    wait_until(lambda: "api" in lock.holder(), "an engine that tells of its API", DEADLINE)
+    return str(lock.holder()["api"])
 
 
 def test_a_daemon_tells_its_address_streams_and_ends_with_a_stream_open(

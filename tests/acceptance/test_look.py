@@ -6,8 +6,7 @@ import json
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.remote import wait_until
 from tests.acceptance.session import COMMAND, Run, simulated_file
 
 HOSTILE = (
@@ -27,6 +27,7 @@ HOSTILE = (
     "@sum(a1)",
     'a\nb\r\nc,"d"',
 )
+WITHIN = 30.0
 UNSAFE = {"\x1b", "\x07", "\x9b", "\u202e"}
 
 
@@ -124,13 +125,6 @@ def test_nothing_hostile_reaches_the_terminal_or_a_spreadsheet(run: Run, tmp_pat
     assert all(json.loads(line) for line in run("transactions", "--json").stdout.splitlines())
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 @contextmanager
 def following(environment: dict[str, str], tmp_path: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen, Path]]:
     """A running `--follow` and the file it writes to."""
@@ -155,12 +149,12 @@ def test_follow_begins_oldest_first_and_goes_on_until_it_is_interrupted(
     rows = [{"transaction_id": f"t-{n}", "timestamp": f"2026-03-01T12:00:0{n}Z"} for n in range(5)]
     assert run("replay", transactions_file(tmp_path / "some.jsonl", *rows)).returncode == 0
     with following(environment, tmp_path, "transactions", "user=u-1", "--limit", "3") as (process, output):
-        until(lambda: followed(output) == ["t-2", "t-3", "t-4"])
+        wait_until(lambda: followed(output) == ["t-2", "t-3", "t-4"], "the newest three", WITHIN)
         later = [
             {"transaction_id": f"late-{n}", "user_id": f"u-{n}", "timestamp": "2026-02-01T00:00:00Z"} for n in (1, 2)
         ]
         assert run("replay", transactions_file(tmp_path / "more.jsonl", *later)).returncode == 0
-        until(lambda: len(followed(output)) > 3)
+        wait_until(lambda: len(followed(output)) > 3, "a fourth", WITHIN)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert followed(output) == ["t-2", "t-3", "t-4", "late-1"]
@@ -175,10 +169,10 @@ def test_since_keeps_meaning_the_last_minutes_while_following(
     first = {"transaction_id": "fresh", "timestamp": at(1)}, {"transaction_id": "old", "timestamp": at(9)}
     assert run("replay", transactions_file(tmp_path / "some.jsonl", *first)).returncode == 0
     with following(environment, tmp_path, "transactions", "since:5m") as (process, output):
-        until(lambda: followed(output) == ["fresh"])
+        wait_until(lambda: followed(output) == ["fresh"], "the fresh one alone", WITHIN)
         late = {"transaction_id": "fresh-2", "timestamp": at(2)}, {"transaction_id": "old-2", "timestamp": at(6)}
         assert run("replay", transactions_file(tmp_path / "more.jsonl", *late)).returncode == 0
-        until(lambda: len(followed(output)) > 1)
+        wait_until(lambda: len(followed(output)) > 1, "a second", WITHIN)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         assert followed(output) == ["fresh", "fresh-2"]
@@ -211,7 +205,7 @@ def test_it_works_beside_an_engine_on_the_embedded_database(environment: dict[st
         while b"engine started" not in (line := daemon.stderr.readline()):
             assert line, "the engine ended"
         os.set_blocking(daemon.stderr.fileno(), False)
-        until(lambda: len(look("since:1h", "--limit", "5")) == 5)
+        wait_until(lambda: len(look("since:1h", "--limit", "5")) == 5, "five of the last hour", WITHIN)
         assert daemon.poll() is None
     finally:
         daemon.send_signal(signal.SIGTERM)

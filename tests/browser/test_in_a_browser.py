@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +22,7 @@ from services import wire
 from services.frontend.build import built, sources
 from services.frontend.node import find_node
 from simulator import Simulator
+from tests.acceptance.remote import wait_until
 from tests.acceptance.session import COMMAND
 from tests.integration.frontend.site import gone
 
@@ -107,8 +107,7 @@ def test_the_pages_end_with_whoever_started_them_even_by_kill(tmp_path: Path, ca
             assert stream.status_code == 200
             starter.kill()
             starter.wait()
-            while not gone(server.pid):
-                time.sleep(0.05)
+            wait_until(lambda: gone(server.pid), "the end of the server")
 
 
 @contextlib.contextmanager
