@@ -22,7 +22,7 @@ from rich.table import Table
 
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
-from services import training, wire
+from services import heap, training, wire
 from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
 from services.bus import Bus
@@ -123,6 +123,7 @@ async def run(kafka: str, count: int, singles: int, rounds: int) -> None:
     broker = make_broker(kafka, data_dir=folder, cache_dir=folder / "cache")
     await asyncio.gather(database.start(lambda line: None), broker.start(lambda line: None))
     models = training.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
+    heap.settle()
     rates: dict[str, list[float]] = {"pipeline": [], "one by one": []}
     for number in range(rounds):
         for name, amount in (("pipeline", count), ("one by one", singles)):

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from domain.transaction import GroundTruth, Transaction
+from services import heap
 from services.api.server import ApiServer
 from services.attach.server import Attach
 from services.brokers.broker import Broker
@@ -178,6 +179,7 @@ class Engine:
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)
         progress("starting the workers")
         await self.supervisor.start()
+        heap.settle()
         log.info("engine started", broker=self.broker.label, database=self._database.label)
 
     async def _open_store(self, progress: Callable[[str], None]) -> None:
@@ -194,6 +196,7 @@ class Engine:
         """Stop the producer first, finish what is in flight, then let go of the servers."""
         await self.supervisor.stop()
         await self._stop_servers()
+        heap.unsettle()
 
     async def _stop_servers(self) -> None:
         if self.api is not None:
