@@ -5,7 +5,7 @@ from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import accumulate
+from itertools import accumulate, islice
 from math import inf
 
 import msgspec
@@ -37,6 +37,10 @@ class Ring:
         for index, row in enumerate(self._rows):
             if row.transaction.transaction_id in decisions:
                 self._rows[index] = msgspec.structs.replace(row, triage=decisions[row.transaction.transaction_id])
+
+    def newest(self, count: int) -> tuple[ScoredTransaction, ...]:
+        """The newest rows, `count` of them or all that there are, oldest first."""
+        return tuple(reversed([*islice(reversed(self._rows), count)]))
 
     def since(self, after: int, limit: int) -> FeedSlice:
         """The newest `limit` rows of a sequence above `after`; `missed` counts the others that are above it."""
@@ -144,8 +148,9 @@ class Bus:
 
         Sequences have no holes here, so what was evicted before it was read is known exactly.
         """
-        found = self.feed.since(after, limit)
-        return FeedSlice(found.rows, max(0, self.transactions - max(after, 0) - len(found.rows)), found.upto)
+        above = max(0, self.transactions - max(after, 0))
+        rows = self.feed.newest(min(limit, above))
+        return FeedSlice(rows, above - len(rows), upto=max(after, self.transactions))
 
     @property
     def rate(self) -> float:

@@ -17,9 +17,12 @@ Of = Literal["transactions", "anomalies"]
 QUEUE_ROWS = 5_000
 EVENT_ROWS = 200
 """Rows of one event, of which a client gets one a poll."""
+WORTH_AN_EVENT = 100
+"""Rows that a client whose room is used up gets at a time: many small events cost more than a few."""
 ROWS_A_SECOND = 1_000
-BURST_ROWS = 2_000
-"""What a client gets in the long run, more than anybody can follow, and how much more at once."""
+"""What a client gets in the long run where there are few, more than anybody can follow."""
+BURST_SECONDS = 2.0
+"""A client gets what it did not use of so many seconds at once."""
 QUEUE_TRIAGE = 5_000
 _RETRY = b"retry: 1000\n\n"
 
@@ -67,6 +70,52 @@ class Line(NamedTuple):
     after: int
 
 
+class Backlog:
+    """Rows that wait, at most `most`, in the slices they came in: no row is touched before it is taken."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._slices: deque[Sequence[ScoredTransaction]] = deque()
+        self._taken = 0
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def oldest(self) -> ScoredTransaction:
+        """The next one. Raises IndexError."""
+        return self._slices[0][self._taken]
+
+    def extend(self, rows: Sequence[ScoredTransaction]) -> int:
+        """Append rows; how many of the oldest had to be dropped for them."""
+        if rows:
+            self._slices.append(rows)
+            self._length += len(rows)
+        dropped = max(0, self._length - self._most)
+        self._discard(dropped)
+        return dropped
+
+    def take(self, count: int) -> list[ScoredTransaction]:
+        """The `count` oldest rows, or as many as there are."""
+        taken: list[ScoredTransaction] = []
+        while self._slices and len(taken) < count:
+            rows = self._slices[0][self._taken : self._taken + count - len(taken)]
+            taken += rows
+            self._discard(len(rows))
+        return taken
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._discard(self._length)
+
+    def _discard(self, count: int) -> None:
+        self._length -= count
+        self._taken += count
+        while self._slices and self._taken >= len(self._slices[0]):
+            self._taken -= len(self._slices.popleft())
+
+
 class Client:
     """One reader of the stream: what it asked for, and what waits for it.
 
@@ -80,8 +129,8 @@ class Client:
         self.missed = 0
         self._filter = filter
         self._due = True
-        self._room = float(BURST_ROWS)
-        self._rows: deque[ScoredTransaction] = deque(maxlen=QUEUE_ROWS)
+        self._room = ROWS_A_SECOND * BURST_SECONDS
+        self._rows = Backlog(QUEUE_ROWS)
         self._missed = 0
         self._triage: deque[Line] = deque()
         self._status = ""
@@ -94,23 +143,29 @@ class Client:
         """Rows that it has not taken yet."""
         return len(self._rows)
 
-    def offer(self, rows: Sequence[ScoredTransaction], lost: int, mark: Mark, seconds: float = 0.0) -> None:
+    def offer(
+        self,
+        rows: Sequence[ScoredTransaction],
+        lost: int,
+        mark: Mark,
+        seconds: float = 0.0,
+        rate: float = ROWS_A_SECOND,
+    ) -> None:
         """Queue what matches of the rows up to `mark`, `seconds` after the rows before.
 
-        `lost` more left the ring before anybody could look at them.
+        `lost` more left the ring before anybody could look at them. The client gets `rate` rows a second.
         """
         if self.of == "anomalies":
             rows = [row for row in rows if row.flagged]
         if self._filter is not EVERYTHING:
             wants = self._filter.matches
             rows = [row for row in rows if wants(row)]
-        dropped = max(0, len(self._rows) + len(rows) - QUEUE_ROWS)
-        self._rows.extend(rows)
+        dropped = self._rows.extend(rows)
         self._missed += lost + dropped
         self.missed += lost + dropped
         self._offered = self._offered._replace(rows=mark.rows)
         self._due = True
-        self._room = min(BURST_ROWS, self._room + ROWS_A_SECOND * seconds)
+        self._room = min(rate * BURST_SECONDS, self._room + rate * seconds)
         if self._rows or self._missed:
             self._wake.set()
 
@@ -155,10 +210,10 @@ class Client:
         if self._reset:
             reason, self._reset = self._reset, ""
             return self._event("reset", safe_json({"reason": reason}).encode())
-        if self._due and ((self._rows and self._room >= 1) or self._missed):
+        if self._due and (self._rows or self._missed) and self._room >= min(len(self._rows), WORTH_AN_EVENT):
             self._due = False
             return self._next_rows()
-        if self._triage and (not self._rows or self._rows[0].sequence > self._triage[0].after):
+        if self._triage and (not self._rows or self._rows.oldest.sequence > self._triage[0].after):
             lines = [self._triage.popleft() for _ in range(min(len(self._triage), EVENT_ROWS))]
             self._read = self._read._replace(triage=lines[-1].sequence)
             return self._event("triage", b'{"changes":[', b",".join(line.json for line in lines), b"]}")
@@ -168,7 +223,7 @@ class Client:
         return b""
 
     def _next_rows(self) -> bytes:
-        rows = [self._rows.popleft() for _ in range(min(len(self._rows), EVENT_ROWS, int(self._room)))]
+        rows = self._rows.take(min(EVENT_ROWS, int(self._room)))
         self._room -= len(rows)
         missed, self._missed = self._missed, 0
         if rows:

@@ -10,12 +10,14 @@ import msgspec
 
 from domain.filters import Filter
 from domain.triage import Triage, TriageEvent
-from services.api.client import QUEUE_TRIAGE, Client, Encoded, Line, Mark, Of
+from services.api.client import QUEUE_TRIAGE, ROWS_A_SECOND, Client, Encoded, Line, Mark, Of
 from services.bus import ANOMALIES_SIZE, FEED_SIZE
 from services.console_port import ConsolePort, Snapshot
 from services.export import safe_json
 
 POLL_SECONDS = 0.1
+ALL_ROWS_A_SECOND = 6_000
+"""What all clients get together, shared evenly: what streams cost the engine has a bound, however many there are."""
 STATUS_EVERY = 10
 """Polls from one `status` event to the next."""
 CHANGES_AT_ONCE = 1_000
@@ -92,8 +94,9 @@ class Hub:
             self.mark = self.mark._replace(triage=changes[-1].sequence)
         if self._clients:
             lines = [_line(event, self.mark.rows) for event in changes]
+            rate = min(ROWS_A_SECOND, ALL_ROWS_A_SECOND / len(self._clients))
             for client in self._clients:
-                client.offer(new.rows, new.missed, self.mark, seconds)
+                client.offer(new.rows, new.missed, self.mark, seconds, rate)
                 client.tell(lines, self.mark)
 
     def join(self, of: Of, filter: Filter, after: Mark | None) -> Client:

@@ -47,8 +47,8 @@ MOST_QUESTIONS = 16
 """Questions of one console that are worked on at a time; the next one is not even read."""
 HELLO_WITHIN = 5.0
 SLOWEST_HZ, FASTEST_HZ = 0.1, 30.0
-_ON_THE_LOOP = 64 * 1024
-"""Bytes that may be packed on the event loop; more would hold it up for longer than a millisecond or two."""
+_ON_THE_LOOP = 8 * 1024
+"""Bytes packed on the event loop; more takes longer than handing it to a thread, which packs without the GIL."""
 
 ATTACH = "attach"
 """The worker that consoles are served by."""

@@ -18,6 +18,7 @@ TESTED_AT_ONCE = 5_000
 USUAL_HZ = 4.0
 """Updates a second that the numbers of rows are meant for; with fewer or more, each has room for more or fewer."""
 ANOMALIES_AT_ONCE = 50
+"""Two hundred a second, which nobody can follow; those that do not go are counted."""
 SAVED_UPDATES = 4
 """Updates whose unused room for rows is kept for a burst."""
 _EVENTS_AT_ONCE = 500
@@ -29,16 +30,19 @@ MOST_ROWS = 500
 
 
 class Allowance:
-    """How many rows go into an update: `rows` at the usual pace, and what the last ones left unused."""
+    """How many rows go into an update: `rows` at the usual pace, and what the last ones left unused.
+
+    `left` is how many may go into the next one.
+    """
 
     def __init__(self, rows: int, hz: float) -> None:
         self._rows = ceil(rows * USUAL_HZ / hz)
-        self._left = self._rows * SAVED_UPDATES
+        self.left = self._rows * SAVED_UPDATES
 
     def take(self, wanted: int) -> int:
         """How many of `wanted` may go."""
-        taken = min(wanted, self._left)
-        self._left = min(self._left - taken + self._rows, self._rows * SAVED_UPDATES)
+        taken = min(wanted, self.left)
+        self.left = min(self.left - taken + self._rows, self._rows * SAVED_UPDATES)
         return taken
 
 
@@ -113,9 +117,11 @@ class Subscription:
         return FeedPart(self._feed, tuple(reversed(matching)), unmatched=unmatched, anew=True)
 
     def _newer(self) -> FeedPart:
-        found = self._port.feed(self._feed, TESTED_AT_ONCE)
+        # Where all match, those that cannot be sent need no look.
+        everything = self._filter is EVERYTHING
+        found = self._port.feed(self._feed, self._allowance.left if everything else TESTED_AT_ONCE)
         self._feed = found.upto
-        matching = [row for row in found.rows if self._filter.matches(row)]
+        matching = found.rows if everything else [*filter(self._filter.matches, found.rows)]
         rows = _newest(matching, self._allowance.take(len(matching)))
         missed = found.missed + len(matching) - len(rows)
         return FeedPart(self._feed, rows, missed, unmatched=len(found.rows) - len(matching))
@@ -146,5 +152,5 @@ class Subscription:
 _UNKNOWN = object()
 
 
-def _newest(rows: list[ScoredTransaction], count: int) -> tuple[ScoredTransaction, ...]:
+def _newest(rows: Sequence[ScoredTransaction], count: int) -> tuple[ScoredTransaction, ...]:
     return tuple(rows[len(rows) - count :])

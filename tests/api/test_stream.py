@@ -9,9 +9,19 @@ import pytest
 
 from domain.filters import EVERYTHING, parse
 from services.api.access import Access, Address
-from services.api.client import EVENT_ROWS, QUEUE_ROWS, QUEUE_TRIAGE, ROWS_A_SECOND, Client, Mark, mark_of
+from services.api.client import (
+    BURST_SECONDS,
+    EVENT_ROWS,
+    QUEUE_ROWS,
+    QUEUE_TRIAGE,
+    ROWS_A_SECOND,
+    WORTH_AN_EVENT,
+    Client,
+    Mark,
+    mark_of,
+)
 from services.api.server import ApiServer
-from services.api.stream import Hub
+from services.api.stream import ALL_ROWS_A_SECOND, Hub
 from services.bus import ANOMALIES_SIZE, FEED_SIZE
 from services.store.store import Store
 from tests.api.reader import Event, Reader, events_of
@@ -137,6 +147,27 @@ async def test_a_client_gets_a_burst_and_then_so_many_rows_a_second(port: RingPo
     assert sum(told) == QUEUE_ROWS
     a_second = round(ROWS_A_SECOND * 0.1)
     assert all(abs(rows - a_second) <= 1 for rows in told[-9:-1])
+
+
+async def test_many_clients_share_the_rows_a_second(port: RingPort) -> None:
+    hub = Hub(port, "e1", itertools.count(step=0.1).__next__)  # type: ignore[arg-type]
+    clients = [hub.join("transactions", EVERYTHING, None) for _ in range(20)]
+    told: list[int] = []
+
+    async def read() -> None:
+        async for chunk in clients[0].events():
+            told.extend(len(event.data["rows"]) for event in events_of(chunk.decode()) if event.name == "rows")
+
+    reading = asyncio.create_task(read())
+    for _ in range(300):
+        port.publish(100)
+        hub.poll()
+        await asyncio.sleep(0)
+    clients[0].close()
+    await reading
+    share = ALL_ROWS_A_SECOND / 20 * (BURST_SECONDS + 30)
+    assert share - WORTH_AN_EVENT <= sum(told) <= share
+    assert min(told) == WORTH_AN_EVENT, "rows come in few events, not in many small ones"
 
 
 async def test_a_client_that_takes_no_decisions_begins_anew(port: RingPort, hub: Hub) -> None:

@@ -174,7 +174,7 @@ async def test_all_that_matches_what_is_watched_can_be_read(port: ConsolePort, r
     watched = parse("amount>50")
     place = port.feed(0, 20_000).upto
     port.watch(watched, 500)
-    expected = [row.sequence for row in running.engine.bus.feed.since(0, 20_000).rows if watched.matches(row)]
+    expected = [row.sequence for row in running.engine.bus.feed.newest(20_000) if watched.matches(row)]
     held: list[int] = []
 
     def read() -> list[int]:
@@ -189,18 +189,18 @@ async def test_all_that_matches_what_is_watched_can_be_read(port: ConsolePort, r
     held = [row.sequence for row in port.feed(0, 20_000).rows if watched.matches(row)]
     await until(lambda: read() == expected)
     await running.send(100)
-    expected = [row.sequence for row in running.engine.bus.feed.since(0, 20_000).rows if watched.matches(row)]
+    expected = [row.sequence for row in running.engine.bus.feed.newest(20_000) if watched.matches(row)]
     await until(lambda: read() == expected)
 
 
 async def test_what_is_in_memory_is_counted(port: ConsolePort, running: Running) -> None:
     watched = parse("amount>50")
-    rows = running.engine.bus.feed.since(0, 20_000).rows
+    rows = running.engine.bus.feed.newest(20_000)
     assert await port.count_live(watched) == LiveCount(sum(map(watched.matches, rows)), len(rows))
 
 
 async def test_stored_rows_are_found(port: ConsolePort, running: Running) -> None:
-    newest = running.engine.bus.feed.since(0, 1).rows[0]
+    newest = running.engine.bus.feed.newest(1)[0]
     user = newest.transaction.user_id
     found = await port.history(of_user(user), 20)
     assert len(found) == 20
