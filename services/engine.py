@@ -194,9 +194,11 @@ class Engine:
 
     async def stop(self) -> None:
         """Stop the producer first, finish what is in flight, then let go of the servers."""
+        log.info("engine stopping")
         await self.supervisor.stop()
         await self._stop_servers()
         heap.unsettle()
+        log.info("engine stopped", transactions=self.bus.transactions, dead_letters=self.bus.dead_letters)
 
     async def _stop_servers(self) -> None:
         if self.api is not None:

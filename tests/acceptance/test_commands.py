@@ -140,8 +140,10 @@ def test_a_daemon_scores_and_ends_cleanly_on_a_signal(
         daemon.kill()
         _, errors = daemon.communicate()
     assert "Traceback" not in errors
-    assert [msgspec.json.decode(line)["event"] for line in log.read_text().splitlines()].count("engine started") == 1
+    said = [msgspec.json.decode(line) for line in log.read_text().splitlines()]
+    assert [line["event"] for line in said].count("engine started") == 1
     after = stats(run)
+    assert (said[-1]["event"], said[-1]["transactions"]) == ("engine stopped", after["transactions"])
     assert after["workers"] == []
     assert after["verdicts"] == dict.fromkeys(("basic", "enhanced"), after["transactions"])
 
