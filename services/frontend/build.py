@@ -59,7 +59,10 @@ async def built(source: Path, node: Node, cache_dir: Path, progress: Progress) -
     Raises: FrontendError.
     """
     if not (source / "package-lock.json").is_file():
-        raise FrontendError(f"The sources of the web frontend are not in {source}: install anomaly-tui anew.")
+        raise FrontendError(
+            f"The web frontend is not part of this installation ({source} is missing): install anomaly-tui from its wheel, "
+            "or serve the pages from elsewhere with `anomaly-tui run-frontend --api-url`."
+        )
     home = cache_dir / "frontend"
     folder = home / await asyncio.to_thread(fingerprint, source)
     try:

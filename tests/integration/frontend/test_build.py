@@ -161,7 +161,7 @@ async def test_a_cache_that_cannot_be_written_is_named(site, tmp_path):
 
 
 async def test_a_package_without_sources_is_said(cache, tmp_path):
-    with pytest.raises(FrontendError, match="install anomaly-tui anew"):
+    with pytest.raises(FrontendError, match="run-frontend --api-url"):
         await build(tmp_path, cache)
 
 
