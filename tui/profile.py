@@ -87,5 +87,7 @@ class Profile(TextPane):
 
 
 def pace(per_day: float) -> str:
-    """Transactions a day."""
+    """Transactions a day; unknown until there was a second one."""
+    if per_day <= 0:
+        return "–"
     return cells.grouped(round(per_day)) if per_day >= 10 else f"{per_day:.1f}"

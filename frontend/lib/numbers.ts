@@ -20,3 +20,7 @@ export const score = (value: number): string => (value >= 0.995 ? '1.0' : value.
 
 /** A rate: `0.4/s`, `120/s`. */
 export const rate = (value: number): string => `${value < 10 ? value.toFixed(1) : whole.format(value)}/s`
+
+/** Transactions a day: `0.4`, `120`; unknown until there was a second one. */
+export const pace = (perDay: number): string =>
+  perDay <= 0 ? '–' : perDay < 100 ? perDay.toFixed(1) : whole.format(perDay)

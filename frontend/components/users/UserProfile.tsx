@@ -10,7 +10,7 @@ import { ApiError, get, withParameters } from '@/lib/api'
 import { ofUser } from '@/lib/filters'
 import { useKeys } from '@/lib/keys'
 import { roundMoney } from '@/lib/money'
-import { count, score } from '@/lib/numbers'
+import { count, pace, score } from '@/lib/numbers'
 import { dayAndClock } from '@/lib/time'
 import { type Profile, user as userSchema } from '@/lib/users'
 import { Patterns } from './Patterns'
@@ -82,7 +82,7 @@ function Habits({ profile }: { profile: Profile }) {
         value={roundMoney(mean_amount, currency)}
         remark={`± ${roundMoney(sd_amount, currency)} ${currency}`}
       />
-      <Figure name="Pace" value={per_day >= 100 ? count(per_day) : per_day.toFixed(1)} remark="a day" />
+      <Figure name="Pace" value={pace(per_day)} remark="a day" />
       <Figure name="Threshold" value={score(threshold)} remark="score that is flagged" />
     </Figures>
   )
