@@ -8,7 +8,7 @@ import msgspec
 from domain.filters import Filter
 from domain.verdict import ScoredTransaction
 from services.console_port import DeadLetter
-from services.store import statements
+from services.store import queries
 from services.store.reading import reading
 from services.store.search import dead_letter, scored
 
@@ -69,15 +69,15 @@ class Pages:
 
     async def transactions(self, filter: Filter, after: Position, limit: int) -> tuple[ScoredTransaction, ...]:
         """At most `limit` transactions that match, from the one after `after` on."""
-        return await self._page(statements.TRANSACTIONS_AFTER, filter, after, limit)
+        return await self._page(queries.TRANSACTIONS_AFTER, filter, after, limit)
 
     async def anomalies(self, filter: Filter, after: Position, limit: int) -> tuple[ScoredTransaction, ...]:
         """The same of flagged ones."""
-        return await self._page(statements.ANOMALIES_AFTER, filter, after, limit)
+        return await self._page(queries.ANOMALIES_AFTER, filter, after, limit)
 
     async def anomalies_by_score(self, filter: Filter, after: Ranked, limit: int) -> tuple[ScoredTransaction, ...]:
         """The same by the score they were flagged for, highest first. It reads all that was flagged."""
-        return await self._page(statements.ANOMALIES_BY_SCORE_AFTER, filter, after, limit)
+        return await self._page(queries.ANOMALIES_BY_SCORE_AFTER, filter, after, limit)
 
     async def _page(
         self, statement: str, filter: Filter, after: Position | Ranked, limit: int
@@ -92,23 +92,23 @@ class Pages:
     async def transaction(self, transaction_id: str) -> ScoredTransaction | None:
         """The one with this id, or None."""
         async with reading(self._pool) as connection:
-            row = await connection.fetchrow(statements.TRANSACTION, transaction_id)
+            row = await connection.fetchrow(queries.TRANSACTION, transaction_id)
         return None if row is None else scored(row, -1)
 
     async def dead_letters(self, after: DeadPlace, limit: int) -> tuple[tuple[DeadPlace, DeadLetter], ...]:
         """Dead letters, newest first, from the one after `after` on, each with its place in the list."""
         async with reading(self._pool) as connection:
-            rows = await connection.fetch(statements.DEAD_LETTERS_AFTER, *after, limit)
+            rows = await connection.fetch(queries.DEAD_LETTERS_AFTER, *after, limit)
         return tuple((DeadPlace(*(row[name] for name in DeadPlace._fields)), dead_letter(row)) for row in rows)
 
     async def volume(self, since: datetime) -> tuple[Minute, ...]:
         """What happened in each minute with an event since then, oldest first. It reads all of them."""
         async with reading(self._pool) as connection:
-            rows = await connection.fetch(statements.VOLUME, since)
+            rows = await connection.fetch(queries.VOLUME, since)
         return tuple(Minute(**row) for row in rows)
 
     async def categories(self, since: datetime, limit: int) -> tuple[Category, ...]:
         """The `limit` merchant categories with the most transactions since then. It reads all of them."""
         async with reading(self._pool) as connection:
-            rows = await connection.fetch(statements.CATEGORIES, since, limit)
+            rows = await connection.fetch(queries.CATEGORIES, since, limit)
         return tuple(Category(**row) for row in rows)

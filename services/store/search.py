@@ -12,7 +12,7 @@ from domain.transaction import GroundTruth
 from domain.verdict import ScoredTransaction, Severity, Verdict
 from services.console_port import DeadLetter
 from services.store import batch as batches
-from services.store import statements
+from services.store import queries
 from services.store.reading import reading
 from services.store.triage import triage_of
 
@@ -46,7 +46,7 @@ class Search:
     async def newest(self, filter: Filter, limit: int) -> AsyncGenerator[ScoredTransaction]:
         """The newest `limit` transactions that match, newest first, numbered -1, -2, ..."""
         where, parameters = filter.to_sql()
-        query = statements.HISTORY.format(where=where, limit=f"${len(parameters) + 1}")
+        query = queries.HISTORY.format(where=where, limit=f"${len(parameters) + 1}")
         number = 0
         async with reading(self._pool) as connection:
             async for row in connection.cursor(query, *parameters, limit, prefetch=_PREFETCH):
@@ -57,7 +57,7 @@ class Search:
         """The newest flagged ones that match, with an event time of at most `before`; newest first."""
         where, parameters = filter.to_sql()
         at, count = f"${len(parameters) + 1}::timestamptz", f"${len(parameters) + 2}"
-        query = statements.STORED_ANOMALIES.format(where=where, before=at, limit=count)
+        query = queries.STORED_ANOMALIES.format(where=where, before=at, limit=count)
         async with reading(self._pool) as connection:
             rows = await connection.fetch(query, *parameters, before or _EVER, limit)
         return tuple(scored(row, -number) for number, row in enumerate(rows, start=1))
@@ -65,8 +65,8 @@ class Search:
     async def recent(self, span: timedelta) -> Recent:
         """What was stored in the last `span`."""
         async with reading(self._pool) as connection:
-            rows = await connection.fetch(statements.STORED_LATELY, span)
-            return Recent(await connection.fetchval(statements.NOW), dict(map(tuple, rows)))
+            rows = await connection.fetch(queries.STORED_LATELY, span)
+            return Recent(await connection.fetchval(queries.NOW), dict(map(tuple, rows)))
 
     async def stored_since(
         self, filter: Filter, since: datetime, known: Collection[str], limit: int
@@ -74,16 +74,16 @@ class Search:
         """PostgreSQL's time, and what matches, was stored at or after `since` and is not `known`: oldest first."""
         where, parameters = filter.to_sql()
         since_at, known_at, limit_at = (f"${len(parameters) + number}" for number in (1, 2, 3))
-        query = statements.STORED_SINCE.format(where=where, since=since_at, known=known_at, limit=limit_at)
+        query = queries.STORED_SINCE.format(where=where, since=since_at, known=known_at, limit=limit_at)
         async with reading(self._pool) as connection:
             rows = await connection.fetch(query, *parameters, since, list(known), limit)
-            now = await connection.fetchval(statements.NOW)
+            now = await connection.fetchval(queries.NOW)
         return now, tuple(scored(row, -number) for number, row in enumerate(rows, start=1))
 
     async def users(self, filter: Filter, limit: int) -> tuple[UserTotals, ...]:
         """At most `limit` users with a transaction that matches; those with the most flagged ones first."""
         where, parameters = filter.to_sql()
-        query = statements.USERS.format(where=where, limit=f"${len(parameters) + 1}")
+        query = queries.USERS.format(where=where, limit=f"${len(parameters) + 1}")
         async with reading(self._pool) as connection:
             rows = await connection.fetch(query, *parameters, limit)
         return tuple(
@@ -99,7 +99,7 @@ class Search:
 
 
 def scored(row: Any, sequence: int) -> ScoredTransaction:
-    """The transaction a row of `statements.HISTORY` and its like holds."""
+    """The transaction a row of `queries.HISTORY` and its like holds."""
     verdicts = tuple(_verdict(row[name]) for name in ("basic", "enhanced") if row[name] is not None)
     truth = None if row["anomalous"] is None else GroundTruth(anomalous=row["anomalous"], kind=row["kind"])
     return ScoredTransaction(
@@ -113,7 +113,7 @@ def scored(row: Any, sequence: int) -> ScoredTransaction:
 
 
 def dead_letter(row: Any) -> DeadLetter:
-    """The dead letter a row of `statements.DEAD_LETTERS` holds."""
+    """The dead letter a row of `queries.DEAD_LETTERS` holds."""
     return DeadLetter(
         topic=row["topic"],
         partition=row["partition"],

@@ -1,4 +1,4 @@
-"""Every SQL statement of the project, each with a name and a sentence."""
+"""What the engine tells and asks PostgreSQL for its own work: each statement with a name and a sentence."""
 
 # Opens an owner's term on a partition. The row lock waits out a zombie's commit; counting restores at one
 # offset is how a batch that kills the process is noticed.
@@ -68,42 +68,6 @@ ON CONFLICT DO NOTHING
 # One profile, for showing.
 PROFILE = "SELECT state FROM profiles WHERE user_id = $1 AND state_version = $2"
 
-# Users by id; {within} is empty or USERS_WITHIN.
-USERS_BY_ID = """
-SELECT user_id, state FROM profiles WHERE state_version = $1 {within} ORDER BY user_id COLLATE "C" LIMIT $2
-"""
-
-# Only those whose id is in [$3, $4). Left out when all are wanted: the planner would take it for a narrow choice.
-USERS_WITHIN = 'AND user_id COLLATE "C" >= $3 AND user_id COLLATE "C" < $4'
-
-# The same, the most flagged first.
-USERS_BY_FLAGGED = """
-SELECT user_id, state FROM profiles WHERE state_version = $1 {within}
-ORDER BY flagged DESC, user_id COLLATE "C" LIMIT $2
-"""
-
-# The same, seen last first, among the users of the newest {newest} transactions: nothing else knows the order
-# without reading every profile.
-USERS_BY_LAST = """
-WITH newest AS (SELECT user_id, event_time FROM transactions ORDER BY event_time DESC LIMIT {newest}),
-seen AS (
-    SELECT user_id, max(event_time) AS last_at FROM newest WHERE true {within}
-    GROUP BY user_id ORDER BY last_at DESC LIMIT $2
-)
-SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version = $1
-ORDER BY seen.last_at DESC, p.user_id COLLATE "C"
-"""
-
-# How a user's threshold moved over the newest $2 transactions, oldest first.
-THRESHOLDS = """
-SELECT t.event_time, v.threshold
-FROM (
-    SELECT event_time, transaction_id FROM transactions WHERE user_id = $1 ORDER BY event_time DESC LIMIT $2
-) AS t
-JOIN verdicts v ON v.event_time = t.event_time AND v.transaction_id = t.transaction_id
-WHERE v.detector = 'enhanced' AND v.status = 'ok' ORDER BY t.event_time
-"""
-
 # Verdicts against ground truth since $1, by detector and kind.
 QUALITY = """
 SELECT v.detector, g.anomalous, g.kind, count(*) AS verdicts, count(*) FILTER (WHERE v.flagged) AS flagged
@@ -112,94 +76,6 @@ JOIN verdicts v ON v.event_time = g.event_time AND v.transaction_id = g.transact
 WHERE v.status <> 'warming' AND g.event_time >= $1 AND v.event_time >= $1
 GROUP BY 1, 2, 3
 """
-
-# The newest dead letters.
-DEAD_LETTERS = """
-SELECT topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt, stored_at
-FROM dead_letters ORDER BY stored_at DESC, "offset" DESC LIMIT $1
-"""
-
-# The same from one of them on.
-DEAD_LETTERS_AFTER = """
-SELECT cluster, topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt, stored_at
-FROM dead_letters WHERE stored_at <= $1 AND (stored_at, cluster, topic, partition, "offset") < ($1, $2, $3, $4, $5)
-ORDER BY stored_at DESC, cluster DESC, topic DESC, partition DESC, "offset" DESC LIMIT $6
-"""
-
-# The verdicts `b` and `e` and the ground truth `g` of transactions `t`: what a filter is compiled against.
-_JUDGED_BY = """
-LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
-LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
-LEFT JOIN ground_truth g ON g.transaction_id = t.transaction_id
-"""
-_JUDGED = f"FROM transactions t {_JUDGED_BY}"
-
-# A transaction with everything that is known of it, between which `FROM` and what it needs stands.
-_EVERYTHING = "SELECT t.*, to_jsonb(b) AS basic, to_jsonb(e) AS enhanced, g.anomalous, g.kind, to_jsonb(d) AS triage"
-_DECIDED_ON = "LEFT JOIN triage d ON d.transaction_id = t.transaction_id"
-_SCORED = f"{_EVERYTHING} {_JUDGED} {_DECIDED_ON} WHERE "
-
-# Stored transactions with both verdicts, ground truth and triage; {where} and {limit} come from the filter compiler.
-HISTORY = _SCORED + "{where} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}"
-
-# The same from one row of the list on. The first condition says nothing new, but it spares the days that it rules out.
-TRANSACTIONS_AFTER = (
-    _SCORED
-    + "t.event_time <= {at} AND (t.event_time, t.transaction_id) < ({at}::timestamptz, {ident}::text) AND {where} "
-    "ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}"
-)
-
-# One of them, by its id.
-TRANSACTION = f"""
-{_EVERYTHING} FROM transaction_ids i
-JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.transaction_id
-{_JUDGED_BY} {_DECIDED_ON} WHERE i.transaction_id = $1
-"""
-
-# The same for what was stored since a time and is not known yet, in the order in which it was stored.
-STORED_SINCE = (
-    _SCORED + "t.stored_at >= {since} AND t.transaction_id <> ALL({known}::text[]) AND {where} "
-    "ORDER BY t.stored_at, t.event_time, t.transaction_id LIMIT {limit}"
-)
-
-# Ids that were stored lately, and when.
-STORED_LATELY = "SELECT transaction_id, stored_at FROM transactions WHERE stored_at >= now() - $1::interval"
-
-# The database's own clock, which `stored_at` was read from.
-NOW = "SELECT now()"
-
-# Users with a transaction that a filter finds, with their totals by currency.
-_BY_USER_AND_CURRENCY = """
-SELECT t.user_id, t.currency, count(*) AS transactions, max(t.event_time) AS last_seen, sum(t.amount) AS total,
-    count(*) FILTER (WHERE coalesce(b.flagged, false) OR coalesce(e.flagged, false)) AS flagged
-"""
-USERS = (
-    """
-SELECT user_id, sum(transactions)::bigint AS transactions, sum(flagged)::bigint AS flagged,
-    max(last_seen) AS last_seen, jsonb_object_agg(currency, total::text) AS totals
-FROM (
-"""
-    + _BY_USER_AND_CURRENCY
-    + _JUDGED
-    + "WHERE {where} GROUP BY 1, 2) AS by_currency GROUP BY 1 ORDER BY 3 DESC, 2 DESC, 1 LIMIT {limit}"
-)
-
-# Users of the newest transactions that match; {order} is one of USER_ORDERS, {where} comes from the filter compiler,
-# and {version}, {newest} and {limit} are placeholders after its own.
-USERS_MATCHING = f"""
-WITH matching AS (
-    SELECT t.user_id, t.event_time {_JUDGED}
-    WHERE {{where}} ORDER BY t.event_time DESC LIMIT {{newest}}
-),
-seen AS (SELECT user_id, max(event_time) AS last_at FROM matching GROUP BY user_id)
-SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version = {{version}}
-ORDER BY {{order}} LIMIT {{limit}}
-"""  # noqa: S608 - constants of this file
-USER_ORDERS = {
-    "flagged": 'p.flagged DESC, p.user_id COLLATE "C"',
-    "last": 'seen.last_at DESC, p.user_id COLLATE "C"',
-    "id": 'p.user_id COLLATE "C"',
-}
 
 # One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
 # visible in the order of their ids.
@@ -285,96 +161,10 @@ TRIAGE_SINCE = "SELECT * FROM triage_log WHERE id > $1 ORDER BY id LIMIT $2"
 
 LAST_TRIAGE = "SELECT coalesce(max(id), 0) FROM triage_log"
 
-# Anomalies `a` as a filter reads them. Each is looked up by its key: the planner takes event time and id for
-# independent of each other, expects to find nothing, and would read all transactions instead.
-_READ_ANOMALIES = f"""
-CROSS JOIN LATERAL (
-    SELECT * FROM transactions s WHERE s.event_time = a.event_time AND s.transaction_id = a.transaction_id LIMIT 1
-) AS t
-{_JUDGED_BY}
-"""  # noqa: S608 - constants of this file
-
-# Stored anomalies up to a time, as HISTORY has transactions. It begins with what was flagged, which an index lists by
-# time, because a filter such as triage:open may find nothing in millions of transactions; and in the order asked for,
-# so that the newest few are read without the others.
-STORED_ANOMALIES = f"""
-{_EVERYTHING} FROM (
-    SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND v.event_time <= {{before}}
-    ORDER BY v.event_time DESC, v.transaction_id DESC
-) AS a
-{_READ_ANOMALIES} {_DECIDED_ON}
-WHERE {{where}} ORDER BY a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
-"""  # noqa: S608 - constants of this file
-
-# The same from one row of the list on.
-ANOMALIES_AFTER = f"""
-{_EVERYTHING} FROM (
-    SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v
-    WHERE v.flagged AND v.event_time <= {{at}}
-    AND (v.event_time, v.transaction_id) < ({{at}}::timestamptz, {{ident}}::text)
-    ORDER BY v.event_time DESC, v.transaction_id DESC
-) AS a
-{_READ_ANOMALIES} {_DECIDED_ON}
-WHERE {{where}} ORDER BY a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
-"""  # noqa: S608 - constants of this file
-
-# The same in the order of the score that a row is listed under: the enhanced detector's where it flagged the row.
-ANOMALIES_BY_SCORE_AFTER = f"""
-{_EVERYTHING} FROM (
-    SELECT * FROM (
-        SELECT v.event_time, v.transaction_id,
-            coalesce(max(v.score) FILTER (WHERE v.detector = 'enhanced'), max(v.score)) AS score
-        FROM verdicts v WHERE v.flagged GROUP BY 1, 2
-    ) AS f
-    WHERE (f.score, f.event_time, f.transaction_id) < ({{score}}::float8, {{at}}::timestamptz, {{ident}}::text)
-    ORDER BY f.score DESC, f.event_time DESC, f.transaction_id DESC
-) AS a
-{_READ_ANOMALIES} {_DECIDED_ON}
-WHERE {{where}} ORDER BY a.score DESC, a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
-"""  # noqa: S608 - constants of this file
-
-# Flagged transactions that nobody has decided on, or whose snooze is over.
-_OPEN_ANOMALIES = """
-(SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND NOT EXISTS (
-    SELECT FROM triage d WHERE d.transaction_id = v.transaction_id AND d.status <> 'open'
-    AND (d.status <> 'snoozed' OR coalesce(d.until > now(), false))
-)) AS a
-"""
-
-COUNT_OPEN = f"SELECT count(*) FROM {_OPEN_ANOMALIES}"  # noqa: S608 - constants of this file
-
-_MATCHING_OPEN = f"FROM {_OPEN_ANOMALIES} {_READ_ANOMALIES} WHERE {{where}}"
-
-# The open anomalies that match, newest first; {where} and {limit} come from the filter compiler.
-MATCHING_OPEN = (
-    f"SELECT t.transaction_id {_MATCHING_OPEN} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {{limit}}"
-)
-
-COUNT_MATCHING_OPEN = f"SELECT count(*) {_MATCHING_OPEN}"
-
 # Decisions of dropped days, except a leniency that still runs: $1 is the oldest event time that is kept anyway.
 FORGET_TRIAGE = """
 DELETE FROM triage d WHERE d.event_time < $1 AND coalesce(d.until <= now(), true)
 AND NOT EXISTS (SELECT FROM transaction_ids i WHERE i.transaction_id = d.transaction_id)
-"""
-
-# Transactions and flagged ones by minute, of events since $1.
-VOLUME = """
-SELECT coalesce(t.at, f.at) AS at, coalesce(t.transactions, 0) AS transactions, coalesce(f.flagged, 0) AS flagged
-FROM (SELECT date_trunc('minute', event_time) AS at, count(*) AS transactions
-    FROM transactions WHERE event_time >= $1 GROUP BY 1) AS t
-FULL JOIN (SELECT date_trunc('minute', event_time) AS at, count(DISTINCT transaction_id) AS flagged
-    FROM verdicts WHERE flagged AND event_time >= $1 GROUP BY 1) AS f ON f.at = t.at
-ORDER BY 1
-"""
-
-# The same by merchant category, the largest first.
-CATEGORIES = """
-SELECT coalesce(t.merchant_category, '') AS category, count(*) AS transactions, count(f.transaction_id) AS flagged
-FROM transactions t
-LEFT JOIN (SELECT DISTINCT event_time, transaction_id FROM verdicts WHERE flagged AND event_time >= $1) AS f
-    ON f.event_time = t.event_time AND f.transaction_id = t.transaction_id
-WHERE t.event_time >= $1 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2
 """
 
 # What a model is fitted on: the newest $1 stored transactions by event time, oldest first.

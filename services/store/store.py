@@ -16,7 +16,7 @@ from domain.verdict import ScoredTransaction
 from services.console_port import DeadLetter
 from services.errors import UserError
 from services.store import batch as batches
-from services.store import statements
+from services.store import queries, statements
 from services.store.days import Days
 from services.store.faults import Transient, translated
 from services.store.pages import Pages
@@ -120,7 +120,7 @@ class Store:
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
         async with reading(self.readers) as connection:
-            return tuple(map(dead_letter, await connection.fetch(statements.DEAD_LETTERS, limit)))
+            return tuple(map(dead_letter, await connection.fetch(queries.DEAD_LETTERS, limit)))
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first, numbered -1, -2, ..."""

@@ -9,7 +9,7 @@ import msgspec
 from domain.filters import Filter
 from domain.triage import MAX_AT_ONCE, MAX_NOTE, Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Reason
-from services.store import statements
+from services.store import queries, statements
 from services.store.faults import translated
 from services.store.reading import reading
 
@@ -101,7 +101,7 @@ class Decisions:
     async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
         """The ids of open anomalies that match, newest first."""
         where, parameters = filter.to_sql()
-        query = statements.MATCHING_OPEN.format(where=where, limit=f"${len(parameters) + 1}")
+        query = queries.MATCHING_OPEN.format(where=where, limit=f"${len(parameters) + 1}")
         async with reading(self._readers) as connection:
             rows = await connection.fetch(query, *parameters, limit)
         return tuple(row["transaction_id"] for row in rows)
@@ -110,12 +110,12 @@ class Decisions:
         """How many open anomalies match."""
         where, parameters = filter.to_sql()
         async with reading(self._readers) as connection:
-            return int(await connection.fetchval(statements.COUNT_MATCHING_OPEN.format(where=where), *parameters))
+            return int(await connection.fetchval(queries.COUNT_MATCHING_OPEN.format(where=where), *parameters))
 
     async def count_open(self) -> int:
         """How many anomalies are open."""
         with translated():
-            return int(await self._pool.fetchval(statements.COUNT_OPEN))
+            return int(await self._pool.fetchval(queries.COUNT_OPEN))
 
     async def tolerated(self, now: datetime, limit: int) -> list[FalsePositive]:
         """The false positives whose leniency still runs, the longest ones first."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from domain.filters import EVERYTHING, Filter
 from domain.profile import ThresholdAt, UserOrder
-from services.store import statements
+from services.store import queries
 from services.store.faults import Transient, translated
 
 ANSWER_WITHIN = 5.0
@@ -15,7 +15,7 @@ NEWEST = 5_000
 """Transactions looked through for who was seen last, and matching ones for whom a filter lets through."""
 
 _LAST_CHARACTER = "\U0010ffff"
-_BY = {"id": statements.USERS_BY_ID, "flagged": statements.USERS_BY_FLAGGED, "last": statements.USERS_BY_LAST}
+_BY = {"id": queries.USERS_BY_ID, "flagged": queries.USERS_BY_FLAGGED, "last": queries.USERS_BY_LAST}
 
 Encoded = tuple[str, bytes]
 """A user id and the committed state."""
@@ -39,9 +39,9 @@ class Users:
             where, parameters = filter.to_sql()
             names = ("version", "newest", "limit")
             places = {name: f"${len(parameters) + number}" for number, name in enumerate(names, start=1)}
-            query = statements.USERS_MATCHING.format(where=where, order=statements.USER_ORDERS[order], **places)
+            query = queries.USERS_MATCHING.format(where=where, order=queries.USER_ORDERS[order], **places)
             return await self._fetch(query, *parameters, state_version, NEWEST, limit)
-        within, bounds = (statements.USERS_WITHIN, (prefix, prefix + _LAST_CHARACTER)) if prefix else ("", ())
+        within, bounds = (queries.USERS_WITHIN, (prefix, prefix + _LAST_CHARACTER)) if prefix else ("", ())
         found = await self._fetch(_BY[order].format(within=within, newest=NEWEST), state_version, limit, *bounds)
         if order == "last" and len(found) < limit:
             known = {user for user, _ in found}
@@ -51,7 +51,7 @@ class Users:
 
     async def thresholds(self, user_id: str, newest: int) -> Sequence[ThresholdAt]:
         """The enhanced detector's thresholds at the user's `newest` transactions, oldest first."""
-        rows = await self._fetch(statements.THRESHOLDS, user_id, newest)
+        rows = await self._fetch(queries.THRESHOLDS, user_id, newest)
         return [ThresholdAt(at, threshold) for at, threshold in rows]
 
     async def _fetch(self, query: str, *parameters: Any) -> list[Any]:
