@@ -53,11 +53,18 @@ test('the theme is kept', async ({ page }) => {
   await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark')
 })
 
-test('no page is wider than a phone', async ({ page }) => {
+test('no page is wider than a phone, and no table or time is cut there', async ({ page }) => {
   await page.setViewportSize({ width: 390, height: 844 })
   for (const path of PAGES) {
     await open(page, path)
+    await expect(page.getByTestId('loading')).toHaveCount(0)
     expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(390)
+    const cut = await page.evaluate(() =>
+      [...document.querySelectorAll('[role=region], :has(> time)')]
+        .filter((element) => element.scrollWidth > element.clientWidth)
+        .map((element) => element.textContent),
+    )
+    expect(cut, path).toEqual([])
   }
 })
 
