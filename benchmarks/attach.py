@@ -366,7 +366,7 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=int, default=2_000, help="transactions a second")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument("--count", type=int, default=15_000, help="transactions of a round of throughput")
+    parser.add_argument("--count", type=int, default=20_000, help="transactions of a round of throughput")
     parser.add_argument("--consoles", type=int, default=5)
     parser.add_argument("--streams", type=int, default=20)
     parser.add_argument("--engine", type=Path, help=argparse.SUPPRESS)

@@ -54,6 +54,10 @@ class FeatureDrift(msgspec.Struct, frozen=True):
     psi: float
 
 
+BEHIND = 5_000
+"""Records that wait where an engine is behind: whoever watches it gets less until it has caught up."""
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The engine at one moment.
 
@@ -87,6 +91,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     drift: tuple[FeatureDrift, ...] = ()
     quality: tuple[DetectorQuality, ...] = ()
     open_anomalies: int | None = None
+
+    @property
+    def behind(self) -> bool:
+        """Whether more than `BEHIND` records wait."""
+        return self.lag > BEHIND
 
 
 class FeedSlice(msgspec.Struct, frozen=True):

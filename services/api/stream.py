@@ -18,6 +18,8 @@ from services.export import safe_json
 POLL_SECONDS = 0.1
 ALL_ROWS_A_SECOND = 6_000
 """What all clients get together, shared evenly: what streams cost the engine has a bound, however many there are."""
+BUSY_ROWS_A_SECOND = 1_000
+"""The same while the engine is behind, which has better to do."""
 STATUS_EVERY = 10
 """Polls from one `status` event to the next."""
 CHANGES_AT_ONCE = 1_000
@@ -61,6 +63,7 @@ class Hub:
         self._encoded = Encoded()
         self.mark = Mark(engine, 0, 0)
         self._missed = 0
+        self._behind = False
 
     @property
     def missed(self) -> int:
@@ -77,9 +80,7 @@ class Hub:
         for number in itertools.count():
             self.poll()
             if self._clients and number % STATUS_EVERY == 0:
-                status = self._status()
-                for client in self._clients:
-                    client.inform(status)
+                self.inform()
             await asyncio.sleep(POLL_SECONDS)
 
     def poll(self) -> None:
@@ -94,10 +95,17 @@ class Hub:
             self.mark = self.mark._replace(triage=changes[-1].sequence)
         if self._clients:
             lines = [_line(event, self.mark.rows) for event in changes]
-            rate = min(ROWS_A_SECOND, ALL_ROWS_A_SECOND / len(self._clients))
+            together = BUSY_ROWS_A_SECOND if self._behind else ALL_ROWS_A_SECOND
+            rate = min(ROWS_A_SECOND, together / len(self._clients))
             for client in self._clients:
                 client.offer(new.rows, new.missed, self.mark, seconds, rate)
                 client.tell(lines, self.mark)
+
+    def inform(self) -> None:
+        """Give every client a `status` event."""
+        status = self._status()
+        for client in self._clients:
+            client.inform(status)
 
     def join(self, of: Of, filter: Filter, after: Mark | None) -> Client:
         """A new client, until it leaves, that goes on after `after` or from now on."""
@@ -135,7 +143,10 @@ class Hub:
             client.close()
 
     def _status(self) -> str:
-        return safe_json(status_of(self._port.snapshot(), self.mark.engine))
+        """What clients are told each second; it takes note of whether the engine is behind."""
+        snapshot = self._port.snapshot()
+        self._behind = snapshot.behind
+        return safe_json(status_of(snapshot, self.mark.engine))
 
 
 def status_of(snapshot: Snapshot, engine: str) -> Status:

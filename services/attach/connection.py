@@ -135,7 +135,7 @@ class Connection:
             case Subscribe() if self._subscription is None:
                 hz = max(SLOWEST_HZ, min(message.hz, FASTEST_HZ))
                 self._subscription = Subscription(self._port, message.place, hz)
-                self._start(self._pump(1 / hz))
+                self._start(self._pump(self._subscription))
             case _:
                 raise ProtocolError("subscribed twice")
 
@@ -151,14 +151,14 @@ class Connection:
             log.error("a console could not be served", exc_info=error)
             self._writer.transport.abort()
 
-    async def _pump(self, interval: float) -> None:
+    async def _pump(self, subscription: Subscription) -> None:
         """Tell at even times, and at once where another filter is watched."""
         while True:
             began = time.monotonic()
             self._wanted.clear()
             await self._tell()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), max(0.0, began + interval - time.monotonic()))
+                await asyncio.wait_for(self._wanted.wait(), max(0.0, began + subscription.interval - time.monotonic()))
 
     async def _tell(self) -> None:
         """Send what the console does not know yet, once it has taken what was sent before."""

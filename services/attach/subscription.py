@@ -49,7 +49,7 @@ class Allowance:
 class Subscription:
     """One console's view of `port`, which it has read up to `place`; without one it gets what is in the rings.
 
-    It takes an update `hz` times a second.
+    It takes an update every `interval`, `hz` times a second as a rule.
 
     Nothing is queued for a console. Whenever it can take an update, that is made from the newest state, and what
     has left the rings, or is more than fits, is counted: a slow console costs no memory and holds up nobody.
@@ -58,6 +58,7 @@ class Subscription:
     def __init__(self, port: ConsolePort, place: Place | None, hz: float = USUAL_HZ) -> None:
         self._port = port
         self._hz = hz
+        self._behind = False
         self._snapshot: dict[str, object] = {}
         self._filter: Filter = EVERYTHING
         self._allowance = Allowance(DEFAULT_ROWS, hz)
@@ -83,6 +84,11 @@ class Subscription:
             self._filter = watched.filter
             self._feed_anew = True
 
+    @property
+    def interval(self) -> float:
+        """Seconds from one update to the next: twice as many while the engine is behind, which has better to do."""
+        return (2 if self._behind else 1) / self._hz
+
     async def update(self) -> Update:
         """What the console does not know yet."""
         feed = await self._refilled() if self._feed_anew else self._newer()
@@ -93,7 +99,9 @@ class Subscription:
         return Update(self._changes(), feed, anomalies, events, self._newer_logs())
 
     def _changes(self) -> dict[str, msgspec.Raw]:
-        snapshot = msgspec.structs.asdict(self._port.snapshot())
+        now = self._port.snapshot()
+        self._behind = now.behind
+        snapshot = msgspec.structs.asdict(now)
         changed = {name: value for name, value in snapshot.items() if self._snapshot.get(name, _UNKNOWN) != value}
         self._snapshot = snapshot
         return {name: msgspec.Raw(encode(value)) for name, value in changed.items()}

@@ -25,6 +25,7 @@ class RingPort:
     def __init__(self) -> None:
         self.bus = Bus()
         self.events: list[TriageEvent] = []
+        self.lag = 0
 
     def feed(self, after: int, limit: int) -> FeedSlice:
         return self.bus.newest(after, limit)
@@ -40,7 +41,7 @@ class RingPort:
             at=NOW,
             started_at=NOW,
             rate=0,
-            lag=0,
+            lag=self.lag,
             latency_p50=0,
             latency_p95=0,
             latency_p99=0,

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -31,6 +32,8 @@ from tests.attaching import HZ, until
 
 BEFORE_THE_FIT = 1_000
 TRANSACTIONS = 1_600
+START = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+"""Noon: people spend by the hour, so that beginning now would be another stream at every run."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -41,7 +44,7 @@ class Running:
     def __init__(self, engine: Engine, logs: LogRing) -> None:
         self.engine = engine
         self.logs = logs
-        self._stream = Simulator(users=20, anomaly_rate=0.1, seed=5, start=datetime.now(UTC), rate=400).stream()
+        self._stream = Simulator(users=20, anomaly_rate=0.1, seed=5, start=START, rate=400).stream()
         self._sender = Sender(engine.broker, engine.settings.topic)
 
     async def start(self) -> None:
@@ -200,8 +203,8 @@ async def test_what_is_in_memory_is_counted(port: ConsolePort, running: Running)
 
 
 async def test_stored_rows_are_found(port: ConsolePort, running: Running) -> None:
-    newest = running.engine.bus.feed.newest(1)[0]
-    user = newest.transaction.user_id
+    rows = running.engine.bus.feed.newest(20_000)
+    user, _ = Counter(row.transaction.user_id for row in rows).most_common(1)[0]
     found = await port.history(of_user(user), 20)
     assert len(found) == 20
     assert {row.transaction.user_id for row in found} == {user}

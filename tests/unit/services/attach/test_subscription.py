@@ -8,6 +8,7 @@ from domain.triage import TriageStatus
 from services.attach.mirror import Mirror
 from services.attach.protocol import Place, Update, Watch
 from services.attach.subscription import BACKLOG, SAVED_UPDATES, TESTED_AT_ONCE, USUAL_HZ, Subscription
+from services.console_port import BEHIND
 from tests.tui.fake_port import NOON, FakePort, rows
 
 ROWS = 10
@@ -91,6 +92,19 @@ async def test_a_second_has_room_for_as_many_rows_at_any_pace(hz: float):
         found = await subscription.update()
         sent += len(found.feed.rows) if number >= hz * 2 else 0
     assert sent == ROWS * USUAL_HZ * 3
+
+
+async def test_updates_are_half_as_many_while_the_engine_is_behind():
+    port = FakePort()
+    subscription = await told(port)
+    usual = subscription.interval
+    assert usual == 1 / USUAL_HZ
+    port.changes["lag"] = BEHIND + 1
+    await subscription.update()
+    assert subscription.interval == 2 * usual
+    port.changes["lag"] = BEHIND
+    await subscription.update()
+    assert subscription.interval == usual
 
 
 async def test_another_filter_begins_anew_from_the_ring_with_what_lies_between():
