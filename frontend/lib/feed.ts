@@ -32,7 +32,7 @@ export function emptyFeed(ranked = false): Feed {
 }
 
 export type Action =
-  | { do: 'newest'; page: Page }
+  | { do: 'newest'; page: Page; hold: boolean }
   | { do: 'older'; page: Page }
   | { do: 'live'; rows: readonly Row[]; hold: boolean }
   | { do: 'release' }
@@ -44,7 +44,7 @@ export type Action =
 export function feed(state: Feed, action: Action): Feed {
   switch (action.do) {
     case 'newest':
-      return newest(state, action.page)
+      return action.hold && state.rows.length > 0 ? behind(state, action.page) : newest(state, action.page)
     case 'older':
       return older(state, action.page)
     case 'live':
@@ -89,6 +89,18 @@ function newest(state: Feed, page: Page): Feed {
   const last = page.rows.at(-1)
   const later = page.next === null ? state.rows : state.rows.filter((row) => last && byTime(row, last) < 0)
   return { ...state, torn: false, rows: merged(later, page.rows), next: page.next }
+}
+
+/** The newest page while the list is held: what is new waits, and only what is listed already is brought up to date. */
+function behind(state: Feed, page: Page): Feed {
+  if (state.ranked) return { ...state, torn: true }
+  const answered = new Map(page.rows.map((row) => [row.transaction_id, row]))
+  const rows = state.rows.map((row) => answered.get(row.transaction_id) ?? row)
+  const joins = page.next === null || rows.some((row) => answered.has(row.transaction_id))
+  const known = new Set([...rows, ...state.held].map((row) => row.transaction_id))
+  const fresh = page.rows.filter((row) => !known.has(row.transaction_id))
+  const held = merged(state.held, fresh).slice(0, MOST_HELD)
+  return { ...state, rows, held, heldCount: state.heldCount + fresh.length, torn: state.torn || !joins }
 }
 
 function older(state: Feed, page: Page): Feed {

@@ -7,7 +7,9 @@ const ids = (state: Feed) => state.rows.map((row) => row.transaction_id)
 const live = (state: Feed, rows: Row[], hold = false) => feed(state, { do: 'live', rows, hold })
 const from = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => rowAt(first + index))
-const started = () => feed(emptyFeed(), { do: 'newest', page: pageOf([rowAt(3), rowAt(2)], 'cursor 2') })
+const newest = (state: Feed, rows: Row[], next: string | null, hold = false) =>
+  feed(state, { do: 'newest', page: pageOf(rows, next), hold })
+const started = () => newest(emptyFeed(), [rowAt(3), rowAt(2)], 'cursor 2')
 
 describe('a live list', () => {
   test('puts what comes in where its event time says, newest first', () => {
@@ -33,7 +35,7 @@ describe('a live list', () => {
 
   test('keeps rows that came in before the first page was there', () => {
     const early = live(emptyFeed(), [rowAt(9)])
-    expect(ids(feed(early, { do: 'newest', page: pageOf([rowAt(3), rowAt(2)], 'c') }))).toEqual(['t9', 't3', 't2'])
+    expect(ids(newest(early, [rowAt(3), rowAt(2)], 'c'))).toEqual(['t9', 't3', 't2'])
   })
 
   test('forgets the oldest rows beyond its bound, and where they went on', () => {
@@ -50,6 +52,21 @@ describe('a held list', () => {
     expect(ids(state)).toEqual(['t3', 't2'])
     expect(state.heldCount).toBe(2)
     expect(ids(feed(state, { do: 'release' }))).toEqual(['t5', 't4', 't3', 't2'])
+  })
+
+  test('leaves its rows alone when the newest page is answered, too', () => {
+    const state = newest(live(started(), [rowAt(4)], true), [rowAt(5), rowAt(4), rowAt(2.5), rowAt(2)], 'c', true)
+    expect(ids(state)).toEqual(['t3', 't2'])
+    expect(state.heldCount).toBe(3)
+    expect(state.torn).toBe(false)
+    expect(ids(feed(state, { do: 'release' }))).toEqual(['t5', 't4', 't3', 't2.5', 't2'])
+  })
+
+  test('is torn by a page that it cannot join, and has the first page all the same', () => {
+    const state = newest(started(), [rowAt(9), rowAt(8)], 'cursor 8', true)
+    expect(ids(state)).toEqual(['t3', 't2'])
+    expect(state.torn).toBe(true)
+    expect(ids(newest(emptyFeed(), [rowAt(3)], null, true))).toEqual(['t3'])
   })
 
   test('loses nothing of a burst while there is room for it', () => {
@@ -70,13 +87,13 @@ describe('a torn list', () => {
   const torn = () => feed(started(), { do: 'tear' })
 
   test('is whole again by a newest page that reaches its rows', () => {
-    const state = feed(torn(), { do: 'newest', page: pageOf([rowAt(5), rowAt(4), rowAt(3)], 'cursor 3') })
+    const state = newest(torn(), [rowAt(5), rowAt(4), rowAt(3)], 'cursor 3')
     expect(ids(state)).toEqual(['t5', 't4', 't3', 't2'])
     expect(state).toMatchObject({ torn: false, next: 'cursor 2' })
   })
 
   test('begins anew with a newest page that does not, so that no gap is hidden in it', () => {
-    const state = feed(torn(), { do: 'newest', page: pageOf([rowAt(9), rowAt(8)], 'cursor 8') })
+    const state = newest(torn(), [rowAt(9), rowAt(8)], 'cursor 8')
     expect(ids(state)).toEqual(['t9', 't8'])
     expect(state).toMatchObject({ torn: false, next: 'cursor 8' })
   })
@@ -125,7 +142,7 @@ describe('decisions', () => {
 })
 
 describe('a ranked list', () => {
-  const ranked = () => feed(emptyFeed(true), { do: 'newest', page: pageOf([rowAt(2), rowAt(7), rowAt(1)], 'r1') })
+  const ranked = () => newest(emptyFeed(true), [rowAt(2), rowAt(7), rowAt(1)], 'r1')
 
   test('keeps the order of the engine, and only counts what comes in', () => {
     const state = live(ranked(), [rowAt(9)])
