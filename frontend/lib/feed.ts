@@ -44,7 +44,7 @@ export type Action =
 export function feed(state: Feed, action: Action): Feed {
   switch (action.do) {
     case 'newest':
-      return action.hold && state.rows.length > 0 ? behind(state, action.page) : newest(state, action.page)
+      return action.hold && state.rows.length > 0 ? newestHeld(state, action.page) : newest(state, action.page)
     case 'older':
       return older(state, action.page)
     case 'live':
@@ -92,15 +92,12 @@ function newest(state: Feed, page: Page): Feed {
 }
 
 /** The newest page while the list is held: what is new waits, and only what is listed already is brought up to date. */
-function behind(state: Feed, page: Page): Feed {
+function newestHeld(state: Feed, page: Page): Feed {
   if (state.ranked) return { ...state, torn: true }
   const answered = new Map(page.rows.map((row) => [row.transaction_id, row]))
   const rows = state.rows.map((row) => answered.get(row.transaction_id) ?? row)
   const joins = page.next === null || rows.some((row) => answered.has(row.transaction_id))
-  const known = new Set([...rows, ...state.held].map((row) => row.transaction_id))
-  const fresh = page.rows.filter((row) => !known.has(row.transaction_id))
-  const held = merged(state.held, fresh).slice(0, MOST_HELD)
-  return { ...state, rows, held, heldCount: state.heldCount + fresh.length, torn: state.torn || !joins }
+  return holding({ ...state, rows, torn: state.torn || !joins }, unknown(state, page.rows))
 }
 
 function older(state: Feed, page: Page): Feed {
@@ -112,15 +109,21 @@ function older(state: Feed, page: Page): Feed {
 }
 
 function live(state: Feed, rows: readonly Row[], hold: boolean): Feed {
-  const known = new Set([...state.rows, ...state.held].map((row) => row.transaction_id))
-  const fresh = rows.filter((row) => !known.has(row.transaction_id))
+  const fresh = unknown(state, rows)
   if (fresh.length === 0) return state
-  const received = state.received + fresh.length
-  if (hold || state.ranked) {
-    const held = merged(state.held, fresh).slice(0, MOST_HELD)
-    return { ...state, received, held, heldCount: state.heldCount + fresh.length }
-  }
-  return trimmed({ ...state, received, rows: merged(state.rows, fresh) })
+  const next = { ...state, received: state.received + fresh.length }
+  return hold || state.ranked ? holding(next, fresh) : trimmed({ ...next, rows: merged(state.rows, fresh) })
+}
+
+/** Those that are neither listed nor held. */
+function unknown(state: Feed, rows: readonly Row[]): readonly Row[] {
+  const known = new Set([...state.rows, ...state.held].map((row) => row.transaction_id))
+  return rows.filter((row) => !known.has(row.transaction_id))
+}
+
+/** With these rows among those that wait. */
+function holding(state: Feed, fresh: readonly Row[]): Feed {
+  return { ...state, held: merged(state.held, fresh).slice(0, MOST_HELD), heldCount: state.heldCount + fresh.length }
 }
 
 function release(state: Feed): Feed {

@@ -80,7 +80,9 @@ class Hub:
         for number in itertools.count():
             self.poll()
             if self._clients and number % STATUS_EVERY == 0:
-                self.inform()
+                status = self._status()
+                for client in self._clients:
+                    client.inform(status)
             await asyncio.sleep(POLL_SECONDS)
 
     def poll(self) -> None:
@@ -100,12 +102,6 @@ class Hub:
             for client in self._clients:
                 client.offer(new.rows, new.missed, self.mark, seconds, rate)
                 client.tell(lines, self.mark)
-
-    def inform(self) -> None:
-        """Give every client a `status` event."""
-        status = self._status()
-        for client in self._clients:
-            client.inform(status)
 
     def join(self, of: Of, filter: Filter, after: Mark | None) -> Client:
         """A new client, until it leaves, that goes on after `after` or from now on."""
