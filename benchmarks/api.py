@@ -20,17 +20,17 @@ from rich.console import Console
 from rich.table import Table
 from throughput import HISTORY, preload, traffic
 
-from services import training
-from services.api.access import Access, Address
+from services.access import Access, Address
 from services.api.server import ApiServer
 from services.brokers.embedded import EmbeddedBroker
-from services.bus import Bus
-from services.console_port import FeedSlice, Snapshot
-from services.pipeline import Pipeline
-from services.scoring import Models
+from services.console.bus import Bus
+from services.console.port import FeedSlice, Snapshot
+from services.models import schedule
+from services.pipeline.consumer import Pipeline
+from services.pipeline.scoring import Models
+from services.process.supervisor import Supervisor
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
-from services.supervisor import Supervisor
 
 PAGES = 60
 
@@ -154,7 +154,7 @@ async def run(folder: Path, count: int, readers: int, rounds: int) -> None:
     """Alternate rounds without and with readers, page through what they stored, and print one table."""
     database, broker = EmbeddedDatabase(folder), EmbeddedBroker()
     await asyncio.gather(database.start(lambda line: None), broker.start(lambda line: None))
-    models = training.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
+    models = schedule.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
     store = await Store.open(database.dsn)
     rates: dict[int, list[float]] = {0: [], readers: []}
     cpus: dict[int, list[float]] = {0: [], readers: []}

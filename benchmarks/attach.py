@@ -32,8 +32,7 @@ from throughput import HISTORY, preload, traffic
 from domain.filters import EVERYTHING, Filter
 from domain.triage import TriageEvent
 from domain.verdict import ScoredTransaction
-from services import heap, training
-from services.api.access import Access, Address
+from services.access import Access, Address
 from services.api.server import ApiServer
 from services.attach.protocol import (
     LENGTH,
@@ -50,14 +49,16 @@ from services.attach.protocol import (
 )
 from services.attach.server import Attach
 from services.brokers.embedded import EmbeddedBroker
-from services.bus import Bus
-from services.console_port import FeedSlice, LogLine, Snapshot
-from services.pipeline import Pipeline
-from services.runtime import RuntimeFolder
+from services.console.bus import Bus
+from services.console.port import FeedSlice, LogLine, Snapshot
+from services.models import schedule
+from services.pipeline.consumer import Pipeline
+from services.process import garbage
+from services.process.runtime import RuntimeFolder
+from services.process.supervisor import Supervisor
 from services.store.batch import StoredRow
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
-from services.supervisor import Supervisor
 
 HZ = 4.0
 ROWS = 20
@@ -114,7 +115,7 @@ class Engine:
         self._folder = folder
         self._bus, self._supervisor = Bus(), Supervisor()
         self._port: Any = BenchedEngine(self._bus, self._supervisor)
-        self._models = training.fit([row for row, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
+        self._models = schedule.fit([row for row, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
         self._flowing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -128,7 +129,7 @@ class Engine:
         self._supervisor.add(Attach(self._port, runtime))
         self._supervisor.add(api)
         await self._supervisor.start()
-        heap.settle()
+        garbage.settle()
         assert api.address is not None
         print(json.dumps({"socket": str(runtime.socket), "api": api.address.port}), flush=True)
         while line := await asyncio.to_thread(sys.stdin.readline):

@@ -42,8 +42,8 @@ from textual.widgets import DataTable
 from domain.profile import ProfileView
 from domain.triage import TriageEvent
 from domain.verdict import Reason, ScoredTransaction, Severity, Verdict
-from services.bus import Bus
-from services.console_port import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerStatus
+from services.console.bus import Bus
+from services.console.port import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerStatus
 from services.store.batch import StoredRow
 from simulator import Simulator
 from tui.app import ConsoleApp

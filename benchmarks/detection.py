@@ -23,7 +23,7 @@ from detectors.forest import SAMPLES, TREES, Forest
 from detectors.row import rows_of
 from detectors.state import UserState
 from domain.transaction import Transaction
-from services import training
+from services.models import schedule
 from simulator import Simulator
 
 HISTORY, BATCH, BATCHES, COLUMNS = 20_000, 512, 8, 13
@@ -67,7 +67,7 @@ def single_rows(rounds: int) -> tuple[float, float]:
 def run(rounds: int) -> None:
     """Fit on history, time the parts and the whole, print one table."""
     rows = traffic(HISTORY + BATCH * BATCHES)
-    models = training.fit(rows[:HISTORY], HISTORY, "both", 0.005)
+    models = schedule.fit(rows[:HISTORY], HISTORY, "both", 0.005)
     basic, enhanced = models.basic, models.enhanced
     assert basic is not None
     assert enhanced is not None

@@ -25,9 +25,9 @@ from services.frontend.build import built, sources
 from services.frontend.node import find_node
 from services.frontend.reach import Reach
 from services.frontend.worker import Frontend
-from services.logs import configure
+from services.process.logs import configure
+from services.process.supervisor import Supervisor
 from services.settings import load
-from services.supervisor import Supervisor
 
 FRONTEND = sources()
 MEGABYTE = 2**20

@@ -22,17 +22,19 @@ from rich.table import Table
 
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
-from services import heap, training, wire
 from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
-from services.bus import Bus
-from services.pipeline import Pipeline
-from services.producer import Sender, outgoing
-from services.scoring import Models
+from services.console.bus import Bus
+from services.models import schedule
+from services.pipeline.consumer import Pipeline
+from services.pipeline.scoring import Models
+from services.process import garbage
+from services.process.supervisor import Supervisor
+from services.records import wire
+from services.sending.producer import Sender, outgoing
 from services.store.batch import Batch, StoredRow, Term, commit, prepare
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
-from services.supervisor import Supervisor
 from simulator import Simulator
 
 HISTORY = 20_000
@@ -122,8 +124,8 @@ async def run(kafka: str, count: int, singles: int, rounds: int) -> None:
     database = EmbeddedDatabase(folder)
     broker = make_broker(kafka, data_dir=folder, cache_dir=folder / "cache")
     await asyncio.gather(database.start(lambda line: None), broker.start(lambda line: None))
-    models = training.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
-    heap.settle()
+    models = schedule.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
+    garbage.settle()
     rates: dict[str, list[float]] = {"pipeline": [], "one by one": []}
     for number in range(rounds):
         for name, amount in (("pipeline", count), ("one by one", singles)):

@@ -11,10 +11,10 @@ import platformdirs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
-from services.api.access import Access, address_of, tokens_of
+from services.access import Access, address_of, tokens_of
 from services.brokers.external import Protocol, Security
 from services.errors import ConfigurationError
-from services.redaction import redacted
+from services.process.redaction import redacted
 
 FILE_NAME = "anomaly-tui.toml"
 PREFIX = "ANOMALY_TUI_"

@@ -10,9 +10,9 @@ from pathlib import Path
 from services.attach.client import RemotePort
 from services.attach.link import NotConnected
 from services.attach.server import Attach
-from services.console_port import ConsolePort
-from services.runtime import RuntimeFolder
-from services.supervisor import Supervisor
+from services.console.port import ConsolePort
+from services.process.runtime import RuntimeFolder
+from services.process.supervisor import Supervisor
 
 HZ = 30.0
 WITHIN = 20.0

@@ -12,7 +12,7 @@ import pytest
 
 from services.brokers.broker import Broker
 from services.brokers.embedded import EmbeddedBroker
-from services.producer import Sender
+from services.sending.producer import Sender
 from services.settings import load
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store

@@ -13,21 +13,21 @@ from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import Screen
 
-from services.console_port import ConsolePort
-from services.library import CannotKeep, Library
+from services.console.port import ConsolePort
 from tui import keymap
 from tui.decider import Decider
 from tui.intake import Intake
 from tui.keys import Keys, shown
+from tui.library import CannotKeep, Library
+from tui.modals.help import Help
+from tui.modals.workers import Workers
 from tui.palette import ViewCommands
 from tui.screens.anomalies import AnomaliesScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.health import HealthScreen
-from tui.screens.help import Help
 from tui.screens.live import LiveScreen
 from tui.screens.logs import LogsScreen
 from tui.screens.users import UsersScreen
-from tui.screens.workers import Workers
 from tui.shell import Shell
 from tui.themes import THEMES
 from tui.trail import Step, Trail

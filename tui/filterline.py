@@ -14,12 +14,12 @@ from textual.message import Message
 from textual.widgets import Input
 
 from domain.filters import EVERYTHING, Filter, FilterError, Suggestion, complete, parse, values_seen
-from services.console_port import LiveCount
+from services.console.port import LiveCount
 from tui import cells, keymap
 from tui.field import Field
-from tui.panes import line, palette_of
-from tui.rows import CHECK_CLOCK_EVERY, Ring
-from tui.status import Line
+from tui.lists.window import CHECK_CLOCK_EVERY, Ring
+from tui.panes.drawing import line, palette_of
+from tui.panes.status import Line
 
 Counting = Callable[[Filter], Awaitable[LiveCount]]
 

@@ -2,7 +2,7 @@
 
 from textual.notifications import SeverityLevel
 
-from services.console_port import Snapshot, WorkerState, WorkerStatus
+from services.console.port import Snapshot, WorkerState, WorkerStatus
 
 FRONTEND = "frontend"
 

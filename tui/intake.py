@@ -4,9 +4,9 @@ import msgspec
 
 from domain.triage import Triage
 from domain.verdict import ScoredTransaction
-from services.console_port import ConsolePort, Snapshot
-from tui.lag import LagTrend
-from tui.rows import CAPACITY, Ring, Window
+from services.console.port import ConsolePort, Snapshot
+from tui.lists.window import CAPACITY, Ring, Window
+from tui.panes.lag import LagTrend
 
 PULL_LIMIT = 5_000
 ROWS = 20

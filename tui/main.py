@@ -23,15 +23,15 @@ def open_console(settings: Settings, plan: RunPlan) -> int:
 
 
 async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
-    from services import commands
-    from services.engine import Engine
+    from services.commands import data
+    from services.console.in_process import InProcessPort
+    from services.engine.engine import Engine
     from services.frontend.browser import has_display
-    from services.in_process import InProcessPort
-    from services.library import Library
-    from services.logs import LogRing, configure
-    from services.simulation import live_stream
+    from services.process.logs import LogRing, configure
+    from services.sending.simulation import live_stream
     from tui.app import ConsoleApp
-    from tui.terminal import usual_hz, working
+    from tui.library import Library
+    from tui.terminal.device import usual_hz, working
 
     ring = LogRing()
     configure(format=settings.log_format, file=settings.log_file, ring=ring)
@@ -59,9 +59,9 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
             return await show_until_asked(app, engine.quitting)
         finally:
             with working("stopping"):
-                await asyncio.wait_for(engine.stop(), commands.SHUTDOWN_WITHIN)
+                await asyncio.wait_for(engine.stop(), data.SHUTDOWN_WITHIN)
 
-    return await commands.interruptible(run_engine(), engine.quitting)
+    return await data.interruptible(run_engine(), engine.quitting)
 
 
 def attach_console(settings: Settings) -> int:
@@ -77,13 +77,13 @@ def attach_console(settings: Settings) -> int:
 async def _attached(settings: Settings, keys: "Keys") -> int:
     from functools import partial
 
-    from services import commands
     from services.attach.client import RemotePort
     from services.attach.find import engine_socket
-    from services.library import Library
-    from services.logs import configure
+    from services.commands import data
+    from services.process.logs import configure
     from tui.app import ConsoleApp
-    from tui.terminal import usual_hz
+    from tui.library import Library
+    from tui.terminal.device import usual_hz
 
     # What there is to read stands in the engine's log.
     configure(format=settings.log_format)
@@ -100,7 +100,7 @@ async def _attached(settings: Settings, keys: "Keys") -> int:
         finally:
             await port.stop()
 
-    return await commands.interruptible(show(), quitting)
+    return await data.interruptible(show(), quitting)
 
 
 async def show_until_asked(app: "ConsoleApp", quitting: asyncio.Event) -> int:

@@ -10,14 +10,14 @@ from textual.notifications import Notify, SeverityLevel
 from textual.widgets import Input, TextArea
 
 from domain.sanitize import sanitize
-from services.console_port import ConsolePort, WorkerAction
-from tui.driver import ConsoleDriver
+from services.console.port import ConsolePort, WorkerAction
 from tui.frontend import FRONTEND, FrontendNews, frontend_of
 from tui.intake import Intake
 from tui.keys import Keys
+from tui.modals.confirm import Confirm
 from tui.notices import Notices
-from tui.screens.confirm import Confirm
-from tui.terminal import Terminal
+from tui.terminal.device import Terminal
+from tui.terminal.driver import ConsoleDriver
 
 LONG_NOTICE = 15.0
 TERMINAL_GONE = 129

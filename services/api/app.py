@@ -12,8 +12,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from services.access import Access
 from services.api import deciding, download, filters, lists, live, operating, overview, problems
-from services.api.access import Access
 from services.api.endpoint import Endpoint, Sources
 from services.api.guard import Guard
 from services.api.openapi import document

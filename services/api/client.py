@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from domain.filters import EVERYTHING, Filter
 from domain.verdict import ScoredTransaction
-from services.export import json_line, safe_json
+from services.records.export import json_line, safe_json
 
 Of = Literal["transactions", "anomalies"]
 

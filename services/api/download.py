@@ -14,7 +14,7 @@ from services.api.client import Of
 from services.api.endpoint import Endpoint, Sources, filter_of
 from services.api.lists import FilterText, position_of_row
 from services.api.problems import Problem
-from services.export import Format
+from services.records.export import Format
 from services.store.pages import NEWEST, Position
 
 MAX_ROWS = 1_000_000

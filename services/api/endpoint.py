@@ -16,8 +16,8 @@ from services.api.figures import Figures
 from services.api.metrics import Metrics
 from services.api.problems import Problem, of_filter
 from services.api.stream import Hub
-from services.console_port import ConsolePort
-from services.export import json_line, safe_json
+from services.console.port import ConsolePort
+from services.records.export import json_line, safe_json
 from services.store.store import Store
 
 MAX_BODY = 2 * 1024 * 1024

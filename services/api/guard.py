@@ -12,7 +12,7 @@ from typing import Any
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.api.access import Access, is_loopback
+from services.access import Access, is_loopback
 from services.api.problems import Problem
 
 OPEN_TO_ALL = ("/livez", "/readyz")

@@ -13,7 +13,7 @@ from domain.verdict import ScoredTransaction
 from services.api.endpoint import EncodedRow, Endpoint, Sources, encoded, filter_of
 from services.api.pages import cursor_of, dead_cursor_of, dead_place_of, position_of, ranked_of
 from services.api.problems import Problem
-from services.console_port import DeadLetter
+from services.console.port import DeadLetter
 from services.store.pages import HIGHEST, LATEST, NEWEST, Position, Ranked
 
 MAX_LIMIT = 200

@@ -8,8 +8,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from services.api.stream import Hub, database_up
-from services.bus import Bus
-from services.console_port import ConsolePort, Snapshot
+from services.console.bus import Bus
+from services.console.port import ConsolePort, Snapshot
 
 PREFIX = "anomaly_tui"
 _REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -9,7 +9,7 @@ import msgspec
 
 from services.api.endpoint import Endpoint
 from services.api.problems import MEDIA_TYPE
-from services.export import Row
+from services.records.export import Row
 
 _REF = "#/components/schemas/{name}"
 _ALWAYS = (401, 403, 421, 422, 503)

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from services.api.endpoint import Endpoint, Sources
 from services.api.overview import NoQuestion, condition
-from services.console_port import WorkerStatus
+from services.console.port import WorkerStatus
 
 
 async def livez(sources: Sources, asked: NoQuestion, by: str) -> Response:

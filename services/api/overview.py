@@ -9,7 +9,7 @@ from domain.quality import DetectorQuality
 from services.api.endpoint import Endpoint, Sources
 from services.api.figures import Totals
 from services.api.stream import database_up
-from services.console_port import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
+from services.console.port import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
 from services.store.pages import Minute
 
 

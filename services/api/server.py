@@ -10,17 +10,17 @@ from importlib.metadata import version
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from services.api.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, Address
+from services.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, Address
 from services.api.app import build
 from services.api.endpoint import Sources
 from services.api.figures import Figures
 from services.api.metrics import Metrics
 from services.api.stream import Hub
-from services.bus import Bus
-from services.console_port import ConsolePort
+from services.console.bus import Bus
+from services.console.port import ConsolePort
 from services.errors import UserError
+from services.process.supervisor import Worker
 from services.store.store import Store
-from services.supervisor import Worker
 
 BEAT_EVERY = 1.0
 END_WITHIN = 2

@@ -11,9 +11,9 @@ import msgspec
 from domain.filters import Filter
 from domain.triage import Triage, TriageEvent
 from services.api.client import QUEUE_TRIAGE, ROWS_A_SECOND, Client, Encoded, Line, Mark, Of
-from services.bus import ANOMALIES_SIZE, FEED_SIZE
-from services.console_port import ConsolePort, Snapshot
-from services.export import safe_json
+from services.console.bus import ANOMALIES_SIZE, FEED_SIZE
+from services.console.port import ConsolePort, Snapshot
+from services.records.export import safe_json
 
 POLL_SECONDS = 0.1
 ALL_ROWS_A_SECOND = 6_000

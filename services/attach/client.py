@@ -19,7 +19,7 @@ from services.attach.link import ANSWER_WITHIN, SILENT, Link, NotConnected
 from services.attach.mirror import Mirror
 from services.attach.protocol import Subscribe, Update, Watch
 from services.attach.subscription import DEFAULT_ROWS
-from services.console_port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
+from services.console.port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 
 log = structlog.get_logger("attach")
 

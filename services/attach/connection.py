@@ -39,7 +39,7 @@ from services.attach.protocol import (
     mismatch,
 )
 from services.attach.subscription import Subscription
-from services.console_port import ConsolePort, WorkerAction
+from services.console.port import ConsolePort, WorkerAction
 
 log = structlog.get_logger("attach")
 

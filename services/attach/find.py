@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.attach.link import NotConnected, NotRunning
-from services.lock import EngineLock
+from services.process.lock import EngineLock
 
 
 def engine_socket(data_dir: Path) -> Path:

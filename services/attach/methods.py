@@ -10,7 +10,7 @@ from typing import Any, get_type_hints
 import msgspec
 
 from services.attach.protocol import decoder
-from services.console_port import ConsolePort
+from services.console.port import ConsolePort
 
 
 class Method:

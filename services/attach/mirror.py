@@ -6,9 +6,9 @@ from typing import Any, get_type_hints
 import msgspec
 
 from services.attach.protocol import FeedPart, Place, Update, decoder
-from services.console_port import FeedSlice, LogLine, Snapshot
-from services.logs import RING_SIZE
-from services.recent import RecentEvents
+from services.console.port import FeedSlice, LogLine, Snapshot
+from services.console.recent import RecentEvents
+from services.process.logs import RING_SIZE
 
 MOST_ROWS = 20_000
 MOST_PARTS = 2_000

@@ -17,7 +17,7 @@ import msgspec
 from domain.filters import Filter, parse
 from domain.triage import TriageEvent
 from domain.verdict import ScoredTransaction
-from services.console_port import LogLine
+from services.console.port import LogLine
 
 PROTOCOL = 1
 VERSION = version("anomaly-tui")

@@ -11,10 +11,10 @@ import structlog
 from services.attach.connection import ATTACH, Connection
 from services.attach.peer import peer_uid, trusted_uids, user_name
 from services.attach.protocol import ProtocolError
-from services.console_port import ConsolePort
+from services.console.port import ConsolePort
 from services.errors import UserError
-from services.runtime import RuntimeFolder
-from services.supervisor import Worker
+from services.process.runtime import RuntimeFolder
+from services.process.supervisor import Worker
 
 log = structlog.get_logger("attach")
 

@@ -9,7 +9,7 @@ import msgspec
 from domain.filters import EVERYTHING, Filter
 from domain.verdict import ScoredTransaction
 from services.attach.protocol import FeedPart, Place, Update, Watch, encode
-from services.console_port import ConsolePort, LogLine
+from services.console.port import ConsolePort, LogLine
 
 BACKLOG = 2_000
 """Rows of each feed that a console gets when it comes, and of the transactions when it watches another filter."""

@@ -11,7 +11,7 @@ import psutil
 
 from services.brokers.broker import BrokerError, BrokerName, Progress, answers, create_topic
 from services.brokers.java import LOG_CONFIGURATION, jars, java
-from services.children import end, spawn
+from services.process.children import end, spawn
 
 PORT = 9092
 _START_WITHIN = 60.0

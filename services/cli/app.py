@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli import engines, frontend, look
+from services.cli import engine, frontend, search
 from services.cli.options import DATABASE, DETECTION, LOGS, RUN, SERVERS, SIMULATOR, command, guarded, has_terminal
 from services.cli.plan import RunPlan
 from services.errors import UserError
-from services.logs import LogRing, configure
-from services.mapping import Mapping
+from services.process.logs import LogRing, configure
+from services.records.mapping import Mapping
 from services.settings import Loaded, Settings
 
 OpenConsole = Callable[[Settings, RunPlan], int]
@@ -69,16 +69,14 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
             mapping=_mapping(settings, mapping, None),
         )
         if daemon:
-            from services import commands
+            from services.commands import data
 
             logs = LogRing()
             configure(format=settings.log_format, file=settings.log_file, stderr=True, ring=logs)
-            return commands.run_headless(
-                settings, plan.detector, simulate=plan.simulate, mapping=plan.mapping, logs=logs
-            )
+            return data.run_headless(settings, plan.detector, simulate=plan.simulate, mapping=plan.mapping, logs=logs)
         if not has_terminal():
             raise UserError("The console needs a terminal: run it in one, or use --daemon.")
-        return attach_console(settings) if engines.wants_to_attach(settings) else open_console(settings, plan)
+        return attach_console(settings) if engine.wants_to_attach(settings) else open_console(settings, plan)
 
     @app.callback(invoke_without_command=True)
     @command(*RUN, "detector")
@@ -108,10 +106,10 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
     @command(*SERVERS, *SIMULATOR, *LOGS)
     def produce(loaded: Loaded) -> int:
         """Run the simulator alone, for engines elsewhere."""
-        from services import commands
+        from services.commands import data
 
         configure(format=loaded.settings.log_format, file=loaded.settings.log_file, stderr=True)
-        return commands.produce(loaded.settings)
+        return data.produce(loaded.settings)
 
     @app.command(rich_help_panel="Run")
     @command(*SERVERS, "alert_rate", "api", *LOGS)
@@ -125,8 +123,8 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
         return start(loaded, detector.value, True, mapping, simulate=False)
 
     frontend.add_commands(app)
-    engines.add_commands(app, attach_console)
-    look.add_commands(app)
+    engine.add_commands(app, attach_console)
+    search.add_commands(app)
 
     @app.command(rich_help_panel="Files")
     @command(*SERVERS, *DETECTION)
@@ -143,11 +141,11 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
 
         What is no transaction becomes a dead letter. Sending a file again stores nothing twice.
         """
-        from services import commands
+        from services.commands import data
 
         settings = loaded.settings
         configure(format="text", stderr=True, level="CRITICAL")
-        return commands.replay(
+        return data.replay(
             settings,
             file,
             speed=_speed(speed),
@@ -165,12 +163,12 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
         constant: Constants = None,
     ) -> int:
         """Score a file in event time, without any server."""
-        from services import commands
+        from services.commands import data
 
         settings = loaded.settings
         configure(format="text", stderr=True, level="WARNING")
         found = _mapping(settings, mapping, constant)
-        return commands.score(settings, file, detector=settings.detector, output=output, mapping=found)
+        return data.score(settings, file, detector=settings.detector, output=output, mapping=found)
 
     @app.command(rich_help_panel="Files")
     @command("alert_rate", "users", "anomaly_rate")
@@ -203,16 +201,16 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
         Simulated traffic has an oracle besides: who knows every habit and every kind of fraud. Labels of a file come
         from a column `label` (and `scenario` for the kind) or from a mapping's section [label].
         """
-        from services import evaluation
+        from services.commands import evaluate
 
         settings = loaded.settings
         if simulator == (file is not None):
             raise UserError("Name a FILE, or give --simulator.")
         configure(format="text", stderr=True, level="CRITICAL")
         if file is None:
-            return evaluation.evaluate_simulator(settings, seeds=seeds, rows=rows, skip=skip)
+            return evaluate.evaluate_simulator(settings, seeds=seeds, rows=rows, skip=skip)
         found = _mapping(settings, mapping, constant)
-        return evaluation.evaluate_file(
+        return evaluate.evaluate_file(
             settings, file, mapping=found, skip=skip, without=frozenset(without or ()), labels_after=labels_after
         )
 
@@ -220,17 +218,17 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
     @command(*DATABASE)
     def init_db(loaded: Loaded) -> int:
         """Create the database and its schema."""
-        from services import commands
+        from services.commands import data
 
-        return commands.init_db(loaded.settings)
+        return data.init_db(loaded.settings)
 
     @app.command("init-user-profiles", rich_help_panel="Data")
     @command(*DATABASE)
     def init_user_profiles(loaded: Loaded) -> int:
         """Build every user profile anew from stored history."""
-        from services import commands
+        from services.commands import data
 
-        return commands.init_user_profiles(loaded.settings)
+        return data.init_user_profiles(loaded.settings)
 
     app.add_typer(_models(), name="model", rich_help_panel="Data")
 
@@ -238,9 +236,9 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
     @command(*DATABASE)
     def stats(loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
         """Show what is stored and what runs."""
-        from services import commands
+        from services.commands import data
 
-        return commands.stats(loaded.settings, as_json=json)
+        return data.stats(loaded.settings, as_json=json)
 
     @app.command(rich_help_panel="Data")
     @command(*DATABASE)
@@ -255,7 +253,7 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
         json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
     ) -> int:
         """Show precision, recall and alert rate of the detectors where ground truth is stored."""
-        from services import quality
+        from services.commands import quality
 
         return quality.show(loaded.settings, since=since, as_json=json)
 
@@ -263,15 +261,15 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
     @command(*DATABASE)
     def reset(loaded: Loaded, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> int:
         """Delete all stored transactions, verdicts, profiles and models."""
-        from services import commands
+        from services.commands import data
 
-        return commands.reset(loaded.settings, assume_yes=yes)
+        return data.reset(loaded.settings, assume_yes=yes)
 
     @app.command(rich_help_panel="Help")
     @command(*SERVERS)
     def doctor(loaded: Loaded) -> int:
         """Check Kafka, database, Java, Node, ports and terminal, and say what to type."""
-        from services.doctor import examine
+        from services.commands.doctor import examine
 
         configure(format="text", level="CRITICAL")
         return examine(loaded.settings)
@@ -297,17 +295,17 @@ def _models() -> typer.Typer:
     @command(*DATABASE)
     def show(loaded: Loaded) -> int:
         """Show every version, what it was fitted on and what it has judged."""
-        from services import versions
+        from services.commands import model
 
-        return versions.show(loaded.settings)
+        return model.show(loaded.settings)
 
     @group.command()
     @command(*DATABASE, *DETECTION)
     def fit(loaded: Loaded) -> int:
         """Fit the detectors now on stored history and use them."""
-        from services import versions
+        from services.commands import model
 
-        return versions.fit(loaded.settings)
+        return model.fit(loaded.settings)
 
     @group.command()
     @command(*DATABASE)
@@ -315,17 +313,17 @@ def _models() -> typer.Typer:
         loaded: Loaded, version: Annotated[str, typer.Argument(help="As `model list` shows it.", show_default=False)]
     ) -> int:
         """Take one version into use; running engines follow within seconds."""
-        from services import versions
+        from services.commands import model
 
-        return versions.use(loaded.settings, version)
+        return model.use(loaded.settings, version)
 
     @group.command()
     @command(*DATABASE)
     def rollback(loaded: Loaded) -> int:
         """Go back to the version before the one in use."""
-        from services import versions
+        from services.commands import model
 
-        return versions.rollback(loaded.settings)
+        return model.rollback(loaded.settings)
 
     return group
 

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.sanitize import sanitize
-from services.redaction import redacted
+from services.process.redaction import redacted
 from services.settings import Loaded, Settings
 
 

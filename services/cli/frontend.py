@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from services.cli.options import LOGS, command
-from services.logs import configure
+from services.process.logs import configure
 from services.settings import Loaded
 
 
@@ -35,7 +35,7 @@ def add_commands(app: typer.Typer) -> None:
 
         The first time it is built, which needs Node.js 20.9 or newer, the network, and about a minute.
         """
-        from services.frontend.command import run_frontend
+        from services.commands.frontend import run_frontend
 
         settings = loaded.settings
         configure(format=settings.log_format, file=settings.log_file, stderr=True, level="ERROR")

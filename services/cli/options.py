@@ -13,7 +13,7 @@ from rich.console import Console
 
 from domain.sanitize import sanitize
 from services.errors import UserError
-from services.redaction import redacted
+from services.process.redaction import redacted
 from services.settings import load
 
 _SERVERS = "Servers and data"

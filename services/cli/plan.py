@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from services.mapping import Mapping
+from services.records.mapping import Mapping
 
 
 @dataclass(frozen=True)

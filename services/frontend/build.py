@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from services.children import end, spawn_family
+from services.process.children import end, spawn_family
 from services.frontend.errors import FrontendError
 from services.frontend.node import ADVICE, Node
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from services.api.access import Access
+from services.access import Access
 from services.frontend.errors import FrontendError
-from services.lock import EngineLock
+from services.process.lock import EngineLock
 
 
 class Reach(NamedTuple):

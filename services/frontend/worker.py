@@ -10,13 +10,13 @@ import httpx
 import structlog
 
 from domain.sanitize import sanitize
-from services.children import end, spawn
+from services.process.children import end, spawn
 from services.frontend.browser import show
 from services.frontend.build import SERVER, Progress, built, sources
 from services.frontend.node import Node, find_node
 from services.frontend.port import free_port
 from services.frontend.reach import Reach
-from services.supervisor import Worker
+from services.process.supervisor import Worker
 
 log = structlog.get_logger("frontend")
 

@@ -7,7 +7,7 @@ import msgspec
 
 from domain.filters import Filter
 from domain.verdict import ScoredTransaction
-from services.console_port import DeadLetter
+from services.console.port import DeadLetter
 from services.store import queries
 from services.store.reading import reading
 from services.store.search import dead_letter, scored

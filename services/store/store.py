@@ -13,7 +13,7 @@ from domain.filters import Filter
 from domain.quality import DetectorQuality, Scoreboard
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction
-from services.console_port import DeadLetter
+from services.console.port import DeadLetter
 from services.errors import UserError
 from services.store import batch as batches
 from services.store import queries, statements

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
-from services import wire
+from services.records import wire
 from simulator import Simulator
 
 COMMAND = str(Path(sys.executable).with_name("anomaly-tui"))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import httpx
 
-from services.lock import EngineLock
+from services.process.lock import EngineLock
 from tests.acceptance.remote import wait_until
 from tests.acceptance.session import COMMAND, Run
 

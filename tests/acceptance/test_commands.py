@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from services import wire
+from services.records import wire
 from simulator import Simulator
 from tests.acceptance.session import COMMAND, Run, simulated_file
 

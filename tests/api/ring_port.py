@@ -8,13 +8,13 @@ from decimal import Decimal
 from domain.transaction import Transaction
 from domain.triage import Triage, TriageEvent, TriageStatus
 from domain.verdict import Severity, Verdict
-from services.api.access import Access
+from services.access import Access
 from services.api.server import ApiServer
-from services.bus import Bus
-from services.console_port import FeedSlice, Snapshot, WorkerStatus
+from services.console.bus import Bus
+from services.console.port import FeedSlice, Snapshot, WorkerStatus
+from services.process.supervisor import Supervisor
 from services.store.batch import StoredRow
 from services.store.store import Store
-from services.supervisor import Supervisor
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import httpx
 
-from services.engine import Engine
-from services.producer import Sender, outgoing, refused
+from services.engine.engine import Engine
+from services.sending.producer import Sender, outgoing, refused
 from services.settings import load
 from simulator import Simulator
 

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.api.access import DEFAULT_PORT, LAST_PORT, Access, Address, Token, address_of, tokens_of
+from services.access import DEFAULT_PORT, LAST_PORT, Access, Address, Token, address_of, tokens_of
 from services.api.server import ApiServer
 from services.errors import ConfigurationError, UserError
 from services.settings import load

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.export import COLUMNS, Row
+from services.records.export import COLUMNS, Row
 from tests.api.running import POISON, TRANSACTIONS, Running
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from domain.filters import EVERYTHING, parse
-from services.api.access import Access, Address
+from services.access import Access, Address
 from services.api.client import (
     BURST_SECONDS,
     EVENT_ROWS,
@@ -22,8 +22,8 @@ from services.api.client import (
 )
 from services.api.server import ApiServer
 from services.api.stream import ALL_ROWS_A_SECOND, BUSY_ROWS_A_SECOND, Hub
-from services.bus import ANOMALIES_SIZE, FEED_SIZE
-from services.console_port import BEHIND
+from services.console.bus import ANOMALIES_SIZE, FEED_SIZE
+from services.console.port import BEHIND
 from services.store.store import Store
 from tests.api.reader import Event, Reader, events_of
 from tests.api.ring_port import RingPort, serving

@@ -5,8 +5,8 @@ import asyncio
 import httpx
 import pytest
 
+from services.access import Access, Address
 from services.api import stream
-from services.api.access import Access, Address
 from services.store.store import Store
 from tests.api.reader import Reader
 from tests.api.ring_port import RingPort, serving

@@ -18,9 +18,9 @@ import psutil
 import pytest
 
 from domain.transaction import Transaction
-from services import wire
 from services.frontend.build import built, sources
 from services.frontend.node import find_node
+from services.records import wire
 from simulator import Simulator
 from tests.acceptance.remote import wait_until
 from tests.acceptance.session import COMMAND

@@ -9,11 +9,11 @@ from itertools import islice
 import pytest
 
 from domain.transaction import GroundTruth, Transaction
-from services import training
 from services.brokers.broker import Broker
-from services.bus import Bus
-from services.pipeline import Pipeline
-from services.producer import Sender, outgoing
+from services.console.bus import Bus
+from services.models import schedule
+from services.pipeline.consumer import Pipeline
+from services.sending.producer import Sender, outgoing
 from services.store import statements
 from services.store.store import Store
 from simulator import Simulator
@@ -30,7 +30,7 @@ class Owner:
     """A pipeline that takes every partition, whoever else has it, and that can be frozen as by SIGSTOP."""
 
     def __init__(self, name: str, broker: Broker, store: Store) -> None:
-        models = training.warming("both")
+        models = schedule.warming("both")
         self.pipeline = Pipeline(
             broker=broker,
             store=store,

@@ -13,7 +13,7 @@ import pytest
 
 from services.brokers.broker import Broker
 from services.brokers.local import LocalBroker
-from services.producer import Outgoing, Sender, outgoing
+from services.sending.producer import Outgoing, Sender, outgoing
 from services.store.store import Store
 from simulator import Simulator
 from tests.oracle import broken_promises

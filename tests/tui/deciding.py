@@ -8,11 +8,11 @@ from textual.widget import Widget
 
 from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction
-from services.console_port import ConsolePort
+from services.console.port import ConsolePort
 from tests.tui.fake_port import NOON, row
 from tests.tui.session import shown
-from tui.anomalies import Anomalies
 from tui.app import ConsoleApp
+from tui.lists.anomalies import Anomalies
 
 
 async def pressed(pilot: Pilot, *keys: str) -> None:

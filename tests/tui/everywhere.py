@@ -11,10 +11,10 @@ import msgspec
 from textual.pilot import Pilot
 from textual.screen import ModalScreen
 
-import tui.screens
+import tui.modals
 from domain.filters import EVERYTHING, Filter
 from domain.verdict import ScoredTransaction
-from services.console_port import ConsolePort
+from services.console.port import ConsolePort
 from tui.app import ConsoleApp
 
 ENDING = {"app.quit", "app.interrupt", "app.stop", "confirm.yes"}
@@ -26,7 +26,7 @@ EVIL = "[/oops][b]\x1b]52;c;aGVsbG8=\x07\x1b[2J\x9b31m\x90q\u202egnp\u2066\u200b
 
 def modals() -> list[type[ModalScreen[Any]]]:
     """The modals that are shown: those that no other is derived from."""
-    for module in pkgutil.iter_modules(tui.screens.__path__, "tui.screens."):
+    for module in pkgutil.iter_modules(tui.modals.__path__, "tui.modals."):
         importlib.import_module(module.name)
     found: list[type[ModalScreen[Any]]] = []
     left = [ModalScreen]

@@ -12,7 +12,7 @@ from domain.quality import DetectorQuality, KindRecall
 from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Reason, ScoredTransaction, Severity, Status, Verdict
-from services.console_port import (
+from services.console.port import (
     DeadLetter,
     FeedSlice,
     LiveCount,

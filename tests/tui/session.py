@@ -8,9 +8,9 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from services.library import Library
 from tests.tui.fake_port import NOON, FakePort
 from tui.app import ConsoleApp
+from tui.library import Library
 
 SLOW_HZ = 0.01
 """So slow that a test's own `tick` is the only one."""

@@ -4,7 +4,7 @@ from domain.triage import TriageStatus
 from tests.tui.deciding import pressed, settled, state, status_of, stored_before
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
-from tui.anomalies import TriageList
+from tui.lists.anomalies import TriageList
 from tui.screens.anomalies import AnomaliesScreen
 
 ACKNOWLEDGED, CONFIRMED = TriageStatus.ACKNOWLEDGED, TriageStatus.CONFIRMED

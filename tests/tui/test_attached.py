@@ -9,10 +9,10 @@ from textual.pilot import Pilot
 from tests.attaching import Host, host, until
 from tests.tui.fake_port import QUIET, FakePort, row, rows
 from tests.tui.session import running, shown
-from tui.anomalies import TriageList
 from tui.app import ConsoleApp
-from tui.feed import Feed
-from tui.status import StatusLine
+from tui.lists.anomalies import TriageList
+from tui.lists.feed import Feed
+from tui.panes.status import StatusLine
 
 
 @pytest.fixture

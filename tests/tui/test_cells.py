@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui import cells, columns
+from tui import cells
+from tui.lists import columns
 
 
 @pytest.mark.parametrize(

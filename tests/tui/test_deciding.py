@@ -13,15 +13,15 @@ from domain.triage import TriageStatus
 from tests.tui.deciding import pressed, said, settled, state, status_of, stored_before
 from tests.tui.fake_port import NOON, FakePort, row, rows
 from tests.tui.session import SLOW_HZ, running, shown
-from tui.anomalies import Anomalies
 from tui.app import ConsoleApp
 from tui.cells import remaining
-from tui.feed import Feed
-from tui.reading import Reading
-from tui.screens.confirm import Confirm
-from tui.screens.detail import Detail
+from tui.lists.anomalies import Anomalies
+from tui.lists.feed import Feed
+from tui.modals.confirm import Confirm
+from tui.modals.detail import Detail
+from tui.modals.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
+from tui.panes.reading import Reading
 from tui.screens.live import LiveScreen
-from tui.screens.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
 
 OPEN, ACKNOWLEDGED, CONFIRMED, FALSE_POSITIVE, SNOOZED = TriageStatus
 

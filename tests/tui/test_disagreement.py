@@ -5,10 +5,10 @@ import pytest
 from domain.filters import parse
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
-from tui.anomalies import Anomalies
-from tui.disagreement import toggled
-from tui.reading import Reading
-from tui.screens.detail import Detail
+from tui.lists.anomalies import Anomalies
+from tui.lists.disagreement import toggled
+from tui.modals.detail import Detail
+from tui.panes.reading import Reading
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,12 @@ import pytest
 
 PROGRAM = """
 import asyncio, sys
-from services import commands
+from services.commands import data
 from services.cli.options import guarded
 from tests.tui.fake_port import FakePort, rows
 from tui.app import ConsoleApp
 from tui.main import show_until_asked
-from tui.screens.help import Help
+from tui.modals.help import Help
 
 class Port(FakePort):
     def snapshot(self):
@@ -40,7 +40,7 @@ Help.lines = boom
 async def work():
     quitting = asyncio.Event()
     app = ConsoleApp(Port(rows(500)), refresh_hz=20)
-    return await commands.interruptible(show_until_asked(app, quitting), quitting)
+    return await data.interruptible(show_until_asked(app, quitting), quitting)
 
 sys.exit(guarded(lambda: asyncio.run(work())))
 """

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from services.export import COLUMNS
+from services.records.export import COLUMNS
 from tests.tui.fake_port import FakePort, row, rows
 from tests.tui.session import running, shown
-from tui.screens.export import Export
+from tui.modals.export import Export
 from tui.screens.live import LiveScreen
 
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.filters import FilterError, parse
-from services.library import Library
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
 from tui import cells
 from tui.filterline import FilterInput, FilterLine, error_lines
+from tui.library import Library
 
 
 def typed(app) -> str:

@@ -5,14 +5,14 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from services.console_port import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
+from services.console.port import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
 from tests.tui.fake_port import NOON, QUALITY, QUIET, WORKERS, FakePort, rows
 from tests.tui.session import running, shown
-from tui.lag import KEPT, LagTrend, outlook_mark, outlook_words
-from tui.reading import Reading
-from tui.screens.confirm import Confirm
+from tui.modals.confirm import Confirm
+from tui.modals.workers import Workers
+from tui.panes.lag import KEPT, LagTrend, outlook_mark, outlook_words
+from tui.panes.reading import Reading
 from tui.screens.health import HealthScreen
-from tui.screens.workers import Workers
 
 PIPELINE = WorkerStatus(name="pipeline", state="running", detail="partitions: 4 running", since=NOON)
 FAILING = WorkerStatus(

@@ -4,14 +4,14 @@ import pytest
 
 from tests.tui.fake_port import FakePort, row, rows
 from tests.tui.session import clock, running, shown
-from tui.anomalies import Anomalies
 from tui.app import ConsoleApp
-from tui.feed import Feed
 from tui.filterline import FilterLine
-from tui.reading import Reading
-from tui.screens.detail import Detail
+from tui.lists.anomalies import Anomalies
+from tui.lists.feed import Feed
+from tui.modals.detail import Detail
+from tui.modals.help import Help
+from tui.panes.reading import Reading
 from tui.screens.health import HealthScreen
-from tui.screens.help import Help
 from tui.screens.live import LiveScreen
 from tui.screens.logs import LogsScreen
 from tui.themes import THEMES

@@ -8,14 +8,14 @@ import msgspec
 
 from domain.transaction import Merchant
 from domain.verdict import ScoredTransaction
-from services.library import Library
 from tests.tui.fake_port import FakePort, row, rows
 from tests.tui.session import running, shown
-from tui.anomalies import Anomalies
 from tui.app import ConsoleApp
-from tui.feed import Feed
+from tui.library import Library
+from tui.lists.anomalies import Anomalies
+from tui.lists.feed import Feed
+from tui.lists.sorting import Order
 from tui.screens.copying import MAX_OSC_52
-from tui.sorting import Order
 
 
 def sequences(order) -> list[int]:

@@ -5,14 +5,14 @@ from datetime import timedelta
 import msgspec
 
 from domain.transaction import Merchant
-from services.console_port import WorkerStatus
+from services.console.port import WorkerStatus
 from tests.tui.fake_port import NOON, WORKERS, FakePort, row, rows
 from tests.tui.session import clock, running, shown
-from tui.anomalies import Anomalies
 from tui.app import ConsoleApp
-from tui.feed import Feed
 from tui.intake import PULL_LIMIT
-from tui.reading import Reading
+from tui.lists.anomalies import Anomalies
+from tui.lists.feed import Feed
+from tui.panes.reading import Reading
 
 
 async def test_an_empty_engine_says_that_it_waits():

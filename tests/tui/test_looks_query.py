@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.library import Library
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import SLOW_HZ, clock
 from tui.app import ConsoleApp
+from tui.library import Library
 
 
 @pytest.fixture

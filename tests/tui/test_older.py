@@ -5,8 +5,8 @@ import msgspec
 from domain.filters import EVERYTHING
 from domain.verdict import ScoredTransaction
 from tests.tui.fake_port import NOON, row, rows
-from tui.older import PAGE, Older
-from tui.rows import Ring
+from tui.lists.older import PAGE, Older
+from tui.lists.window import Ring
 
 
 def ring_of(held: list[ScoredTransaction], capacity: int = 10_000) -> Ring:

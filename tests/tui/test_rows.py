@@ -8,7 +8,7 @@ from domain.filters import parse
 from domain.triage import Triage, TriageStatus
 from domain.verdict import ScoredTransaction
 from tests.tui.fake_port import NOON, row, rows
-from tui.rows import Ring, Window
+from tui.lists.window import Ring, Window
 
 
 def sequences(ring: Ring) -> list[int]:

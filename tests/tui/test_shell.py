@@ -13,19 +13,19 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 from textual.widgets._toast import Toast
 
-from services.console_port import WorkerAction
+from services.console.port import WorkerAction
 from services.errors import ConfigurationError
 from tests.tui.fake_port import WORKERS, FakePort, rows
 from tests.tui.session import SLOW_HZ, clock, running, shown
 from tui import keymap
 from tui.app import ConsoleApp
 from tui.keys import Keys, groups, long_name
+from tui.modals.confirm import Confirm
+from tui.modals.help import Help
 from tui.notices import Notices
-from tui.reading import Reading
-from tui.screens.confirm import Confirm
-from tui.screens.help import Help
+from tui.panes.reading import Reading
 from tui.screens.live import LiveScreen
-from tui.terminal import usual_hz
+from tui.terminal.device import usual_hz
 
 TAKEN = {
     "ctrl+b": "tmux",

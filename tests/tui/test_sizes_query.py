@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from services.library import Library
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running
 from tests.tui.test_sizes import LARGE, SIZES
+from tui.library import Library
 from tui.screens.live import LiveScreen
 
 

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.thrift import thrifty
+from tui.terminal.thrift import thrifty
 
 _TOKEN = re.compile("\x1b\\[([0-9;?]*)([A-Za-z])|([^\x1b])", re.DOTALL)
 

@@ -7,15 +7,15 @@ from tests.tui.deciding import pressed, said, settled, status_of, stored_before
 from tests.tui.everywhere import EVIL
 from tests.tui.fake_port import BUSY, FakePort, of_few_users, rows
 from tests.tui.session import running, shown
-from tui.anomalies import TriageList
 from tui.app import ConsoleApp
-from tui.rowlist import RowList
-from tui.screens.detail import Detail
-from tui.screens.export import Export
+from tui.lists.anomalies import TriageList
+from tui.lists.rowlist import RowList
+from tui.lists.stored import StoredAnomalies, StoredRows
+from tui.lists.users import UserRows
+from tui.modals.detail import Detail
+from tui.modals.export import Export
+from tui.panes.why import Why
 from tui.screens.users import UsersScreen
-from tui.stored import StoredAnomalies, StoredRows
-from tui.users import UserRows
-from tui.why import Why
 
 
 async def at_the_transactions_of_a_user(app: ConsoleApp, pilot) -> None:

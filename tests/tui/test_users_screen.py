@@ -4,20 +4,20 @@ import msgspec
 import pytest
 from textual_plotext import PlotextPlot
 
-from services.console_port import FeatureDrift
+from services.console.port import FeatureDrift
 from tests.tui.fake_port import BUSY, QUALITY, FakePort, of_few_users, profile, rows
 from tests.tui.session import running, shown
-from tui.anomalies import Anomalies
-from tui.feed import Feed
-from tui.screens.detail import Detail
+from tui.lists.anomalies import Anomalies
+from tui.lists.feed import Feed
+from tui.lists.stored import StoredAnomalies, StoredRows
+from tui.lists.users import UserRows
+from tui.modals.detail import Detail
+from tui.modals.plots import Plots
+from tui.panes.userprofile import chart, histogram, trend, user_lines
 from tui.screens.health import HealthScreen
 from tui.screens.live import LiveScreen
-from tui.screens.plots import Plots
 from tui.screens.users import UsersScreen
-from tui.stored import StoredAnomalies, StoredRows
 from tui.themes import THEMES, palette
-from tui.userprofile import chart, histogram, trend, user_lines
-from tui.users import UserRows
 
 
 async def settled(app, pilot) -> None:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from services.library import Library
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
-from tui.feed import Feed
+from tui.library import Library
+from tui.lists.feed import Feed
+from tui.modals.views import Views
 from tui.screens.live import LiveScreen
-from tui.screens.views import Views
 
 
 async def settled(app, pilot) -> None:

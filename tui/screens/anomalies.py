@@ -12,16 +12,16 @@ from textual.widget import Widget
 from domain.filters import EVERYTHING, Filter, parse
 from domain.verdict import ScoredTransaction
 from tui import keymap
-from tui.anomalies import TriageList
 from tui.filterline import FilterLine
 from tui.layout import layout_of
-from tui.older import PAGE, Older
-from tui.panes import palette_of
-from tui.rowlist import RowList
+from tui.lists.anomalies import TriageList
+from tui.lists.older import PAGE, Older
+from tui.lists.rowlist import RowList
+from tui.modals.detail import Detail
+from tui.panes.drawing import palette_of
+from tui.panes.why import Why, why_lines
 from tui.screens.browsing import Browsing
-from tui.screens.detail import Detail
 from tui.screens.triaging import BulkTriaging
-from tui.why import Why, why_lines
 
 _PAGES_AT_ONCE = 10
 _FLAGGED = parse("is:flagged")

@@ -14,8 +14,8 @@ from tui import keymap
 from tui.intake import Intake
 from tui.keymap import READING_HINTS, SCREENS
 from tui.keys import keys_of
-from tui.panes import palette_of
-from tui.status import Line, StatusLine, keys_line, tabs_line
+from tui.panes.drawing import palette_of
+from tui.panes.status import Line, StatusLine, keys_line, tabs_line
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp

@@ -6,8 +6,8 @@ from textual import on
 
 from domain.filters import EVERYTHING
 from tui.filterline import FilterLine
-from tui.rowlist import RowList
-from tui.rows import CHECK_CLOCK_EVERY
+from tui.lists.rowlist import RowList
+from tui.lists.window import CHECK_CLOCK_EVERY
 from tui.screens.lists import ListScreen
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 from textual.screen import Screen
 
 from domain.verdict import ScoredTransaction
-from services import export
+from services.records import export
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp

@@ -9,16 +9,16 @@ from textual.binding import BindingType
 from textual.widget import Widget
 
 from domain.quality import DetectorQuality
-from services.console_port import DeadLetter, Snapshot
+from services.console.port import DeadLetter, Snapshot
 from tui import cells, keymap
 from tui.frontend import frontend_of
-from tui.health import component_lines, dead_letter_lines, pipeline_line, worker_line, worst
 from tui.inquiry import Inquiry
 from tui.keys import keys_of
-from tui.lag import SMALL, outlook_mark, outlook_words, partition_table
-from tui.panes import line, palette_of, rule
-from tui.quality import DRIFTED, drift_lines, quality_lines
-from tui.reading import Reading, ReadingScreen
+from tui.panes.drawing import line, palette_of, rule
+from tui.panes.health import component_lines, dead_letter_lines, pipeline_line, worker_line, worst
+from tui.panes.lag import SMALL, outlook_mark, outlook_words, partition_table
+from tui.panes.quality import DRIFTED, drift_lines, quality_lines
+from tui.panes.reading import Reading, ReadingScreen
 from tui.screens.base import ConsoleScreen
 from tui.themes import Palette
 

@@ -1,13 +1,13 @@
 """What can be done with a list of transactions on any screen that has one: sort, zoom, copy, export, views."""
 
 from domain.filters import EVERYTHING, Filter, FilterError, parse
-from tui.disagreement import toggled
-from tui.rowlist import RowList
+from tui.lists.disagreement import toggled
+from tui.lists.rowlist import RowList
+from tui.lists.sorting import starts_descending
+from tui.modals.export import Export
+from tui.modals.views import Views
 from tui.screens.base import ConsoleScreen
 from tui.screens.copying import Copying
-from tui.screens.export import Export
-from tui.screens.views import Views
-from tui.sorting import starts_descending
 
 
 class ListScreen(Copying, ConsoleScreen):

@@ -13,21 +13,21 @@ from domain.filters import Filter, of_user
 from domain.profile import ProfileView
 from domain.verdict import ScoredTransaction
 from tui import keymap
-from tui.anomalies import Anomalies
-from tui.feed import Feed
 from tui.filterline import FilterLine
-from tui.health import Health, health_lines, summary
 from tui.inquiry import Inquiry
 from tui.layout import layout_of
-from tui.panes import palette_of
-from tui.profile import Profile, profile_lines
-from tui.rowlist import RowList
+from tui.lists.anomalies import Anomalies
+from tui.lists.feed import Feed
+from tui.lists.rowlist import RowList
+from tui.lists.stored import MOST_ROWS, StoredRows
+from tui.modals.detail import Detail
+from tui.panes.drawing import palette_of
+from tui.panes.health import Health, health_lines, summary
+from tui.panes.profile import Profile, profile_lines
+from tui.panes.status import Line
+from tui.panes.why import Why, why_lines
 from tui.screens.browsing import Browsing
-from tui.screens.detail import Detail
 from tui.screens.triaging import BulkTriaging
-from tui.status import Line
-from tui.stored import MOST_ROWS, StoredRows
-from tui.why import Why, why_lines
 
 _PROFILE_EVERY = 1.0
 _STORED_EVERY = 5.0

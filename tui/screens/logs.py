@@ -9,10 +9,10 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from services.console_port import LogLine
+from services.console.port import LogLine
 from tui import cells, keymap
-from tui.panes import line, palette_of
-from tui.reading import Reading, ReadingScreen
+from tui.panes.drawing import line, palette_of
+from tui.panes.reading import Reading, ReadingScreen
 from tui.screens.base import ConsoleScreen
 from tui.themes import Palette
 

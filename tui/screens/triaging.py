@@ -11,8 +11,8 @@ from domain.triage import MAX_AT_ONCE, TriageStatus
 from domain.verdict import ScoredTransaction
 from tui import cells, keymap
 from tui.decider import subject_of
-from tui.screens.confirm import Confirm
-from tui.screens.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
+from tui.modals.confirm import Confirm
+from tui.modals.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp

@@ -16,16 +16,16 @@ from domain.verdict import ScoredTransaction
 from tui import keymap
 from tui.filterline import FilterLine
 from tui.inquiry import Inquiry
-from tui.panes import palette_of
-from tui.rowlist import RowList
+from tui.lists.rowlist import RowList
+from tui.lists.stored import MOST_ROWS, StoredAnomalies
+from tui.lists.users import ORDERS, UserRows
+from tui.modals.detail import Detail
+from tui.modals.plots import Plots
+from tui.panes.drawing import palette_of
+from tui.panes.userprofile import UserProfile, user_lines
 from tui.screens.base import ConsoleScreen
 from tui.screens.copying import Copying
-from tui.screens.detail import Detail
-from tui.screens.plots import Plots
 from tui.screens.triaging import Triaging
-from tui.stored import MOST_ROWS, StoredAnomalies
-from tui.userprofile import UserProfile, user_lines
-from tui.users import ORDERS, UserRows
 
 MOST_USERS = 200
 WIDE = 120

@@ -19,7 +19,7 @@ from services.frontend.errors import FrontendError
 from services.frontend.port import free_port
 from services.frontend.reach import Reach
 from services.frontend.worker import Frontend
-from services.supervisor import Supervisor
+from services.process.supervisor import Supervisor
 from tests.integration.frontend.site import gone, path_with, write_program
 
 API = Reach("http://127.0.0.1:8787", token="a secret that opens it")
@@ -111,7 +111,7 @@ import asyncio
 from pathlib import Path
 from services.frontend.reach import Reach
 from services.frontend.worker import Frontend
-from services.supervisor import Supervisor
+from services.process.supervisor import Supervisor
 
 async def run():
     supervisor = Supervisor()

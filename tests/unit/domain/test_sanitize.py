@@ -1,7 +1,7 @@
 import pytest
 
 from domain.sanitize import sanitize
-from services.export import cell
+from services.records.export import cell
 
 
 @pytest.mark.parametrize("plain", ["", "Café Zürich", "東京の店", "[/oops]", "a b", "100 % = €"])

@@ -11,7 +11,7 @@ import pytest
 
 from domain.currency import CURRENCIES, exponent
 from domain.transaction import GroundTruth, Transaction
-from services import wire
+from services.records import wire
 from simulator import KINDS, Simulator, history
 from simulator.places import CITIES, City, distance_km
 

@@ -8,7 +8,7 @@ from domain.triage import TriageStatus
 from services.attach.mirror import Mirror
 from services.attach.protocol import Place, Update, Watch
 from services.attach.subscription import BACKLOG, SAVED_UPDATES, TESTED_AT_ONCE, USUAL_HZ, Subscription
-from services.console_port import BEHIND
+from services.console.port import BEHIND
 from tests.tui.fake_port import NOON, FakePort, rows
 
 ROWS = 10

@@ -1,0 +1,265 @@
+"""`anomaly-tui evaluate`: how well the detectors rank labelled transactions, beside simple baselines.
+
+Labels are read for the table only. The detectors run as in production: fitted when and on what the engine would
+fit them, each transaction scored before it is learnt.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from statistics import mean, median
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from detectors.row import euros
+from domain.sanitize import sanitize
+from domain.transaction import GroundTruth, Transaction
+from services.errors import UserError
+from services.models.feedback import DelayedLabels
+from services.models.offline import CHUNK, OfflineScorer
+from services.progress import progress
+from services.records.files import InvalidRow, open_rows
+from services.records.mapping import Mapping
+from services.settings import Settings
+
+FALSE_POSITIVE_RATE = 0.01
+FIRST_SEED = 70_001
+"""Seeds from here on were never looked at while the detectors were developed."""
+
+PER_USER_PER_DAY = 3.0
+_SIMULATED_FROM = datetime(2026, 1, 5, tzinfo=UTC)
+_EARLIER_AMOUNTS = 200
+
+
+class Labelled(NamedTuple):
+    """A transaction, what is known of it, and for simulated ones the log odds of who knows all habits."""
+
+    transaction: Transaction
+    truth: GroundTruth | None
+    odds: float | None = None
+
+
+class Scored(NamedTuple):
+    """A labelled stream after scoring: arrays of shape (n,), rankings by name, and the rows to report on.
+
+    `kinds` holds the kind of anomaly, "" for ordinary transactions; `flagged` is by detector.
+    """
+
+    rankings: dict[str, NDArray[np.float64]]
+    flagged: dict[str, NDArray[np.bool_]]
+    anomalous: NDArray[np.bool_]
+    kinds: NDArray[np.str_]
+    reported: NDArray[np.bool_]
+
+
+class Result(NamedTuple):
+    """One ranking's figures; `recall` and `by_kind` are at `FALSE_POSITIVE_RATE`, what is flagged is a share."""
+
+    auc: float
+    average_precision: float
+    recall: float
+    flagged: float | None
+    ordinary_flagged: float | None
+    by_kind: dict[str, float]
+
+
+def evaluate_file(
+    settings: Settings,
+    path: Path,
+    *,
+    mapping: Mapping | None,
+    skip: int,
+    without: frozenset[str],
+    labels_after: int | None = None,
+) -> int:
+    """Print the table for a labelled file. Raises UserError when there is nothing to rank.
+
+    With `labels_after` the detectors are told of every fraud, as an analyst's verdict, that many days later.
+    """
+    console = Console(stderr=True)
+    rejected = 0
+    with open_rows(path, mapping) as rows, progress(console) as bar:
+        task = bar.add_task(f"scoring {path.name}", total=rows.size)
+
+        def labelled() -> Iterator[Labelled]:
+            nonlocal rejected
+            for row in rows:
+                bar.update(task, completed=rows.position)
+                if isinstance(row, InvalidRow):
+                    rejected += 1
+                else:
+                    yield Labelled(row[0], row[1] or _labelled(row[0]))
+
+        late = None if labels_after is None else DelayedLabels(labels_after)
+        scored = score(labelled(), settings.alert_rate, skip=skip, without=without, late=late)
+    if rejected:
+        console.print(f"{rejected:,} rows are no transactions and were left out.")
+    _print(path.name, [scored])
+    return 0
+
+
+def evaluate_simulator(settings: Settings, *, seeds: int, rows: int, skip: int) -> int:
+    """Print the table for the simulator's traffic at a human pace: the mean over `seeds` populations."""
+    found = []
+    with progress(Console(stderr=True)) as bar:
+        task = bar.add_task("scoring simulated traffic", total=seeds * rows)
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+
+            def stream(seed: int = seed) -> Iterator[Labelled]:
+                for row in islice(_simulated(settings, seed), rows):
+                    bar.advance(task)
+                    yield row
+
+            found.append(score(stream(), settings.alert_rate, skip=skip))
+    _print(f"simulator, {settings.users} users, {seeds} seed{'s' if seeds > 1 else ''}", found)
+    return 0
+
+
+def _simulated(settings: Settings, seed: int) -> Iterator[Labelled]:
+    from simulator import Simulator
+    from simulator.oracle import Oracle
+
+    rate = settings.users * PER_USER_PER_DAY / 86_400
+    simulator = Simulator(settings.users, settings.anomaly_rate, seed, start=_SIMULATED_FROM, rate=rate)
+    return (Labelled(*row) for row in Oracle(simulator).stream())
+
+
+def _labelled(transaction: Transaction) -> GroundTruth | None:
+    """The truth of a file that has columns `label` and perhaps `scenario`, which land in `extra`."""
+    extra = transaction.extra or {}
+    if "label" not in extra:
+        return None
+    anomalous = str(extra["label"]).lower() in ("1", "1.0", "true")
+    kind = extra.get("scenario") if anomalous else None
+    return GroundTruth(anomalous, None if kind is None else f"scenario {kind}")
+
+
+def score(
+    stream: Iterable[Labelled],
+    alert_rate: float,
+    *,
+    skip: int = 0,
+    without: frozenset[str] = frozenset(),
+    late: DelayedLabels | None = None,
+) -> Scored:
+    """Score a labelled stream as the engine would, told of frauds by `late` if by anything.
+
+    The first `skip` rows, rows whose column `evaluated` is false, rows without a label and anomalies of the kinds
+    `without` are scored and learnt, but not reported. Raises UserError when no row has a label.
+    """
+    robust = _RobustZ()
+    columns: dict[str, list[float]] = defaultdict(list)
+    flagged: dict[str, list[bool]] = defaultdict(list)
+    anomalous: list[bool] = []
+    kinds: list[str] = []
+    reported: list[bool] = []
+    scorer = OfflineScorer("both", alert_rate, late.at if late is not None else None)
+    rows = iter(stream)
+    while chunk := list(islice(rows, CHUNK)):
+        known = {labelled.transaction.transaction_id: labelled for labelled in chunk}
+        for transaction, verdicts in scorer.score([labelled.transaction for labelled in chunk]):
+            _, truth, odds = known[transaction.transaction_id]
+            fraud = truth is not None and truth.anomalous
+            kind = (truth.kind or "") if truth is not None and fraud else ""
+            amount = euros(transaction)
+            for verdict in verdicts:
+                columns[verdict.detector].append(verdict.score)
+                flagged[verdict.detector].append(verdict.flagged)
+            columns["amount only"].append(amount)
+            columns["robust z"].append(robust.score(transaction.user_id, amount))
+            if odds is not None:
+                columns["oracle"].append(odds)
+            if late is not None:
+                late.add(transaction, fraud)
+            anomalous.append(fraud)
+            kinds.append(kind)
+            asked_for = (transaction.extra or {}).get("evaluated", True) not in (False, 0, "0", "false", "False")
+            reported.append(truth is not None and asked_for and len(reported) >= skip and kind not in without)
+    found = Scored(
+        {name: np.array(values) for name, values in columns.items()},
+        {name: np.array(values) for name, values in flagged.items()},
+        np.array(anomalous, bool),
+        np.array(kinds, str),
+        np.array(reported, bool),
+    )
+    if len(set(found.anomalous[found.reported].tolist())) < 2:
+        raise UserError(
+            "There are no anomalous or no ordinary rows to report on. A file needs a column `label`, "
+            "or a mapping with a section [label]."
+        )
+    return found
+
+
+class _RobustZ:
+    """Distance from the median of the user's earlier amounts, in median absolute deviations."""
+
+    def __init__(self) -> None:
+        self._earlier: dict[str, list[float]] = defaultdict(list)
+
+    def score(self, user: str, amount: float) -> float:
+        """The distance of `amount`, which is then one of the earlier ones; 0 for the first three."""
+        own = self._earlier[user]
+        found = 0.0
+        if len(own) >= 3:
+            middle = median(own)
+            found = (amount - middle) / (1.4826 * median(abs(earlier - middle) for earlier in own) + 1.0)
+        own.append(amount)
+        if len(own) > _EARLIER_AMOUNTS:
+            del own[0]
+        return found
+
+
+def results(scored: Scored) -> dict[str, Result]:
+    """The figures of every ranking."""
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    kept = scored.reported
+    label, kinds = scored.anomalous[kept], scored.kinds[kept]
+    found = {}
+    for name, ranking in scored.rankings.items():
+        values = ranking[kept]
+        bar = float(np.quantile(values[~label], 1.0 - FALSE_POSITIVE_RATE))
+        flags = scored.flagged.get(name)
+        found[name] = Result(
+            float(roc_auc_score(label, values)),
+            float(average_precision_score(label, values)),
+            float((values[label] > bar).mean()),
+            None if flags is None else float(flags[kept].mean()),
+            None if flags is None else float(flags[kept][~label].mean()),
+            {str(kind): float((values[kinds == kind] > bar).mean()) for kind in sorted(set(kinds[label].tolist()))},
+        )
+    return found
+
+
+def _print(title: str, streams: list[Scored]) -> None:
+    """One table: a column for each ranking, the mean over the streams in each cell."""
+    every = [results(scored) for scored in streams]
+    names = list(every[0])
+    reported = sum(int(scored.reported.sum()) for scored in streams)
+    anomalous = sum(int((scored.reported & scored.anomalous).sum()) for scored in streams)
+    table = Table("", *names, title=f"{sanitize(title)}: {reported:,} rows reported, {anomalous:,} anomalous")
+    for column in table.columns[1:]:
+        column.justify = "right"
+
+    def add(label: str, figure: Any, shown: str) -> None:
+        cells = []
+        for name in names:
+            values = [value for result in every if (value := figure(result[name])) is not None]
+            cells.append(format(mean(values), shown) if values else "")
+        table.add_row(label, *cells)
+
+    add("ROC-AUC", lambda result: result.auc, ".3f")
+    add("average precision", lambda result: result.average_precision, ".3f")
+    add(f"recall at {FALSE_POSITIVE_RATE:.0%} FPR", lambda result: result.recall, ".3f")
+    add("alert rate", lambda result: result.flagged, ".2%")
+    add("ordinary flagged", lambda result: result.ordinary_flagged, ".2%")
+    table.add_section()
+    for kind in sorted({kind for result in every for kind in result[names[0]].by_kind} - {""}):
+        add(f"recall, {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
+    Console().print(table)

@@ -1,0 +1,187 @@
+"""`anomaly-tui transactions`, `anomalies` and `users`: what a filter finds in stored history, written to stdout."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from rich.console import Console
+
+from domain.filters import Filter, FilterError, parse
+from domain.sanitize import sanitize
+from domain.verdict import ScoredTransaction
+from services.commands.data import interruptible, open_store
+from services.commands.table import TRANSACTIONS, USERS, Listing, output_width, totals
+from services.errors import UserError
+from services.records import export
+from services.records.export import Format
+from services.settings import Settings
+from services.store.faults import StoreError, Transient
+from services.store.search import Search
+
+_CHUNK = 500
+_POLL_SECONDS = 0.5
+_OVERLAP = timedelta(seconds=10)
+"""A row is visible at its commit, but dated from the start of its batch: how far back a poll looks for late ones."""
+_POLLED_AT_ONCE = 5_000
+_USER_COLUMNS = ("user_id", "transactions", "flagged", "last_seen", "totals")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked for: a filter, and how its rows are written; `format` None is a table."""
+
+    text: str
+    format: Format | None = None
+    limit: int = 100
+    flagged_only: bool = False
+
+    def filter(self) -> Filter:
+        """The filter as it reads now: `since:5m` counts back from this moment. Raises: FilterError."""
+        found = parse(self.text)
+        return found & parse("is:flagged") if self.flagged_only else found
+
+
+def transactions(settings: Settings, query: Query, *, follow: bool) -> int:
+    """Write the newest rows, newest first; with `follow` oldest first, then new ones as they are stored, until Ctrl-C.
+
+    Returns 2 for a filter that cannot be understood, which it explains on stderr. Raises: UserError.
+    """
+
+    async def once(search: Search) -> int:
+        count = 0
+        chunk = []
+        # Closed at once where writing fails: what holds a connection holds up the end of the program.
+        async with aclosing(search.newest(query.filter(), query.limit)) as rows:
+            async for row in rows:
+                chunk.append(row)
+                count += 1
+                if len(chunk) == _CHUNK:
+                    _write(writer.lines(chunk))
+                    chunk.clear()
+        _write(writer.lines(chunk))
+        _tell(query, count)
+        return 0
+
+    async def following(search: Search) -> int:
+        quitting = asyncio.Event()
+        return await interruptible(_follow(search, query, writer, quitting), quitting)
+
+    writer = query.format or Listing(TRANSACTIONS, output_width())
+    return _answer(settings, query, writer.head, following if follow else once)
+
+
+def users(settings: Settings, query: Query) -> int:
+    """Write the users with a transaction that matches, those with the most flagged ones first.
+
+    Returns 2 for a filter that cannot be understood, which it explains on stderr. Raises: UserError.
+    """
+
+    async def work(search: Search) -> int:
+        found = await search.users(query.filter(), query.limit)
+        if query.format is Format.JSONL:
+            _write("".join(map(export.json_line, found)))
+        elif query.format is Format.CSV:
+            _write(
+                export.csv_text(
+                    (
+                        export.cell(user.user_id),
+                        user.transactions,
+                        user.flagged,
+                        export.timestamp(user.last_seen),
+                        export.cell(totals(user)),
+                    )
+                    for user in found
+                )
+            )
+        else:
+            _write(table.lines(found))
+        _tell(query, len(found))
+        return 0
+
+    table = Listing(USERS, output_width())
+    heads = {Format.CSV: export.csv_text([_USER_COLUMNS]), Format.JSONL: ""}
+    return _answer(settings, query, heads[query.format] if query.format else table.head, work)
+
+
+def _answer(settings: Settings, query: Query, head: str, work: Callable[[Search], Awaitable[int]]) -> int:
+    try:
+        query.filter()
+    except FilterError as error:
+        _explain(query.text, error)
+        return 2
+
+    async def run() -> int:
+        async with open_store(settings) as store:
+            _write(head)
+            return await work(store.search)
+
+    try:
+        return asyncio.run(run())
+    except BrokenPipeError:
+        # Whoever reads has read enough; without this the interpreter would complain while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except StoreError as error:
+        raise UserError(
+            f"PostgreSQL could not answer: {error}. A narrower filter, such as since:1d, may help."
+        ) from error
+
+
+async def _follow(
+    search: Search, query: Query, writer: Format | Listing[ScoredTransaction], quitting: asyncio.Event
+) -> int:
+    recent = await search.recent(_OVERLAP)
+    newest = [row async for row in search.newest(query.filter(), query.limit)]
+    _write(writer.lines(reversed(newest)))
+    known = recent.stored | {row.transaction.transaction_id: row.stored_at for row in newest}
+    since = recent.at - _OVERLAP
+    complained = False
+    while not quitting.is_set():
+        known = {ident: stored_at for ident, stored_at in known.items() if stored_at >= since}
+        try:
+            now, rows = await search.stored_since(query.filter(), since, known, _POLLED_AT_ONCE)
+        except Transient as error:
+            if not complained:
+                Console(stderr=True).print(
+                    f"PostgreSQL does not answer, trying on: {sanitize(str(error))}", markup=False
+                )
+            now, rows, complained = since + _OVERLAP, (), True
+        else:
+            complained = False
+        _write(writer.lines(rows))
+        known.update((row.transaction.transaction_id, row.stored_at) for row in rows)
+        if len(rows) < _POLLED_AT_ONCE:
+            since = now - _OVERLAP
+            with suppress(TimeoutError):
+                await asyncio.wait_for(quitting.wait(), _POLL_SECONDS)
+    return 0
+
+
+def _write(text: str) -> None:
+    if text:
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+
+
+def _tell(query: Query, count: int) -> None:
+    """Say on stderr what a reader of a table might take for all there is."""
+    if count == query.limit:
+        _note(f"{count:,} shown, the most that --limit {query.limit} lets through.")
+    elif not count and query.format is None:
+        _note("Nothing stored matches.")
+
+
+def _note(line: str) -> None:
+    Console(stderr=True, soft_wrap=True).print(line, style="dim", markup=False, highlight=False)
+
+
+def _explain(text: str, error: FilterError) -> None:
+    """The filter, and below it a caret with what was expected there."""
+    shown, pointer = error.caret(sanitize(text)).splitlines()
+    console = Console(stderr=True, soft_wrap=True)
+    console.print(shown, markup=False, highlight=False)
+    console.print(sanitize(pointer), style="red", markup=False, highlight=False)

@@ -1,0 +1,151 @@
+"""The console port onto an engine in the same process."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from detectors.state import STATE_VERSION, UserState
+from detectors.view import summary, view
+from domain.filters import Filter
+from domain.profile import ProfileView, UserList, UserOrder, thinned
+from domain.quality import DetectorQuality
+from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
+from domain.verdict import ScoredTransaction
+from services.console.bus import FEED_SIZE
+from services.console.port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
+from services.process.logs import LogRing
+
+if TYPE_CHECKING:
+    from services.engine.engine import Engine
+
+COUNTED_AT_ONCE = 500
+THRESHOLDS_READ = 500
+THRESHOLDS_SHOWN = 64
+
+
+class InProcessPort:
+    """Implements `ConsolePort`; `ring` is what consoles see of the log."""
+
+    def __init__(self, engine: "Engine", ring: LogRing) -> None:
+        self._engine = engine
+        self._ring = ring
+
+    def snapshot(self) -> Snapshot:
+        """The engine now."""
+        return self._engine.snapshot()
+
+    def trouble(self) -> str:
+        """Never any: whoever asks lives in the same process."""
+        return ""
+
+    def watch(self, filter: Filter, rows: int) -> None:
+        """Every row can be had here."""
+
+    def feed(self, after: int, limit: int) -> FeedSlice:
+        """At most `limit` newest transactions after `after`."""
+        return self._engine.bus.newest(after, limit)
+
+    def anomalies(self, after: int, limit: int) -> FeedSlice:
+        """The same for flagged transactions."""
+        return self._engine.bus.anomalies.since(after, limit)
+
+    def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
+        """Newest events of transactions triaged lately, oldest first."""
+        return self._engine.triage.since(after, limit)
+
+    def logs(self, limit: int) -> tuple[LogLine, ...]:
+        """The newest log lines, oldest first."""
+        return self._ring.lines(limit)
+
+    async def count_live(self, filter: Filter) -> LiveCount:
+        """How many of the transactions in memory match, counted between other work."""
+        rows = self._engine.bus.feed.newest(FEED_SIZE)
+        matches = 0
+        for first in range(0, len(rows), COUNTED_AT_ONCE):
+            matches += sum(map(filter.matches, rows[first : first + COUNTED_AT_ONCE]))
+            await asyncio.sleep(0)
+        return LiveCount(matches, len(rows))
+
+    async def profile(self, user_id: str) -> ProfileView | None:
+        """The user's committed profile, or None."""
+        encoded = await self._engine.store.profile(user_id, STATE_VERSION)
+        model = self._engine.models.current.enhanced
+        if encoded is None or model is None:
+            return None
+        thresholds = await self._engine.store.users.thresholds(user_id, THRESHOLDS_READ)
+        seen = view(user_id, UserState.from_bytes(encoded), model, self._engine.models.current.feedback)
+        return msgspec.structs.replace(seen, thresholds=thinned(thresholds, THRESHOLDS_SHOWN))
+
+    async def users(self, order: UserOrder, limit: int, prefix: str, filter: Filter) -> UserList:
+        """Users with a profile; none while the enhanced detector is switched off."""
+        models = self._engine.models.current
+        if models.enhanced is None:
+            return UserList()
+        described = partial(summary, model=models.enhanced, feedback=models.feedback)
+        found = await self._engine.store.users.listed(order, limit + 1, STATE_VERSION, prefix=prefix, filter=filter)
+        shown = await asyncio.to_thread(
+            lambda: [described(user, UserState.from_bytes(state)) for user, state in found[:limit]]
+        )
+        return UserList(tuple(shown), more=len(found) > limit)
+
+    async def quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
+        """Stored verdicts against ground truth."""
+        return await self._engine.store.quality(since)
+
+    async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
+        """Stored transactions that match, newest first."""
+        return await self._engine.store.history(filter, limit)
+
+    async def stored_anomalies(
+        self, filter: Filter, before: datetime | None, limit: int
+    ) -> tuple[ScoredTransaction, ...]:
+        """Flagged ones of them, with an event time of at most `before`."""
+        return await self._engine.store.stored_anomalies(filter, before, limit)
+
+    async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
+        """The decisions on these transactions."""
+        return await self._engine.store.triage.of(ids)
+
+    async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:
+        """What was done to one transaction, newest first."""
+        return await self._engine.store.triage.log(transaction_id)
+
+    async def decide(
+        self,
+        ids: Sequence[str],
+        status: TriageStatus | None,
+        until: datetime | None = None,
+        note: str | None = None,
+        *,
+        by: str,
+    ) -> Decision:
+        """Decide on these transactions in one step. Raises ValueError."""
+        return await self._engine.triage.decide(ids, status, until, note, by)
+
+    async def undo(self, by: str, step: int | None = None) -> Undone | None:
+        """Take back a step, by default the last of `by` that still stands."""
+        return await self._engine.triage.undo(by, step)
+
+    async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
+        """The ids of open anomalies that match, newest first."""
+        return await self._engine.store.triage.matching(filter, limit)
+
+    async def count_matching(self, filter: Filter) -> int:
+        """How many open anomalies match."""
+        return await self._engine.store.triage.count_matching(filter)
+
+    async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
+        """The newest dead letters, newest first."""
+        return await self._engine.store.dead_letters(limit)
+
+    async def control(self, worker: str, action: WorkerAction) -> None:
+        """Start, stop or restart one worker. Raises KeyError."""
+        await self._engine.supervisor.control(worker, action)
+
+    async def quit(self) -> None:
+        """Ask the engine to shut down cleanly."""
+        self._engine.quitting.set()

@@ -1,0 +1,1 @@
+"""Puts the workers of one process together and runs them."""

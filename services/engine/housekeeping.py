@@ -1,0 +1,116 @@
+"""Workers that watch the servers and keep the database in order."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from services.brokers.broker import Broker
+from services.process.supervisor import Worker
+from services.store.database import Database
+from services.store.faults import Transient
+from services.store.store import Store
+
+log = structlog.get_logger("housekeeping")
+
+HEARTBEAT_EVERY = 1.0
+DAYS_EVERY = 3600.0
+WATCH_EVERY = 2.0
+
+
+class DatabaseWatch(Worker):
+    """Asks PostgreSQL for a sign of life and starts the embedded one again when it is gone."""
+
+    name = "database"
+
+    def __init__(self, database: Database, store: Store) -> None:
+        super().__init__()
+        self._database = database
+        self._store = store
+
+    async def main_loop(self) -> None:
+        """Degraded while it does not answer."""
+        while True:
+            try:
+                await self._store.ping()
+                self.degraded = False
+                self.beat(self._database.label)
+            except Transient as error:
+                self.degraded = True
+                self.beat(f"does not answer: {error}")
+                await self._database.start(lambda line: self.beat(line))
+            await asyncio.sleep(WATCH_EVERY)
+
+
+class BrokerWatch(Worker):
+    """Asks Kafka for a sign of life; a local broker that died is started again by the supervisor."""
+
+    name = "broker"
+
+    def __init__(self, broker: Broker) -> None:
+        super().__init__()
+        self._broker = broker
+
+    async def main_loop(self) -> None:
+        """Degraded while it does not answer."""
+        while True:
+            self.degraded = not await self._broker.healthy()
+            if self.degraded and self._broker.name == "local":
+                await self._broker.start(lambda line: self.beat(line))
+                continue
+            self.beat(self._broker.label + (" does not answer" if self.degraded else ""))
+            await asyncio.sleep(WATCH_EVERY)
+
+
+class Housekeeping(Worker):
+    """Day partitions ahead, retention, the engine's row in `engines`, and whatever `keep_up` brings up to date."""
+
+    name = "housekeeping"
+
+    def __init__(
+        self,
+        store: Store,
+        instance: str,
+        started_at: datetime,
+        status: Callable[[], str],
+        retention_days: int,
+        keep_up: Callable[[], Awaitable[None]],
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._instance = instance
+        self._started_at = started_at
+        self._status = status
+        self._retention_days = retention_days
+        self._keep_up = keep_up
+
+    async def main_loop(self) -> None:
+        """A heartbeat every second, the days every hour."""
+        days_at = -DAYS_EVERY
+        while True:
+            now = time.monotonic()
+            try:
+                await self._store.heartbeat(self._instance, self._started_at, self._status())
+                await self._keep_up()
+                if now - days_at >= DAYS_EVERY:
+                    days_at = now
+                    await self._store.days.ensure_ahead()
+                    dropped = await self._store.days.drop_expired(self._retention_days)
+                    if dropped:
+                        log.info("days dropped by retention", days=[day.isoformat() for day in dropped])
+                    await self._store.triage.forget(datetime.now(UTC) - timedelta(days=self._retention_days))
+                self.degraded = False
+                self.beat(f"keeps {self._retention_days} days")
+            except Transient as error:
+                self.degraded = True
+                self.beat(f"waiting for PostgreSQL: {error}")
+            await asyncio.sleep(HEARTBEAT_EVERY)
+
+    async def shutdown(self) -> None:
+        """Take the engine off the list."""
+        try:
+            await asyncio.wait_for(self._store.forget_engine(self._instance), 2)
+        except (Transient, TimeoutError):
+            return

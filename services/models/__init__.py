@@ -1,0 +1,1 @@
+"""When and how models are fitted, kept and used offline; profiles rebuilt."""

@@ -1,0 +1,66 @@
+"""`python -m services.models.fit`: fits models on stored history in a process of its own.
+
+The database URL comes from the environment, never from the arguments, which other users can read.
+"""
+
+import argparse
+import asyncio
+import os
+import time
+
+from services.models import schedule
+from services.store.store import Store
+
+DSN_VARIABLE = "ANOMALY_TUI_FIT_DSN"
+_FIT_LOCK = 7_294_002
+
+
+async def fit_stored(
+    store: Store, choice: schedule.DetectorChoice, alert_rate: float, *, due_or_not: bool = False
+) -> bool:
+    """Fit on the newest history and keep the models; `due_or_not` fits whatever the exact count.
+
+    Returns: False when no fit is due, nothing is stored, or another process is already fitting.
+    """
+    async with store.pool.acquire() as connection:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _FIT_LOCK):
+            return False
+        try:
+            stored = await store.count()
+            latest = [await store.latest_model(detector) for detector in schedule.warming(choice).versions]
+            if not due_or_not and not schedule.due(stored, min(model[1] if model else 0 for model in latest)):
+                return False
+            began = time.monotonic()
+            history = await store.fit_history(schedule.HISTORY_ROWS)
+            if not history:
+                return False
+            models = await asyncio.to_thread(schedule.fit, history, stored, choice, alert_rate)
+            told = schedule.figures(history)
+            for name, model in models.detectors.items():
+                seconds = round(time.monotonic() - began, 1)
+                figures = {**told, **model.figures, "seconds": seconds}
+                await store.save_model(model.version, name, stored, model.to_bytes(), figures)
+            return True
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", _FIT_LOCK)
+
+
+async def _fit(dsn: str, choice: schedule.DetectorChoice, alert_rate: float) -> None:
+    store = await Store.open(dsn, connections=2)
+    try:
+        await fit_stored(store, choice, alert_rate)
+    finally:
+        await store.close()
+
+
+def main() -> None:
+    """Entry point of the child process."""
+    parser = argparse.ArgumentParser(prog="services.models.fit")
+    parser.add_argument("--detector", choices=("basic", "enhanced", "both"), default="both")
+    parser.add_argument("--alert-rate", type=float, default=0.005)
+    arguments = parser.parse_args()
+    asyncio.run(_fit(os.environ[DSN_VARIABLE], arguments.detector, arguments.alert_rate))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""Keeps the newest models in use: notices when a fit is due, has it made, swaps it in without a restart."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Mapping
+
+import structlog
+
+from detectors.basic import BasicModel
+from detectors.enhanced import EnhancedModel
+from detectors.feedback import Feedback
+from services.console.bus import Bus
+from services.console.port import FeatureDrift
+from services.models import schedule
+from services.models.feedback import stored_feedback
+from services.models.fit import DSN_VARIABLE
+from services.process.supervisor import Worker
+from services.store.faults import Transient
+from services.store.store import Store
+
+log = structlog.get_logger("models")
+
+LOOK_EVERY = 0.25
+RELOAD_EVERY = 5.0
+RECOUNT_EVERY = 60.0
+LISTEN_EVERY = 3600.0
+
+
+class ModelKeeper(Worker):
+    """Owns the models that scoring uses; `current` changes between batches only.
+
+    `drift` tells how far traffic has moved from what those models were fitted on, the farthest first.
+    """
+
+    name = "models"
+
+    def __init__(
+        self,
+        store: Store,
+        dsn: str,
+        bus: Bus,
+        choice: schedule.DetectorChoice,
+        alert_rate: float,
+        alert_rates: Mapping[str, float],
+    ) -> None:
+        super().__init__()
+        self._store = store
+        self._dsn = dsn
+        self._bus = bus
+        self._choice = choice
+        self._alert_rate = alert_rate
+        self._alert_rates = alert_rates
+        self._decided = -1
+        self._heard_at = 0.0
+        self._counted = 0
+        self._counted_at_bus = 0
+        self.current = schedule.warming(choice)._replace(feedback=Feedback(alert_rates=dict(alert_rates)))
+        self.trained_rows = 0
+        self.drift: tuple[FeatureDrift, ...] = ()
+        self.changed = asyncio.Event()
+
+    @property
+    def stored(self) -> int:
+        """Stored transactions as far as this process knows."""
+        return self._counted + self._bus.transactions - self._counted_at_bus
+
+    async def startup(self) -> None:
+        """Load what was fitted before."""
+        await self.recount()
+        await self._reload()
+        await self._listen()
+
+    async def main_loop(self) -> None:
+        """Look whether a fit is due, and whether another process has made one."""
+        reloaded = recounted = time.monotonic()
+        while True:
+            now = time.monotonic()
+            try:
+                if now - recounted > RECOUNT_EVERY:
+                    recounted = now
+                    await self.recount()
+                if schedule.due(self.stored, self.trained_rows):
+                    await self._fit()
+                    await self.recount()
+                    await self._reload()
+                    self.changed.set()
+                elif now - reloaded > RELOAD_EVERY:
+                    reloaded = now
+                    await self._reload()
+                    await self._listen()
+                    self._measure_drift()
+                self.degraded = False
+            except Transient as error:
+                self.degraded = True
+                self.detail = f"waiting for PostgreSQL: {error}"
+            self.beat(self._describe())
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def caught_up(self) -> None:
+        """Wait until no fit is due."""
+        while schedule.due(self.stored, self.trained_rows):
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def recount(self) -> None:
+        """Count what is stored; exact while nothing is being committed, else ahead by at most what is."""
+        at_bus = self._bus.transactions
+        self._counted, self._counted_at_bus = await self._store.count(), at_bus
+
+    async def _fit(self) -> None:
+        stored = self.stored
+        self.beat(f"fitting on {stored:,} transactions")
+        began = time.monotonic()
+        # -P: a folder called `services` where the user happens to stand must not be taken for ours.
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "services.models.fit",
+            "--detector",
+            self._choice,
+            "--alert-rate",
+            str(self._alert_rate),
+            env={**os.environ, DSN_VARIABLE: self._dsn},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            _, errors = await child.communicate()
+        except asyncio.CancelledError:
+            child.kill()
+            await child.wait()
+            raise
+        if child.returncode:
+            last = errors.decode(errors="replace").strip().rpartition("\n")[2]
+            raise RuntimeError(f"fitting failed: {last}")
+        log.info("models fitted", transactions=stored, seconds=round(time.monotonic() - began, 1))
+
+    async def _reload(self) -> None:
+        found: dict[str, tuple[str, int, bytes]] = {}
+        for name in self.current.versions:
+            latest = await self._store.latest_model(name)
+            if latest is None:
+                return
+            found[name] = latest
+        if {name: version for name, (version, _, _) in found.items()} != self.current.versions:
+            basic, enhanced = found.get("basic"), found.get("enhanced")
+            self.current = self.current._replace(
+                basic=BasicModel.from_bytes(basic[2]) if basic else None,
+                enhanced=EnhancedModel.from_bytes(enhanced[2]) if enhanced else None,
+            )
+            log.info("models in use", **self.current.versions)
+        self.trained_rows = min(rows for _, rows, _ in found.values())
+
+    async def _listen(self) -> None:
+        """Take up what analysts decided since, and once an hour what the days did to it."""
+        newest = await self._store.triage.newest()
+        if newest != self._decided or time.monotonic() - self._heard_at > LISTEN_EVERY:
+            self._decided, self._heard_at = newest, time.monotonic()
+            self.current = self.current._replace(feedback=await stored_feedback(self._store, self._alert_rates))
+
+    def _measure_drift(self) -> None:
+        found = [
+            FeatureDrift(detector=name, feature=feature, psi=psi)
+            for name, model in self.current.detectors.items()
+            for feature, psi in model.drift().items()
+        ]
+        self.drift = tuple(sorted(found, key=lambda each: -each.psi))
+
+    def _describe(self) -> str:
+        if not self.trained_rows:
+            return f"warming up: {self.stored:,} of {schedule.next_fit(0):,} transactions"
+        versions = ", ".join(f"{name} {version}" for name, version in self.current.versions.items())
+        return f"{versions}; next fit at {schedule.next_fit(self.trained_rows):,}"

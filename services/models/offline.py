@@ -1,0 +1,149 @@
+"""`score`: the detectors over a file in event time, without any server."""
+
+import csv
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from rich.console import Console
+
+from detectors.enhanced import EnhancedModel
+from detectors.feedback import Feedback
+from detectors.row import Row, rows_of
+from detectors.state import UserState
+from domain.transaction import Transaction
+from domain.verdict import Verdict
+from services.errors import UserError
+from services.models import schedule
+from services.progress import progress
+from services.records.export import cell
+from services.records.files import InvalidRow, RowFile, open_rows
+from services.records.mapping import Mapping
+from services.sending.file import report
+from services.settings import Settings
+
+CHUNK = 1_000
+COLUMNS = ("transaction_id", "detector", "score", "threshold", "flagged", "severity", "reasons")
+
+
+class OfflineScorer:
+    """Scores transactions in order as the pipeline would: same fits at the same counts, resends dropped.
+
+    `feedback` tells what people have decided by the time of a transaction.
+    """
+
+    def __init__(
+        self,
+        choice: schedule.DetectorChoice,
+        alert_rate: float,
+        feedback: Callable[[Transaction], Feedback] | None = None,
+    ) -> None:
+        self._choice = choice
+        self._alert_rate = alert_rate
+        self._feedback = feedback
+        self._models = schedule.warming(choice)
+        self._states: dict[str, UserState] = {}
+        self._history: deque[Transaction] = deque(maxlen=schedule.HISTORY_ROWS)
+        self._seen: set[str] = set()
+        self._trained_rows = 0
+
+    @property
+    def room(self) -> int:
+        """How many transactions may be scored before the next fit."""
+        return schedule.next_fit(self._trained_rows) - len(self._seen)
+
+    def score(self, transactions: list[Transaction]) -> Iterator[tuple[Transaction, tuple[Verdict, ...]]]:
+        """Score a chunk, fitting in between where a fit is due."""
+        fresh = []
+        for transaction in transactions:
+            if transaction.transaction_id not in self._seen:
+                self._seen.add(transaction.transaction_id)
+                fresh.append(transaction)
+                if schedule.due(len(self._seen), self._trained_rows):
+                    yield from self._score_chunk(fresh)
+                    fresh = []
+                    self._trained_rows = len(self._seen)
+                    history = list(self._history)
+                    self._models = schedule.fit(history, self._trained_rows, self._choice, self._alert_rate)
+        yield from self._score_chunk(fresh)
+
+    def _score_chunk(self, fresh: list[Transaction]) -> Iterator[tuple[Transaction, tuple[Verdict, ...]]]:
+        columns = []
+        rows = rows_of(fresh)
+        if self._models.basic is not None:
+            columns.append(self._models.basic.score(fresh, rows=rows))
+        if self._models.enhanced is not None:
+            columns.append(self._judged(self._models.enhanced, fresh, rows))
+        self._history.extend(fresh)
+        return zip(fresh, zip(*columns, strict=True), strict=True)
+
+    def _judged(self, model: EnhancedModel, fresh: list[Transaction], rows: list[Row]) -> list[Verdict]:
+        if self._feedback is None:
+            return model.score(fresh, self._states, rows=rows)
+        verdicts: list[Verdict] = []
+        told = [self._feedback(transaction) for transaction in fresh]
+        for _, run in groupby(range(len(fresh)), lambda index: id(told[index])):
+            first, *more = run
+            part = slice(first, (more or [first])[-1] + 1)
+            verdicts += model.score(fresh[part], self._states, rows=rows[part], feedback=told[first])
+        return verdicts
+
+
+def score(
+    settings: Settings,
+    path: Path,
+    *,
+    detector: schedule.DetectorChoice,
+    output: Path,
+    mapping: Mapping | None,
+) -> int:
+    """Write one line per transaction and detector to `output`. Returns 1 when rows had to be left out."""
+    console = Console(stderr=True)
+    rejected: list[InvalidRow] = []
+    scorer = OfflineScorer(detector, settings.alert_rate)
+    count = flagged = 0
+    try:
+        file = output.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise UserError(f"Cannot write {output}: {error}") from error
+    with open_rows(path, mapping) as rows, file, progress(console) as bar:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        task = bar.add_task(f"scoring {path.name}", total=rows.size)
+        for chunk in _chunks(rows, rejected):
+            for transaction, verdicts in scorer.score(chunk):
+                count += 1
+                for verdict in verdicts:
+                    flagged += verdict.flagged
+                    writer.writerow(_line(transaction, verdict))
+            bar.update(task, completed=rows.position)
+    console.print(f"{count:,} transactions scored, {flagged:,} flagged, {len(rejected):,} rows left out: {output}")
+    report(rejected)
+    return 1 if rejected else 0
+
+
+def _chunks(rows: RowFile, rejected: list[InvalidRow]) -> Iterator[list[Transaction]]:
+    chunk = []
+    for row in rows:
+        if isinstance(row, InvalidRow):
+            rejected.append(row)
+            continue
+        chunk.append(row[0])
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    yield chunk
+
+
+def _line(transaction: Transaction, verdict: Verdict) -> tuple[object, ...]:
+    reasons = "; ".join(reason.text or reason.feature for reason in verdict.reasons)
+    return (
+        cell(transaction.transaction_id),
+        verdict.detector,
+        repr(verdict.score),
+        repr(verdict.threshold),
+        "true" if verdict.flagged else "false",
+        verdict.severity.value,
+        cell(reasons),
+    )

@@ -1,0 +1,76 @@
+"""When models are fitted, on what, and how a fit becomes a version. Shared by the engine and `score`."""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Literal
+
+from detectors.basic import BasicModel
+from detectors.enhanced import EnhancedModel
+from domain.transaction import Transaction
+from services.pipeline.scoring import Models
+
+HISTORY_ROWS = 200_000
+"""A fit uses at most this many of the newest transactions: some dozens of each of thousands of users, who must be
+known well in it for what they do next to be told from what anybody does."""
+
+DetectorChoice = Literal["basic", "enhanced", "both"]
+
+_FIRST_FITS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
+_FIT_EVERY = 100_000
+
+
+def next_fit(trained_rows: int) -> int:
+    """The number of stored transactions at which the next fit is due.
+
+    1,000, 2,000, 5,000, 10,000, 20,000, 50,000, and from there on every 100,000.
+    """
+    if trained_rows < _FIRST_FITS[-1]:
+        return _FIRST_FITS[bisect_right(_FIRST_FITS, trained_rows)]
+    return (trained_rows // _FIT_EVERY + 1) * _FIT_EVERY
+
+
+def due(stored: int, trained_rows: int) -> bool:
+    """Whether there is enough new history for another fit."""
+    return stored >= next_fit(trained_rows)
+
+
+def warming(choice: DetectorChoice) -> Models:
+    """Models before any history: they score, but flag nothing."""
+    return Models(
+        BasicModel.warming() if choice != "enhanced" else None,
+        EnhancedModel.warming() if choice != "basic" else None,
+    )
+
+
+def fit(history: Sequence[Transaction], stored: int, choice: DetectorChoice, alert_rate: float) -> Models:
+    """Fit the chosen detectors on history.
+
+    `history` is the newest `HISTORY_ROWS` of `stored` transactions; it is put into (event time, id) order,
+    so that the same transactions give the same models wherever they come from.
+    """
+    ordered = sorted(history, key=lambda t: (t.timestamp, t.transaction_id))[-HISTORY_ROWS:]
+    version = version_of(ordered, stored)
+    return Models(
+        BasicModel.fit(ordered, version=version, alert_rate=alert_rate) if choice != "enhanced" else None,
+        EnhancedModel.fit(ordered, version=version, alert_rate=alert_rate) if choice != "basic" else None,
+    )
+
+
+def version_of(history: Sequence[Transaction], stored: int) -> str:
+    """A name that says on how many transactions a model stands, and on which."""
+    digest = hashlib.blake2b(digest_size=3)
+    for transaction in (history[0], history[-1]):
+        digest.update(transaction.transaction_id.encode(errors="replace"))
+    return f"{stored}-{digest.hexdigest()}"
+
+
+def figures(history: Sequence[Transaction]) -> dict[str, int | str]:
+    """What is told of any fit: rows, users, and the first and last event of the history."""
+    times = [transaction.timestamp for transaction in history]
+    return {
+        "rows": len(history),
+        "users": len({transaction.user_id for transaction in history}),
+        "from": min(times).isoformat(timespec="seconds"),
+        "to": max(times).isoformat(timespec="seconds"),
+    }

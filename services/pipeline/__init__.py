@@ -1,0 +1,1 @@
+"""The consumer, one task a partition, scoring and the profile cache."""

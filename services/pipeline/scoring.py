@@ -1,0 +1,190 @@
+"""From Kafka records to a batch ready to store: decode, score, encode. Pure CPU work, run off the event loop."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple, Protocol
+
+from detectors.basic import BasicModel
+from detectors.enhanced import EnhancedModel
+from detectors.feedback import NO_FEEDBACK, Feedback
+from detectors.row import Row, rows_of
+from detectors.state import STATE_VERSION, UserState
+from domain.transaction import GroundTruth, Transaction
+from domain.verdict import DetectorName, Severity, Verdict
+from services.records import mapping as mappings
+from services.records import wire
+from services.store.batch import Batch, DeadRecord, Prepared, StoredRow, Term, prepare
+
+
+class Record(Protocol):
+    """What is used of a Kafka record; `timestamp` is milliseconds."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class Models(NamedTuple):
+    """The models in use, a detector that is switched off being None, and what people decided."""
+
+    basic: BasicModel | None
+    enhanced: EnhancedModel | None
+    feedback: Feedback = NO_FEEDBACK
+
+    @property
+    def detectors(self) -> dict[DetectorName, BasicModel | EnhancedModel]:
+        """The models in use by detector."""
+        found: dict[DetectorName, BasicModel | EnhancedModel] = {}
+        if self.basic is not None:
+            found["basic"] = self.basic
+        if self.enhanced is not None:
+            found["enhanced"] = self.enhanced
+        return found
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Version by detector."""
+        return {name: model.version for name, model in self.detectors.items()}
+
+
+class DecodedRecord(NamedTuple):
+    """A record that is a transaction."""
+
+    offset: int
+    produced_at: float
+    payload: bytes
+    transaction: Transaction
+    truth: GroundTruth | None
+
+
+class ScoredBatch(NamedTuple):
+    """A batch ready to store, with what is published after its commit."""
+
+    prepared: Prepared
+    produced_at: tuple[float, ...]
+    states: Mapping[str, UserState]
+
+
+def decode(
+    records: Sequence[Record], mapping: mappings.Mapping | None, now: datetime
+) -> tuple[list[DecodedRecord], list[DeadRecord]]:
+    """Split records into transactions and dead letters, each in offset order."""
+    decoded: list[DecodedRecord] = []
+    dead: list[DeadRecord] = []
+    for record in records:
+        payload = record.value or b""
+        headers = dict(record.headers)
+        if wire.REFUSED_HEADER in headers:
+            dead.append(DeadRecord(record.offset, payload, headers[wire.REFUSED_HEADER].decode(errors="replace")))
+            continue
+        try:
+            truth = wire.decode_truth(headers.get(wire.TRUTH_HEADER))
+            if mapping is None:
+                transaction = wire.decode(payload)
+            else:
+                transaction, labelled = wire.decode_labelled(payload, mapping)
+                truth = truth or labelled
+            if headers.get(wire.CLOCK_HEADER) != wire.CLOCK_REPLAY:
+                wire.check_clock(transaction, now)
+        except wire.InvalidRecord as error:
+            dead.append(DeadRecord(record.offset, payload, str(error)))
+        else:
+            decoded.append(DecodedRecord(record.offset, record.timestamp / 1000, payload, transaction, truth))
+    return decoded, dead
+
+
+def score(
+    term: Term,
+    expected: int,
+    following: int,
+    decoded: Sequence[DecodedRecord],
+    dead: Sequence[DeadRecord],
+    encoded_states: Mapping[str, bytes],
+    warm_states: Mapping[str, UserState],
+    models: Models,
+) -> ScoredBatch:
+    """Score decoded records against the committed profiles and flatten everything for the store.
+
+    `encoded_states` has every user who has a profile; `warm_states` spares the decoding of some. Those are
+    changed by the call: whoever passes them gives them away, so that nothing is learnt before its batch commits.
+    """
+    transactions = [record.transaction for record in decoded]
+    features = rows_of(transactions)
+    columns: list[list[Verdict]] = []
+    if models.basic is not None:
+        columns.append(_score_basic(models.basic, transactions, features))
+    states: dict[str, UserState] = {}
+    if models.enhanced is not None:
+        verdicts, states = _score_enhanced(
+            models.enhanced, transactions, features, models.feedback, encoded_states, warm_states
+        )
+        columns.append(verdicts)
+    rows = tuple(
+        StoredRow(record.offset, record.transaction, judged, record.truth)
+        for record, judged in zip(decoded, zip(*columns, strict=True), strict=True)
+    )
+    batch = Batch(
+        term,
+        expected,
+        following,
+        rows,
+        tuple(dead),
+        {user: state.to_bytes() for user, state in states.items()},
+        STATE_VERSION,
+        models.enhanced.version if models.enhanced is not None else "",
+        {user: state.flagged for user, state in states.items()},
+    )
+    return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states)
+
+
+def _score_basic(model: BasicModel, transactions: Sequence[Transaction], rows: Sequence[Row]) -> list[Verdict]:
+    try:
+        return model.score(transactions, rows=rows)
+    except Exception:
+        # Row by row, so that one transaction the detector cannot stand does not silence it for the others.
+        return [_guarded(partial(model.score, [t]), "basic", model.version) for t in transactions]
+
+
+def _score_enhanced(
+    model: EnhancedModel,
+    transactions: Sequence[Transaction],
+    rows: Sequence[Row],
+    feedback: Feedback,
+    encoded: Mapping[str, bytes],
+    warm: Mapping[str, UserState],
+) -> tuple[list[Verdict], dict[str, UserState]]:
+    states = {user: warm.get(user) or UserState.from_bytes(state) for user, state in encoded.items()}
+    try:
+        return model.score(transactions, states, rows=rows, feedback=feedback), states
+    except Exception:
+        # The failed call may have learnt half a batch: begin again from the committed states.
+        states = {user: UserState.from_bytes(state) for user, state in encoded.items()}
+    verdicts = []
+    for transaction in transactions:
+        user = transaction.user_id
+        before = states[user].to_bytes() if user in states else None
+        verdict = _guarded(partial(model.score, [transaction], states, feedback=feedback), "enhanced", model.version)
+        if verdict.status == "error":
+            states.pop(user, None)
+            if before is not None:
+                states[user] = UserState.from_bytes(before)
+        verdicts.append(verdict)
+    return verdicts, states
+
+
+def _guarded(score_one: Callable[[], list[Verdict]], detector: DetectorName, version: str) -> Verdict:
+    try:
+        return score_one()[0]
+    except Exception as error:
+        return Verdict(
+            detector=detector,
+            score=0.0,
+            threshold=1.0,
+            flagged=False,
+            severity=Severity.NORMAL,
+            model_version=version,
+            status="error",
+            error=f"{type(error).__name__}: {error}"[:500],
+        )

@@ -1,0 +1,1 @@
+"""Supervisor, lock, runtime folder, child processes, logs and systemd."""

@@ -1,0 +1,1 @@
+"""Wire format, validation, mapping, files and exports."""

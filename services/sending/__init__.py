@@ -1,0 +1,1 @@
+"""The simulator and files into Kafka, and at what pace."""

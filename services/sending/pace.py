@@ -1,0 +1,89 @@
+"""Sends a file through Kafka, in step with the models so that its scores can be had again offline."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from services.records.files import InvalidRow, Row
+from services.sending.producer import Sender, outgoing, refused
+
+LAG_POLL = 0.05
+SENT_AT_ONCE = 100
+"""Rows between two turns of the event loop, which the pipeline of the same process needs too."""
+
+
+class Consumer(Protocol):
+    """What a replay must know of whoever reads what it sends."""
+
+    async def lag(self, ends: dict[int, int]) -> int:
+        """How many records before these end offsets (by partition) are not stored yet."""
+        ...
+
+    async def until_fit(self) -> int | None:
+        """How many more transactions may be stored before the next fit, None when nobody is waiting for fits."""
+        ...
+
+
+class Replay:
+    """Sends the rows of a file at `speed` times their own pace, or as fast as they are stored.
+
+    The event times are the file's: records carry the `event-clock` header, so their age is not held against
+    them.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        rows: Iterator[Row],
+        *,
+        speed: float | None,
+        lag_limit: int,
+        consumer: Consumer,
+        sent: Callable[[], None],
+    ) -> None:
+        self._sender = sender
+        self._rows = rows
+        self._speed = speed
+        self._lag_limit = lag_limit
+        self._consumer = consumer
+        self._sent = sent
+        self.count = 0
+
+    async def run(self) -> None:
+        """Send everything and wait for the acknowledgements. Raises KafkaError or TimeoutError."""
+        began, first = time.monotonic(), None
+        room = await self._consumer.until_fit()
+        for row in self._rows:
+            if isinstance(row, InvalidRow):
+                await self._sender.send(refused(row.raw, row.reason))
+                continue
+            transaction, truth = row
+            if room is not None and room <= 0:
+                await self._sender.flush()
+                await self.drained()
+                room = await self._consumer.until_fit()
+            if self._speed is not None:
+                event = transaction.timestamp.timestamp()
+                first = event if first is None else first
+                ahead = (event - first) / self._speed - (time.monotonic() - began)
+                if ahead > 0:
+                    self._sent()
+                    await asyncio.sleep(ahead)
+            await self._sender.send(outgoing(transaction, truth, replay=True))
+            self.count += 1
+            room = None if room is None else room - 1
+            if self.count % SENT_AT_ONCE == 0:
+                self._sent()
+                await asyncio.sleep(0)
+                await self._below(self._lag_limit)
+        await self._sender.flush()
+        self._sent()
+
+    async def drained(self) -> None:
+        """Wait until everything sent is stored."""
+        await self._below(0)
+
+    async def _below(self, limit: int) -> None:
+        while await self._consumer.lag(self._sender.ends) > limit:
+            await asyncio.sleep(LAG_POLL)

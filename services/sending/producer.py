@@ -1,0 +1,178 @@
+"""Sends transactions to Kafka: idempotent, acknowledged by all replicas, slowed down by lag."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from domain.transaction import GroundTruth, Transaction
+from services.brokers.broker import Broker
+from services.process.supervisor import Worker
+from services.records import wire
+
+log = structlog.get_logger("producer")
+
+SEND_WITHIN = 60.0
+MOST_IN_FLIGHT = 5_000
+LAG_LIMIT = 20_000
+EMBEDDED_LAG_LIMIT = 8_000
+"""The embedded broker keeps about 5 MB a partition; this many records are far from filling it."""
+
+
+class Outgoing(NamedTuple):
+    """A record ready to send; `truth` and `replay` travel in headers."""
+
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]]
+
+
+def outgoing(transaction: Transaction, truth: GroundTruth | None, *, replay: bool = False) -> Outgoing:
+    """Encode a transaction; all transactions of a user share a partition through the key."""
+    headers = [(wire.TRUTH_HEADER, wire.encode_truth(truth))] if truth is not None else []
+    if replay:
+        headers.append((wire.CLOCK_HEADER, wire.CLOCK_REPLAY))
+    return Outgoing(transaction.user_id.encode(errors="replace"), wire.encode(transaction), headers)
+
+
+def refused(raw: bytes, reason: str) -> Outgoing:
+    """A row that is no transaction, on its way to the dead letters with what is wrong with it."""
+    return Outgoing(b"", raw, [(wire.REFUSED_HEADER, reason.encode(errors="replace"))])
+
+
+class Sender:
+    """An idempotent Kafka producer that keeps at most `MOST_IN_FLIGHT` records unacknowledged."""
+
+    def __init__(self, broker: Broker, topic: str) -> None:
+        self._broker = broker
+        self._topic = topic
+        self._producer: Any = None
+        self._room = asyncio.Semaphore(MOST_IN_FLIGHT)
+        self._in_flight: set[asyncio.Future[Any]] = set()
+        self._failure: BaseException | None = None
+        self.acknowledged = 0
+        self.ends: dict[int, int] = {}
+        """By partition, the offset after the last acknowledged record."""
+
+    async def start(self) -> None:
+        """Connect. Raises KafkaError when the broker does not answer."""
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._broker.bootstrap,
+            enable_idempotence=True,
+            acks="all",
+            linger_ms=10,
+            max_batch_size=256 * 1024,
+            max_request_size=4 * 1024 * 1024,
+            compression_type="lz4",
+            **self._broker.client_options,
+        )
+        await self._producer.start()
+
+    async def send(self, record: Outgoing) -> asyncio.Future[Any]:
+        """Queue one record.
+
+        Returns: its acknowledgement, with partition and offset.
+        Raises: KafkaError or TimeoutError when earlier ones were not acknowledged.
+        """
+        if self._failure is not None:
+            raise self._failure
+        if self._room.locked():
+            # Idempotent batches never expire by themselves.
+            await asyncio.wait_for(self._room.acquire(), SEND_WITHIN)
+        else:
+            # Without a turn of the event loop for every record: beside a busy pipeline turns are what is scarce.
+            await self._room.acquire()
+        future: asyncio.Future[Any] = await self._producer.send(
+            self._topic, key=record.key, value=record.value, headers=record.headers
+        )
+        self._in_flight.add(future)
+        future.add_done_callback(self._acknowledge)
+        return future
+
+    def _acknowledge(self, future: asyncio.Future[Any]) -> None:
+        self._in_flight.discard(future)
+        self._room.release()
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is None:
+            self.acknowledged += 1
+            sent = future.result()
+            self.ends[sent.partition] = max(self.ends.get(sent.partition, 0), sent.offset + 1)
+        else:
+            self._failure = error
+
+    async def flush(self) -> None:
+        """Wait for every acknowledgement. Raises KafkaError or TimeoutError."""
+        if self._in_flight:
+            await asyncio.wait_for(asyncio.gather(*self._in_flight, return_exceptions=True), SEND_WITHIN)
+        if self._failure is not None:
+            raise self._failure
+
+    async def stop(self) -> None:
+        """Flush what can be flushed and disconnect, within a deadline."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            with contextlib.suppress(KafkaError, asyncio.TimeoutError):
+                await asyncio.wait_for(producer.stop(), 5)
+
+
+class Producer(Worker):
+    """Sends a stream of transactions at a rate, slowing down while the pipeline lags behind.
+
+    `stream` is asked anew after a crash. `lag` tells how many records before given end offsets (by partition)
+    are not stored yet.
+    """
+
+    name = "producer"
+
+    def __init__(
+        self,
+        broker: Broker,
+        topic: str,
+        stream: Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]],
+        *,
+        rate: float,
+        lag: Callable[[dict[int, int]], int],
+    ) -> None:
+        super().__init__()
+        self._broker = broker
+        self._topic = topic
+        self._stream = stream
+        self._rate = rate
+        self._lag = lag
+        self._lag_limit = LAG_LIMIT if broker.durable else EMBEDDED_LAG_LIMIT
+        self._sender = Sender(broker, topic)
+
+    async def startup(self) -> None:
+        """Connect."""
+        self._sender = Sender(self._broker, self._topic)
+        await self._sender.start()
+
+    async def main_loop(self) -> None:
+        """Keep to the schedule: what is due by now goes out in one slice, then wait for the next."""
+        stream = self._stream()
+        began, sent = time.monotonic(), 0
+        tick = min(0.1, max(0.02, 1 / self._rate))
+        while True:
+            if self._lag(self._sender.ends) > self._lag_limit:
+                self.beat("waiting for the detectors to catch up")
+                await asyncio.sleep(0.1)
+                began, sent = time.monotonic(), 0
+                continue
+            due = int((time.monotonic() - began) * self._rate) - sent
+            for transaction, truth in (next(stream) for _ in range(min(due, 1_000))):
+                await self._sender.send(outgoing(transaction, truth))
+                sent += 1
+            self.beat(f"simulator, {self._rate:g}/s")
+            if due < 1_000:
+                await asyncio.sleep(tick)
+
+    async def shutdown(self) -> None:
+        """Disconnect."""
+        await self._sender.stop()

@@ -1,0 +1,69 @@
+"""Profiles built anew from stored history are the ones that were learnt online, to the last bit."""
+
+from datetime import UTC, datetime
+from itertools import islice
+
+import pytest
+
+from detectors.feedback import Feedback
+from detectors.state import STATE_VERSION, UserState
+from services.models import schedule
+from services.models.profiles import rebuild
+from services.pipeline.scoring import DecodedRecord, Models, score
+from services.store.batch import Term
+from services.store.store import Store
+from simulator import Simulator
+
+ROWS, BATCH, USERS = 200_000, 2_000, 500
+FITS = (2_000, 60_000)
+"""Transactions after which another model takes over; the first ones are learnt while there is none."""
+
+
+@pytest.mark.timeout(900)
+async def test_a_rebuild_of_200_000_rows_equals_the_online_states(store: Store) -> None:
+    opening = await store.open_term("c", "transactions", 0, "tests")
+    term = Term("c", "transactions", 0, opening.epoch)
+    # Analysts' decisions change verdicts on the way, and no state.
+    feedback = Feedback(lifts={"m-paris-groceries-1": 2.0}, alert_rates={"u-0007": 0.05})
+    models = schedule.warming("both")._replace(basic=None, feedback=feedback)
+    stream = Simulator(USERS, 0.05, seed=3, start=datetime(2026, 1, 5, tzinfo=UTC), rate=0.05).stream()
+    online: dict[str, UserState] = {}
+    history = []
+    for offset in range(0, ROWS, BATCH):
+        if offset in FITS:
+            fitted = schedule.fit(history[-20_000:], offset, "enhanced", 0.005)
+            assert fitted.enhanced is not None
+            await store.save_model(fitted.enhanced.version, "enhanced", offset, fitted.enhanced.to_bytes(), {})
+            models = Models(None, fitted.enhanced, feedback)
+        rows = [
+            DecodedRecord(offset + number, 0.0, b"", transaction, truth)
+            for number, (transaction, truth) in enumerate(islice(stream, BATCH))
+        ]
+        history += [row.transaction for row in rows]
+        users = {row.transaction.user_id for row in rows}
+        encoded = {user: online[user].to_bytes() for user in users if user in online}
+        batch = score(term, offset, offset + BATCH, rows, (), encoded, {}, models)
+        online |= batch.states
+        await store.commit(batch.prepared)
+    learnt = await store.profiles(sorted(online), STATE_VERSION)
+    assert learnt == {user: state.to_bytes() for user, state in online.items()}
+
+    await store.pool.execute("TRUNCATE profiles")
+    built = await rebuild(store, feedback.alert_rates, lambda rows: None)
+    assert built == (len(learnt), ROWS, 0)
+    assert await store.profiles(sorted(online), STATE_VERSION) == learnt
+
+
+async def test_the_model_in_use_stands_in_for_one_that_is_gone(store: Store) -> None:
+    opening = await store.open_term("c", "transactions", 0, "tests")
+    term = Term("c", "transactions", 0, opening.epoch)
+    stream = Simulator(20, 0.05, seed=3, start=datetime(2026, 1, 5, tzinfo=UTC), rate=0.05).stream()
+    rows = [
+        DecodedRecord(number, 0.0, b"", transaction, truth)
+        for number, (transaction, truth) in enumerate(islice(stream, 1_500))
+    ]
+    models = schedule.fit([row.transaction for row in rows], 1_500, "enhanced", 0.005)
+    batch = score(term, 0, 1_500, rows, (), {}, {}, models)
+    await store.commit(batch.prepared)
+    built = await rebuild(store, {}, lambda rows: None)
+    assert built == (len(batch.states), 1_500, 1_500)

@@ -1,0 +1,1 @@
+"""Lists of rows: feed, anomalies, users, and what they are made of."""

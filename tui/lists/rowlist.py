@@ -1,0 +1,273 @@
+"""A list of rows drawn line by line: what the feed and the anomaly feed have in common."""
+
+import asyncio
+from datetime import datetime
+from typing import NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+
+from domain.verdict import ScoredTransaction
+from tui import cells
+from tui.lists import columns
+from tui.lists.sorting import Order
+from tui.lists.wheel import Wheeled
+from tui.lists.window import Held, Ring, Window
+from tui.panes.drawing import palette_of, rule
+
+
+class View(NamedTuple):
+    """What a list shows, in which order, and where its cursor is; `top` is the sequence of its first row on screen."""
+
+    held: Held
+    order: Order | None
+    wanted_order: tuple[str, bool] | None
+    cursor: ScoredTransaction | None
+    top: int
+
+
+class RowList(Wheeled, can_focus=True):
+    """Rows of a window, oldest first, with a cursor.
+
+    It draws only the lines on screen, from the line API, and keeps its place by sequence number, so that
+    rows may leave the ring under it. A sorted list shows an `order` of the rows of one moment instead, and
+    counts what came since. Its height in rows never becomes a layout property: a virtual size that
+    grows four times a second would lay the screen out as often.
+    """
+
+    TITLE = ""
+    COLUMNS: tuple[columns.Column, ...] = ()
+    HEADER = True
+
+    class Moved(Message):
+        """The cursor was moved by hand, or let go to follow again."""
+
+    class Opened(Message):
+        """The row under the pointer was asked for in detail."""
+
+    def __init__(self, window: Window, *, id: str) -> None:
+        super().__init__(id=id)
+        self.window = window
+        self.order: Order | None = None
+        self._wanted_order: tuple[str, bool] | None = None
+        self.follow = True
+        self.today: datetime | None = None
+        self.notice = ""
+        self._cursor: ScoredTransaction | None = None
+        self._top_sequence = 0
+        self._top_index = 0
+        self._marked: int | None = None
+        self._drawn: tuple[object, ...] = ()
+        self._placed: columns.Placed = ()
+        self._placed_for = -1
+
+    @property
+    def selected(self) -> ScoredTransaction | None:
+        """The row under the cursor, even after it left the ring; None while following.
+
+        A row that was filtered out is no longer under the cursor: its neighbour is.
+        """
+        if self.follow or self._cursor is None:
+            return None
+        rows, sequence = self.window.rows, self._cursor.sequence
+        if self.order is not None or not (rows.holds(sequence) or self.window.ring.holds(sequence)):
+            return self.window.current(self._cursor)
+        return self.window.current(rows[self.cursor_index]) if len(rows) else None
+
+    @property
+    def rows(self) -> Ring | Order:
+        """What is shown, from the top: the window's rows, or their frozen order."""
+        return self.window.rows if self.order is None else self.order
+
+    @property
+    def newest(self) -> ScoredTransaction | None:
+        """The last row shown."""
+        rows = self.window.rows
+        return rows[len(rows) - 1] if len(rows) else None
+
+    @property
+    def at_top(self) -> bool:
+        """Whether the oldest row is on screen, or there is none."""
+        return self._top() == 0
+
+    @property
+    def page(self) -> int:
+        """Rows on screen."""
+        return max(1, self.size.height - self._lines_above)
+
+    @property
+    def _lines_above(self) -> int:
+        height = self.size.height
+        headed = self.HEADER or self.order is not None
+        return 0 if height < 3 else 1 if height < 5 or not headed else 2
+
+    def status(self) -> str:
+        """What stands at the right of the title."""
+        raise NotImplementedError
+
+    def order_status(self) -> str:
+        """The column that the list is sorted by, and how much came since."""
+        if self.order is None:
+            return ""
+        rows = self.window.rows
+        pending = len(rows) - rows.index(self.order.newest + 1)
+        name = next(column.header.strip() for column in self.COLUMNS if column.name == self.order.column)
+        return f"by {name} {self.order.mark}" + (f"  +{cells.grouped(pending)} pending" if pending else "")
+
+    def sortable(self) -> list[str]:
+        """The columns that the width has room for, in their order."""
+        return [column.name for column, _ in columns.place(self.COLUMNS, self.size.width - 1)]
+
+    @property
+    def sorted_by(self) -> tuple[str, bool] | None:
+        """The column that was asked for last, and whether it descends, even while the rows are being sorted."""
+        return self._wanted_order
+
+    def sort(self, column: str, descending: bool) -> None:
+        """Show the window's rows as of now in the order of a column, the cursor on the first, once they are sorted."""
+        self._wanted_order = column, descending
+        self.run_worker(self._sort(column, descending), group="sort", exclusive=True)
+
+    async def _sort(self, column: str, descending: bool) -> None:
+        order = await asyncio.to_thread(Order, self.window.rows.all(), column, descending)
+        if len(order) and self._wanted_order == (column, descending):
+            self.order = order
+            self.move_to(0)
+
+    def refresh_rows(self) -> None:
+        """Draw again if what is shown has changed."""
+        # To the minute: the time left of a snooze is shown.
+        minute = self.today and self.today.replace(second=0, microsecond=0)
+        drawn = (self.order, self.window.version, self.status(), self.notice, minute)
+        if drawn != self._drawn:
+            self._drawn = drawn
+            self.refresh()
+
+    def move_to(self, index: int, *, follow: bool = False) -> None:
+        """Put the cursor on the row at `index`, clamped; `follow` keeps it on the newest from now on."""
+        rows = self.rows
+        if not len(rows):
+            self.follow = True
+            return
+        self.follow = follow
+        self._cursor = rows[max(0, min(len(rows) - 1, index))]
+        self.refresh()
+        self.post_message(self.Moved())
+
+    def move_by(self, lines: int) -> None:
+        """Move the cursor; upwards it stops following."""
+        if self.follow and lines >= 0:
+            return
+        self.move_to(self.cursor_index + lines)
+
+    def select(self, sequence: int) -> bool:
+        """Put the cursor on the row of that sequence; False when it is not shown here."""
+        rows = self.rows
+        index = rows.index(sequence)
+        if index == len(rows) or rows[index].sequence != sequence:
+            return False
+        self.move_to(index)
+        return True
+
+    def set_follow(self, follow: bool) -> None:
+        """Follow the newest row, which ends a sorted order, or stay where the cursor is."""
+        if follow:
+            self.order = self._wanted_order = None
+        self.move_to(len(self.rows) - 1 if follow or self.follow else self.cursor_index, follow=follow)
+
+    def move_to_end(self) -> None:
+        """The last row: the newest, which is followed from now on, or the last of a sorted order."""
+        if self.order is None:
+            self.set_follow(True)
+        else:
+            self.move_to(len(self.order) - 1)
+
+    @property
+    def view(self) -> View:
+        """What can be given to `restore` later."""
+        return View(self.window.hold(), self.order, self._wanted_order, self.selected, self._top_sequence)
+
+    def restore(self, view: View) -> None:
+        """Show what `view` showed, frozen or sorted if it was."""
+        self.window.restore(view.held)
+        self.order, self._wanted_order = view.order, view.wanted_order
+        self._cursor, self.follow, self._top_sequence = view.cursor, view.cursor is None, view.top
+        self.refresh()
+
+    @property
+    def cursor_index(self) -> int:
+        """Where the cursor is; its neighbour when its row has left, -1 without rows."""
+        rows = self.rows
+        if self.follow or self._cursor is None:
+            return len(rows) - 1
+        return min(rows.index(self._cursor.sequence), len(rows) - 1)
+
+    def _top(self) -> int:
+        rows, page = self.rows, self.page
+        last_top = max(0, len(rows) - page)
+        if self.follow:
+            return last_top
+        cursor = self.cursor_index
+        top = min(rows.index(self._top_sequence), last_top)
+        return max(cursor - page + 1, min(top, cursor), 0)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Settle which row is on top, then draw the lines asked for."""
+        rows = self.rows
+        self._top_index = self._top()
+        self._top_sequence = rows[self._top_index].sequence if self._top_index < len(rows) else 0
+        selected = self.selected
+        self._marked = None if selected is None else selected.sequence
+        return super().render_lines(crop)
+
+    def render_line(self, y: int) -> Strip:
+        """One line: the title rule, the column names, or a row."""
+        width = self.size.width
+        palette = palette_of(self)
+        above = self._lines_above
+        if width != self._placed_for:
+            self._placed, self._placed_for = columns.place(self.COLUMNS, width - 1), width
+        if y == 0 and above:
+            text = rule(self._title(), self.status(), width, palette, focused=self.has_focus)
+            return Strip([Segment(part, palette.base + style) for part, style in text], width)
+        if y < above:
+            return self._line(f" {columns.header(self._placed, *self._order_mark())}", palette.dim)
+        rows = self.rows
+        if not len(rows):
+            return self._line(f" {self.notice}" if y == above else "", palette.dim)
+        index = self._top_index + y - above
+        if index >= len(rows):
+            return self._line("", palette.dim)
+        row = self.window.current(rows[index])
+        here = row.sequence == self._marked
+        base = palette.base + palette.cursor if here else palette.base
+        drawn = columns.segments(row, self._placed, columns.RowStyle(palette, base, self.today))
+        edge = Segment("▌" if here else " ", base + palette.title)
+        return Strip([edge, *drawn]).adjust_cell_length(width, base)
+
+    def _order_mark(self) -> tuple[str, str]:
+        return ("", "") if self.order is None else (self.order.column, self.order.mark)
+
+    def _title(self) -> str:
+        text = self.window.filter_text
+        return f"{self.TITLE}  /{text}" if text else self.TITLE
+
+    def _line(self, text: str, style: Style) -> Strip:
+        palette = palette_of(self)
+        return Strip([Segment(cells.fit(text, self.size.width), palette.base + style)], self.size.width)
+
+    def on_resize(self) -> None:
+        """A new width is another set of columns."""
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor on the row clicked; a second click opens it."""
+        index = self._top() + event.y - self._lines_above
+        if event.y >= self._lines_above and index < len(self.rows):
+            self.move_to(index)
+            if event.chain == 2:
+                self.post_message(self.Opened())

@@ -1,0 +1,51 @@
+"""Rows that were read from PostgreSQL, as a list beside those that come live."""
+
+from domain.verdict import ScoredTransaction
+from tui import cells
+from tui.lists import columns
+from tui.lists.rowlist import RowList
+from tui.lists.window import Window
+
+MOST_ROWS = 200
+
+
+class StoredRows(RowList):
+    """Stored transactions of one user, newest last."""
+
+    TITLE = "Stored"
+    COLUMNS = columns.OF_ONE_USER
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(Window(MOST_ROWS), id=id)
+        self._shown: tuple[ScoredTransaction, ...] | None = None
+
+    def show_rows(self, rows: tuple[ScoredTransaction, ...]) -> None:
+        """Show `rows`, newest first as the store gives them; the cursor stays on its transaction."""
+        if rows is self._shown or self.order is not None:
+            return
+        self._shown = rows
+        at = self.selected
+        self.window.ring.clear()
+        self.window.apply(self.window.filter_text, self.window.filter)
+        self.window.ring.extend(reversed(rows[:MOST_ROWS]))
+        self.window.step(budget=1.0)
+        if at is not None:
+            # Numbered from the newest, so that a row's number grows with every row that comes.
+            same = (row.sequence for row in rows if row.transaction.transaction_id == at.transaction.transaction_id)
+            self.follow = not self.select(next(same, 0))
+        self.refresh_rows()
+
+    def status(self) -> str:
+        """How many there are, at most."""
+        shown, held = len(self.window), len(self.window.ring)
+        stored = f"newest {cells.grouped(held)} in PostgreSQL" if held == MOST_ROWS else f"{held} in PostgreSQL"
+        count = stored if shown == held else f"{cells.grouped(shown)} of the {stored}"
+        return count if self.order is None else f"{count}  {self.order_status()}"
+
+
+class StoredAnomalies(StoredRows):
+    """Stored anomalies of one user."""
+
+    TITLE = "Anomalies"
+    COLUMNS = columns.ANOMALIES_OF_ONE_USER
+    HEADER = False

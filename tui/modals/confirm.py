@@ -1,0 +1,46 @@
+"""A question that must be answered before something happens that cannot be taken back."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import BindingType
+
+from tui import keymap
+from tui.keys import keys_of
+from tui.modals.modal import Modal
+from tui.panes.drawing import line
+from tui.themes import Palette
+
+
+class Confirm(Modal):
+    """`question`, with a line that says what happens; `then` is called only for a yes."""
+
+    TITLE = "Sure?"
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.CONFIRM]
+
+    def __init__(self, question: str, consequence: str, then: Callable[[], object]) -> None:
+        super().__init__()
+        self._question = question
+        self._consequence = consequence
+        self._then = then
+
+    def lines(self, width: int, palette: Palette) -> list[Text]:
+        """The question, what happens, and the keys that answer."""
+        yes, no = map(keys_of(self).shown, keymap.CONFIRM)
+        return [
+            line((f" {self._question}", palette.strong), width=width),
+            line((f" {self._consequence}", palette.dim), width=width),
+            line(
+                (f" {yes}", palette.title),
+                (" yes   ", palette.dim),
+                (no, palette.title),
+                (" no", palette.dim),
+                width=width,
+            ),
+        ]
+
+    def action_accept(self) -> None:
+        """Yes: close, and do it."""
+        self.dismiss()
+        self._then()

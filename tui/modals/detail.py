@@ -1,0 +1,147 @@
+"""The detail of one transaction: every field, both verdicts, every reason."""
+
+import json
+from typing import ClassVar
+
+import msgspec
+from rich.cells import chop_cells
+from rich.style import Style
+from rich.text import Text
+from textual.binding import BindingType
+
+from domain.sanitize import sanitize
+from domain.triage import Triage, TriageEvent, TriageStatus
+from domain.verdict import ScoredTransaction
+from tui import cells, keymap
+from tui.modals.modal import Modal
+from tui.panes.drawing import line
+from tui.panes.why import both, judgement, reason_lines
+from tui.screens.copying import Copying
+from tui.screens.triaging import Triaging
+from tui.themes import Palette
+
+
+class Detail(Copying, Triaging, Modal):
+    """Everything known of one transaction, and everything done to it."""
+
+    TITLE = "Transaction"
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.DETAIL]
+
+    def __init__(self, row: ScoredTransaction) -> None:
+        super().__init__()
+        self.row = row
+        self._log: tuple[TriageEvent, ...] = ()
+        self._problem = ""
+
+    @property
+    def subject(self) -> ScoredTransaction | None:
+        """This one."""
+        return self.row
+
+    @property
+    def to_decide(self) -> ScoredTransaction | None:
+        """This one."""
+        return self.row
+
+    def on_mount(self) -> None:
+        """Read what was done to it, now and whenever somebody has decided on something."""
+        super().on_mount()
+        self.watch(self.app, "triaged", self._read_log)
+
+    def _read_log(self) -> None:
+        self.run_worker(self._load_log(), group="log", exclusive=True)
+
+    async def _load_log(self) -> None:
+        try:
+            self._log = await self._console_app.port.triage_log(self.row.transaction.transaction_id)
+            self._problem = ""
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            self._problem = f"history unavailable: {error or type(error).__name__}"
+        if self._log:
+            self.row = msgspec.structs.replace(self.row, triage=self._log[0].after)
+        self.call_after_refresh(self._draw)
+
+    def lines(self, width: int, palette: Palette) -> list[Text]:
+        """Fields, then verdicts with their reasons."""
+        lines: list[Text] = []
+        for name, value in self._fields():
+            for number, part in enumerate(_wrapped(sanitize(value), max(1, width - 15))):
+                label = f" {name:<13}" if number == 0 else " " * 14
+                lines.append(line((label, palette.dim), (part, Style.null()), width=width))
+        if self.row.disagreed:
+            lines += [Text(""), *both(self.row, width, palette)]
+        else:
+            for verdict in self.row.verdicts:
+                lines.append(Text(""))
+                lines.append(judgement(verdict, width, palette))
+                lines += reason_lines(verdict, width, palette, wrap=True)
+        lines.append(Text(""))
+        lines.append(line((" triage history", palette.dim), width=width))
+        if self._problem:
+            lines.append(line((f" {self._problem}", palette.bad), width=width))
+        lines += [event_line(event, width, palette) for event in self._log]
+        if not self._log and not self._problem:
+            lines.append(line(" nobody has decided on it", width=width))
+        return lines
+
+    @property
+    def _number(self) -> str:
+        """The number in order of commit, which only rows of this run have."""
+        return f", number {self.row.sequence}" if self.row.sequence > 0 else ""
+
+    def _fields(self) -> list[tuple[str, str]]:
+        transaction = self.row.transaction
+        place, merchant, device = transaction.location, transaction.merchant, transaction.device
+        where = [part for part in (place.city, place.country) if part]
+        if place.latitude is not None and place.longitude is not None:
+            where.append(f"({place.latitude:.4f}, {place.longitude:.4f})")
+        fields = [
+            ("transaction", transaction.transaction_id),
+            ("user", transaction.user_id),
+            ("amount", f"{cells.money(transaction.amount, transaction.currency)} {transaction.currency}"),
+            ("time", f"{transaction.timestamp:%Y-%m-%d %H:%M:%S.%f %Z}"),
+            ("type", transaction.transaction_type or ""),
+            ("merchant", " · ".join(part for part in (merchant.name, merchant.category, merchant.id) if part)),
+            ("location", " ".join(where)),
+            ("paid by", transaction.payment_method or ""),
+            ("device", " · ".join(part for part in (device.type, device.id, device.ip) if part)),
+            ("stored", f"{self.row.stored_at:%Y-%m-%d %H:%M:%S.%f %Z}{self._number}"),
+        ]
+        if transaction.extra:
+            fields.append(("other fields", json.dumps(transaction.extra, ensure_ascii=False, default=str)))
+        if self.row.truth is not None:
+            truth = self.row.truth
+            fields.append(("ground truth", f"{'anomalous' if truth.anomalous else 'normal'} {truth.kind or ''}"))
+        if self.row.triage is not None:
+            fields += [("triage", _decision(self.row.triage)), ("note", self.row.triage.note)]
+        return [(name, value) for name, value in fields if value]
+
+
+def event_line(event: TriageEvent, width: int, palette: Palette) -> Text:
+    """One line of the triage log: when, who, from which state to which."""
+    return line(
+        (f" {event.at:%Y-%m-%d %H:%M:%S}", palette.dim),
+        f" {cells.fit(event.decided_by, 12)} {cells.fit(event.action.replace('_', ' '), 14)} ",
+        (_state(event.before), Style.null()),
+        (" → ", palette.dim),
+        (_state(event.after), palette.strong),
+        width=width,
+    )
+
+
+def _state(triage: Triage | None) -> str:
+    if triage is None:
+        return cells.STATE_NAMES[TriageStatus.OPEN]
+    until = f" until {triage.until:%m-%d %H:%M}" if triage.until else ""
+    note = f" “{triage.note}”" if triage.note else ""
+    return f"{cells.STATE_NAMES[triage.status]}{until}{note}"
+
+
+def _decision(triage: Triage) -> str:
+    until = f" until {triage.until:%Y-%m-%d %H:%M}" if triage.until else ""
+    return f"{triage.status.replace('_', ' ')}{until}, by {triage.decided_by} at {triage.decided_at:%Y-%m-%d %H:%M:%S}"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """`text` in pieces of at most `width` cells."""
+    return chop_cells(text, width) or [""]

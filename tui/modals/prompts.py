@@ -1,0 +1,194 @@
+"""Small windows that ask one thing: a text, or one of a few."""
+
+import re
+from datetime import timedelta
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from domain.sanitize import sanitize
+from domain.triage import MAX_NOTE
+from tui import keymap
+from tui.field import Field
+from tui.keys import keys_of
+from tui.panes.drawing import TextPane, line, palette_of, rule
+from tui.panes.status import Line
+
+_SPAN = re.compile(r"(\d{1,4}) *([hdw]?)", re.IGNORECASE)
+_HOURS = {"h": 1, "d": 24, "w": 168}
+
+
+def span_of(text: str) -> timedelta:
+    """A span such as 12h, 30d, 2w; a bare number counts days.
+
+    Raises: ValueError with what was expected.
+    """
+    found = _SPAN.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("expected a span such as 12h, 30d or 2w; 0 for none")
+    return timedelta(hours=int(found[1]) * _HOURS[found[2].lower() or "d"])
+
+
+class Asking(ModalScreen[str]):
+    """A window that asks what its title rule says; its answer is None when it is left with Escape."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.PROMPT]
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self.asked = title
+
+    def on_mount(self) -> None:
+        """Draw once there is a width."""
+        self.call_after_refresh(self.draw)
+
+    def on_resize(self) -> None:
+        """Lines are cut to the width."""
+        self.call_after_refresh(self.draw)
+
+    def draw(self) -> None:
+        """The title, and what is below; before it is composed and while it closes there is nothing to draw."""
+        if not self.query("#prompt-title"):
+            return
+        title = self.query_one("#prompt-title", Line)
+        width = title.size.width
+        leaving = f"{keys_of(self).shown(keymap.PROMPT[0])} leaves"
+        title.show(line(*rule(self.asked, leaving, width, palette_of(self), focused=True), width=width))
+        self.draw_below()
+
+    def draw_below(self) -> None:
+        """What is below the title."""
+        raise NotImplementedError
+
+    def ask(self, title: str) -> None:
+        """Ask this instead."""
+        self.asked = title
+        self.draw()
+
+    def action_cancel(self) -> None:
+        """No answer."""
+        self.dismiss(None)
+
+
+class Prompt(Asking):
+    """Asks for a text, offering one; Enter accepts what stands there."""
+
+    MAX_LENGTH: ClassVar[int] = MAX_NOTE
+    HINT: ClassVar[str] = ""
+
+    def __init__(self, title: str, offered: str = "") -> None:
+        super().__init__(title)
+        self._offered = offered
+
+    def compose(self) -> ComposeResult:
+        """The input between title and hint."""
+        with Vertical(id="prompt"):
+            yield Line(id="prompt-title")
+            yield Field(sanitize(self._offered), id="prompt-input", compact=True, max_length=self.MAX_LENGTH)
+            yield Line(id="prompt-hint")
+
+    def draw_below(self) -> None:
+        """What Enter does."""
+        self._hint(f" {self.HINT}", wrong=False)
+
+    def _hint(self, text: str, *, wrong: bool) -> None:
+        hint, palette = self.query_one("#prompt-hint", Line), palette_of(self)
+        hint.show(line((text, palette.bad if wrong else palette.dim), width=hint.size.width))
+
+    def check(self, text: str) -> None:
+        """Raises ValueError for an answer that is none."""
+
+    @on(Input.Submitted)
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        try:
+            self.check(event.value)
+        except ValueError as error:
+            self._hint(f" {error}", wrong=True)
+        else:
+            self.dismiss(event.value.strip())
+
+
+class NotePrompt(Prompt):
+    """Asks for the note of a transaction."""
+
+    HINT = "Enter keeps it; an empty note removes it"
+
+
+class LeniencyPrompt(Prompt):
+    """Asks how long detectors shall be lenient about what was no fraud."""
+
+    MAX_LENGTH = 10
+    HINT = "Enter accepts: lenient for so long (12h, 30d, 2w; 0 for not at all)"
+
+    def check(self, text: str) -> None:
+        """A span."""
+        span_of(text)
+
+
+class Choice(Asking):
+    """Asks for one of a few, each with its key."""
+
+    OPTIONS: ClassVar[tuple[Binding, ...]] = ()
+
+    def compose(self) -> ComposeResult:
+        """The options below the title."""
+        with Vertical(id="prompt"):
+            yield Line(id="prompt-title")
+            options = TextPane(id="prompt-options")
+            options.styles.height = len(self.OPTIONS)
+            yield options
+
+    def draw_below(self) -> None:
+        """The options."""
+        options, palette = self.query_one("#prompt-options", TextPane), palette_of(self)
+        options.show(
+            [
+                line(
+                    (f"   {keys_of(self).shown(option):<9}", palette.strong),
+                    option.description,
+                    width=options.size.width,
+                )
+                for option in self.OPTIONS
+            ]
+        )
+
+    def action_choose(self, answer: str) -> None:
+        """That one."""
+        self.dismiss(answer)
+
+
+class StatusChoice(Choice):
+    """What shall become of many anomalies; it takes no answer before they are `counted`.
+
+    It is there at once, because what is pressed while the database counts is meant for it and not for a single row.
+    """
+
+    OPTIONS = keymap.STATUSES
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.STATUSES]
+
+    def __init__(self) -> None:
+        super().__init__("counting what matches...")
+        self._ready = False
+
+    def counted(self, which: str) -> None:
+        """Ask what shall become of these."""
+        self._ready = True
+        self.ask(which)
+
+    def action_choose(self, answer: str) -> None:
+        """That one, once it is known of how many."""
+        if self._ready:
+            super().action_choose(answer)
+
+
+class SnoozeChoice(Choice):
+    """For how long to snooze."""
+
+    OPTIONS = keymap.SNOOZES
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.SNOOZES]

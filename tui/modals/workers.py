@@ -1,0 +1,107 @@
+"""The workers of the engine: how each is, and to start, stop or restart one."""
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import BindingType
+
+from services.console.port import ConsolePort, WorkerAction, WorkerStatus
+from tui import cells, keymap
+from tui.modals.confirm import Confirm
+from tui.modals.modal import Modal
+from tui.panes.drawing import line
+from tui.panes.health import WORKER_MARKS, worker_style
+from tui.themes import Palette
+
+_REFRESH = 0.5
+_DOING: dict[WorkerAction, str] = {"start": "starting", "stop": "stopping", "restart": "restarting"}
+
+
+class Workers(Modal):
+    """One line a worker; the keys act on the one under the cursor, and what came of it stands below."""
+
+    TITLE = "Workers"
+    HINTS = keymap.WORKERS_HINTS
+    BINDINGS: ClassVar[list[BindingType]] = [*keymap.WORKERS]
+
+    def __init__(self, port: ConsolePort) -> None:
+        super().__init__()
+        self._port = port
+        self._chosen = 0
+        self._outcome = ""
+        self._failed = False
+
+    def on_mount(self) -> None:
+        """Show how they are, now and while it is open."""
+        super().on_mount()
+        self.set_interval(_REFRESH, self._draw)
+
+    @property
+    def _workers(self) -> tuple[WorkerStatus, ...]:
+        return self._port.snapshot().workers
+
+    def lines(self, width: int, palette: Palette) -> list[Text]:
+        """The workers, each with its last error, and what came of the last action."""
+        snapshot = self._port.snapshot()
+        lines: list[Text] = []
+        for number, worker in enumerate(snapshot.workers):
+            here = number == self._chosen
+            ink = worker_style(worker, palette)
+            since = cells.duration(snapshot.at - worker.since) if worker.since else ""
+            entry = line(
+                ("▌" if here else " ", palette.title),
+                (f"{WORKER_MARKS[worker.state]} ", ink),
+                (cells.fit(worker.name, 14), palette.strong),
+                (f"{worker.state:<9}", ink),
+                (f"{since:>7}  ", palette.dim),
+                f"{worker.restarts} restarts  " if worker.restarts else "",
+                worker.detail if worker.state != "stopped" else "",
+                width=width,
+            )
+            if here:
+                entry.pad_right(max(0, width - entry.cell_len))
+                entry.stylize_before(palette.cursor)
+            lines.append(entry)
+            if worker.last_error:
+                lines.append(line((f"     last error: {worker.last_error}", palette.warn), width=width))
+        if self._outcome:
+            ink = palette.bad if self._failed else palette.good
+            lines += [Text(""), line((f" {self._outcome}", ink + palette.strong), width=width)]
+        return lines
+
+    def _say(self, outcome: str, *, failed: bool = False) -> None:
+        self._outcome, self._failed = outcome, failed
+        self._draw()
+
+    def action_choose(self, step: int) -> None:
+        """Move to another worker."""
+        self._chosen = max(0, min(len(self._workers) - 1, self._chosen + step))
+        self._say("")
+
+    def action_control(self, action: WorkerAction) -> None:
+        """Do it, but ask before stopping."""
+        if not self._workers:
+            return
+        worker = self._workers[self._chosen].name
+        if action == "stop":
+            consequence = "It stays stopped until somebody starts it."
+            self.app.push_screen(Confirm(f"Stop {worker}?", consequence, lambda: self._begin(worker, action)))
+        else:
+            self._begin(worker, action)
+
+    def _begin(self, worker: str, action: WorkerAction) -> None:
+        self._say(f"{_DOING[action]} {worker}...")
+        self.run_worker(self._control(worker, action), group="control", exclusive=False)
+
+    async def _control(self, worker: str, action: WorkerAction) -> None:
+        try:
+            await self._port.control(worker, action)
+        except KeyError:
+            self._say(f"there is no worker {worker}", failed=True)
+            return
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            self._say(f"{worker}: {error or type(error).__name__}", failed=True)
+            return
+        state = next((each.state for each in self._workers if each.name == worker), "gone")
+        wanted = ("stopped",) if action == "stop" else ("running", "degraded", "starting")
+        self._say(f"{worker} is {state}", failed=state not in wanted)

@@ -1,0 +1,150 @@
+"""Component health: workers, partitions, broker, database, and what went wrong."""
+
+from datetime import datetime
+
+from rich.style import Style
+from rich.text import Text
+
+from services.console.port import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
+from tui import cells
+from tui.panes.drawing import TextPane, line, rule
+from tui.themes import Palette
+
+WORKER_MARKS = {"running": "✓", "starting": "…", "degraded": "!", "backoff": "!", "stopped": "-", "failed": "✗"}
+_TROUBLED = ("degraded", "backoff", "failed")
+
+
+def worker_style(worker: WorkerStatus, palette: Palette) -> Style:
+    """The colour of a worker's state."""
+    if worker.state == "failed":
+        return palette.bad
+    if worker.state in ("degraded", "backoff"):
+        return palette.warn + palette.strong
+    return palette.good if worker.state == "running" else palette.dim
+
+
+def worst(snapshot: Snapshot) -> WorkerStatus | None:
+    """The worker most in need of attention, None when all are well."""
+    order = {state: rank for rank, state in enumerate(reversed(_TROUBLED))}
+    troubled = [worker for worker in snapshot.workers if worker.state in order]
+    return min(troubled, key=lambda worker: order[worker.state], default=None)
+
+
+def summary(snapshot: Snapshot, width: int, palette: Palette) -> Text:
+    """Health in one line: the worst worker and what it says, or that all is well."""
+    worker = worst(snapshot)
+    if worker is not None:
+        detail = worker.detail or worker.last_error or ""
+        parts = [
+            (f" {WORKER_MARKS[worker.state]} {worker.name} {worker.state.upper()}: ", worker_style(worker, palette))
+        ]
+        parts.append((detail, Style.null()))
+        return line(*parts, width=width)
+    parts = []
+    if snapshot.offset_gaps:
+        parts.append((f" ✗ {cells.grouped(snapshot.offset_gaps)} offset gaps", palette.bad))
+    running = sum(worker.state == "running" for worker in snapshot.workers)
+    stopped = sum(worker.state == "stopped" for worker in snapshot.workers)
+    parts.append((f" ✓ {running} workers running", palette.good))
+    if stopped:
+        parts.append((f", {stopped} stopped", palette.dim))
+    if snapshot.dead_letters:
+        parts.append((f"  {cells.grouped(snapshot.dead_letters)} dead letters (4)", palette.warn))
+    parts.append((f"  {snapshot.broker}  {snapshot.database}", palette.dim))
+    return line(*parts, width=width)
+
+
+def health_lines(snapshot: Snapshot, now: datetime, width: int, palette: Palette, status: str = "") -> list[Text]:
+    """The pane: sources, counts, workers with their state, then partitions."""
+    lines = [line(*rule("Health", status, width, palette, alarm=worst(snapshot) is not None), width=width)]
+    lines += component_lines(snapshot, width, palette)
+    lines += [worker_line(worker, now, width, palette) for worker in snapshot.workers]
+    lines += partition_lines(snapshot.partitions, width, palette)
+    return lines
+
+
+def component_lines(snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
+    """Broker, database, models and the counts since the engine started."""
+    dim = palette.dim
+    models = "  ".join(f"{name} {version}" for name, version in snapshot.model_versions.items()) or "none yet"
+    lines = [
+        line((" broker   ", dim), snapshot.broker, width=width),
+        line((" database ", dim), snapshot.database, width=width),
+        line((" models   ", dim), models, width=width),
+        line(
+            (" counts   ", dim),
+            f"{cells.short(snapshot.transactions)} stored",
+            *((f"  {cells.short(count)} {name}", Style.null()) for name, count in snapshot.flagged.items()),
+            (f"  {cells.short(snapshot.duplicates)} dup  {cells.short(snapshot.late)} late", dim),
+            width=width,
+        ),
+    ]
+    wrong: list[tuple[str, Style]] = []
+    if snapshot.dead_letters:
+        wrong.append((f"{cells.grouped(snapshot.dead_letters)} dead letters  ", palette.warn + palette.strong))
+    if snapshot.offset_gaps:
+        wrong.append((f"✗ {cells.grouped(snapshot.offset_gaps)} offset gaps: records lost at the broker", palette.bad))
+    if wrong:
+        lines.append(line((" wrong    ", dim), *wrong, width=width))
+    return lines
+
+
+def worker_line(worker: WorkerStatus, now: datetime, width: int, palette: Palette) -> Text:
+    """One worker in one line."""
+    since = cells.duration(now - worker.since) if worker.since else ""
+    restarts = f"↻{worker.restarts}" if worker.restarts else ""
+    # A stopped worker's last words are about what it did, not about what it does.
+    said = "" if worker.state == "stopped" else worker.detail
+    said = said or (worker.last_error if worker.state in _TROUBLED else "") or ""
+    ink = worker_style(worker, palette)
+    return line(
+        (f" {WORKER_MARKS[worker.state]} ", ink),
+        cells.fit(worker.name, 13),
+        (f" {worker.state:<8}", ink),
+        (f" {since:>6} {restarts:<3} ", palette.dim),
+        said,
+        width=width,
+    )
+
+
+def partition_lines(partitions: tuple[PartitionStatus, ...], width: int, palette: Palette) -> list[Text]:
+    """Lag of each partition, as many to a line as fit."""
+    each = 16
+    across = max(1, (width - 1) // each)
+    lines = []
+    for start in range(0, len(partitions), across):
+        parts: list[tuple[str, Style]] = [(" ", Style.null())]
+        for partition in partitions[start : start + across]:
+            lag = "?" if partition.lag < 0 else cells.short(partition.lag)
+            running = partition.state.lower() == "running"
+            ink = palette.good if running else palette.warn
+            parts.append(("✓ " if running else "! ", ink))
+            parts.append((cells.fit(f"p{partition.partition} lag {lag}", each - 2), Style.null()))
+        lines.append(line(*parts, width=width))
+    return lines
+
+
+def pipeline_line(snapshot: Snapshot, width: int, palette: Palette) -> Text:
+    """What the pipeline gets done: rate, queue, and latency from the record's time to its commit."""
+    return line(
+        (f"   {snapshot.rate:,.0f}/s".replace(",", " "), Style.null()),
+        (f"  queue {cells.grouped(snapshot.writer_queue)}", Style.null()),
+        ("  to commit", palette.dim),
+        f"  p50 {cells.latency(snapshot.latency_p50)}",
+        f"  p95 {cells.latency(snapshot.latency_p95)}  p99 {cells.latency(snapshot.latency_p99)}",
+        width=width,
+    )
+
+
+def dead_letter_lines(letters: tuple[DeadLetter, ...], width: int, palette: Palette) -> list[Text]:
+    """Every dead letter: where and when, the reason, and the start of its payload."""
+    lines = []
+    for letter in letters:
+        where = f" {letter.stored_at:%m-%d %H:%M:%S}  {letter.topic}/{letter.partition}@{letter.offset}  "
+        lines.append(line((where, palette.dim), (letter.reason, palette.warn), width=width))
+        lines.append(line((f"   {letter.excerpt}", palette.dim), width=width))
+    return lines
+
+
+class Health(TextPane):
+    """Component health."""

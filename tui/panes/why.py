@@ -1,0 +1,166 @@
+"""Why a transaction scored as it did: both detectors side by side, and each reason with its share."""
+
+import textwrap
+
+from rich.style import Style
+from rich.text import Text
+
+from domain.sanitize import sanitize
+from domain.triage import Triage
+from domain.verdict import Reason, ScoredTransaction, Verdict
+from tui import cells
+from tui.panes.drawing import TextPane, beside, line, rule
+from tui.themes import Palette
+
+_ONE_LINE_FROM = 72
+_BAR = 10
+_LEAST_BESIDE = 26
+
+
+def why_lines(row: ScoredTransaction | None, width: int, palette: Palette, *, followed: bool = False) -> list[Text]:
+    """The pane for `row` in lines of `width` cells; `followed` says that the row was not picked by hand."""
+    if row is None:
+        return [line(*rule("Why", "", width, palette), width=width), line(" no transaction yet", width=width)]
+    status = "newest anomaly" if followed and row.flagged else "newest" if followed else "selected"
+    lines = [line(*rule("Why", status, width, palette), width=width), _what(row, width, palette)]
+    if row.disagreed:
+        return [*lines, *_truth(row, width, palette), *both(row, width, palette)]
+    for verdict in sorted(row.verdicts, key=lambda verdict: verdict.detector != "enhanced"):
+        lines.append(judgement(verdict, width, palette))
+    lead = cells.headline(row)
+    lines += _truth(row, width, palette)
+    if row.triage is not None:
+        lines.append(triage_line(row.triage, width, palette))
+    if lead is None or not lead.reasons:
+        lines.append(line((" no reasons recorded", palette.dim), width=width))
+        return lines
+    lines.append(line((f" reasons ({lead.detector})", palette.dim), width=width))
+    return lines + reason_lines(lead, width, palette)
+
+
+def _truth(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
+    if row.truth is None:
+        return []
+    kind = f" ({row.truth.kind})" if row.truth.kind else ""
+    truth = f"anomalous{kind}" if row.truth.anomalous else "normal"
+    return [line((" truth    ", palette.dim), truth, width=width)]
+
+
+def triage_line(triage: Triage, width: int, palette: Palette) -> Text:
+    """What was decided, until when, by whom and with which note, in one line."""
+    until = f" until {triage.until:%Y-%m-%d %H:%M}" if triage.until else ""
+    return line(
+        (" triage   ", palette.dim),
+        (cells.STATE_NAMES[triage.status], palette.strong),
+        f"{until} by {triage.decided_by}",
+        (f"  {triage.note}" if triage.note else "", palette.dim),
+        width=width,
+    )
+
+
+def reason_lines(verdict: Verdict, width: int, palette: Palette, *, wrap: bool = False) -> list[Text]:
+    """The reasons of a verdict, the largest share first; bars are relative to it.
+
+    A sentence shares its bar's line where there is room, unless `wrap` asks for it whole.
+    """
+    largest = max((abs(reason.contribution) for reason in verdict.reasons), default=0.0) or 1.0
+    lines: list[Text] = []
+    for reason in sorted(verdict.reasons, key=lambda reason: -reason.contribution):
+        lines += _reason(reason, largest, width, palette, palette.of(verdict), wrap)
+    return lines
+
+
+def both(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
+    """Score, threshold and reasons of the detectors side by side, below each other where it is narrow."""
+    each = (width - 1) // 2
+    side_by_side = each >= _LEAST_BESIDE
+    columns = [
+        [
+            *_versus(verdict, each if side_by_side else width, palette),
+            *reason_lines(verdict, each if side_by_side else width, palette, wrap=True),
+        ]
+        for verdict in sorted(row.verdicts, key=lambda verdict: verdict.detector != "enhanced")
+    ]
+    head = line((" the detectors disagree", palette.warn), width=width)
+    if side_by_side:
+        return [head, *beside(columns, each + 1)]
+    return [head, *(each_line for column in columns for each_line in column)]
+
+
+def _versus(verdict: Verdict, width: int, palette: Palette) -> list[Text]:
+    """One detector's score against its threshold, in two short lines; one line for an error."""
+    if verdict.status == "error":
+        return [judgement(verdict, width, palette)]
+    ink = palette.of(verdict)
+    said = cells.SEVERITY_NAMES[verdict.severity] if verdict.flagged else "no flag"
+    if verdict.status == "warming":
+        said = "warming up"
+    sign = "≥" if verdict.score >= verdict.threshold else "<"
+    return [
+        line(
+            (f" {verdict.detector:<8} ", palette.strong),
+            (f"{cells.mark(verdict)} {cells.score(verdict.score)}", ink + palette.strong),
+            f" {sign} {cells.score(verdict.threshold)} ",
+            (said, ink),
+            width=width,
+        ),
+        line(" ", (cells.gauge(verdict.score, verdict.threshold, width - 3), ink or palette.bar), width=width),
+    ]
+
+
+def _what(row: ScoredTransaction, width: int, palette: Palette) -> Text:
+    transaction = row.transaction
+    merchant = transaction.merchant
+    place = transaction.location
+    return line(
+        (f" {transaction.user_id}", palette.strong),
+        f"  {cells.money(transaction.amount, transaction.currency)} {transaction.currency}",
+        f"  {merchant.name or merchant.id or ''}",
+        f" {place.city or ''} {place.country or ''}",
+        (f"  {transaction.timestamp:%H:%M:%S}", palette.dim),
+        width=width,
+    )
+
+
+def judgement(verdict: Verdict, width: int, palette: Palette) -> Text:
+    """One detector's score against its threshold, in one line."""
+    ink = palette.of(verdict)
+    name = f" {verdict.detector:<9}"
+    if verdict.status == "error":
+        return line(
+            (name, palette.dim), (f"✗ error: {verdict.error or 'the detector raised'}", palette.bad), width=width
+        )
+    versus = "≥" if verdict.score >= verdict.threshold else "<"
+    if verdict.status == "warming":
+        said = "warming up"
+    else:
+        said = cells.SEVERITY_NAMES[verdict.severity] if verdict.flagged else "not flagged"
+    return line(
+        (name, palette.dim),
+        (f"{cells.mark(verdict)} {cells.score(verdict.score)}", ink + palette.strong),
+        f" {versus} {cells.score(verdict.threshold)} ",
+        (cells.gauge(verdict.score, verdict.threshold, 14), ink or palette.bar),
+        (f" {said:<11}", ink),
+        (f" {verdict.model_version}", palette.dim),
+        width=width,
+    )
+
+
+def _reason(reason: Reason, largest: float, width: int, palette: Palette, ink: Style, wrap: bool) -> list[Text]:
+    share = cells.bar(abs(reason.contribution) / largest, max(1, min(_BAR, width - 23)))
+    sign = "-" if reason.contribution < 0 else "+"
+    amount = f"{sign}{abs(reason.contribution):.2f}".replace("0.", ".", 1)
+    sentence = reason.text or (f"{reason.observed}, expected {reason.expected}" if reason.observed else "")
+    head = (
+        (f" {cells.fit(reason.feature, 14)} ", Style.null()),
+        (share, (ink or palette.bar) if reason.contribution >= 0 else palette.good),
+        (f" {amount:>5} ", palette.strong),
+    )
+    if not wrap and width >= _ONE_LINE_FROM:
+        return [line(*head, f" {sentence}", width=width)]
+    wrapped = textwrap.wrap(sanitize(sentence), max(1, width - 4), max_lines=2, placeholder="…")
+    return [line(*head, width=width), *(line((f"   {part}", palette.dim), width=width) for part in wrapped)]
+
+
+class Why(TextPane):
+    """The why of one row."""

@@ -1,0 +1,1 @@
+"""The terminal itself: driver, device, and thrift on a slow link."""
