@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from domain.engine import Snapshot
 from services.console.bus import Bus
-from services.console.port import Snapshot
 
 
 def snapshot_of(bus: Bus, started_at: datetime, **more: Any) -> Snapshot:

@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.table import Table
 from throughput import HISTORY, preload, traffic
 
+from domain.engine import FeedSlice, Snapshot
 from services.access import Access, Address
 from services.api.server import ApiServer
 from services.brokers.embedded import EmbeddedBroker
 from services.console.bus import Bus
-from services.console.port import FeedSlice, Snapshot
 from services.models import schedule
 from services.pipeline.consumer import Pipeline
 from services.pipeline.scoring import Models

@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.table import Table
 from throughput import HISTORY, preload, traffic
 
+from domain.engine import FeedSlice, LogLine, Snapshot
 from domain.filters import EVERYTHING, Filter
 from domain.triage import TriageEvent
 from domain.verdict import ScoredTransaction
@@ -50,7 +51,6 @@ from services.attach.protocol import (
 from services.attach.server import Attach
 from services.brokers.embedded import EmbeddedBroker
 from services.console.bus import Bus
-from services.console.port import FeedSlice, LogLine, Snapshot
 from services.models import schedule
 from services.pipeline.consumer import Pipeline
 from services.process import garbage

@@ -39,11 +39,11 @@ from rich.table import Table
 from textual.app import App, ComposeResult
 from textual.widgets import DataTable
 
+from domain.engine import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerStatus
 from domain.profile import ProfileView
 from domain.triage import TriageEvent
 from domain.verdict import Reason, ScoredTransaction, Severity, Verdict
 from services.console.bus import Bus
-from services.console.port import DeadLetter, FeedSlice, LogLine, Snapshot, WorkerStatus
 from services.store.batch import StoredRow
 from simulator import Simulator
 from tui.app import ConsoleApp

@@ -13,8 +13,8 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Input
 
+from domain.engine import LiveCount
 from domain.filters import EVERYTHING, Filter, FilterError, Suggestion, complete, parse, values_seen
-from services.console.port import LiveCount
 from tui import cells, keymap
 from tui.field import Field
 from tui.lists.window import CHECK_CLOCK_EVERY, Ring

@@ -2,7 +2,7 @@
 
 from textual.notifications import SeverityLevel
 
-from services.console.port import Snapshot, WorkerState, WorkerStatus
+from domain.engine import Snapshot, WorkerState, WorkerStatus
 
 FRONTEND = "frontend"
 

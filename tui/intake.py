@@ -2,9 +2,10 @@
 
 import msgspec
 
+from domain.engine import Snapshot
 from domain.triage import Triage
 from domain.verdict import ScoredTransaction
-from services.console.port import ConsolePort, Snapshot
+from services.console.port import ConsolePort
 from tui.lists.window import CAPACITY, Ring, Window
 from tui.panes.lag import LagTrend
 

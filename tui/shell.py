@@ -9,8 +9,9 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import Notify, SeverityLevel
 from textual.widgets import Input, TextArea
 
+from domain.engine import WorkerAction
 from domain.sanitize import sanitize
-from services.console.port import ConsolePort, WorkerAction
+from services.console.port import ConsolePort
 from tui.frontend import FRONTEND, FrontendNews, frontend_of
 from tui.intake import Intake
 from tui.keys import Keys

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
+from domain.engine import DeadLetter
 from domain.filters import of_user
 from domain.profile import ProfileView, UserOrder, UserSummary
 from domain.triage import TriageEvent
@@ -13,7 +14,6 @@ from domain.verdict import ScoredTransaction
 from services.api.endpoint import EncodedRow, Endpoint, Sources, encoded, filter_of
 from services.api.pages import cursor_of, dead_cursor_of, dead_place_of, position_of, ranked_of
 from services.api.problems import Problem
-from services.console.port import DeadLetter
 from services.store.pages import HIGHEST, LATEST, NEWEST, Position, Ranked
 
 MAX_LIMIT = 200

@@ -7,9 +7,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from domain.engine import Snapshot
 from services.api.stream import Hub, database_up
 from services.console.bus import Bus
-from services.console.port import ConsolePort, Snapshot
+from services.console.port import ConsolePort
 
 PREFIX = "anomaly_tui"
 _REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -6,9 +6,9 @@ import msgspec
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import PlainTextResponse, Response
 
+from domain.engine import WorkerStatus
 from services.api.endpoint import Endpoint, Sources
 from services.api.overview import NoQuestion, condition
-from services.console.port import WorkerStatus
 
 
 async def livez(sources: Sources, asked: NoQuestion, by: str) -> Response:

@@ -5,11 +5,11 @@ from typing import Literal
 
 import msgspec
 
+from domain.engine import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
 from domain.quality import DetectorQuality
 from services.api.endpoint import Endpoint, Sources
 from services.api.figures import Totals
 from services.api.stream import database_up
-from services.console.port import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
 from services.store.pages import Minute
 
 

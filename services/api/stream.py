@@ -8,11 +8,12 @@ from datetime import datetime
 
 import msgspec
 
+from domain.engine import Snapshot
 from domain.filters import Filter
 from domain.triage import Triage, TriageEvent
 from services.api.client import QUEUE_TRIAGE, ROWS_A_SECOND, Client, Encoded, Line, Mark, Of
 from services.console.bus import ANOMALIES_SIZE, FEED_SIZE
-from services.console.port import ConsolePort, Snapshot
+from services.console.port import ConsolePort
 from services.records.export import safe_json
 
 POLL_SECONDS = 0.1

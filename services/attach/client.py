@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from domain.engine import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 from domain.filters import EVERYTHING, Filter
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
@@ -19,7 +20,6 @@ from services.attach.link import ANSWER_WITHIN, SILENT, Link, NotConnected
 from services.attach.mirror import Mirror
 from services.attach.protocol import Subscribe, Update, Watch
 from services.attach.subscription import DEFAULT_ROWS
-from services.console.port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 
 log = structlog.get_logger("attach")
 

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from domain.engine import WorkerAction
 from domain.filters import FilterError
 from services.attach.methods import METHODS
 from services.attach.protocol import (
@@ -39,7 +40,7 @@ from services.attach.protocol import (
     mismatch,
 )
 from services.attach.subscription import Subscription
-from services.console.port import ConsolePort, WorkerAction
+from services.console.port import ConsolePort
 
 log = structlog.get_logger("attach")
 

@@ -5,8 +5,8 @@ from typing import Any, get_type_hints
 
 import msgspec
 
+from domain.engine import FeedSlice, LogLine, Snapshot
 from services.attach.protocol import FeedPart, Place, Update, decoder
-from services.console.port import FeedSlice, LogLine, Snapshot
 from services.console.recent import RecentEvents
 from services.process.logs import RING_SIZE
 

@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from domain.engine import LogLine
 from domain.filters import Filter, parse
 from domain.triage import TriageEvent
 from domain.verdict import ScoredTransaction
-from services.console.port import LogLine
 
 PROTOCOL = 1
 VERSION = version("anomaly-tui")

@@ -6,10 +6,11 @@ from math import ceil
 
 import msgspec
 
+from domain.engine import LogLine
 from domain.filters import EVERYTHING, Filter
 from domain.verdict import ScoredTransaction
 from services.attach.protocol import FeedPart, Place, Update, Watch, encode
-from services.console.port import ConsolePort, LogLine
+from services.console.port import ConsolePort
 
 BACKLOG = 2_000
 """Rows of each feed that a console gets when it comes, and of the transactions when it watches another filter."""

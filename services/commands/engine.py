@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from domain.engine import Snapshot, WorkerAction, WorkerState
 from domain.sanitize import sanitize
 from services.attach.connection import ATTACH
 from services.attach.find import engine_socket
 from services.attach.link import EngineError, Link, NotConnected, NotRunning, opened
-from services.console.port import Snapshot, WorkerAction, WorkerState
 from services.errors import UserError
 from services.process.lock import EngineLock
 from services.settings import Settings

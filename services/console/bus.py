@@ -10,10 +10,10 @@ from math import inf
 
 import msgspec
 
+from domain.engine import FeedSlice
 from domain.quality import Scoreboard
 from domain.triage import Triage
 from domain.verdict import DetectorName, ScoredTransaction, Severity
-from services.console.port import FeedSlice
 from services.store.batch import StoredRow
 
 FEED_SIZE = 20_000

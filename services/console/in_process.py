@@ -10,13 +10,13 @@ import msgspec
 
 from detectors.state import STATE_VERSION, UserState
 from detectors.view import summary, view
+from domain.engine import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder, thinned
 from domain.quality import DetectorQuality
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
 from services.console.bus import FEED_SIZE
-from services.console.port import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 from services.process.logs import LogRing
 
 if TYPE_CHECKING:

@@ -1,143 +1,19 @@
 """The one interface between a console and the engine it shows.
 
-Everything a console may ask is listed in `ConsolePort`. What it answers are frozen values with a time on
-them, so that an in-process engine and a remote daemon look the same to the screens.
+Everything a console may ask is listed in `ConsolePort`. What it answers are the frozen values of `domain`, so that an
+engine in the same process and a remote daemon look the same to the screens.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
-import msgspec
-
+from domain.engine import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
-
-WorkerState = Literal["starting", "running", "degraded", "backoff", "stopped", "failed"]
-WorkerAction = Literal["start", "stop", "restart"]
-
-
-class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One supervised worker: `heartbeat_at` is its last sign of life, `detail` one line for people.
-
-    The engine is well without one that is not `essential`.
-    """
-
-    name: str
-    state: WorkerState
-    essential: bool = True
-    detail: str = ""
-    restarts: int = 0
-    since: datetime | None = None
-    heartbeat_at: datetime | None = None
-    last_error: str | None = None
-
-
-class PartitionStatus(msgspec.Struct, frozen=True):
-    """Progress of one partition; `lag` counts records, -1 when the end offset is not known yet."""
-
-    partition: int
-    state: str
-    next_offset: int
-    lag: int
-    epoch: int
-
-
-class FeatureDrift(msgspec.Struct, frozen=True):
-    """How far a feature has moved from what `detector` was fitted on: the population stability index, 0 or more."""
-
-    detector: str
-    feature: str
-    psi: float
-
-
-BEHIND = 5_000
-"""Records that wait where an engine is behind: whoever watches it gets less until it has caught up."""
-
-
-class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The engine at one moment.
-
-    `rate` is committed transactions per second over the last 5 s; `latency_*` is seconds from the record's
-    Kafka timestamp to its commit; `counts` are totals since this engine started; `flagged` is by detector.
-    `quality` is empty as long as nothing that was scored had ground truth.
-    `open_anomalies` are stored, flagged, and neither decided on nor asleep; None until they are counted.
-    """
-
-    at: datetime
-    started_at: datetime
-    rate: float
-    lag: int
-    latency_p50: float
-    latency_p95: float
-    latency_p99: float
-    writer_queue: int
-    transactions: int
-    flagged: dict[str, int]
-    dead_letters: int
-    duplicates: int
-    late: int
-    offset_gaps: int
-    last_event_at: datetime | None
-    last_stored_at: datetime | None
-    broker: str
-    database: str
-    model_versions: dict[str, str]
-    workers: tuple[WorkerStatus, ...]
-    partitions: tuple[PartitionStatus, ...] = ()
-    drift: tuple[FeatureDrift, ...] = ()
-    quality: tuple[DetectorQuality, ...] = ()
-    open_anomalies: int | None = None
-
-    @property
-    def behind(self) -> bool:
-        """Whether more than `BEHIND` records wait."""
-        return self.lag > BEHIND
-
-
-class FeedSlice(msgspec.Struct, frozen=True):
-    """What came after the place asked for: rows, oldest first, and the place to ask from the next time.
-
-    `missed` rows match what is watched and are not among them: they left the ring before they were read, or were more
-    than can be shown. `unmatched` were left out because they do not match. With `anew` the rows stand instead of all
-    that were read before: the filter that is watched changed, or the engine is another one.
-    """
-
-    rows: tuple[ScoredTransaction, ...]
-    missed: int
-    upto: int
-    unmatched: int = 0
-    anew: bool = False
-
-
-class LiveCount(msgspec.Struct, frozen=True):
-    """How many of the newest `of` transactions match a filter."""
-
-    matches: int
-    of: int
-
-
-class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that could not become a transaction: where it was, why, and the start of its payload."""
-
-    topic: str
-    partition: int
-    offset: int
-    reason: str
-    excerpt: str
-    stored_at: datetime
-
-
-class LogLine(msgspec.Struct, frozen=True):
-    """One structured log event, already rendered as text."""
-
-    at: datetime
-    level: str
-    source: str
-    message: str
 
 
 class ConsolePort(Protocol):

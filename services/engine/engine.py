@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import structlog
 
+from domain.engine import Snapshot
 from domain.transaction import GroundTruth, Transaction
 from services.api.server import ApiServer
 from services.attach.server import Attach
@@ -17,7 +18,6 @@ from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
 from services.console.bus import Bus
 from services.console.in_process import InProcessPort
-from services.console.port import Snapshot
 from services.console.triage import TriageDesk
 from services.engine.housekeeping import BrokerWatch, DatabaseWatch, Housekeeping
 from services.frontend.errors import FrontendError

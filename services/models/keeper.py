@@ -11,8 +11,8 @@ import structlog
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
+from domain.engine import FeatureDrift
 from services.console.bus import Bus
-from services.console.port import FeatureDrift
 from services.models import schedule
 from services.models.feedback import stored_feedback
 from services.models.fit import DSN_VARIABLE

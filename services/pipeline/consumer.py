@@ -11,9 +11,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from domain.engine import PartitionStatus
 from services.brokers.broker import Broker
 from services.console.bus import Bus
-from services.console.port import PartitionStatus
 from services.pipeline.partition import PartitionTask
 from services.pipeline.scoring import Models
 from services.process.supervisor import Worker

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import structlog
 
+from domain.engine import LogLine
 from domain.sanitize import sanitize
-from services.console.port import LogLine
 from services.errors import UserError
 from services.process.redaction import redacted
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from services.console.port import WorkerAction, WorkerState, WorkerStatus
+from domain.engine import WorkerAction, WorkerState, WorkerStatus
 from services.errors import PermanentError
 
 log = structlog.get_logger("supervisor")

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from domain.engine import DeadLetter
 from domain.filters import Filter
 from domain.verdict import ScoredTransaction
-from services.console.port import DeadLetter
 from services.store import queries
 from services.store.reading import reading
 from services.store.search import dead_letter, scored

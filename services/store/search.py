@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from domain.engine import DeadLetter
 from domain.filters import Filter
 from domain.transaction import GroundTruth
 from domain.verdict import ScoredTransaction, Severity, Verdict
-from services.console.port import DeadLetter
 from services.store import batch as batches
 from services.store import queries
 from services.store.reading import reading

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from detectors.fitting import FORMAT
+from domain.engine import DeadLetter
 from domain.filters import Filter
 from domain.quality import DetectorQuality, Scoreboard
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction
-from services.console.port import DeadLetter
 from services.errors import UserError
 from services.store import batch as batches
 from services.store import queries, statements

@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from domain.engine import FeedSlice, Snapshot, WorkerStatus
 from domain.transaction import Transaction
 from domain.triage import Triage, TriageEvent, TriageStatus
 from domain.verdict import Severity, Verdict
 from services.access import Access
 from services.api.server import ApiServer
 from services.console.bus import Bus
-from services.console.port import FeedSlice, Snapshot, WorkerStatus
 from services.process.supervisor import Supervisor
 from services.store.batch import StoredRow
 from services.store.store import Store

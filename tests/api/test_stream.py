@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from domain.engine import BEHIND
 from domain.filters import EVERYTHING, parse
 from services.access import Access, Address
 from services.api.client import (
@@ -23,7 +24,6 @@ from services.api.client import (
 from services.api.server import ApiServer
 from services.api.stream import ALL_ROWS_A_SECOND, BUSY_ROWS_A_SECOND, Hub
 from services.console.bus import ANOMALIES_SIZE, FEED_SIZE
-from services.console.port import BEHIND
 from services.store.store import Store
 from tests.api.reader import Event, Reader, events_of
 from tests.api.ring_port import RingPort, serving

@@ -6,13 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from domain.filters import Filter
-from domain.profile import ProfileView, Share, ThresholdAt, UserList, UserOrder, UserSummary
-from domain.quality import DetectorQuality, KindRecall
-from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
-from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
-from domain.verdict import Reason, ScoredTransaction, Severity, Status, Verdict
-from services.console.port import (
+from domain.engine import (
     DeadLetter,
     FeedSlice,
     LiveCount,
@@ -22,6 +16,12 @@ from services.console.port import (
     WorkerAction,
     WorkerStatus,
 )
+from domain.filters import Filter
+from domain.profile import ProfileView, Share, ThresholdAt, UserList, UserOrder, UserSummary
+from domain.quality import DetectorQuality, KindRecall
+from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
+from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
+from domain.verdict import Reason, ScoredTransaction, Severity, Status, Verdict
 from tests.tui.memory_triage import MemoryTriage
 
 NOON = datetime(2026, 3, 14, 12, 4, 7, 118_000, tzinfo=UTC)

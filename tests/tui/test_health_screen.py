@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from services.console.port import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
+from domain.engine import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
 from tests.tui.fake_port import NOON, QUALITY, QUIET, WORKERS, FakePort, rows
 from tests.tui.session import running, shown
 from tui.modals.confirm import Confirm

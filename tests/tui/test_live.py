@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import msgspec
 
+from domain.engine import WorkerStatus
 from domain.transaction import Merchant
-from services.console.port import WorkerStatus
 from tests.tui.fake_port import NOON, WORKERS, FakePort, row, rows
 from tests.tui.session import clock, running, shown
 from tui.app import ConsoleApp

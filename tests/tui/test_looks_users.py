@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from services.console.port import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
+from domain.engine import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
 from tests.tui.fake_port import NOON, QUALITY, WORKERS, FakePort, of_few_users, rows
 from tests.tui.session import SLOW_HZ, clock
 from tui.app import ConsoleApp

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 from textual.widgets._toast import Toast
 
-from services.console.port import WorkerAction
+from domain.engine import WorkerAction
 from services.errors import ConfigurationError
 from tests.tui.fake_port import WORKERS, FakePort, rows
 from tests.tui.session import SLOW_HZ, clock, running, shown

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from textual_plotext import PlotextPlot
 
-from services.console.port import FeatureDrift
+from domain.engine import FeatureDrift
 from tests.tui.fake_port import BUSY, QUALITY, FakePort, of_few_users, profile, rows
 from tests.tui.session import running, shown
 from tui.lists.anomalies import Anomalies

@@ -5,7 +5,8 @@ from typing import ClassVar
 from rich.text import Text
 from textual.binding import BindingType
 
-from services.console.port import ConsolePort, WorkerAction, WorkerStatus
+from domain.engine import WorkerAction, WorkerStatus
+from services.console.port import ConsolePort
 from tui import cells, keymap
 from tui.modals.confirm import Confirm
 from tui.modals.modal import Modal

@@ -5,7 +5,7 @@ from datetime import datetime
 from rich.style import Style
 from rich.text import Text
 
-from services.console.port import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
+from domain.engine import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
 from tui import cells
 from tui.panes.drawing import TextPane, line, rule
 from tui.themes import Palette

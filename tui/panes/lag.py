@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from rich.text import Text
 
-from services.console.port import PartitionStatus, Snapshot
+from domain.engine import PartitionStatus, Snapshot
 from tui import cells
 from tui.panes.drawing import line
 from tui.themes import Palette

@@ -2,8 +2,8 @@
 
 from rich.text import Text
 
+from domain.engine import FeatureDrift
 from domain.quality import DetectorQuality
-from services.console.port import FeatureDrift
 from tui import cells
 from tui.panes.drawing import line
 from tui.themes import Palette

@@ -6,7 +6,7 @@ from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
-from services.console.port import Snapshot
+from domain.engine import Snapshot
 from tui import cells
 from tui.intake import Intake
 from tui.panes.drawing import line, palette_of

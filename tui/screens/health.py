@@ -8,8 +8,8 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.widget import Widget
 
+from domain.engine import DeadLetter, Snapshot
 from domain.quality import DetectorQuality
-from services.console.port import DeadLetter, Snapshot
 from tui import cells, keymap
 from tui.frontend import frontend_of
 from tui.inquiry import Inquiry

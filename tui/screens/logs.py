@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.binding import BindingType
 from textual.widget import Widget
 
-from services.console.port import LogLine
+from domain.engine import LogLine
 from tui import cells, keymap
 from tui.panes.drawing import line, palette_of
 from tui.panes.reading import Reading, ReadingScreen

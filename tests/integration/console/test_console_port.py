@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 import structlog
 
+from domain.engine import LiveCount
 from domain.filters import EVERYTHING, of_user, parse
 from domain.triage import TriageStatus
 from services.attach.client import RemotePort
@@ -21,7 +22,7 @@ from services.attach.find import engine_socket
 from services.attach.link import NotConnected
 from services.attach.peer import user_name
 from services.console.in_process import InProcessPort
-from services.console.port import ConsolePort, LiveCount
+from services.console.port import ConsolePort
 from services.engine.engine import Engine
 from services.process.logs import LogRing, configure
 from services.sending.producer import Sender, outgoing

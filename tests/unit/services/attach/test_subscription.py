@@ -3,12 +3,12 @@
 import msgspec
 import pytest
 
+from domain.engine import BEHIND
 from domain.filters import EVERYTHING, parse
 from domain.triage import TriageStatus
 from services.attach.mirror import Mirror
 from services.attach.protocol import Place, Update, Watch
 from services.attach.subscription import BACKLOG, SAVED_UPDATES, TESTED_AT_ONCE, USUAL_HZ, Subscription
-from services.console.port import BEHIND
 from tests.tui.fake_port import NOON, FakePort, rows
 
 ROWS = 10
