@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from throughput import HISTORY, preload, traffic
 
+from detectors.models import Models
 from domain.engine import FeedSlice, Snapshot
 from services.access import Access, Address
 from services.api.server import ApiServer
@@ -27,7 +28,6 @@ from services.brokers.embedded import EmbeddedBroker
 from services.console.bus import Bus
 from services.models import schedule
 from services.pipeline.consumer import Pipeline
-from services.pipeline.scoring import Models
 from services.process.supervisor import Supervisor
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store

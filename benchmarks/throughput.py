@@ -20,6 +20,7 @@ from aiokafka import AIOKafkaConsumer
 from rich.console import Console
 from rich.table import Table
 
+from detectors.models import Models
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
@@ -27,7 +28,6 @@ from services.brokers.factory import make_broker
 from services.console.bus import Bus
 from services.models import schedule
 from services.pipeline.consumer import Pipeline
-from services.pipeline.scoring import Models
 from services.process import garbage
 from services.process.supervisor import Supervisor
 from services.records import wire

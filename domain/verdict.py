@@ -11,6 +11,7 @@ from domain.triage import Triage
 
 Factor = Literal["amount", "location", "time", "merchant", "frequency"]
 DetectorName = Literal["basic", "enhanced"]
+DetectorChoice = Literal["basic", "enhanced", "both"]
 Status = Literal["ok", "warming", "error"]
 
 

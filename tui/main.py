@@ -23,8 +23,7 @@ def open_console(settings: Settings, plan: RunPlan) -> int:
 
 
 async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
-    from services.commands import data
-    from services.console.in_process import InProcessPort
+    from services.commands import signals
     from services.engine.engine import Engine
     from services.frontend.browser import has_display
     from services.process.logs import LogRing, configure
@@ -50,7 +49,7 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
             await engine.start(tell)
         try:
             app = ConsoleApp(
-                InProcessPort(engine, ring),
+                engine.parts.port,
                 refresh_hz=settings.refresh_hz or usual_hz(),
                 theme=settings.theme,
                 keys=keys,
@@ -59,9 +58,9 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
             return await show_until_asked(app, engine.quitting)
         finally:
             with working("stopping"):
-                await asyncio.wait_for(engine.stop(), data.SHUTDOWN_WITHIN)
+                await asyncio.wait_for(engine.stop(), signals.SHUTDOWN_WITHIN)
 
-    return await data.interruptible(run_engine(), engine.quitting)
+    return await signals.interruptible(run_engine(), engine.quitting)
 
 
 def attach_console(settings: Settings) -> int:
@@ -79,7 +78,7 @@ async def _attached(settings: Settings, keys: "Keys") -> int:
 
     from services.attach.client import RemotePort
     from services.attach.find import engine_socket
-    from services.commands import data
+    from services.commands import signals
     from services.process.logs import configure
     from tui.app import ConsoleApp
     from tui.library import Library
@@ -100,7 +99,7 @@ async def _attached(settings: Settings, keys: "Keys") -> int:
         finally:
             await port.stop()
 
-    return await data.interruptible(show(), quitting)
+    return await signals.interruptible(show(), quitting)
 
 
 async def show_until_asked(app: "ConsoleApp", quitting: asyncio.Event) -> int:

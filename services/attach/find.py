@@ -12,7 +12,7 @@ def engine_socket(data_dir: Path) -> Path:
     holder = lock.holder()
     if not holder and not _readable(data_dir):
         raise NotConnected(f"You may not read {data_dir}: be the user who runs the engine (sudo -u USER ...).")
-    if not holder or not lock.taken:
+    if not holder or not lock.is_taken():
         raise NotRunning(f"No engine runs on {data_dir}: start one with `anomaly-tui --daemon`.", "no engine runs")
     if "socket" not in holder:
         message = f"The engine on {data_dir} (process {holder.get('pid')}) has no socket yet: try again in a moment."

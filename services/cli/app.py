@@ -69,11 +69,11 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
             mapping=_mapping(settings, mapping, None),
         )
         if daemon:
-            from services.commands import data
+            from services.commands import run
 
             logs = LogRing()
             configure(format=settings.log_format, file=settings.log_file, stderr=True, ring=logs)
-            return data.run_headless(settings, plan.detector, simulate=plan.simulate, mapping=plan.mapping, logs=logs)
+            return run.run_headless(settings, plan.detector, simulate=plan.simulate, mapping=plan.mapping, logs=logs)
         if not has_terminal():
             raise UserError("The console needs a terminal: run it in one, or use --daemon.")
         return attach_console(settings) if engine.wants_to_attach(settings) else open_console(settings, plan)
@@ -106,10 +106,10 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
     @command(*SERVERS, *SIMULATOR, *LOGS)
     def produce(loaded: Loaded) -> int:
         """Run the simulator alone, for engines elsewhere."""
-        from services.commands import data
+        from services.commands import produce
 
         configure(format=loaded.settings.log_format, file=loaded.settings.log_file, stderr=True)
-        return data.produce(loaded.settings)
+        return produce.produce(loaded.settings)
 
     @app.command(rich_help_panel="Run")
     @command(*SERVERS, "alert_rate", "api", *LOGS)
@@ -141,11 +141,11 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
 
         What is no transaction becomes a dead letter. Sending a file again stores nothing twice.
         """
-        from services.commands import data
+        from services.commands import replay
 
         settings = loaded.settings
         configure(format="text", stderr=True, level="CRITICAL")
-        return data.replay(
+        return replay.replay(
             settings,
             file,
             speed=_speed(speed),
@@ -163,12 +163,12 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
         constant: Constants = None,
     ) -> int:
         """Score a file in event time, without any server."""
-        from services.commands import data
+        from services.commands import score
 
         settings = loaded.settings
         configure(format="text", stderr=True, level="WARNING")
         found = _mapping(settings, mapping, constant)
-        return data.score(settings, file, detector=settings.detector, output=output, mapping=found)
+        return score.score(settings, file, detector=settings.detector, output=output, mapping=found)
 
     @app.command(rich_help_panel="Files")
     @command("alert_rate", "users", "anomaly_rate")
@@ -226,9 +226,9 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
     @command(*DATABASE)
     def init_user_profiles(loaded: Loaded) -> int:
         """Build every user profile anew from stored history."""
-        from services.commands import data
+        from services.commands import profiles
 
-        return data.init_user_profiles(loaded.settings)
+        return profiles.init_user_profiles(loaded.settings)
 
     app.add_typer(_models(), name="model", rich_help_panel="Data")
 

@@ -63,7 +63,7 @@ def stop(settings: Settings) -> int:
     pid = _ask(settings, ask)
     deadline = time.monotonic() + STOP_WITHIN
     lock = EngineLock(settings.data_dir)
-    while lock.taken:
+    while lock.is_taken():
         if time.monotonic() > deadline:
             raise UserError(f"The engine (process {pid}) has not ended within {STOP_WITHIN:.0f} s: kill {pid} ends it.")
         time.sleep(0.1)
@@ -172,7 +172,7 @@ def _duration(since: datetime, now: datetime) -> str:
 def offer(settings: Settings) -> str:
     """What to ask somebody who starts a console where an engine runs already; empty where none does."""
     lock = EngineLock(settings.data_dir)
-    if not lock.taken or "socket" not in lock.holder():
+    if not lock.is_taken() or "socket" not in lock.holder():
         return ""
     pid = lock.holder().get("pid")
     return f"An engine already runs on {settings.data_dir} (process {pid}). Attach to it?"

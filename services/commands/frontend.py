@@ -7,7 +7,7 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
-from services.commands.data import interruptible
+from services.commands.signals import interruptible
 from services.errors import UserError
 from services.frontend.browser import has_display
 from services.frontend.errors import FrontendError

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from services.commands.data import open_store
+from services.commands.database import open_store
 from services.errors import UserError
 from services.settings import Settings
 from services.store.store import Store

@@ -12,7 +12,7 @@ from rich.table import Table
 from domain.filters import FilterError, moment
 from domain.quality import DetectorQuality
 from domain.sanitize import sanitize
-from services.commands.data import open_store
+from services.commands.database import open_store
 from services.errors import UserError
 from services.settings import Settings
 

@@ -13,7 +13,8 @@ from rich.console import Console
 from domain.filters import Filter, FilterError, parse
 from domain.sanitize import sanitize
 from domain.verdict import ScoredTransaction
-from services.commands.data import interruptible, open_store
+from services.commands.database import open_store
+from services.commands.signals import interruptible
 from services.commands.table import TRANSACTIONS, USERS, Listing, output_width, totals
 from services.errors import UserError
 from services.records import export

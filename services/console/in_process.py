@@ -1,13 +1,13 @@
 """The console port onto an engine in the same process."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
 
 import msgspec
 
+from detectors.models import Models
 from detectors.state import STATE_VERSION, UserState
 from detectors.view import summary, view
 from domain.engine import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
@@ -16,11 +16,10 @@ from domain.profile import ProfileView, UserList, UserOrder, thinned
 from domain.quality import DetectorQuality
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import ScoredTransaction
-from services.console.bus import FEED_SIZE
+from services.console.bus import FEED_SIZE, Bus
+from services.console.triage import TriageDesk
 from services.process.logs import LogRing
-
-if TYPE_CHECKING:
-    from services.engine.engine import Engine
+from services.store.store import Store
 
 COUNTED_AT_ONCE = 500
 THRESHOLDS_READ = 500
@@ -28,15 +27,32 @@ THRESHOLDS_SHOWN = 64
 
 
 class InProcessPort:
-    """Implements `ConsolePort`; `ring` is what consoles see of the log."""
+    """Implements `ConsolePort`; `logs` is what consoles see of the log, `models` gives the models in use."""
 
-    def __init__(self, engine: "Engine", ring: LogRing) -> None:
-        self._engine = engine
-        self._ring = ring
+    def __init__(
+        self,
+        *,
+        snapshot: Callable[[], Snapshot],
+        bus: Bus,
+        store: Store,
+        desk: TriageDesk,
+        models: Callable[[], Models],
+        logs: LogRing,
+        control: Callable[[str, WorkerAction], Awaitable[None]],
+        quit: Callable[[], None],
+    ) -> None:
+        self._snapshot = snapshot
+        self._bus = bus
+        self._store = store
+        self._desk = desk
+        self._models = models
+        self._logs = logs
+        self._control = control
+        self._quit = quit
 
     def snapshot(self) -> Snapshot:
         """The engine now."""
-        return self._engine.snapshot()
+        return self._snapshot()
 
     def trouble(self) -> str:
         """Never any: whoever asks lives in the same process."""
@@ -47,23 +63,23 @@ class InProcessPort:
 
     def feed(self, after: int, limit: int) -> FeedSlice:
         """At most `limit` newest transactions after `after`."""
-        return self._engine.bus.newest(after, limit)
+        return self._bus.newest(after, limit)
 
     def anomalies(self, after: int, limit: int) -> FeedSlice:
-        """The same for flagged transactions."""
-        return self._engine.bus.anomalies.since(after, limit)
+        """At most `limit` newest flagged transactions after `after`."""
+        return self._bus.anomalies.since(after, limit)
 
     def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
         """Newest events of transactions triaged lately, oldest first."""
-        return self._engine.triage.since(after, limit)
+        return self._desk.since(after, limit)
 
     def logs(self, limit: int) -> tuple[LogLine, ...]:
         """The newest log lines, oldest first."""
-        return self._ring.lines(limit)
+        return self._logs.lines(limit)
 
     async def count_live(self, filter: Filter) -> LiveCount:
         """How many of the transactions in memory match, counted between other work."""
-        rows = self._engine.bus.feed.newest(FEED_SIZE)
+        rows = self._bus.feed.newest(FEED_SIZE)
         matches = 0
         for first in range(0, len(rows), COUNTED_AT_ONCE):
             matches += sum(map(filter.matches, rows[first : first + COUNTED_AT_ONCE]))
@@ -72,21 +88,21 @@ class InProcessPort:
 
     async def profile(self, user_id: str) -> ProfileView | None:
         """The user's committed profile, or None."""
-        encoded = await self._engine.store.profile(user_id, STATE_VERSION)
-        model = self._engine.models.current.enhanced
-        if encoded is None or model is None:
+        encoded = await self._store.profile(user_id, STATE_VERSION)
+        models = self._models()
+        if encoded is None or models.enhanced is None:
             return None
-        thresholds = await self._engine.store.users.thresholds(user_id, THRESHOLDS_READ)
-        seen = view(user_id, UserState.from_bytes(encoded), model, self._engine.models.current.feedback)
+        thresholds = await self._store.users.thresholds(user_id, THRESHOLDS_READ)
+        seen = view(user_id, UserState.from_bytes(encoded), models.enhanced, models.feedback)
         return msgspec.structs.replace(seen, thresholds=thinned(thresholds, THRESHOLDS_SHOWN))
 
     async def users(self, order: UserOrder, limit: int, prefix: str, filter: Filter) -> UserList:
         """Users with a profile; none while the enhanced detector is switched off."""
-        models = self._engine.models.current
+        models = self._models()
         if models.enhanced is None:
             return UserList()
         described = partial(summary, model=models.enhanced, feedback=models.feedback)
-        found = await self._engine.store.users.listed(order, limit + 1, STATE_VERSION, prefix=prefix, filter=filter)
+        found = await self._store.users.listed(order, limit + 1, STATE_VERSION, prefix=prefix, filter=filter)
         shown = await asyncio.to_thread(
             lambda: [described(user, UserState.from_bytes(state)) for user, state in found[:limit]]
         )
@@ -94,25 +110,25 @@ class InProcessPort:
 
     async def quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
         """Stored verdicts against ground truth."""
-        return await self._engine.store.quality(since)
+        return await self._store.quality(since)
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first."""
-        return await self._engine.store.history(filter, limit)
+        return await self._store.history(filter, limit)
 
     async def stored_anomalies(
         self, filter: Filter, before: datetime | None, limit: int
     ) -> tuple[ScoredTransaction, ...]:
         """Flagged ones of them, with an event time of at most `before`."""
-        return await self._engine.store.stored_anomalies(filter, before, limit)
+        return await self._store.stored_anomalies(filter, before, limit)
 
     async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
         """The decisions on these transactions."""
-        return await self._engine.store.triage.of(ids)
+        return await self._store.triage.of(ids)
 
     async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:
         """What was done to one transaction, newest first."""
-        return await self._engine.store.triage.log(transaction_id)
+        return await self._store.triage.log(transaction_id)
 
     async def decide(
         self,
@@ -124,28 +140,28 @@ class InProcessPort:
         by: str,
     ) -> Decision:
         """Decide on these transactions in one step. Raises ValueError."""
-        return await self._engine.triage.decide(ids, status, until, note, by)
+        return await self._desk.decide(ids, status, until, note, by)
 
     async def undo(self, by: str, step: int | None = None) -> Undone | None:
         """Take back a step, by default the last of `by` that still stands."""
-        return await self._engine.triage.undo(by, step)
+        return await self._desk.undo(by, step)
 
     async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
         """The ids of open anomalies that match, newest first."""
-        return await self._engine.store.triage.matching(filter, limit)
+        return await self._store.triage.matching(filter, limit)
 
     async def count_matching(self, filter: Filter) -> int:
         """How many open anomalies match."""
-        return await self._engine.store.triage.count_matching(filter)
+        return await self._store.triage.count_matching(filter)
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
-        return await self._engine.store.dead_letters(limit)
+        return await self._store.dead_letters(limit)
 
     async def control(self, worker: str, action: WorkerAction) -> None:
         """Start, stop or restart one worker. Raises KeyError."""
-        await self._engine.supervisor.control(worker, action)
+        await self._control(worker, action)
 
     async def quit(self) -> None:
         """Ask the engine to shut down cleanly."""
-        self._engine.quitting.set()
+        self._quit()

@@ -5,6 +5,7 @@ import os
 import socket
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -12,29 +13,27 @@ import structlog
 
 from domain.engine import Snapshot
 from domain.transaction import GroundTruth, Transaction
+from domain.verdict import DetectorChoice
 from services.api.server import ApiServer
 from services.attach.server import Attach
 from services.brokers.broker import Broker
-from services.brokers.factory import make_broker
 from services.console.bus import Bus
 from services.console.in_process import InProcessPort
 from services.console.triage import TriageDesk
 from services.engine.housekeeping import BrokerWatch, DatabaseWatch, Housekeeping
+from services.engine.servers import Progress, Servers
 from services.frontend.errors import FrontendError
 from services.frontend.reach import Reach, reach_of
 from services.frontend.worker import Frontend
 from services.models.keeper import ModelKeeper
-from services.models.schedule import DetectorChoice
 from services.pipeline.consumer import Pipeline
 from services.process import garbage
-from services.process.lock import EngineLock
 from services.process.logs import LogRing
 from services.process.runtime import RuntimeFolder
 from services.process.supervisor import Supervisor
 from services.records.mapping import Mapping
 from services.sending.producer import Producer
 from services.settings import Settings
-from services.store.database import Database, make_database
 from services.store.store import Store
 
 log = structlog.get_logger("engine")
@@ -71,19 +70,8 @@ class Engine:
         self._detector: DetectorChoice = detector
         self._stream = stream
         self._mapping = mapping
-        self._lock = EngineLock(settings.data_dir)
-        self._database: Database = make_database(settings.dsn, settings.data_dir)
-        self.broker: Broker = make_broker(
-            settings.kafka,
-            data_dir=settings.data_dir,
-            cache_dir=settings.cache_dir,
-            kafka_home=settings.kafka_home,
-            security=settings.security,
-        )
-        self._store: Store | None = None
-        self._pipeline: Pipeline | None = None
-        self._models: ModelKeeper | None = None
-        self._triage: TriageDesk | None = None
+        self._servers = Servers(settings)
+        self._parts: Parts | None = None
         access = settings.api_access
         self.api = None if access is None else ApiServer(access)
         self._frontend = Frontend(
@@ -95,46 +83,46 @@ class Engine:
         self.quitting = asyncio.Event()
 
     @property
-    def store(self) -> Store:
-        """The store; only after `start`."""
-        assert self._store is not None
-        return self._store
+    def broker(self) -> Broker:
+        """Where transactions come from."""
+        return self._servers.broker
 
     @property
-    def pipeline(self) -> Pipeline:
-        """The pipeline; only after `start`."""
-        assert self._pipeline is not None
-        return self._pipeline
+    def parts(self) -> "Parts":
+        """What the engine is made of. Raises RuntimeError before `start`."""
+        if self._parts is None:
+            raise RuntimeError("the engine has not started")
+        return self._parts
 
-    @property
-    def models(self) -> ModelKeeper:
-        """The model keeper; only after `start`."""
-        assert self._models is not None
-        return self._models
-
-    @property
-    def triage(self) -> TriageDesk:
-        """Where anomalies are decided on; only after `start`."""
-        assert self._triage is not None
-        return self._triage
-
-    async def start(self, progress: Callable[[str], None] = lambda line: None) -> None:
+    async def start(self, progress: Progress = lambda line: None) -> None:
         """Bring up the servers side by side, then the workers in order."""
-        self._lock.acquire()
+        self._servers.lock.acquire()
         try:
             if self.api is not None:
                 self.api.reserve()
-            await _all_or_error(self._open_store(progress), self._open_broker(progress))
+            parts = self._parts = await self._make_parts(await self._servers.start(progress))
         except BaseException:
             await self._stop_servers()
             raise
-        self._lock.describe(broker=self.broker.name, bootstrap=self.broker.bootstrap, cluster=self.broker.cluster_id)
-        store, settings = self.store, self.settings
-        self._models = ModelKeeper(
-            store, self._database.dsn, self.bus, self._detector, settings.alert_rate, settings.alert_rates
+        self._add_workers(parts)
+        progress("starting the workers")
+        await self.supervisor.start()
+        garbage.settle()
+        log.info("engine started", broker=self.broker.label, database=self._servers.database.label)
+
+    async def _make_parts(self, store: Store) -> "Parts":
+        settings = self.settings
+        triage = TriageDesk(store.triage, self.bus)
+        await triage.start()
+        models = ModelKeeper(
+            store,
+            self._servers.database.dsn,
+            self.bus,
+            self._detector,
+            settings.alert_rate,
+            settings.alert_rates,
         )
-        models = self._models
-        self._pipeline = Pipeline(
+        pipeline = Pipeline(
             broker=self.broker,
             store=store,
             bus=self.bus,
@@ -145,20 +133,35 @@ class Engine:
             owner=self.instance,
             batch_size=settings.batch_size,
         )
-        # The first, so that it is the last to stop: consoles see the others go.
-        attach = Attach(
-            InProcessPort(self, self.logs),
-            RuntimeFolder(settings.data_dir),
-            lambda path: self._lock.describe(socket=str(path)),
+        port = InProcessPort(
+            snapshot=self.snapshot,
+            bus=self.bus,
+            store=store,
+            desk=triage,
+            models=lambda: models.current,
+            logs=self.logs,
+            control=self.supervisor.control,
+            quit=self.quitting.set,
         )
+        return Parts(store, triage, models, pipeline, port)
+
+    def _add_workers(self, parts: "Parts") -> None:
+        settings, describe = self.settings, self._servers.lock.describe
+        # The first, so that it is the last to stop: consoles see the others go.
+        attach = Attach(parts.port, RuntimeFolder(settings.data_dir), lambda path: describe(socket=str(path)))
         self.supervisor.add(attach)
-        self.supervisor.add(DatabaseWatch(self._database, store))
+        self.supervisor.add(DatabaseWatch(self._servers.database, parts.store))
         self.supervisor.add(BrokerWatch(self.broker))
-        self.supervisor.add(self._models)
-        self.supervisor.add(self._pipeline)
+        self.supervisor.add(parts.models)
+        self.supervisor.add(parts.pipeline)
         self.supervisor.add(
             Housekeeping(
-                store, self.instance, self.started_at, self._status, settings.retention_days, self.triage.keep_up
+                parts.store,
+                self.instance,
+                self.started_at,
+                self._status,
+                settings.retention_days,
+                parts.triage.keep_up,
             )
         )
         if self._stream is not None:
@@ -168,29 +171,15 @@ class Engine:
                     settings.topic,
                     self._stream,
                     rate=settings.rate,
-                    lag=self.pipeline.behind,
+                    lag=parts.pipeline.behind,
                 )
             )
         if self.api is not None:
             engine = self.instance.rpartition("-")[2]
-            self.api.serve(InProcessPort(self, self.logs), store, self.bus, engine, lambda: attach.consoles)
+            self.api.serve(parts.port, parts.store, self.bus, engine, lambda: attach.consoles)
             self.supervisor.add(self.api)
-            self._lock.describe(api=self.api.url)
+            describe(api=self.api.url)
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)
-        progress("starting the workers")
-        await self.supervisor.start()
-        garbage.settle()
-        log.info("engine started", broker=self.broker.label, database=self._database.label)
-
-    async def _open_store(self, progress: Callable[[str], None]) -> None:
-        await self._database.start(progress)
-        self._store = await Store.open(self._database.dsn, read_dsn=self.settings.read_dsn)
-        self._triage = TriageDesk(self._store.triage, self.bus)
-        await self._triage.start()
-
-    async def _open_broker(self, progress: Callable[[str], None]) -> None:
-        await self.broker.start(progress)
-        await self.broker.ensure_topic(self.settings.topic, self.settings.partition_count)
 
     async def stop(self) -> None:
         """Stop the producer first, finish what is in flight, then let go of the servers."""
@@ -203,10 +192,7 @@ class Engine:
     async def _stop_servers(self) -> None:
         if self.api is not None:
             self.api.release()
-        if self._store is not None:
-            await self._store.close()
-        await asyncio.gather(self.broker.stop(), self._database.stop(), return_exceptions=True)
-        self._lock.release()
+        await self._servers.stop()
 
     async def wait(self) -> int:
         """Wait until asked to quit (0) or until a worker has failed for good (1)."""
@@ -229,7 +215,7 @@ class Engine:
         """Whether the pipeline shows signs of life, or is being restarted: waiting for a server counts as living."""
         now = datetime.now(UTC)
         for worker in self.supervisor.statuses:
-            if worker.name == self.pipeline.name and worker.state in ("running", "degraded"):
+            if worker.name == Pipeline.name and worker.state in ("running", "degraded"):
                 seen = max(filter(None, (worker.heartbeat_at, worker.since)))
                 return now - seen < HUNG_AFTER
         return not self.supervisor.failed
@@ -239,16 +225,17 @@ class Engine:
 
     def snapshot(self) -> Snapshot:
         """The engine now."""
+        parts = self.parts
         p50, p95, p99 = self.bus.latency(0.5, 0.95, 0.99)
         return Snapshot(
             at=datetime.now(UTC),
             started_at=self.started_at,
             rate=self.bus.rate,
-            lag=self.pipeline.lag,
+            lag=parts.pipeline.lag,
             latency_p50=p50,
             latency_p95=p95,
             latency_p99=p99,
-            writer_queue=self.pipeline.queued,
+            writer_queue=parts.pipeline.queued,
             transactions=self.bus.transactions,
             flagged=dict(self.bus.flagged),
             dead_letters=self.bus.dead_letters,
@@ -258,19 +245,22 @@ class Engine:
             last_event_at=self.bus.last_event_at,
             last_stored_at=self.bus.last_stored_at,
             broker=self.broker.label,
-            database=self._database.label,
-            model_versions=self.models.current.versions,
+            database=self._servers.database.label,
+            model_versions=parts.models.current.versions,
             workers=self.supervisor.statuses,
-            partitions=self.pipeline.partitions,
+            partitions=parts.pipeline.partitions,
             quality=self.bus.scoreboard.qualities,
-            drift=self.models.drift,
-            open_anomalies=self.triage.open_anomalies,
+            drift=parts.models.drift,
+            open_anomalies=parts.triage.open_anomalies,
         )
 
 
-async def _all_or_error(*awaitables: object) -> None:
-    """Run side by side; the first error is raised alone, after the others have ended."""
-    results = await asyncio.gather(*awaitables, return_exceptions=True)  # type: ignore[call-overload]
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
+@dataclass(frozen=True)
+class Parts:
+    """What an engine is made of once its servers are up."""
+
+    store: Store
+    triage: TriageDesk
+    models: ModelKeeper
+    pipeline: Pipeline
+    port: InProcessPort

@@ -39,7 +39,7 @@ def reach_of(url: str, access: Access | None) -> Reach:
 def reach_running(data_dir: Path, access: Access | None) -> Reach:
     """The API of the engine that runs on a data directory. Raises FrontendError."""
     lock = EngineLock(data_dir)
-    if not lock.taken:
+    if not lock.is_taken():
         raise FrontendError(
             f"No engine runs on {data_dir}: start one with `anomaly-tui`, or name its API with --api-url."
         )

@@ -8,6 +8,7 @@ import asyncio
 import os
 import time
 
+from domain.verdict import DetectorChoice
 from services.models import schedule
 from services.store.store import Store
 
@@ -15,9 +16,7 @@ DSN_VARIABLE = "ANOMALY_TUI_FIT_DSN"
 _FIT_LOCK = 7_294_002
 
 
-async def fit_stored(
-    store: Store, choice: schedule.DetectorChoice, alert_rate: float, *, due_or_not: bool = False
-) -> bool:
+async def fit_stored(store: Store, choice: DetectorChoice, alert_rate: float, *, due_or_not: bool = False) -> bool:
     """Fit on the newest history and keep the models; `due_or_not` fits whatever the exact count.
 
     Returns: False when no fit is due, nothing is stored, or another process is already fitting.
@@ -45,7 +44,7 @@ async def fit_stored(
             await connection.execute("SELECT pg_advisory_unlock($1)", _FIT_LOCK)
 
 
-async def _fit(dsn: str, choice: schedule.DetectorChoice, alert_rate: float) -> None:
+async def _fit(dsn: str, choice: DetectorChoice, alert_rate: float) -> None:
     store = await Store.open(dsn, connections=2)
     try:
         await fit_stored(store, choice, alert_rate)

@@ -12,6 +12,7 @@ from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
 from domain.engine import FeatureDrift
+from domain.verdict import DetectorChoice
 from services.console.bus import Bus
 from services.models import schedule
 from services.models.feedback import stored_feedback
@@ -41,7 +42,7 @@ class ModelKeeper(Worker):
         store: Store,
         dsn: str,
         bus: Bus,
-        choice: schedule.DetectorChoice,
+        choice: DetectorChoice,
         alert_rate: float,
         alert_rates: Mapping[str, float],
     ) -> None:

@@ -3,18 +3,16 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
-from typing import Literal
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
+from detectors.models import Models
 from domain.transaction import Transaction
-from services.pipeline.scoring import Models
+from domain.verdict import DetectorChoice
 
 HISTORY_ROWS = 200_000
 """A fit uses at most this many of the newest transactions: some dozens of each of thousands of users, who must be
 known well in it for what they do next to be told from what anybody does."""
-
-DetectorChoice = Literal["basic", "enhanced", "both"]
 
 _FIRST_FITS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 _FIT_EVERY = 100_000

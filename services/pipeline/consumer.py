@@ -11,11 +11,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from detectors.models import Models
 from domain.engine import PartitionStatus
 from services.brokers.broker import Broker
 from services.console.bus import Bus
 from services.pipeline.partition import PartitionTask
-from services.pipeline.scoring import Models
 from services.process.supervisor import Worker
 from services.records import mapping as mappings
 from services.store.faults import StoreError

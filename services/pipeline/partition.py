@@ -11,11 +11,12 @@ from typing import Any, Literal, TypeVar
 
 import structlog
 
+from detectors.models import Models
 from detectors.state import STATE_VERSION
 from services.console.bus import Bus
 from services.pipeline import scoring
 from services.pipeline.profile_cache import ProfileCache
-from services.pipeline.scoring import DecodedRecord, Models, Record
+from services.pipeline.scoring import DecodedRecord, Record
 from services.records.mapping import Mapping
 from services.store.batch import DeadRecord, Term
 from services.store.faults import BadData, DuplicateId, Fenced, Transient

@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
-from detectors.feedback import NO_FEEDBACK, Feedback
+from detectors.feedback import Feedback
+from detectors.models import Models
 from detectors.row import Row, rows_of
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
@@ -24,29 +25,6 @@ class Record(Protocol):
     timestamp: int
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
-
-
-class Models(NamedTuple):
-    """The models in use, a detector that is switched off being None, and what people decided."""
-
-    basic: BasicModel | None
-    enhanced: EnhancedModel | None
-    feedback: Feedback = NO_FEEDBACK
-
-    @property
-    def detectors(self) -> dict[DetectorName, BasicModel | EnhancedModel]:
-        """The models in use by detector."""
-        found: dict[DetectorName, BasicModel | EnhancedModel] = {}
-        if self.basic is not None:
-            found["basic"] = self.basic
-        if self.enhanced is not None:
-            found["enhanced"] = self.enhanced
-        return found
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """Version by detector."""
-        return {name: model.version for name, model in self.detectors.items()}
 
 
 class DecodedRecord(NamedTuple):

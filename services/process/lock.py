@@ -54,8 +54,7 @@ class EngineLock:
             self._file.close()
             self._file = None
 
-    @property
-    def taken(self) -> bool:
+    def is_taken(self) -> bool:
         """Whether an engine runs on this data directory."""
         try:
             with self._path.open("a+", encoding="utf-8") as file:

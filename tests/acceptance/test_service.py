@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.commands.data import SHUTDOWN_WITHIN
+from services.commands.signals import SHUTDOWN_WITHIN
 from services.settings import Settings
 from tests.acceptance.session import Run
 

@@ -17,7 +17,7 @@ import pytest
 
 PROGRAM = """
 import asyncio, sys
-from services.commands import data
+from services.commands import signals
 from services.cli.options import guarded
 from tests.tui.fake_port import FakePort, rows
 from tui.app import ConsoleApp
@@ -40,7 +40,7 @@ Help.lines = boom
 async def work():
     quitting = asyncio.Event()
     app = ConsoleApp(Port(rows(500)), refresh_hz=20)
-    return await data.interruptible(show_until_asked(app, quitting), quitting)
+    return await signals.interruptible(show_until_asked(app, quitting), quitting)
 
 sys.exit(guarded(lambda: asyncio.run(work())))
 """

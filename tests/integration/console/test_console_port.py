@@ -21,7 +21,6 @@ from services.attach.client import RemotePort
 from services.attach.find import engine_socket
 from services.attach.link import NotConnected
 from services.attach.peer import user_name
-from services.console.in_process import InProcessPort
 from services.console.port import ConsolePort
 from services.engine.engine import Engine
 from services.process.logs import LogRing, configure
@@ -97,7 +96,7 @@ async def running(server: EmbeddedDatabase, tmp_path_factory: pytest.TempPathFac
 async def port(running: Running, request: pytest.FixtureRequest) -> AsyncIterator[ConsolePort]:
     """Either implementation, on the same engine."""
     if request.param == "in the same process":
-        yield InProcessPort(running.engine, running.logs)
+        yield running.engine.parts.port
         return
     remote = RemotePort(lambda: engine_socket(running.engine.settings.data_dir), HZ)
     await remote.start()

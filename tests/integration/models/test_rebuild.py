@@ -6,10 +6,11 @@ from itertools import islice
 import pytest
 
 from detectors.feedback import Feedback
+from detectors.models import Models
 from detectors.state import STATE_VERSION, UserState
 from services.models import schedule
 from services.models.profiles import rebuild
-from services.pipeline.scoring import DecodedRecord, Models, score
+from services.pipeline.scoring import DecodedRecord, score
 from services.store.batch import Term
 from services.store.store import Store
 from simulator import Simulator

@@ -11,13 +11,13 @@ import pytest
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
+from detectors.models import Models
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
 from services.console.bus import Bus
 from services.models import schedule
 from services.pipeline.consumer import Pipeline
-from services.pipeline.scoring import Models
 from services.records import wire
 from services.sending.producer import Outgoing, Sender, outgoing
 from services.store.store import Store

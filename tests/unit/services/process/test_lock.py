@@ -11,13 +11,13 @@ from services.process.lock import EngineLock
 
 def test_a_second_engine_is_refused_and_told_who_has_it(tmp_path: Path):
     first, second = EngineLock(tmp_path), EngineLock(tmp_path)
-    assert not second.taken
+    assert not second.is_taken()
     first.acquire()
     first.describe(bootstrap="127.0.0.1:9092")
     with pytest.raises(UserError, match="already runs") as raised:
         second.acquire()
     assert str(first.holder()["pid"]) in str(raised.value)
-    assert second.taken
+    assert second.is_taken()
     first.describe(socket="/run/engine.sock")
     assert second.holder() == {"pid": os.getpid(), "bootstrap": "127.0.0.1:9092", "socket": "/run/engine.sock"}
     first.release()

@@ -1,0 +1,42 @@
+"""`produce`: the simulator alone, for engines elsewhere."""
+
+import asyncio
+import contextlib
+
+import structlog
+
+from services.brokers.running import running_broker
+from services.commands.signals import in_time, interruptible
+from services.process.supervisor import Supervisor
+from services.sending.producer import Producer
+from services.sending.simulation import live_stream
+from services.settings import Settings
+
+log = structlog.get_logger("command")
+
+
+def produce(settings: Settings) -> int:
+    """The simulator alone, to a broker that others can reach, until a signal."""
+
+    async def work() -> int:
+        broker = running_broker(settings)
+        await broker.start(lambda line: log.info(line))
+        await broker.ensure_topic(settings.topic, settings.partition_count)
+        supervisor, quitting = Supervisor(), asyncio.Event()
+        supervisor.add(
+            Producer(broker, settings.topic, lambda: live_stream(settings), rate=settings.rate, lag=lambda ends: 0)
+        )
+        log.info("producing", broker=broker.label, topic=settings.topic, rate=settings.rate)
+
+        async def run() -> int:
+            await supervisor.start()
+            while not quitting.is_set() and not supervisor.failed:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(quitting.wait(), 0.5)
+            code = 1 if supervisor.failed else 0
+            await in_time(supervisor.stop())
+            return code
+
+        return await interruptible(run(), quitting)
+
+    return asyncio.run(work())
