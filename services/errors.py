@@ -15,3 +15,8 @@ class ConfigurationError(UserError):
 
 class PermanentError(UserError):
     """What a restart does not mend, so the supervisor does not try: the worker has failed at once."""
+
+
+def reason_of(error: BaseException) -> str:
+    """What the error says or, as `TimeoutError()` says nothing, what it is called."""
+    return str(error) or type(error).__name__

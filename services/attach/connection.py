@@ -41,6 +41,7 @@ from services.attach.protocol import (
 )
 from services.attach.subscription import Subscription
 from services.console.port import ConsolePort
+from services.errors import reason_of
 
 log = structlog.get_logger("attach")
 
@@ -197,7 +198,7 @@ class Connection:
             return Failure(ask.id, "key", str(error.args[0]) if error.args else "")
         except Exception as error:  # whatever it is, it is the answer, and the other questions go on
             log.warning("a console's question failed", method=ask.method, error=f"{type(error).__name__}: {error}")
-            return Failure(ask.id, "other", str(error) or type(error).__name__)
+            return Failure(ask.id, "other", reason_of(error))
         if len(value) > MOST_SAID // 2:
             return Failure(ask.id, "value", f"the answer has {len(value):,} bytes: ask for less")
         return Answer(ask.id, msgspec.Raw(value))

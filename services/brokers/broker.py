@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
 
-from services.errors import UserError
+from services.errors import UserError, reason_of
 
 _TOPIC_EXISTS = 36
 _LEADERS_WITHIN = 30.0
@@ -102,7 +102,7 @@ async def create_topic(bootstrap: str, options: dict[str, Any], topic: str, part
                 await admin.close()
     except (KafkaError, OSError, TimeoutError) as error:
         raise BrokerError(
-            f"Kafka at {bootstrap} does not answer about the topic {topic}: {error or type(error).__name__}."
+            f"Kafka at {bootstrap} does not answer about the topic {topic}: {reason_of(error)}."
         ) from error
 
 

@@ -10,6 +10,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from services.brokers.broker import BrokerError, BrokerName, Progress, answers, create_topic, describe
+from services.errors import reason_of
 
 log = structlog.get_logger("broker")
 
@@ -84,7 +85,7 @@ class ExternalBroker:
             found = await describe(self.bootstrap, self.client_options, _CONNECT_WITHIN)
         except (KafkaError, OSError, TimeoutError, ValueError) as error:
             raise BrokerError(
-                f"Cannot reach Kafka at {self.bootstrap}: {error or type(error).__name__}. Check --kafka, or leave it "
+                f"Cannot reach Kafka at {self.bootstrap}: {reason_of(error)}. Check --kafka, or leave it "
                 "away for the embedded broker."
             ) from error
         self.cluster_id = self.cluster_id or found

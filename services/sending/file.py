@@ -9,7 +9,7 @@ from rich.console import Console
 
 from domain.sanitize import sanitize
 from services.brokers.broker import Broker
-from services.errors import UserError
+from services.errors import UserError, reason_of
 from services.progress import progress
 from services.records.files import InvalidRow, Row, open_rows
 from services.records.mapping import Mapping
@@ -57,7 +57,7 @@ async def send_file(
             await replay.drained()
         except (KafkaError, TimeoutError) as error:
             raise UserError(
-                f"The broker stopped taking records after {sender.acknowledged:,}: {error or type(error).__name__}. "
+                f"The broker stopped taking records after {sender.acknowledged:,}: {reason_of(error)}. "
                 "The same command again sends the rest; what is stored is not stored twice."
             ) from error
         finally:

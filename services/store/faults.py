@@ -56,4 +56,4 @@ def translated() -> Iterator[None]:
     except (DataError, OverflowError, TypeError, UnicodeEncodeError) as error:
         raise BadData(str(error)) from error
     except (OSError, TimeoutError, asyncpg.InterfaceError, InternalClientError) as error:
-        raise Transient(str(error) or type(error).__name__) from error
+        raise Transient(reason_of(error)) from error

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 import structlog
 
-from services.errors import UserError
+from services.errors import UserError, reason_of
 
 log = structlog.get_logger("store")
 
@@ -96,7 +96,7 @@ def unreachable(dsn: str, error: Exception) -> UserError:
     except ValueError:
         where = "that URL"
     return UserError(
-        f"Cannot connect to PostgreSQL at {where}: {error or type(error).__name__}. "
+        f"Cannot connect to PostgreSQL at {where}: {reason_of(error)}. "
         "Check --database or DATABASE_URL (postgresql://user@host:5432/anomalies), "
         "or leave both away for the embedded server."
     )

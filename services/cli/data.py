@@ -1,0 +1,106 @@
+"""`anomaly-tui init-db`, `stats`, `quality`, `model` and the like: what is stored."""
+
+from typing import Annotated
+
+import typer
+
+from services.cli.options import DATABASE, DETECTION, command
+from services.settings import Loaded
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+
+    @app.command("init-db", rich_help_panel="Data")
+    @command(*DATABASE)
+    def init_db(loaded: Loaded) -> int:
+        """Create the database and its schema."""
+        from services.commands import data
+
+        return data.init_db(loaded.settings)
+
+    @app.command("init-user-profiles", rich_help_panel="Data")
+    @command(*DATABASE)
+    def init_user_profiles(loaded: Loaded) -> int:
+        """Build every user profile anew from stored history."""
+        from services.commands import profiles
+
+        return profiles.init_user_profiles(loaded.settings)
+
+    app.add_typer(_models(), name="model", rich_help_panel="Data")
+
+    @app.command(rich_help_panel="Data")
+    @command(*DATABASE)
+    def stats(loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
+        """Show what is stored and what runs."""
+        from services.commands import data
+
+        return data.stats(loaded.settings, as_json=json)
+
+    @app.command(rich_help_panel="Data")
+    @command(*DATABASE)
+    def quality(
+        loaded: Loaded,
+        since: Annotated[
+            str | None,
+            typer.Option(
+                "--since", metavar="TIME", help="1d, 2h, today, 2026-03-01. Default: all.", show_default=False
+            ),
+        ] = None,
+        json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    ) -> int:
+        """Show precision, recall and alert rate of the detectors where ground truth is stored."""
+        from services.commands import quality
+
+        return quality.show(loaded.settings, since=since, as_json=json)
+
+    @app.command(rich_help_panel="Data")
+    @command(*DATABASE)
+    def reset(loaded: Loaded, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> int:
+        """Delete all stored transactions, verdicts, profiles and models."""
+        from services.commands import data
+
+        return data.reset(loaded.settings, assume_yes=yes)
+
+
+def _models() -> typer.Typer:
+    """`anomaly-tui model ...`."""
+    group = typer.Typer(
+        help="List the fitted models, fit now, use another version or the one before.", no_args_is_help=True
+    )
+
+    @group.command("list")
+    @command(*DATABASE)
+    def show(loaded: Loaded) -> int:
+        """Show every version, what it was fitted on and what it has judged."""
+        from services.commands import model
+
+        return model.show(loaded.settings)
+
+    @group.command()
+    @command(*DATABASE, *DETECTION)
+    def fit(loaded: Loaded) -> int:
+        """Fit the detectors now on stored history and use them."""
+        from services.commands import model
+
+        return model.fit(loaded.settings)
+
+    @group.command()
+    @command(*DATABASE)
+    def use(
+        loaded: Loaded, version: Annotated[str, typer.Argument(help="As `model list` shows it.", show_default=False)]
+    ) -> int:
+        """Take one version into use; running engines follow within seconds."""
+        from services.commands import model
+
+        return model.use(loaded.settings, version)
+
+    @group.command()
+    @command(*DATABASE)
+    def rollback(loaded: Loaded) -> int:
+        """Go back to the version before the one in use."""
+        from services.commands import model
+
+        return model.rollback(loaded.settings)
+
+    return group
