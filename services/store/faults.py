@@ -7,6 +7,8 @@ import asyncpg
 from asyncpg.exceptions import InternalClientError
 from asyncpg.exceptions._base import DataError  # the client's own: asyncpg.DataError is the server's class 22
 
+from services.errors import reason_of
+
 
 class StoreError(Exception):
     """Something went wrong in PostgreSQL."""
