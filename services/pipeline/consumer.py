@@ -54,6 +54,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         group: str,
         owner: str,
         batch_size: int,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         super().__init__()
         self._broker = broker
@@ -65,6 +66,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._group = group
         self._owner = owner
         self._batch_size = batch_size
+        self._cache_bytes = cache_bytes
         self._tasks: dict[TopicPartition, PartitionTask] = {}
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self._turns = Turns()
@@ -87,6 +89,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             bus=self._bus,
             batch_size=self._batch_size,
             turns=self._turns,
+            profiles=ProfileCache(self._cache_bytes),
         )
         await self._join()
 
@@ -162,8 +165,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     def _begin(self, partition: TopicPartition) -> None:
         assert self._shared is not None
         source = ConsumerSource(self._consumer, partition)
-        cache = ProfileCache(CACHE_BYTES // max(1, len(self._tasks) + 1))
-        task = PartitionTask(self._shared, self._topic, partition.partition, source, cache)
+        task = PartitionTask(self._shared, self._topic, partition.partition, source)
         self._tasks[partition] = task
         self._running[partition] = asyncio.create_task(task.run(), name=f"partition-{partition.partition}")
         self._turns.partitions = len(self._tasks)

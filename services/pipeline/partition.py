@@ -48,12 +48,13 @@ class Shared:
     bus: Bus
     batch_size: int
     turns: Turns
+    profiles: ProfileCache
 
 
 class PartitionTask:
     """Takes records of one partition, scores them and commits them behind its fence."""
 
-    def __init__(self, shared: Shared, topic: str, partition: int, source: Source, cache: ProfileCache) -> None:
+    def __init__(self, shared: Shared, topic: str, partition: int, source: Source) -> None:
         self.partition = partition
         self.state: PartitionState = "restoring"
         self.next_offset = -1
@@ -63,7 +64,7 @@ class PartitionTask:
         self._bus = shared.bus
         self._term = Term(shared.cluster, topic, partition, 0)
         self._source = source
-        self._cache = cache
+        self._profiles = shared.profiles
         self._narrowing = Narrowing(shared.batch_size)
         self._batch_began = 0.0
         self._stopping = False
@@ -94,6 +95,7 @@ class PartitionTask:
                     await asyncio.sleep(FENCED_PAUSE)
         finally:
             self.state = "stopped"
+            self._profiles.forget(self.partition)
 
     async def close(self) -> None:
         """End the term in good order, after `run` has ended."""
@@ -118,7 +120,7 @@ class PartitionTask:
     async def _restore(self) -> None:
         self.state = "restoring"
         self.inbox.close()
-        self._cache.clear()
+        self._profiles.forget(self.partition)
         opening = await self._open()
         self._narrowing.begin(opening)
         self.next_offset = opening.next_offset
@@ -167,12 +169,9 @@ class PartitionTask:
         )
         decoded, changed = await self._without_duplicates(decoded)
         dead = sorted((*dead, *changed))
-        users = {record.transaction.user_id for record in decoded}
-        missing = self._cache.missing(users)
-        if missing:
-            found = await self._until_answered(lambda: self._store.profiles(missing, STATE_VERSION))
-            for user in missing:
-                self._cache.put(user, found.get(user))
+        lent = self._profiles.lend(self.partition, {record.transaction.user_id for record in decoded})
+        if lent.unknown:
+            lent.encoded.update(await self._load(lent.unknown))
         scored = await loop.run_in_executor(
             self._shared.executor,
             scoring.score,
@@ -181,11 +180,17 @@ class PartitionTask:
             records[-1].offset + 1,
             decoded,
             dead,
-            self._cache.get(users),
-            self._cache.lend(users),
+            lent.encoded,
+            lent.decoded,
             self._shared.models(),
         )
         await self._commit(scored)
+
+    async def _load(self, users: Sequence[str]) -> dict[str, bytes]:
+        found = await self._until_answered(lambda: self._store.profiles(users, STATE_VERSION))
+        for user in users:
+            self._profiles.keep(self.partition, user, found.get(user))
+        return found
 
     async def _bury(self, record: Record, reason: str) -> None:
         dead = (DeadRecord(record.offset, record.value or b"", reason),)
@@ -242,7 +247,7 @@ class PartitionTask:
         batch = scored.prepared.batch
         self.next_offset = batch.following
         for user, state in batch.profiles.items():
-            self._cache.put(user, state, scored.states[user])
+            self._profiles.keep(self.partition, user, state, scored.states[user])
         now = time.time()
         self._bus.dead_letters += len(batch.dead)
         for row in batch.rows:
