@@ -3,9 +3,9 @@
 import asyncio
 import itertools
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
@@ -15,8 +15,12 @@ from detectors.models import Models
 from detectors.state import STATE_VERSION
 from services.console.bus import Bus
 from services.pipeline import scoring
+from services.pipeline.inbox import Inbox
+from services.pipeline.narrowing import Narrowing
 from services.pipeline.profile_cache import ProfileCache
 from services.pipeline.scoring import DecodedRecord, Record
+from services.pipeline.source import Source
+from services.pipeline.turns import Turns
 from services.records.mapping import Mapping
 from services.store.batch import DeadRecord, Term
 from services.store.faults import BadData, DuplicateId, Fenced, Transient
@@ -27,64 +31,43 @@ log = structlog.get_logger("pipeline")
 PartitionState = Literal["restoring", "running", "degraded", "fenced", "stopped"]
 Result = TypeVar("Result")
 
-HIGH_WATER_BATCHES = 4
-HIGH_WATER_BYTES = 8 * 1024 * 1024
 LONGEST_RETRY = 10.0
 FENCED_PAUSE = 3.0
-SUSPICIOUS_RESTORES = 3
 LATE_AFTER = timedelta(minutes=1)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What the partition tasks of one process have in common; `owner` names the process in the store."""
+
+    cluster: str
+    owner: str
+    store: Store
+    executor: Executor
+    models: Callable[[], Models]
+    mapping: Mapping | None
+    bus: Bus
+    batch_size: int
+    turns: Turns
+    profiles: ProfileCache
+
+
 class PartitionTask:
-    """Takes records of one partition, scores them and commits them behind its fence.
+    """Takes records of one partition, scores them and commits them behind its fence."""
 
-    `seek` moves the consumer to an offset and lets the partition flow; it is called once the term is open.
-    `slots` bounds how many partitions score and commit at once, `pace` is the least number of seconds between
-    the beginnings of two batches that are not full: while a partition waits, its next batch grows.
-    """
-
-    def __init__(
-        self,
-        *,
-        cluster: str,
-        topic: str,
-        partition: int,
-        owner: str,
-        store: Store,
-        executor: Executor,
-        models: Callable[[], Models],
-        mapping: Mapping | None,
-        bus: Bus,
-        batch_size: int,
-        cache_bytes: int,
-        seek: Callable[[int], Awaitable[int]],
-        slots: asyncio.Semaphore,
-        pace: Callable[[], float],
-    ) -> None:
+    def __init__(self, shared: Shared, topic: str, partition: int, source: Source) -> None:
         self.partition = partition
         self.state: PartitionState = "restoring"
         self.next_offset = -1
-        self.queued = 0
-        self._term = Term(cluster, topic, partition, 0)
-        self._owner = owner
-        self._store = store
-        self._executor = executor
-        self._models = models
-        self._mapping = mapping
-        self._bus = bus
-        self._batch_size = batch_size
-        self._limit = batch_size
-        self._careful = False
-        self._poison: int | None = None
-        self._cache = ProfileCache(cache_bytes)
-        self._seek = seek
-        self._slots = slots
-        self._pace = pace
+        self.inbox = Inbox(shared.batch_size, self._note_gap)
+        self._shared = shared
+        self._store = shared.store
+        self._bus = shared.bus
+        self._term = Term(shared.cluster, topic, partition, 0)
+        self._source = source
+        self._profiles = shared.profiles
+        self._narrowing = Narrowing(shared.batch_size)
         self._batch_began = 0.0
-        self._expected_from_kafka = -1
-        self._queue: deque[Record] = deque()
-        self._queued_bytes = 0
-        self._arrived = asyncio.Event()
         self._stopping = False
         self._latest_event = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -93,35 +76,10 @@ class PartitionTask:
         """The epoch of the open term."""
         return self._term.epoch
 
-    @property
-    def full(self) -> bool:
-        """Whether the partition should be paused."""
-        return self.queued >= HIGH_WATER_BATCHES * self._batch_size or self._queued_bytes >= HIGH_WATER_BYTES
-
-    @property
-    def drained_enough(self) -> bool:
-        """Whether a paused partition may flow again."""
-        return self.queued <= HIGH_WATER_BATCHES * self._batch_size // 2 and self._queued_bytes <= HIGH_WATER_BYTES // 2
-
-    def offer(self, records: Sequence[Record]) -> None:
-        """Queue records from the consumer; those from before the seek are dropped."""
-        if self.state not in ("running", "degraded"):
-            return
-        for record in records:
-            if record.offset < self._expected_from_kafka:
-                continue
-            if record.offset > self._expected_from_kafka:
-                self._note_gap(self._expected_from_kafka, record.offset)
-            self._expected_from_kafka = record.offset + 1
-            self._queue.append(record)
-            self.queued += 1
-            self._queued_bytes += len(record.value or b"")
-        self._arrived.set()
-
     def stop_soon(self) -> None:
         """End after the batch in flight."""
         self._stopping = True
-        self._arrived.set()
+        self.inbox.wake()
 
     async def run(self) -> None:
         """Restore, then batch after batch until told to stop; being fenced leads back to restoring."""
@@ -138,67 +96,48 @@ class PartitionTask:
                     await asyncio.sleep(FENCED_PAUSE)
         finally:
             self.state = "stopped"
+            self._profiles.forget(self.partition)
 
     async def close(self) -> None:
         """End the term in good order, after `run` has ended."""
         await self._store.close_term(self._term)
 
     async def _next_batch(self) -> bool:
-        while not self._queue:
+        while not self.inbox:
             if self._stopping:
                 return False
-            self._arrived.clear()
-            await self._arrived.wait()
-        early = self._batch_began + self._pace() - time.monotonic()
-        if early > 0 and len(self._queue) < self._limit:
+            await self.inbox.wait()
+        turns, limit = self._shared.turns, self._narrowing.limit
+        early = turns.early(self._batch_began)
+        if early > 0 and len(self.inbox) < limit:
             await asyncio.sleep(early)
-        async with self._slots:
-            self._batch_began = time.monotonic()
+        async with turns.turn() as self._batch_began:
             if self._stopping:
                 return False
-            count = min(self._limit, len(self._queue))
-            records = [self._queue.popleft() for _ in range(count)]
-            self.queued -= count
-            self._queued_bytes -= sum(len(record.value or b"") for record in records)
-            await self._process(records)
-        if self._careful:
-            self._limit = min(self._batch_size, self._limit * 2)
-            self._careful = self._limit < self._batch_size
+            await self._process(self.inbox.take(limit))
+        self._narrowing.widen()
         return True
 
     async def _restore(self) -> None:
         self.state = "restoring"
-        self._queue.clear()
-        self.queued = self._queued_bytes = 0
-        self._cache.clear()
+        self.inbox.close()
+        self._profiles.forget(self.partition)
         opening = await self._open()
-        self._beware(opening)
-        self.next_offset = self._expected_from_kafka = opening.next_offset
-        first = await self._seek(opening.next_offset)
+        self._narrowing.begin(opening)
+        self.next_offset = opening.next_offset
+        first = await self._source.seek(opening.next_offset)
         if first > opening.next_offset:
             self._note_gap(opening.next_offset, first)
-            self._expected_from_kafka = first
+        self.inbox.open(first)
         self.state = "running"
 
     async def _open(self) -> Opening:
         term = self._term
         opening = await self._until_answered(
-            lambda: self._store.open_term(term.cluster, term.topic, term.partition, self._owner)
+            lambda: self._store.open_term(term.cluster, term.topic, term.partition, self._shared.owner)
         )
         self._term = term._replace(epoch=opening.epoch)
         return opening
-
-    def _beware(self, opening: Opening) -> None:
-        """Score smaller and smaller batches when the process keeps dying at this offset."""
-        self._poison = None
-        if opening.attempts:
-            self._careful = True
-            self._limit = max(1, opening.attempt_size // 2)
-            if opening.attempt_size == 1 and opening.attempts > 1:
-                self._poison = opening.next_offset
-        elif opening.restores >= SUSPICIOUS_RESTORES:
-            self._careful = True
-            self._limit = self._batch_size
 
     async def _process(self, records: Sequence[Record]) -> None:
         """Store these records; on a value PostgreSQL refuses, halve them down to the one it is in."""
@@ -216,9 +155,10 @@ class PartitionTask:
             await self._process(records[middle:])
 
     async def _score_and_commit(self, records: Sequence[Record]) -> None:
-        if self._careful:
-            if records[0].offset == self._poison:
-                self._poison = None
+        narrowing = self._narrowing
+        if narrowing.careful:
+            if records[0].offset == narrowing.poison:
+                narrowing.poison = None
                 await self._bury(records[0], "the process died more than once while scoring it")
                 records = records[1:]
                 if not records:
@@ -226,29 +166,32 @@ class PartitionTask:
             await self._until_answered(lambda: self._store.mark_attempt(self._term, len(records)))
         loop = asyncio.get_running_loop()
         decoded, dead = await loop.run_in_executor(
-            self._executor, scoring.decode, records, self._mapping, datetime.now(UTC)
+            self._shared.executor, scoring.decode, records, self._shared.mapping, datetime.now(UTC)
         )
         decoded, changed = await self._without_duplicates(decoded)
         dead = sorted((*dead, *changed))
-        users = {record.transaction.user_id for record in decoded}
-        missing = self._cache.missing(users)
-        if missing:
-            found = await self._until_answered(lambda: self._store.profiles(missing, STATE_VERSION))
-            for user in missing:
-                self._cache.put(user, found.get(user))
+        lent = self._profiles.lend(self.partition, {record.transaction.user_id for record in decoded})
+        if lent.unknown:
+            lent.encoded.update(await self._load(lent.unknown))
         scored = await loop.run_in_executor(
-            self._executor,
+            self._shared.executor,
             scoring.score,
             self._term,
             self.next_offset,
             records[-1].offset + 1,
             decoded,
             dead,
-            self._cache.get(users),
-            self._cache.lend(users),
-            self._models(),
+            lent.encoded,
+            lent.decoded,
+            self._shared.models(),
         )
         await self._commit(scored)
+
+    async def _load(self, users: Sequence[str]) -> dict[str, bytes]:
+        found = await self._until_answered(lambda: self._store.profiles(users, STATE_VERSION))
+        for user in users:
+            self._profiles.keep(self.partition, user, found.get(user))
+        return found
 
     async def _bury(self, record: Record, reason: str) -> None:
         dead = (DeadRecord(record.offset, record.value or b"", reason),)
@@ -305,7 +248,7 @@ class PartitionTask:
         batch = scored.prepared.batch
         self.next_offset = batch.following
         for user, state in batch.profiles.items():
-            self._cache.put(user, state, scored.states[user])
+            self._profiles.keep(self.partition, user, state, scored.states[user])
         now = time.time()
         self._bus.dead_letters += len(batch.dead)
         for row in batch.rows:

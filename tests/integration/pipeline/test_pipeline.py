@@ -1,7 +1,7 @@
 """The delivery protocol on a real PostgreSQL and the embedded broker."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,80 +10,14 @@ import msgspec
 import pytest
 
 from detectors.basic import BasicModel
-from detectors.enhanced import EnhancedModel
 from detectors.models import Models
-from detectors.state import STATE_VERSION, UserState
-from domain.transaction import GroundTruth, Transaction
+from domain.transaction import Transaction
 from services.brokers.broker import Broker
-from services.console.bus import Bus
 from services.models import schedule
-from services.pipeline.consumer import Pipeline
 from services.records import wire
-from services.sending.producer import Outgoing, Sender, outgoing
+from services.sending.producer import Outgoing, Sender
 from services.store.store import Store
-from simulator import Simulator
-
-TOPIC = "transactions"
-NOW = datetime.now(UTC)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for a condition, with a deadline."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-class Consumer:
-    """A pipeline with its bus, started on demand."""
-
-    def __init__(self, broker: Broker, store: Store, models: Models, owner: str = "a", batch_size: int = 200) -> None:
-        self.bus = Bus()
-        self.models = models
-        self.pipeline = Pipeline(
-            broker=broker,
-            store=store,
-            bus=self.bus,
-            models=lambda: self.models,
-            mapping=None,
-            topic=TOPIC,
-            group="tests",
-            owner=owner,
-            batch_size=batch_size,
-        )
-        self._task: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> "Consumer":
-        await self.pipeline.startup()
-        self._task = asyncio.create_task(self.pipeline.main_loop())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await self.pipeline.shutdown()
-
-    async def drained(self, sender: Sender) -> None:
-        await sender.flush()
-        await until(lambda: self.pipeline.behind(sender.ends) == 0)
-
-
-def simulated(count: int, seed: int = 1) -> list[tuple[Transaction, GroundTruth]]:
-    stream = Simulator(users=20, anomaly_rate=0.05, seed=seed, start=NOW - timedelta(minutes=5), rate=50.0).stream()
-    return [next(stream) for _ in range(count)]
-
-
-async def send(sender: Sender, rows: Sequence[tuple[Transaction, GroundTruth]]) -> None:
-    for transaction, truth in rows:
-        await sender.send(outgoing(transaction, truth, replay=True))
-
-
-async def profiles_equal_a_recount(store: Store, model: EnhancedModel) -> bool:
-    states: dict[str, UserState] = {}
-    model.score([transaction async for transaction, _, _ in store.in_stored_order()], states)
-    stored = await store.profiles(sorted(states), STATE_VERSION)
-    return stored == {user: state.to_bytes() for user, state in states.items()}
+from tests.consuming import TOPIC, Consumer, profiles_equal_a_recount, send, simulated, until
 
 
 @pytest.fixture(scope="module")
@@ -120,6 +54,18 @@ async def test_a_restart_goes_on_where_the_last_commit_was(
         await second.drained(sender)
     assert await store.count() == 600
     assert second.bus.transactions == 300
+    assert fitted.enhanced is not None
+    assert await profiles_equal_a_recount(store, fitted.enhanced)
+
+
+async def test_a_cache_smaller_than_one_batch_forgets_no_profile(
+    broker: Broker, store: Store, sender: Sender, fitted: Models
+) -> None:
+    rows = simulated(2_000, users=200)
+    async with Consumer(broker, store, fitted, batch_size=50, cache_bytes=20_000) as consumer:
+        await send(sender, rows)
+        await consumer.drained(sender)
+    assert await store.count() == 2_000
     assert fitted.enhanced is not None
     assert await profiles_equal_a_recount(store, fitted.enhanced)
 

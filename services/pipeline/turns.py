@@ -1,0 +1,29 @@
+"""Whose turn it is to score and commit: the one place that decides when a partition's next batch begins."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+BATCHES_AT_ONCE = 4
+PACE_PER_PARTITION = 0.008
+"""Fewer batches at once would leave PostgreSQL idle; more, or more of them a second, would be small ones. A commit
+costs about what scoring a hundred transactions does, so that many small batches starve whatever else runs."""
+
+
+class Turns:
+    """The turns of all partitions of a process: `partitions` is how many there are."""
+
+    def __init__(self) -> None:
+        self.partitions = 0
+        self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
+
+    def early(self, began: float) -> float:
+        """Seconds that a batch which is not full yet should grow, when the one before began at `began`."""
+        return began + PACE_PER_PARTITION * self.partitions - time.monotonic()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[float]:
+        """Hold one of the places; gives the time at which it was taken."""
+        async with self._slots:
+            yield time.monotonic()

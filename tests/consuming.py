@@ -1,0 +1,90 @@
+"""A pipeline to test: started on demand, with what goes in and what must come out."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from detectors.enhanced import EnhancedModel
+from detectors.models import Models
+from detectors.state import STATE_VERSION, UserState
+from domain.transaction import GroundTruth, Transaction
+from services.brokers.broker import Broker
+from services.console.bus import Bus
+from services.pipeline.consumer import Pipeline
+from services.sending.producer import Sender, outgoing
+from services.store.store import Store
+from simulator import Simulator
+
+TOPIC = "transactions"
+NOW = datetime.now(UTC)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait for a condition, with a deadline."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+class Consumer:
+    """A pipeline with its bus, started on demand; `options` are the pipeline's own."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        store: Store,
+        models: Models,
+        owner: str = "a",
+        batch_size: int = 200,
+        topic: str = TOPIC,
+        **options: Any,
+    ) -> None:
+        self.bus = Bus()
+        self.models = models
+        self.pipeline = Pipeline(
+            broker=broker,
+            store=store,
+            bus=self.bus,
+            models=lambda: self.models,
+            mapping=None,
+            topic=topic,
+            group="tests",
+            owner=owner,
+            batch_size=batch_size,
+            **options,
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Consumer":
+        await self.pipeline.startup()
+        self._task = asyncio.create_task(self.pipeline.main_loop())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self.pipeline.shutdown()
+
+    async def drained(self, sender: Sender, seconds: float = 30) -> None:
+        await sender.flush()
+        await until(lambda: self.pipeline.behind(sender.ends) == 0, seconds)
+
+
+def simulated(count: int, seed: int = 1, users: int = 20) -> list[tuple[Transaction, GroundTruth]]:
+    start = NOW - timedelta(minutes=5)
+    return list(islice(Simulator(users=users, anomaly_rate=0.05, seed=seed, start=start, rate=50.0).stream(), count))
+
+
+async def send(sender: Sender, rows: Sequence[tuple[Transaction, GroundTruth]]) -> None:
+    for transaction, truth in rows:
+        await sender.send(outgoing(transaction, truth, replay=True))
+
+
+async def profiles_equal_a_recount(store: Store, model: EnhancedModel) -> bool:
+    states: dict[str, UserState] = {}
+    model.score([transaction async for transaction, _, _ in store.in_stored_order()], states)
+    stored = await store.profiles(sorted(states), STATE_VERSION)
+    return stored == {user: state.to_bytes() for user, state in states.items()}
