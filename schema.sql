@@ -73,6 +73,8 @@ CREATE TABLE IF NOT EXISTS verdicts (
     PRIMARY KEY (event_time, transaction_id, detector)
 ) PARTITION BY RANGE (event_time);
 CREATE INDEX IF NOT EXISTS verdicts_flagged ON verdicts (event_time) WHERE flagged;
+-- Verdicts that wait for the first fit to be given again: usually none.
+CREATE INDEX IF NOT EXISTS verdicts_warming ON verdicts (event_time) WHERE status = 'warming';
 
 -- Days that have partitions; a day is kept while its events or its last write are within retention.
 CREATE TABLE IF NOT EXISTS days (

@@ -12,7 +12,7 @@ from domain.triage import Triage
 Factor = Literal["amount", "location", "time", "merchant", "frequency"]
 DetectorName = Literal["basic", "enhanced"]
 DetectorChoice = Literal["basic", "enhanced", "both"]
-Status = Literal["ok", "warming", "error"]
+Status = Literal["ok", "warming", "backfilled", "error"]
 
 
 class Severity(StrEnum):
@@ -61,7 +61,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One detector's judgement of one transaction.
 
     `score` and `threshold` are in [0, 1]; `flagged` is score >= threshold once the model is past warm-up.
-    `status` is "ok"; "warming" while there is too little history to flag; "error" when the detector raised.
+    `status` is "ok"; "warming" while there is too little history to flag; "backfilled" when what was stored then
+    was judged afterwards, by the first model that was fitted; "error" when the detector raised.
     """
 
     detector: DetectorName

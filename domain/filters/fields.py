@@ -100,6 +100,7 @@ CONDITIONS: dict[str, Condition] = {
     "disagreed": Condition(attrgetter("disagreed"), "b.flagged <> e.flagged"),
     "anomalous": Condition(lambda row: row.truth is not None and row.truth.anomalous, "g.anomalous"),
     "warming": _any_status("warming"),
+    "backfilled": _any_status("backfilled"),
     "error": _any_status("error"),
 }
 """What `is:` may ask. `anomalous` is ground truth."""

@@ -22,7 +22,7 @@ from domain.sanitize import sanitize
 from domain.transaction import GroundTruth, Transaction
 from services.errors import UserError
 from services.models.feedback import DelayedLabels
-from services.models.offline import CHUNK, OfflineScorer
+from services.models.offline import CHUNK, Judged, OfflineScorer
 from services.progress import progress
 from services.records.files import InvalidRow, open_rows
 from services.records.mapping import Mapping
@@ -161,26 +161,34 @@ def score(
     reported: list[bool] = []
     scorer = OfflineScorer("both", alert_rate, late.at if late is not None else None)
     rows = iter(stream)
-    while chunk := list(islice(rows, CHUNK)):
-        known = {labelled.transaction.transaction_id: labelled for labelled in chunk}
-        for transaction, verdicts in scorer.score([labelled.transaction for labelled in chunk]):
-            _, truth, odds = known[transaction.transaction_id]
-            fraud = truth is not None and truth.anomalous
-            kind = (truth.kind or "") if truth is not None and fraud else ""
-            amount = euros(transaction)
-            for verdict in verdicts:
-                columns[verdict.detector].append(verdict.score)
-                flagged[verdict.detector].append(verdict.flagged)
-            columns["amount only"].append(amount)
-            columns["robust z"].append(robust.score(transaction.user_id, amount))
-            if odds is not None:
-                columns["oracle"].append(odds)
-            if late is not None:
-                late.add(transaction, fraud)
-            anomalous.append(fraud)
-            kinds.append(kind)
-            asked_for = (transaction.extra or {}).get("evaluated", True) not in (False, 0, "0", "false", "False")
-            reported.append(truth is not None and asked_for and len(reported) >= skip and kind not in without)
+    # Those that are scored and not yet judged; of an id that comes twice, the first.
+    known: dict[str, Labelled] = {}
+
+    def judged() -> Iterator[Judged]:
+        while chunk := list(islice(rows, CHUNK)):
+            for labelled in chunk:
+                known.setdefault(labelled.transaction.transaction_id, labelled)
+            yield from scorer.score([labelled.transaction for labelled in chunk])
+        yield from scorer.finish()
+
+    for transaction, verdicts in judged():
+        _, truth, odds = known.pop(transaction.transaction_id)
+        fraud = truth is not None and truth.anomalous
+        kind = (truth.kind or "") if truth is not None and fraud else ""
+        amount = euros(transaction)
+        for verdict in verdicts:
+            columns[verdict.detector].append(verdict.score)
+            flagged[verdict.detector].append(verdict.flagged)
+        columns["amount only"].append(amount)
+        columns["robust z"].append(robust.score(transaction.user_id, amount))
+        if odds is not None:
+            columns["oracle"].append(odds)
+        if late is not None:
+            late.add(transaction, fraud)
+        anomalous.append(fraud)
+        kinds.append(kind)
+        asked_for = (transaction.extra or {}).get("evaluated", True) not in (False, 0, "0", "false", "False")
+        reported.append(truth is not None and asked_for and len(reported) >= skip and kind not in without)
     found = Scored(
         {name: np.array(values) for name, values in columns.items()},
         {name: np.array(values) for name, values in flagged.items()},

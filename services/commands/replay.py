@@ -1,7 +1,6 @@
 """`replay`: a file through Kafka, scored by an engine of this command's own unless one runs already."""
 
 import asyncio
-import contextlib
 from pathlib import Path
 
 from rich.console import Console
@@ -12,12 +11,10 @@ from services.commands.database import open_store
 from services.commands.signals import in_time, interruptible
 from services.engine.engine import Engine
 from services.errors import UserError
-from services.models import schedule
 from services.process.lock import EngineLock
 from services.records.mapping import Mapping
 from services.sending.file import send_file
 from services.settings import Settings
-from services.store.faults import Transient
 from services.store.store import Store
 
 
@@ -33,12 +30,7 @@ class EngineConsumer:
 
     async def until_fit(self) -> int | None:
         """How many more transactions may be stored before the next fit."""
-        models = self._engine.parts.models
-        # Everything sent is stored by now, so that this count is exact.
-        with contextlib.suppress(Transient):
-            await models.recount()
-        await models.caught_up()
-        return schedule.next_fit(models.trained_rows) - models.stored
+        return await self._engine.parts.models.until_fit()
 
 
 class StoredConsumer:

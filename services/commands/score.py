@@ -1,7 +1,7 @@
 """`score`: the detectors over a file in event time, without any server."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -9,7 +9,7 @@ from rich.console import Console
 from domain.transaction import Transaction
 from domain.verdict import DetectorChoice, Verdict
 from services.errors import UserError
-from services.models.offline import CHUNK, OfflineScorer
+from services.models.offline import CHUNK, Judged, OfflineScorer
 from services.progress import progress
 from services.records.export import cell
 from services.records.files import InvalidRow, RowFile, open_rows
@@ -41,13 +41,19 @@ def score(
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         task = bar.add_task(f"scoring {path.name}", total=rows.size)
-        for chunk in _chunks(rows, rejected):
-            for transaction, verdicts in scorer.score(chunk):
+
+        def write(judged: Iterable[Judged]) -> None:
+            nonlocal count, flagged
+            for transaction, verdicts in judged:
                 count += 1
                 for verdict in verdicts:
                     flagged += verdict.flagged
                     writer.writerow(_line(transaction, verdict))
             bar.update(task, completed=rows.position)
+
+        for chunk in _chunks(rows, rejected):
+            write(scorer.score(chunk))
+        write(scorer.finish())
     console.print(f"{count:,} transactions scored, {flagged:,} flagged, {len(rejected):,} rows left out: {output}")
     report(rejected)
     return 1 if rejected else 0

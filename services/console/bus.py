@@ -12,8 +12,9 @@ import msgspec
 
 from domain.engine import FeedSlice
 from domain.quality import Scoreboard
+from domain.transaction import Transaction
 from domain.triage import Triage
-from domain.verdict import DetectorName, ScoredTransaction, Severity
+from domain.verdict import DetectorName, ScoredTransaction, Severity, Verdict
 from services.store.batch import StoredRow
 
 FEED_SIZE = 20_000
@@ -37,6 +38,14 @@ class Ring:
         for index, row in enumerate(self._rows):
             if row.transaction.transaction_id in decisions:
                 self._rows[index] = msgspec.structs.replace(row, triage=decisions[row.transaction.transaction_id])
+
+    def judged(self, verdicts: Mapping[str, Mapping[DetectorName, Verdict]]) -> None:
+        """Put these verdicts, by transaction id and detector, in the place of those that are there."""
+        for index, row in enumerate(self._rows):
+            if row.transaction.transaction_id in verdicts:
+                given = verdicts[row.transaction.transaction_id]
+                mixed = tuple(given.get(verdict.detector, verdict) for verdict in row.verdicts)
+                self._rows[index] = msgspec.structs.replace(row, verdicts=mixed)
 
     def newest(self, count: int) -> tuple[ScoredTransaction, ...]:
         """The newest rows, `count` of them or all that there are, oldest first."""
@@ -142,6 +151,13 @@ class Bus:
         """Put these decisions, by transaction id, on the rows that consoles have yet to pull."""
         self.feed.triaged(decisions)
         self.anomalies.triaged(decisions)
+
+    def judged(self, verdicts: Iterable[tuple[Transaction, Verdict]]) -> None:
+        """Put verdicts that were given afterwards on the rows of the feed; none of them is a new alert."""
+        by_id: dict[str, dict[DetectorName, Verdict]] = {}
+        for transaction, verdict in verdicts:
+            by_id.setdefault(transaction.transaction_id, {})[verdict.detector] = verdict
+        self.feed.judged(by_id)
 
     def newest(self, after: int, limit: int) -> FeedSlice:
         """The newest `limit` transactions of a sequence above `after`.

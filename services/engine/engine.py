@@ -114,14 +114,6 @@ class Engine:
         settings = self.settings
         triage = TriageDesk(store.triage, self.bus)
         await triage.start()
-        models = ModelKeeper(
-            store,
-            self._servers.database.dsn,
-            self.bus,
-            self._detector,
-            settings.alert_rate,
-            settings.alert_rates,
-        )
         pipeline = Pipeline(
             broker=self.broker,
             store=store,
@@ -132,6 +124,16 @@ class Engine:
             group=settings.group,
             owner=self.instance,
             batch_size=settings.batch_size,
+        )
+        models = ModelKeeper(
+            store,
+            self._servers.database.dsn,
+            self.bus,
+            self._detector,
+            settings.alert_rate,
+            settings.alert_rates,
+            owner=self.instance,
+            quiet=pipeline.quiet,
         )
         port = InProcessPort(
             snapshot=self.snapshot,

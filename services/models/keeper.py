@@ -1,20 +1,25 @@
 """Keeps the newest models in use: notices when a fit is due, has it made, swaps it in without a restart."""
 
 import asyncio
+import contextlib
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
+from detectors.models import Models
 from domain.engine import FeatureDrift
-from domain.verdict import DetectorChoice
+from domain.transaction import Transaction
+from domain.verdict import DetectorChoice, Verdict
 from services.console.bus import Bus
 from services.models import schedule
+from services.models.backfill import backfill
 from services.models.feedback import stored_feedback
 from services.models.fit import DSN_VARIABLE
 from services.process.supervisor import Worker
@@ -32,7 +37,8 @@ LISTEN_EVERY = 3600.0
 class ModelKeeper(Worker):
     """Owns the models that scoring uses; `current` changes between batches only.
 
-    `drift` tells how far traffic has moved from what those models were fitted on, the farthest first.
+    `drift` is how far traffic has moved from what those models were fitted on, the farthest first. While `quiet` is
+    entered, nothing of the engine `owner` is scored or committed.
     """
 
     name = "models"
@@ -45,8 +51,13 @@ class ModelKeeper(Worker):
         choice: DetectorChoice,
         alert_rate: float,
         alert_rates: Mapping[str, float],
+        *,
+        owner: str,
+        quiet: Callable[[], AbstractAsyncContextManager[None]],
     ) -> None:
         super().__init__()
+        self._owner = owner
+        self._quiet = quiet
         self._store = store
         self._dsn = dsn
         self._bus = bus
@@ -60,7 +71,7 @@ class ModelKeeper(Worker):
         self.current = schedule.warming(choice)._replace(feedback=Feedback(alert_rates=dict(alert_rates)))
         self.trained_rows = 0
         self.drift: tuple[FeatureDrift, ...] = ()
-        self.changed = asyncio.Event()
+        self._changed = asyncio.Event()
 
     @property
     def stored(self) -> int:
@@ -86,7 +97,7 @@ class ModelKeeper(Worker):
                     await self._fit()
                     await self.recount()
                     await self._reload()
-                    self.changed.set()
+                    self._changed.set()
                 elif now - reloaded > RELOAD_EVERY:
                     reloaded = now
                     await self._reload()
@@ -99,11 +110,17 @@ class ModelKeeper(Worker):
             self.beat(self._describe())
             await asyncio.sleep(LOOK_EVERY)
 
-    async def caught_up(self) -> None:
-        """Wait until no fit is due."""
+    async def until_fit(self) -> int:
+        """How many more transactions may be stored before the next fit, after waiting for the one that is due.
+
+        Exact while nothing is being committed.
+        """
+        with contextlib.suppress(Transient):
+            await self.recount()
         while schedule.due(self.stored, self.trained_rows):
-            self.changed.clear()
-            await self.changed.wait()
+            self._changed.clear()
+            await self._changed.wait()
+        return schedule.next_fit(self.trained_rows) - self.stored
 
     async def recount(self) -> None:
         """Count what is stored; exact while nothing is being committed, else ahead by at most what is."""
@@ -148,14 +165,33 @@ class ModelKeeper(Worker):
             if latest is None:
                 return
             found[name] = latest
-        if {name: version for name, (version, _, _) in found.items()} != self.current.versions:
+        models = self.current
+        if {name: version for name, (version, _, _) in found.items()} != models.versions:
             basic, enhanced = found.get("basic"), found.get("enhanced")
-            self.current = self.current._replace(
+            models = models._replace(
                 basic=BasicModel.from_bytes(basic[2]) if basic else None,
                 enhanced=EnhancedModel.from_bytes(enhanced[2]) if enhanced else None,
             )
+        if await self._store.backfill.waiting(tuple(models.detectors)):
+            async with self._quiet():
+                await self._backfill(models)
+                self.current = models
+        if models is not self.current:
+            self.current = models
             log.info("models in use", **self.current.versions)
         self.trained_rows = min(rows for _, rows, _ in found.values())
+
+    async def _backfill(self, models: Models) -> None:
+        count = 0
+
+        def judged(verdicts: list[tuple[Transaction, Verdict]]) -> None:
+            nonlocal count
+            count += len({transaction.transaction_id for transaction, _ in verdicts})
+            self._bus.judged(verdicts)
+            self.beat(f"judging what was stored before the first fit: {count:,} transactions")
+
+        await backfill(self._store, self._owner, models, self._alert_rates, judged)
+        log.info("judged what was stored before the first fit", transactions=count, **models.versions)
 
     async def _listen(self) -> None:
         """Take up what analysts decided since, and once an hour what the days did to it."""

@@ -11,15 +11,20 @@ from detectors.state import UserState
 from domain.transaction import Transaction
 from domain.verdict import DetectorChoice, Verdict
 from services.models import schedule
+from services.models.backfill import backfilled
 
 CHUNK = 1_000
 """Transactions that callers give at once: enough that a batch costs little a row, few enough that a bar moves."""
 
 
-class OfflineScorer:
-    """Scores transactions in order as the pipeline would: same fits at the same counts, resends dropped.
+Judged = tuple[Transaction, tuple[Verdict, ...]]
 
-    `feedback` tells what people have decided by the time of a transaction.
+
+class OfflineScorer:
+    """Scores transactions in order as the engine does: same fits at the same counts, resends dropped.
+
+    What comes before the first fit waits for it, as the engine judges it afterwards. `feedback` gives what people have
+    decided by the time of a transaction.
     """
 
     def __init__(
@@ -34,6 +39,7 @@ class OfflineScorer:
         self._models = schedule.warming(choice)
         self._states: dict[str, UserState] = {}
         self._history: deque[Transaction] = deque(maxlen=schedule.HISTORY_ROWS)
+        self._waiting: list[Transaction] = []
         self._seen: set[str] = set()
         self._trained_rows = 0
 
@@ -42,38 +48,53 @@ class OfflineScorer:
         """How many transactions may be scored before the next fit."""
         return schedule.next_fit(self._trained_rows) - len(self._seen)
 
-    def score(self, transactions: list[Transaction]) -> Iterator[tuple[Transaction, tuple[Verdict, ...]]]:
-        """Score a chunk, fitting in between where a fit is due."""
+    def score(self, transactions: list[Transaction]) -> Iterator[Judged]:
+        """Score a chunk, fitting in between where a fit is due; what waits for the first fit comes with it."""
         fresh = []
         for transaction in transactions:
             if transaction.transaction_id not in self._seen:
                 self._seen.add(transaction.transaction_id)
                 fresh.append(transaction)
                 if schedule.due(len(self._seen), self._trained_rows):
-                    yield from self._score_chunk(fresh)
+                    yield from self._take(fresh)
                     fresh = []
-                    self._trained_rows = len(self._seen)
-                    history = list(self._history)
-                    self._models = schedule.fit(history, self._trained_rows, self._choice, self._alert_rate)
-        yield from self._score_chunk(fresh)
+                    yield from self._fit()
+        yield from self._take(fresh)
 
-    def _score_chunk(self, fresh: list[Transaction]) -> Iterator[tuple[Transaction, tuple[Verdict, ...]]]:
+    def finish(self) -> Iterator[Judged]:
+        """What still waits, too little for a fit: judged by detectors that are warming up."""
+        waiting, self._waiting = self._waiting, []
+        return self._score_chunk(waiting)
+
+    def _take(self, fresh: list[Transaction]) -> Iterator[Judged]:
+        self._history.extend(fresh)
+        if self._trained_rows:
+            return self._score_chunk(fresh)
+        self._waiting += fresh
+        return iter(())
+
+    def _fit(self) -> Iterator[Judged]:
+        self._trained_rows = len(self._seen)
+        self._models = schedule.fit(list(self._history), self._trained_rows, self._choice, self._alert_rate)
+        waiting, self._waiting = self._waiting, []
+        return ((transaction, backfilled(verdicts)) for transaction, verdicts in self._score_chunk(waiting))
+
+    def _score_chunk(self, fresh: list[Transaction]) -> Iterator[Judged]:
         columns = []
         rows = rows_of(fresh)
         if self._models.basic is not None:
             columns.append(self._models.basic.score(fresh, rows=rows))
         if self._models.enhanced is not None:
             columns.append(self._judged(self._models.enhanced, fresh, rows))
-        self._history.extend(fresh)
         return zip(fresh, zip(*columns, strict=True), strict=True)
 
     def _judged(self, model: EnhancedModel, fresh: list[Transaction], rows: list[Row]) -> list[Verdict]:
         if self._feedback is None:
             return model.score(fresh, self._states, rows=rows)
         verdicts: list[Verdict] = []
-        told = [self._feedback(transaction) for transaction in fresh]
-        for _, run in groupby(range(len(fresh)), lambda index: id(told[index])):
+        known = [self._feedback(transaction) for transaction in fresh]
+        for _, run in groupby(range(len(fresh)), lambda index: id(known[index])):
             first, *more = run
             part = slice(first, (more or [first])[-1] + 1)
-            verdicts += model.score(fresh[part], self._states, rows=rows[part], feedback=told[first])
+            verdicts += model.score(fresh[part], self._states, rows=rows[part], feedback=known[first])
         return verdicts

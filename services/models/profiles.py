@@ -8,6 +8,7 @@ from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import Transaction
+from services.models.versions import Versions
 from services.store.store import Store
 
 CHUNK = 2_000
@@ -29,11 +30,8 @@ async def rebuild(store: Store, alert_rates: Mapping[str, float], advance: Calla
     A transaction that the detector raised on was not learnt then and is not now. The model in use stands in where the
     enhanced detector was off, or where its version can no longer be used. Raises: `faults` errors.
     """
-    warming = EnhancedModel.warming()
     found = await store.latest_model("enhanced")
-    stand_in = EnhancedModel.from_bytes(found[2]) if found else warming
-    # By version as verdicts have it; None where the model in use must stand in.
-    models: dict[str | None, EnhancedModel | None] = {None: None, warming.version: warming}
+    versions = Versions(store, EnhancedModel.from_bytes(found[2]) if found else EnhancedModel.warming())
     states: dict[str, UserState] = {}
     feedback = Feedback(alert_rates=dict(alert_rates))
     transactions = other_model = 0
@@ -43,12 +41,9 @@ async def rebuild(store: Store, alert_rates: Mapping[str, float], advance: Calla
         nonlocal transactions, other_model, last_version
         for version, run in groupby(chunk, key=lambda learnt: learnt[1]):
             learnt = [transaction for transaction, _, status in run if status != "error"]
-            if version is not None and version not in models:
-                body = await store.model("enhanced", version)
-                models[version] = None if body is None else EnhancedModel.from_bytes(body)
-            if models[version] is None:
+            model = await versions.of(version)
+            if versions.missing(version):
                 other_model += len(learnt)
-            model = models[version] or stand_in
             model.score(learnt, states, feedback=feedback)
             last_version = model.version
             transactions += len(learnt)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -75,6 +75,16 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer: Any = None
         self._shared: Shared | None = None
         self._moved_at = 0.0
+
+    @contextlib.asynccontextmanager
+    async def quiet(self) -> AsyncIterator[None]:
+        """Score and commit nothing meanwhile; profiles are read again from the store afterwards."""
+        async with self._turns.alone():
+            try:
+                yield
+            finally:
+                if self._shared is not None:
+                    self._shared.profiles.clear()
 
     async def startup(self) -> None:
         """Start the consumer and let it have its partitions."""

@@ -83,6 +83,12 @@ class ProfileCache:
         for key in [key for key in self._encoded if key[0] == partition]:
             self._drop(key)
 
+    def clear(self) -> None:
+        """Drop everybody's; somebody has written to the store."""
+        self._encoded.clear()
+        self._decoded.clear()
+        self._size = self._decoded_size = 0
+
     def _drop(self, key: tuple[int, str]) -> None:
         if key in self._encoded:
             self._take_decoded(key)

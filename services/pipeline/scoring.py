@@ -92,10 +92,10 @@ def score(
     features = rows_of(transactions)
     columns: list[list[Verdict]] = []
     if models.basic is not None:
-        columns.append(_score_basic(models.basic, transactions, features))
+        columns.append(by_basic(models.basic, transactions, features))
     states: dict[str, UserState] = {}
     if models.enhanced is not None:
-        verdicts, states = _score_enhanced(
+        verdicts, states = by_enhanced(
             models.enhanced, transactions, features, models.feedback, encoded_states, warm_states
         )
         columns.append(verdicts)
@@ -117,7 +117,8 @@ def score(
     return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states)
 
 
-def _score_basic(model: BasicModel, transactions: Sequence[Transaction], rows: Sequence[Row]) -> list[Verdict]:
+def by_basic(model: BasicModel, transactions: Sequence[Transaction], rows: Sequence[Row]) -> list[Verdict]:
+    """One verdict each; of status "error" where the detector raises."""
     try:
         return model.score(transactions, rows=rows)
     except Exception:
@@ -125,7 +126,7 @@ def _score_basic(model: BasicModel, transactions: Sequence[Transaction], rows: S
         return [_guarded(partial(model.score, [t]), "basic", model.version) for t in transactions]
 
 
-def _score_enhanced(
+def by_enhanced(
     model: EnhancedModel,
     transactions: Sequence[Transaction],
     rows: Sequence[Row],
@@ -133,6 +134,10 @@ def _score_enhanced(
     encoded: Mapping[str, bytes],
     warm: Mapping[str, UserState],
 ) -> tuple[list[Verdict], dict[str, UserState]]:
+    """One verdict each, of status "error" where the detector raises, and the users' states after them.
+
+    `encoded` has the states before, `warm` some of them decoded: the caller gives those away.
+    """
     states = {user: warm.get(user) or UserState.from_bytes(state) for user, state in encoded.items()}
     try:
         return model.score(transactions, states, rows=rows, feedback=feedback), states

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 BATCHES_AT_ONCE = 4
 PACE_PER_PARTITION = 0.008
@@ -27,3 +27,11 @@ class Turns:
         """Hold one of the places; gives the time at which it was taken."""
         async with self._slots:
             yield time.monotonic()
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Hold all of the places: no batch is in flight meanwhile."""
+        async with AsyncExitStack() as held:
+            for _ in range(BATCHES_AT_ONCE):
+                await held.enter_async_context(self._slots)
+            yield

@@ -17,6 +17,7 @@ from domain.verdict import ScoredTransaction
 from services.errors import UserError
 from services.store import batch as batches
 from services.store import queries, statements
+from services.store.backfill import Backfill
 from services.store.days import Days
 from services.store.faults import Transient, translated
 from services.store.pages import Pages
@@ -50,6 +51,7 @@ class Store:
     def __init__(self, pool: Any, readers: Any) -> None:
         self.pool = pool
         self.readers = readers
+        self.backfill = Backfill(pool)
         self.days = Days(pool)
         self.search = Search(readers)
         self.pages = Pages(readers)
