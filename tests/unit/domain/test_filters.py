@@ -168,7 +168,7 @@ def test_nothing_is_a_filter_for_everything() -> None:
         ("amount>5)", 8, "expected the end"),
         ("amont>5", 0, "no field amont: did you mean amount?"),
         ("merchant>5", 8, "merchant is text: expected :, = or !="),
-        ("is:flagd", 3, "expected one of flagged, disagreed, anomalous, warming, error"),
+        ("is:flagd", 3, "expected one of flagged, disagreed, anomalous, warming, backfilled, error"),
         ("severity>high", 9, "expected one of normal, unusual, suspicious, critical"),
         ('country:FR "abc', 11, 'the closing " is missing'),
         ("since:yesterdayish", 6, "expected a time such as 5m, 2h, today, 12:30, 2026-03-01, 2026-03-01T12:30"),
