@@ -7,6 +7,8 @@ CREATE TABLE IF NOT EXISTS schema_version (
 
 -- Kafka positions. The row is the fence: a batch commits only while next_offset and epoch are what its owner
 -- believes. `cluster` is the Kafka cluster id, so offsets of a dead broker are never mistaken for a new one's.
+-- `incarnation` counts the logs read under one name, 0 before the first: a topic that is deleted and made again, or
+-- shortened, begins another. `topic_id` is what Kafka tells topics of one name apart by, empty where it does not.
 -- `attempt_size` and `attempts` mark a batch being tried after repeated crashes at the same offset.
 CREATE TABLE IF NOT EXISTS progress (
     cluster       text NOT NULL,
@@ -20,8 +22,17 @@ CREATE TABLE IF NOT EXISTS progress (
     attempt_size  integer NOT NULL DEFAULT 0,
     attempts      integer NOT NULL DEFAULT 0,
     updated_at    timestamptz NOT NULL DEFAULT now(),
+    topic_id      text NOT NULL DEFAULT '',
+    incarnation   integer NOT NULL DEFAULT 1,
     PRIMARY KEY (cluster, topic, partition)
 );
+-- Asked first, because altering locks out whoever reads, even where there is nothing to alter.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'progress'::regclass AND attname = 'incarnation') THEN
+        ALTER TABLE progress ADD COLUMN topic_id text NOT NULL DEFAULT '',
+            ADD COLUMN incarnation integer NOT NULL DEFAULT 1;
+    END IF;
+END $$;
 
 -- Every stored id once, whatever its day: a partitioned table cannot promise that by itself.
 CREATE TABLE IF NOT EXISTS transaction_ids (
@@ -113,15 +124,22 @@ CREATE INDEX IF NOT EXISTS profiles_flagged ON profiles (flagged DESC, user_id C
 CREATE INDEX IF NOT EXISTS profiles_prefix ON profiles (user_id COLLATE "C");
 
 CREATE TABLE IF NOT EXISTS dead_letters (
-    cluster   text NOT NULL,
-    topic     text NOT NULL,
-    partition integer NOT NULL,
-    "offset"  bigint NOT NULL,
-    payload   bytea NOT NULL,
-    reason    text NOT NULL,
-    stored_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (cluster, topic, partition, "offset")
+    cluster     text NOT NULL,
+    topic       text NOT NULL,
+    partition   integer NOT NULL,
+    incarnation integer NOT NULL DEFAULT 1,
+    "offset"    bigint NOT NULL,
+    payload     bytea NOT NULL,
+    reason      text NOT NULL,
+    stored_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (cluster, topic, partition, incarnation, "offset")
 );
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'dead_letters'::regclass AND attname = 'incarnation') THEN
+        ALTER TABLE dead_letters ADD COLUMN incarnation integer NOT NULL DEFAULT 1, DROP CONSTRAINT dead_letters_pkey,
+            ADD PRIMARY KEY (cluster, topic, partition, incarnation, "offset");
+    END IF;
+END $$;
 CREATE INDEX IF NOT EXISTS dead_letters_stored_at ON dead_letters (stored_at);
 
 -- Fitted models as arrays; of a detector's versions the one taken into use last is in use.

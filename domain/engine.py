@@ -29,13 +29,17 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PartitionStatus(msgspec.Struct, frozen=True):
-    """Progress of one partition; `lag` counts records, -1 when the end offset is not known yet."""
+    """Progress of one partition; `lag` counts records, -1 when the end offset is not known yet.
+
+    `held_for` is for how many seconds a transaction left open by its producer has kept records back, if one does.
+    """
 
     partition: int
     state: str
     next_offset: int
     lag: int
     epoch: int
+    held_for: float | None = None
 
 
 class FeatureDrift(msgspec.Struct, frozen=True):
@@ -56,6 +60,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `rate` is committed transactions per second over the last 5 s; `latency_*` is seconds from the record's
     Kafka timestamp to its commit; `counts` are totals since this engine started; `flagged` is by detector.
     `quality` is empty as long as nothing that was scored had ground truth.
+    `offset_gaps` are losses: records that Kafka dropped before they were read. `topic_resets` are partitions read from
+    their beginning because their topic was deleted and made again, or shortened.
     `open_anomalies` are stored, flagged, and neither decided on nor asleep; None until they are counted.
     """
 
@@ -83,6 +89,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     drift: tuple[FeatureDrift, ...] = ()
     quality: tuple[DetectorQuality, ...] = ()
     open_anomalies: int | None = None
+    topic_resets: int = 0
 
     @property
     def behind(self) -> bool:

@@ -4,6 +4,7 @@ import os
 import stat
 import tomllib
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,11 +13,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from services.access import Access, address_of, tokens_of
+from services.brokers.broker import Isolation, StartFrom
 from services.brokers.external import Protocol, Security
 from services.errors import ConfigurationError
 from services.process.redaction import redacted
 
 FILE_NAME = "anomaly-tui.toml"
+_FLAGS = {"database_url": "--database", "start_from": "--from"}
+"""Options that are named otherwise than their setting."""
+
 PREFIX = "ANOMALY_TUI_"
 
 
@@ -45,6 +50,17 @@ def _api_address(value: Any) -> Any:
     return value
 
 
+def _start_from(value: Any) -> Any:
+    """`earliest`, `latest`, or a time; without a zone it is UTC."""
+    if value in ("earliest", "latest"):
+        return value
+    try:
+        at = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError("write earliest, latest, or a time such as 2026-03-01T12:00:00Z") from None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
 Folder = Annotated[Path, BeforeValidator(_expanded)]
 
 
@@ -69,6 +85,14 @@ class Settings(BaseSettings):
     kafka_ca_file: Folder | None = None
     kafka_certificate_file: Folder | None = None
     kafka_key_file: Folder | None = None
+    kafka_isolation: Isolation = Field(
+        "read_committed", description="read_uncommitted takes records of aborted and open transactions too"
+    )
+    start_from: Annotated[StartFrom, BeforeValidator(_start_from)] = Field(
+        "earliest",
+        description="earliest, latest or a time: where partitions begin that nothing was read of yet",
+        union_mode="left_to_right",
+    )
     topic: str = Field("transactions", pattern=r"^[A-Za-z0-9._-]{1,249}$")
     group: str = Field("anomaly-tui", min_length=1, max_length=255)
     partition_count: int = Field(32, ge=1, le=1000, description="of a topic we create; the embedded broker has 4")
@@ -209,7 +233,9 @@ def load(flags: Mapping[str, Any], config: Path | None = None) -> Loaded:
 def _line(problem: Any, sources: Mapping[str, str], merged: Mapping[str, Any]) -> str:
     name = str(problem["loc"][0])
     source = sources.get(name, "")
-    where = {"flag": f"--{name.replace('_', '-')}", "environment": f"{PREFIX}{name.upper()}"}.get(source, source)
+    where = {"flag": _FLAGS.get(name, f"--{name.replace('_', '-')}"), "environment": f"{PREFIX}{name.upper()}"}.get(
+        source, source
+    )
     if problem["type"] == "extra_forbidden":
         return f"{where}: there is no setting {name}; `anomaly-tui config` shows all"
     if source not in ("flag", "environment"):

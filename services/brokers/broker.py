@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -16,10 +17,16 @@ MOST_REPLICAS = 3
 
 Progress = Callable[[str], None]
 BrokerName = Literal["embedded", "local", "external"]
+Isolation = Literal["read_committed", "read_uncommitted"]
+StartFrom = Literal["earliest", "latest"] | datetime
 
 
 class BrokerError(UserError):
     """Kafka cannot be had; the message says why and what to do."""
+
+
+class Unanswered(Exception):
+    """Kafka does not answer now; the same question may be answered later."""
 
 
 class Broker(Protocol):
@@ -49,6 +56,13 @@ class Broker(Protocol):
 
     async def ensure_topic(self, topic: str, partitions: int) -> None:
         """Create the topic unless it exists, and wait until every partition has a leader. Raises BrokerError."""
+        ...
+
+    async def topic_id(self, topic: str) -> str | None:
+        """What tells this topic from an earlier or later one of the same name; empty where nothing does.
+
+        None where there is no such topic. Raises Unanswered.
+        """
         ...
 
     async def healthy(self) -> bool:

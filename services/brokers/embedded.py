@@ -58,6 +58,10 @@ class EmbeddedBroker:
         except KafkaException as error:
             raise BrokerError(f"The embedded broker does not create the topic {topic}: {error}.") from error
 
+    async def topic_id(self, topic: str) -> str | None:
+        """Its topics live as long as it does, and its cluster id changes at each start."""
+        return ""
+
     async def healthy(self) -> bool:
         """Whether it answers now."""
         return self._owner is not None and await answers(self.bootstrap, self.client_options)

@@ -10,6 +10,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from services.brokers.broker import BrokerError, BrokerName, Progress, answers, create_topic, describe
+from services.brokers.topic_id import TopicIds
 from services.errors import reason_of
 
 log = structlog.get_logger("broker")
@@ -47,6 +48,23 @@ class Security:
             options["sasl_plain_password"] = self.password
         return options
 
+    def librdkafka_options(self) -> dict[str, Any]:
+        """The same for clients of librdkafka."""
+        options: dict[str, Any] = {"security.protocol": self.protocol}
+        if self.protocol.endswith("SSL"):
+            for option, file in (
+                ("ssl.ca.location", self.ca_file),
+                ("ssl.certificate.location", self.certificate_file),
+                ("ssl.key.location", self.key_file),
+            ):
+                if file:
+                    options[option] = str(file)
+        if self.protocol.startswith("SASL"):
+            options["sasl.mechanism"] = self.mechanism
+            options["sasl.username"] = self.username or ""
+            options["sasl.password"] = self.password or ""
+        return options
+
 
 class ExternalBroker:
     """`bootstrap` is `HOST:PORT`, or several of them with commas between.
@@ -65,6 +83,7 @@ class ExternalBroker:
         self.cluster_id = cluster_id or ""
         self.client_options: dict[str, Any] = {}
         self._security = security
+        self._topic_ids = TopicIds()
 
     @property
     def label(self) -> str:
@@ -94,12 +113,17 @@ class ExternalBroker:
         """Create the topic unless it exists. Raises BrokerError."""
         await create_topic(self.bootstrap, self.client_options, topic, partitions)
 
+    async def topic_id(self, topic: str) -> str | None:
+        """The id that Kafka gave the topic, None where there is no such topic. Raises Unanswered."""
+        return await self._topic_ids.of(topic, self.bootstrap, self._security.librdkafka_options())
+
     async def healthy(self) -> bool:
         """Whether it answers now."""
         return await answers(self.bootstrap, self.client_options)
 
     async def stop(self) -> None:
-        """Nothing of ours to end."""
+        """Disconnect; nothing of ours is to be ended."""
+        self._topic_ids.close()
 
 
 def _loopback(bootstrap: str) -> bool:

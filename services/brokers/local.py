@@ -11,6 +11,7 @@ import psutil
 
 from services.brokers.broker import BrokerError, BrokerName, Progress, answers, create_topic
 from services.brokers.java import LOG_CONFIGURATION, jars, java
+from services.brokers.topic_id import TopicIds
 from services.process.children import end, spawn
 
 PORT = 9092
@@ -55,6 +56,7 @@ class LocalBroker:
         self.bootstrap = ""
         self.cluster_id = ""
         self.client_options: dict[str, Any] = {}
+        self._topic_ids = TopicIds()
 
     @property
     def label(self) -> str:
@@ -163,12 +165,17 @@ class LocalBroker:
         """Create the topic unless it exists. Raises BrokerError."""
         await create_topic(self.bootstrap, {}, topic, partitions)
 
+    async def topic_id(self, topic: str) -> str | None:
+        """The id that Kafka gave the topic, None where there is no such topic. Raises Unanswered."""
+        return await self._topic_ids.of(topic, self.bootstrap, {})
+
     async def healthy(self) -> bool:
         """Whether it answers now."""
         return bool(self.bootstrap) and await _listens(self.bootstrap) and await answers(self.bootstrap, {})
 
     async def stop(self) -> None:
         """End the broker if it is ours."""
+        self._topic_ids.close()
         process, self._process = self._process, None
         if process is None:
             return

@@ -37,6 +37,15 @@ OPTIONS: dict[str, Any] = {
         _option(_SERVERS, "--kafka-home", metavar="FOLDER", help="An unpacked Apache Kafka, for --kafka local."),
     ],
     "topic": Annotated[str | None, _option(_SERVERS, "--topic", help="Kafka topic. Default: transactions.")],
+    "start_from": Annotated[
+        str | None,
+        _option(
+            _SERVERS,
+            "--from",
+            metavar="earliest|latest|TIME",
+            help="Where partitions begin that nothing was read of yet. Default: earliest.",
+        ),
+    ],
     "database_url": Annotated[
         str | None,
         _option(
@@ -111,7 +120,7 @@ SIMULATOR = ("users", "anomaly_rate", "rate", "seed")
 DETECTION = ("detector", "alert_rate")
 LOGS = ("log_format", "log_file")
 FRONTEND = ("with_frontend", "frontend_port", "browser")
-RUN = (*SERVERS, *SIMULATOR, "simulate", "alert_rate", "api", *FRONTEND, *LOGS, "theme", "refresh_hz")
+RUN = (*SERVERS, "start_from", *SIMULATOR, "simulate", "alert_rate", "api", *FRONTEND, *LOGS, "theme", "refresh_hz")
 
 _CONFIG = Annotated[
     Path | None,

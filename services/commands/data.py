@@ -7,6 +7,7 @@ import msgspec
 from rich.console import Console
 from rich.prompt import Confirm
 from rich.table import Table
+from rich.text import Text
 
 from services.commands.database import open_store
 from services.process.lock import EngineLock
@@ -43,6 +44,7 @@ def stats(settings: Settings, *, as_json: bool) -> int:
                 {"instance": engine["instance"], **worker} for engine in engines for worker in engine["workers"]
             ],
             "engines": len(engines),
+            "topic_resets": sum(max(0, partition["incarnation"] - 1) for partition in progress),
             "progress": progress,
         }
 
@@ -56,6 +58,9 @@ def stats(settings: Settings, *, as_json: bool) -> int:
     for name, count in sorted(found["verdicts"].items()):
         table.add_row(f"verdicts, {name}", f"{count:,} ({found['flagged'][name]:,} flagged)")
     table.add_row("dead letters", f"{found['dead_letters']:,}")
+    if found["topic_resets"]:
+        said = f"{found['topic_resets']:,} partitions begun anew: their topic was made again or shortened"
+        table.add_row("topic resets", Text(said, style="red"))
     running = f"{found['engines']}" if found["engines"] else "none (start one with `anomaly-tui`)"
     table.add_row("running engines", running)
     if found["engines"]:

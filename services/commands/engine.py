@@ -146,6 +146,7 @@ def _show(facts: dict[str, Any], snapshot: Snapshot) -> None:
         ("open", "not counted yet" if snapshot.open_anomalies is None else f"{snapshot.open_anomalies:,} anomalies"),
         ("dead letters", f"{snapshot.dead_letters:,}"),
         ("offset gaps", f"{snapshot.offset_gaps:,}" if snapshot.offset_gaps else ""),
+        ("topic resets", f"{snapshot.topic_resets:,}" if snapshot.topic_resets else ""),
     ):
         if value:
             engine.add_row(Text(name, style="bold"), Text(sanitize(value)))

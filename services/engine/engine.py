@@ -124,6 +124,8 @@ class Engine:
             group=settings.group,
             owner=self.instance,
             batch_size=settings.batch_size,
+            isolation=settings.kafka_isolation,
+            start_from=settings.start_from,
         )
         models = ModelKeeper(
             store,
@@ -244,6 +246,7 @@ class Engine:
             duplicates=self.bus.duplicates,
             late=self.bus.late,
             offset_gaps=self.bus.offset_gaps,
+            topic_resets=self.bus.topic_resets,
             last_event_at=self.bus.last_event_at,
             last_stored_at=self.bus.last_stored_at,
             broker=self.broker.label,

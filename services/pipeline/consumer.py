@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from detectors.models import Models
 from domain.engine import PartitionStatus
-from services.brokers.broker import Broker
+from services.brokers.broker import Broker, Isolation, StartFrom, Unanswered
 from services.console.bus import Bus
 from services.pipeline.backpressure import Backpressure
 from services.pipeline.ends import Ends
@@ -29,16 +29,22 @@ from services.store.store import Store
 log = structlog.get_logger("pipeline")
 
 SESSION_TIMEOUT_MS = 15_000
+REJOIN_AFTER = 2 * SESSION_TIMEOUT_MS / 1000
 POLL_MS = 100
 FETCH_RECORDS = 4_000
 CACHE_BYTES = 64 * 1024 * 1024
 LAST_BATCH_WITHIN = 5.0
 KAFKA_COMMIT_EVERY = 5.0
 PROBE_EVERY = 5.0
+METADATA_EVERY_MS = 30_000
+"""How soon partitions that were added to the topic are noticed."""
 
 
 class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
-    """Consumer, scorers and writers of one process; they start, fail and restart together."""
+    """Consumer, scorers and writers of one process; they start, fail and restart together.
+
+    `start_from` is where a partition begins of which nothing was ever read.
+    """
 
     name = "pipeline"
 
@@ -55,6 +61,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         owner: str,
         batch_size: int,
         cache_bytes: int = CACHE_BYTES,
+        isolation: Isolation = "read_committed",
+        start_from: StartFrom = "earliest",
     ) -> None:
         super().__init__()
         self._broker = broker
@@ -67,11 +75,14 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._owner = owner
         self._batch_size = batch_size
         self._cache_bytes = cache_bytes
+        self._isolation: Isolation = isolation
+        self._start_from: StartFrom = start_from
+        self._topic_id: str | None = ""
         self._tasks: dict[TopicPartition, PartitionTask] = {}
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self._turns = Turns()
         self._backpressure = Backpressure()
-        self._ends = Ends()
+        self._ends = Ends(isolation)
         self._consumer: Any = None
         self._shared: Shared | None = None
         self._moved_at = 0.0
@@ -90,6 +101,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         """Start the consumer and let it have its partitions."""
         self._shared = Shared(
             cluster=self._broker.cluster_id,
+            topic=self._topic,
+            topic_id=lambda: self._topic_id or "",
             owner=self._owner,
             store=self._store,
             # One thread: scoring is pure Python, of which two threads together get no more done.
@@ -104,12 +117,16 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         await self._join()
 
     async def _join(self) -> None:
+        await self._ask_topic_id()
         alone_on = self._broker.partitions_of_one
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._broker.bootstrap,
             group_id=self._group if alone_on is None else None,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # The offsets that count are in PostgreSQL: to be sent elsewhere by Kafka would be a loss nobody hears of.
+            auto_offset_reset="none",
+            isolation_level=self._isolation,
+            metadata_max_age_ms=METADATA_EVERY_MS,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=3_000,
             fetch_max_wait_ms=50,
@@ -134,10 +151,12 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             self._raise_task_errors()
             self._backpressure.apply(self._consumer, {p: task.inbox for p, task in self._tasks.items()})
-            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=FETCH_RECORDS)
-            for partition, records in fetched.items():
-                if partition in self._tasks:
-                    self._tasks[partition].inbox.offer(records)
+            fetched = await self._poll()
+            for partition, task in self._tasks.items():
+                task.inbox.offer(fetched.get(partition, ()))
+                if task.inbox.opened:
+                    with contextlib.suppress(IllegalStateError):
+                        task.inbox.reach(await self._consumer.position(partition))
             now = time.monotonic()
             if fetched:
                 self._moved_at = now
@@ -147,8 +166,28 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             if now - probed_at > PROBE_EVERY:
                 probed_at = now
                 await self._probe()
-            self.degraded = any(task.state == "degraded" for task in self._tasks.values())
+            self.degraded = self._topic_id is None or any(
+                task.state == "degraded" or self._ends.open_transaction(partition) is not None
+                for partition, task in self._tasks.items()
+            )
             self.beat(self._describe())
+
+    async def _poll(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        try:
+            fetched: Mapping[TopicPartition, Sequence[Any]] = await self._consumer.getmany(
+                timeout_ms=POLL_MS, max_records=FETCH_RECORDS
+            )
+        except NoOffsetForPartitionError:
+            # Just assigned: its task has not said yet where to read.
+            return {}
+        except OffsetOutOfRangeError as error:
+            for partition, offset in error.args[0].items():
+                if partition in self._tasks:
+                    self._tasks[partition].out_of_range(offset)
+                    with contextlib.suppress(IllegalStateError):
+                        self._consumer.pause(partition)
+            return {}
+        return fetched
 
     async def shutdown(self) -> None:
         """Finish the batches in flight, end the terms, leave the group."""
@@ -166,6 +205,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             return
         self._consumer.pause(*partitions)
         for partition in partitions:
+            # Anywhere, so that aiokafka does not look for a place itself; the task seeks before anything flows.
+            self._consumer.seek(partition, 0)
             self._begin(partition)
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -174,19 +215,19 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _begin(self, partition: TopicPartition) -> None:
         assert self._shared is not None
-        source = ConsumerSource(self._consumer, partition)
-        task = PartitionTask(self._shared, self._topic, partition.partition, source)
+        source = ConsumerSource(self._consumer, partition, self._start_from)
+        task = PartitionTask(self._shared, partition.partition, source)
         self._tasks[partition] = task
         self._running[partition] = asyncio.create_task(task.run(), name=f"partition-{partition.partition}")
         self._turns.partitions = len(self._tasks)
 
-    async def _end(self, partitions: Iterable[TopicPartition]) -> None:
+    async def _end(self, partitions: Iterable[TopicPartition], *, drain: bool = False) -> None:
         ending = {partition: self._tasks.pop(partition) for partition in partitions if partition in self._tasks}
         self._turns.partitions = len(self._tasks)
         if not ending:
             return
         for task in ending.values():
-            task.stop_soon()
+            task.stop_soon(drain=drain)
         running = {partition: self._running.pop(partition) for partition in ending}
         _, late = await asyncio.wait(running.values(), timeout=LAST_BATCH_WITHIN)
         for each in late:
@@ -194,7 +235,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         await asyncio.gather(*running.values(), return_exceptions=True)
         for partition, task in ending.items():
             self._ends.forget(partition)
-            if not running[partition].cancelled() and task.epoch:
+            ended_well = not running[partition].cancelled() and running[partition].exception() is None
+            if ended_well and task.epoch:
                 with contextlib.suppress(StoreError):
                     await task.close()
 
@@ -208,31 +250,59 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _commit_to_kafka(self) -> None:
         """For lag shown by other tools only; the offsets that count are in PostgreSQL."""
-        offsets = {partition: task.next_offset for partition, task in self._tasks.items() if task.next_offset > 0}
+        offsets = {partition: task.reached for partition, task in self._tasks.items() if task.reached > 0}
         if offsets and self._broker.partitions_of_one is None:
             with contextlib.suppress(KafkaError, asyncio.TimeoutError):
                 await asyncio.wait_for(self._consumer.commit(offsets), 2)
 
     async def _probe(self) -> None:
-        """Rejoin with a new consumer when records wait but none arrive."""
+        """See whether the topic is still the same; join again with a new consumer when fetches get no answer."""
+        before = self._topic_id
+        await self._ask_topic_id()
+        if self._topic_id not in (before, None):
+            # What was read of the old topic can be read nowhere else.
+            await self._end(list(self._tasks), drain=True)
+            await self._rejoin()
+            return
         stuck = await self._ends.probe(self._consumer, dict(self._tasks))
         now = time.monotonic()
         if not stuck:
             self._moved_at = now
-        elif now - self._moved_at > 2 * SESSION_TIMEOUT_MS / 1000:
-            log.warning("no records although some wait; joining again with a new consumer")
-            await self._end(list(self._tasks))
-            consumer, self._consumer = self._consumer, None
-            await _stop(consumer)
-            await self._join()
+        elif now - self._moved_at > REJOIN_AFTER:
+            log.warning("fetches get no answer; joining again with a new consumer")
+            await self._rejoin()
+
+    async def _rejoin(self) -> None:
+        await self._end(list(self._tasks))
+        consumer, self._consumer = self._consumer, None
+        await _stop(consumer)
+        await self._join()
+
+    async def _ask_topic_id(self) -> None:
+        try:
+            found = await self._broker.topic_id(self._topic)
+        except Unanswered:
+            return
+        if found is None and self._topic_id is not None:
+            log.error("the topic is gone", topic=self._topic)
+        self._topic_id = found
 
     def _describe(self) -> str:
         states = [task.state for task in self._tasks.values()]
+        if self._topic_id is None:
+            return f"there is no topic {self._topic} any more: waiting until it is made again"
         if not states:
             return "waiting for partitions"
         counted = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
         paused = self._backpressure.paused
-        return f"partitions: {counted}" + (f", {paused} paused" if paused else "")
+        said = [f"partitions: {counted}" + (f", {paused} paused" if paused else "")]
+        for partition in sorted(self._tasks):
+            held_for = self._ends.open_transaction(partition)
+            if held_for is not None:
+                said.append(f"partition {partition.partition}: a transaction is open for {held_for:.0f} s")
+        if self._bus.topic_resets:
+            said.append(f"{self._bus.topic_resets} begun anew: the topic was made again or shortened")
+        return "; ".join(said)
 
     @property
     def partitions(self) -> tuple[PartitionStatus, ...]:
@@ -244,6 +314,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
                 next_offset=task.next_offset,
                 lag=self._ends.lag(self._consumer, partition, task),
                 epoch=task.epoch,
+                held_for=self._ends.open_transaction(partition),
             )
             for partition, task in sorted(self._tasks.items())
         )
@@ -255,7 +326,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def behind(self, ends: Mapping[int, int]) -> int:
         """How many records before these end offsets (by partition) are not stored yet."""
-        stored = {partition.partition: task.next_offset for partition, task in self._tasks.items()}
+        stored = {partition.partition: task.reached for partition, task in self._tasks.items()}
         return sum(max(0, end - stored.get(partition, 0)) for partition, end in ends.items())
 
     @property

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from services.pipeline.scoring import Record
 
@@ -13,17 +13,16 @@ HIGH_WATER_BYTES = 8 * 1024 * 1024
 class Inbox:
     """Records in offset order, bounded by number and bytes through `full` and `drained_enough`.
 
-    It takes nothing in until `open` says from which offset on, and nothing after `close`. `on_gap` hears the
-    expected and the found offset where records are missing between them.
+    It takes nothing in until `open` says from which offset on. `position` is the offset that the consumer reads next.
+    Offsets between records mean nothing: markers of transactions, aborted records and compacted ones have no record.
     """
 
-    def __init__(self, batch_size: int, on_gap: Callable[[int, int], None]) -> None:
+    def __init__(self, batch_size: int) -> None:
+        self.opened = False
+        self.position = -1
         self._most_records = HIGH_WATER_BATCHES * batch_size
-        self._on_gap = on_gap
         self._records: deque[Record] = deque()
         self._bytes = 0
-        self._expected = -1
-        self.opened = False
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
@@ -39,10 +38,20 @@ class Inbox:
         """Whether a paused partition may flow again."""
         return len(self._records) <= self._most_records // 2 and self._bytes <= HIGH_WATER_BYTES // 2
 
+    @property
+    def following(self) -> int:
+        """The offset up to which nothing is missing once all that was taken is stored."""
+        return self._records[0].offset if self._records else self.position
+
     def open(self, offset: int) -> None:
         """Take in records from `offset` on."""
-        self._expected = offset
+        self.position = offset
         self.opened = True
+
+    def shut(self) -> None:
+        """Take nothing more in; what is here may still be taken."""
+        self.opened = False
+        self._arrived.set()
 
     def close(self) -> None:
         """Drop what is here and whatever comes."""
@@ -52,17 +61,19 @@ class Inbox:
 
     def offer(self, records: Sequence[Record]) -> None:
         """Queue records from the consumer; those from before the seek are dropped."""
-        if not self.opened:
+        if not self.opened or not records:
             return
         for record in records:
-            if record.offset < self._expected:
-                continue
-            if record.offset > self._expected:
-                self._on_gap(self._expected, record.offset)
-            self._expected = record.offset + 1
-            self._records.append(record)
-            self._bytes += len(record.value or b"")
+            if record.offset >= self.position:
+                self.position = record.offset + 1
+                self._records.append(record)
+                self._bytes += len(record.value or b"")
         self._arrived.set()
+
+    def reach(self, position: int) -> None:
+        """The consumer reads on at `position`: there are no more records for it before that."""
+        if self.opened:
+            self.position = max(self.position, position)
 
     def take(self, most: int) -> list[Record]:
         """The next records, `most` of them or all that there are."""
@@ -70,11 +81,11 @@ class Inbox:
         self._bytes -= sum(len(record.value or b"") for record in taken)
         return taken
 
-    async def wait(self) -> None:
-        """Wait until something is offered, or until `wake`."""
+    async def wait(self, seconds: float) -> None:
+        """Wait until something is offered, until `shut`, or that long."""
         self._arrived.clear()
-        await self._arrived.wait()
-
-    def wake(self) -> None:
-        """End a wait although nothing came."""
-        self._arrived.set()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._arrived.wait()
+        except TimeoutError:
+            return

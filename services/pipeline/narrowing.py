@@ -10,23 +10,21 @@ class Narrowing:
 
     Once a partition was opened several times at one offset, each of its batches leaves a mark in the store before it
     is scored (`careful`). A batch that was marked and did not end is tried with half as many records, and doubled
-    again after each that is stored. `poison` is the offset of a record that the process died of alone, twice.
+    again after each that is stored. With `poisoned` the next record is one that the process died of alone, twice.
     """
 
     def __init__(self, batch_size: int) -> None:
         self._batch_size = batch_size
         self.limit = batch_size
         self.careful = False
-        self.poison: int | None = None
+        self.poisoned = False
 
     def begin(self, opening: Opening) -> None:
         """Start from how earlier owners fared at this offset."""
-        self.poison = None
+        self.poisoned = opening.attempt_size == 1 and opening.attempts > 1
         if opening.attempts:
             self.careful = True
             self.limit = max(1, opening.attempt_size // 2)
-            if opening.attempt_size == 1 and opening.attempts > 1:
-                self.poison = opening.next_offset
         elif opening.restores >= SUSPICIOUS_RESTORES:
             self.careful = True
             self.limit = self._batch_size

@@ -18,12 +18,13 @@ from services.pipeline import scoring
 from services.pipeline.inbox import Inbox
 from services.pipeline.narrowing import Narrowing
 from services.pipeline.profile_cache import ProfileCache
-from services.pipeline.scoring import DecodedRecord, Record
-from services.pipeline.source import Source
+from services.pipeline.resends import sort_out
+from services.pipeline.scoring import Record, ScoredBatch
+from services.pipeline.source import Revoked, Source
 from services.pipeline.turns import Turns
 from services.records.mapping import Mapping
 from services.store.batch import DeadRecord, Term
-from services.store.faults import BadData, DuplicateId, Fenced, Transient
+from services.store.faults import BadData, DuplicateId, Fenced, StoreError, Transient
 from services.store.store import Opening, Store
 
 log = structlog.get_logger("pipeline")
@@ -33,14 +34,23 @@ Result = TypeVar("Result")
 
 LONGEST_RETRY = 10.0
 FENCED_PAUSE = 3.0
+SKIPPED_AFTER = 1.0
+"""Seconds without a record after which progress is stored over offsets that have none, such as commit markers."""
+
 LATE_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Shared:
-    """What the partition tasks of one process have in common; `owner` names the process in the store."""
+    """What the partition tasks of one process have in common.
+
+    `owner` names the process in the store. `topic_id` gives the id that Kafka gave the topic, empty where it has none:
+    a topic that was deleted and made again has another one.
+    """
 
     cluster: str
+    topic: str
+    topic_id: Callable[[], str]
     owner: str
     store: Store
     executor: Executor
@@ -52,23 +62,29 @@ class Shared:
     profiles: ProfileCache
 
 
+class PartitionFailed(Exception):
+    """A partition cannot go on; the message names it and the record that it was at."""
+
+
 class PartitionTask:
     """Takes records of one partition, scores them and commits them behind its fence."""
 
-    def __init__(self, shared: Shared, topic: str, partition: int, source: Source) -> None:
+    def __init__(self, shared: Shared, partition: int, source: Source) -> None:
         self.partition = partition
         self.state: PartitionState = "restoring"
         self.next_offset = -1
-        self.inbox = Inbox(shared.batch_size, self._note_gap)
+        self.inbox = Inbox(shared.batch_size)
         self._shared = shared
         self._store = shared.store
         self._bus = shared.bus
-        self._term = Term(shared.cluster, topic, partition, 0)
+        self._term = Term(shared.cluster, shared.topic, partition, 0)
         self._source = source
         self._profiles = shared.profiles
         self._narrowing = Narrowing(shared.batch_size)
         self._batch_began = 0.0
-        self._stopping = False
+        self._taken: Sequence[Record] = ()
+        self._unreachable = False
+        self._stopping = self._draining = False
         self._latest_event = datetime(1970, 1, 1, tzinfo=UTC)
 
     @property
@@ -76,24 +92,46 @@ class PartitionTask:
         """The epoch of the open term."""
         return self._term.epoch
 
-    def stop_soon(self) -> None:
-        """End after the batch in flight."""
-        self._stopping = True
-        self.inbox.wake()
+    @property
+    def reached(self) -> int:
+        """The offset up to which everything is stored, also over offsets that have no record; -1 before the start."""
+        idle = self.inbox.opened and not self.inbox and not self._taken
+        return self.inbox.position if idle else self.next_offset
+
+    def out_of_range(self, offset: int) -> None:
+        """Kafka has no record at `offset` and will have none: it expired, or the topic got shorter."""
+        if offset == self.inbox.position:
+            self._unreachable = True
+            # What is in the inbox is stored first; then the term is opened again.
+            self.inbox.shut()
+
+    def stop_soon(self, *, drain: bool = False) -> None:
+        """End after the batch in flight; with `drain` only once everything in the inbox is stored."""
+        self._draining = drain
+        self._stopping = not drain
+        self.inbox.shut()
 
     async def run(self) -> None:
-        """Restore, then batch after batch until told to stop; being fenced leads back to restoring."""
+        """Restore, then batch after batch until told to stop; being fenced leads back to restoring.
+
+        Raises: PartitionFailed.
+        """
         try:
-            while not self._stopping:
+            while not (self._stopping or self._draining):
                 try:
                     await self._restore()
                     while await self._next_batch():
                         pass
-                except Fenced as fenced:
+                except (Fenced, Revoked) as fenced:
                     self.state = "fenced"
+                    self.inbox.close()
                     log.warning("fenced", partition=self.partition, detail=str(fenced))
                     # If the partition is no longer ours the consumer learns so within a heartbeat and ends us.
                     await asyncio.sleep(FENCED_PAUSE)
+        except PartitionFailed:
+            raise
+        except Exception as error:
+            raise self._failure(error, self.next_offset) from error
         finally:
             self.state = "stopped"
             self._profiles.forget(self.partition)
@@ -104,9 +142,12 @@ class PartitionTask:
 
     async def _next_batch(self) -> bool:
         while not self.inbox:
-            if self._stopping:
+            if self._stopping or not self.inbox.opened:
                 return False
-            await self.inbox.wait()
+            skipped = self.inbox.position > self.next_offset
+            await self.inbox.wait(SKIPPED_AFTER)
+            if skipped and not self.inbox:
+                break
         turns, limit = self._shared.turns, self._narrowing.limit
         early = turns.early(self._batch_began)
         if early > 0 and len(self.inbox) < limit:
@@ -114,62 +155,118 @@ class PartitionTask:
         async with turns.turn() as self._batch_began:
             if self._stopping:
                 return False
-            await self._process(self.inbox.take(limit))
+            self._taken = self.inbox.take(limit)
+            await self._process(self._taken, self.inbox.following)
+            self._taken = ()
         self._narrowing.widen()
         return True
 
     async def _restore(self) -> None:
         self.state = "restoring"
         self.inbox.close()
+        self._taken = ()
         self._profiles.forget(self.partition)
         opening = await self._open()
+        first = await self._source.hold()
+        unreachable, self._unreachable = self._unreachable, False
+        if not opening.incarnation:
+            opening = await self._begin(await self._source.beginning())
+        elif self._shared.topic_id() not in ("", opening.topic_id):
+            opening = await self._begin_again(opening, first, "the topic was deleted and made again")
+        elif unreachable and first <= opening.next_offset:
+            opening = await self._begin_again(opening, first, "the topic was made again or shortened")
+        elif first > opening.next_offset:
+            self._note_loss(opening.next_offset, first)
         self._narrowing.begin(opening)
         self.next_offset = opening.next_offset
-        first = await self._source.seek(opening.next_offset)
-        if first > opening.next_offset:
-            self._note_gap(opening.next_offset, first)
-        self.inbox.open(first)
+        start = max(first, opening.next_offset)
+        self._source.flow(start)
+        self.inbox.open(start)
         self.state = "running"
 
     async def _open(self) -> Opening:
-        term = self._term
+        term, shared = self._term, self._shared
         opening = await self._until_answered(
-            lambda: self._store.open_term(term.cluster, term.topic, term.partition, self._shared.owner)
+            lambda: self._store.open_term(
+                term.cluster, term.topic, term.partition, shared.owner, topic_id=shared.topic_id()
+            )
         )
-        self._term = term._replace(epoch=opening.epoch)
+        self._term = term._replace(epoch=opening.epoch, incarnation=opening.incarnation)
         return opening
 
-    async def _process(self, records: Sequence[Record]) -> None:
-        """Store these records; on a value PostgreSQL refuses, halve them down to the one it is in."""
+    async def _begin(self, offset: int) -> Opening:
+        opening = await self._until_answered(
+            lambda: self._store.begin_incarnation(self._term, self._shared.topic_id(), offset)
+        )
+        self._term = self._term._replace(incarnation=opening.incarnation)
+        return opening
+
+    async def _begin_again(self, before: Opening, first: int, why: str) -> Opening:
+        """Read what is another log under the same name from its beginning, as an incarnation of its own."""
+        opening = await self._begin(first)
+        self._bus.topic_resets += 1
+        log.error(
+            f"{why}: reading it from its beginning",
+            topic=self._term.topic,
+            partition=self.partition,
+            stored_up_to=before.next_offset,
+            begins_at=first,
+        )
+        return opening
+
+    async def _process(self, records: Sequence[Record], following: int) -> None:
+        """Store these records, so that the offset `following` is next; halve them down to one that cannot be stored."""
         try:
-            await self._score_and_commit(records)
+            await self._score_and_commit(records, following)
         except DuplicateId:
             # Another partition stored one of the ids between our look and our commit: look again.
-            await self._process(records)
+            await self._process(records, following)
         except BadData as error:
             if len(records) == 1:
-                await self._bury(records[0], f"PostgreSQL refused it: {error}")
+                await self._bury(records[0], following, f"PostgreSQL refused it: {error}")
+            else:
+                await self._halve(records, following)
+        except (StoreError, PartitionFailed):
+            raise
+        except Exception as error:
+            if len(records) > 1:
+                await self._halve(records, following)
                 return
-            middle = len(records) // 2
-            await self._process(records[:middle])
-            await self._process(records[middle:])
+            if records:
+                # At the next starts it is tried alone, and buried once that has failed as well.
+                await self._until_answered(lambda: self._store.mark_attempt(self._term, 1))
+            raise self._failure(error, records[0].offset if records else following) from error
 
-    async def _score_and_commit(self, records: Sequence[Record]) -> None:
+    def _failure(self, error: Exception, offset: int) -> PartitionFailed:
+        where = f"{self._term.topic} partition {self.partition} at offset {offset}"
+        return PartitionFailed(f"{where}: {type(error).__name__}: {error}")
+
+    async def _halve(self, records: Sequence[Record], following: int) -> None:
+        middle = len(records) // 2
+        await self._process(records[:middle], records[middle].offset)
+        await self._process(records[middle:], following)
+
+    async def _score_and_commit(self, records: Sequence[Record], following: int) -> None:
         narrowing = self._narrowing
-        if narrowing.careful:
-            if records[0].offset == narrowing.poison:
-                narrowing.poison = None
-                await self._bury(records[0], "the process died more than once while scoring it")
-                records = records[1:]
+        if narrowing.careful and records:
+            if narrowing.poisoned:
+                narrowing.poisoned = False
+                rest = records[1:]
+                after = rest[0].offset if rest else following
+                await self._bury(records[0], after, "scoring it stopped the process more than once")
+                records = rest
                 if not records:
                     return
             await self._until_answered(lambda: self._store.mark_attempt(self._term, len(records)))
         loop = asyncio.get_running_loop()
+        resends = 0
         decoded, dead = await loop.run_in_executor(
             self._shared.executor, scoring.decode, records, self._shared.mapping, datetime.now(UTC)
         )
-        decoded, changed = await self._without_duplicates(decoded)
-        dead = sorted((*dead, *changed))
+        if decoded:
+            ids = [record.transaction.transaction_id for record in decoded]
+            decoded, changed, resends = sort_out(decoded, await self._until_answered(lambda: self._store.known(ids)))
+            dead = sorted((*dead, *changed))
         lent = self._profiles.lend(self.partition, {record.transaction.user_id for record in decoded})
         if lent.unknown:
             lent.encoded.update(await self._load(lent.unknown))
@@ -178,7 +275,7 @@ class PartitionTask:
             scoring.score,
             self._term,
             self.next_offset,
-            records[-1].offset + 1,
+            following,
             decoded,
             dead,
             lent.encoded,
@@ -186,6 +283,7 @@ class PartitionTask:
             self._shared.models(),
         )
         await self._commit(scored)
+        self._bus.duplicates += resends
 
     async def _load(self, users: Sequence[str]) -> dict[str, bytes]:
         found = await self._until_answered(lambda: self._store.profiles(users, STATE_VERSION))
@@ -193,34 +291,11 @@ class PartitionTask:
             self._profiles.keep(self.partition, user, found.get(user))
         return found
 
-    async def _bury(self, record: Record, reason: str) -> None:
+    async def _bury(self, record: Record, following: int, reason: str) -> None:
         dead = (DeadRecord(record.offset, record.value or b"", reason),)
-        scored = scoring.score(self._term, self.next_offset, record.offset + 1, (), dead, {}, {}, Models(None, None))
-        await self._commit(scored)
+        await self._commit(scoring.score(self._term, self.next_offset, following, (), dead, {}, {}, Models(None, None)))
 
-    async def _without_duplicates(self, decoded: list[DecodedRecord]) -> tuple[list[DecodedRecord], list[DeadRecord]]:
-        """Drop resends; an id that comes again with other content becomes a dead letter."""
-        if not decoded:
-            return [], []
-        ids = [record.transaction.transaction_id for record in decoded]
-        known = await self._until_answered(lambda: self._store.known(ids))
-        fresh: list[DecodedRecord] = []
-        changed: list[DeadRecord] = []
-        for record in decoded:
-            transaction = record.transaction
-            content = (transaction.user_id, transaction.amount, transaction.timestamp)
-            stored = known.get(transaction.transaction_id)
-            if stored is None:
-                known[transaction.transaction_id] = content
-                fresh.append(record)
-            elif stored[0] in (None, content[0]) and stored[1:] in ((None, None), content[1:]):
-                self._bus.duplicates += 1
-            else:
-                reason = f"transaction id {transaction.transaction_id!r} was used before by another transaction"
-                changed.append(DeadRecord(record.offset, record.payload, reason))
-        return fresh, changed
-
-    async def _commit(self, scored: scoring.ScoredBatch) -> None:
+    async def _commit(self, scored: ScoredBatch) -> None:
         prepared = scored.prepared
         delays = _delays()
         while True:
@@ -243,7 +318,7 @@ class PartitionTask:
         self.state = "running"
         self._publish(scored)
 
-    def _publish(self, scored: scoring.ScoredBatch) -> None:
+    def _publish(self, scored: ScoredBatch) -> None:
         """Only now, after COMMIT, do profiles and rows become visible."""
         batch = scored.prepared.batch
         self.next_offset = batch.following
@@ -276,9 +351,16 @@ class PartitionTask:
             self.state = "degraded"
         log.warning("PostgreSQL does not answer", partition=self.partition, error=str(error))
 
-    def _note_gap(self, expected: int, found: int) -> None:
+    def _note_loss(self, expected: int, first: int) -> None:
         self._bus.offset_gaps += 1
-        log.error("offset gap", partition=self.partition, expected=expected, found=found, lost=found - expected)
+        log.error(
+            "Kafka dropped records before they were read",
+            topic=self._term.topic,
+            partition=self.partition,
+            expected=expected,
+            begins_at=first,
+            lost=first - expected,
+        )
 
 
 def _delays() -> Any:

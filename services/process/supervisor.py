@@ -122,7 +122,10 @@ class Supervised:
             if len(self._recent) > MOST_RESTARTS:
                 self._enter("failed")
                 self.started.set()
-                log.error("worker failed for good", worker=self.worker.name, restarts=self.restarts)
+                self.worker.detail = self.last_error
+                log.error(
+                    "worker failed for good", worker=self.worker.name, restarts=self.restarts, error=self.last_error
+                )
                 return
             self._enter("backoff")
             wait = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** max(attempt - 1, 0)) * self._jitter()

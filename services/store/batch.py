@@ -51,12 +51,16 @@ _json = msgspec.json.Encoder()
 
 
 class Term(NamedTuple):
-    """An owner's term on one partition of one cluster."""
+    """An owner's term on one partition of one cluster.
+
+    `incarnation` counts the logs that have been read under this name, from 1: offsets of another one are others.
+    """
 
     cluster: str
     topic: str
     partition: int
     epoch: int
+    incarnation: int = 1
 
 
 class StoredRow(NamedTuple):
@@ -210,6 +214,7 @@ async def commit(connection: Any, prepared: Prepared) -> None:
                     term.cluster,
                     term.topic,
                     term.partition,
+                    term.incarnation,
                     [dead.offset for dead in batch.dead],
                     [dead.payload for dead in batch.dead],
                     [dead.reason for dead in batch.dead],

@@ -1,16 +1,25 @@
 """What the engine tells and asks PostgreSQL for its own work: each statement with a name and a sentence."""
 
 # Opens an owner's term on a partition. The row lock waits out a zombie's commit; counting restores at one
-# offset is how a batch that kills the process is noticed.
+# offset is how a batch that kills the process is noticed. The topic's id stays what it was, unless it was not known.
 OPEN_TERM = """
-INSERT INTO progress AS p (cluster, topic, partition, epoch, owner, restored_from)
-VALUES ($1, $2, $3, 1, $4, 0)
+INSERT INTO progress AS p (cluster, topic, partition, epoch, owner, restored_from, topic_id, incarnation)
+VALUES ($1, $2, $3, 1, $4, 0, $5, 0)
 ON CONFLICT (cluster, topic, partition) DO UPDATE SET
     epoch = p.epoch + 1, owner = $4, updated_at = now(), restored_from = p.next_offset,
+    topic_id = CASE WHEN p.topic_id = '' THEN $5 ELSE p.topic_id END,
     restores = CASE WHEN p.restored_from = p.next_offset THEN p.restores + 1 ELSE 0 END,
     attempt_size = CASE WHEN p.restored_from = p.next_offset THEN p.attempt_size ELSE 0 END,
     attempts = CASE WHEN p.restored_from = p.next_offset THEN p.attempts ELSE 0 END
-RETURNING next_offset, epoch, restores, attempt_size, attempts
+RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation
+"""
+
+# Within a term, begins to read another log: the first of a partition, or the one that took its place.
+BEGIN_INCARNATION = """
+UPDATE progress SET incarnation = incarnation + 1, topic_id = $5, next_offset = $6, restored_from = $6,
+    restores = 0, attempt_size = 0, attempts = 0, updated_at = now()
+WHERE cluster = $1 AND topic = $2 AND partition = $3 AND epoch = $4
+RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation
 """
 
 # Moves the fence: no row means another owner has taken over and the batch must be dropped.
@@ -53,8 +62,8 @@ ON CONFLICT (user_id) DO UPDATE SET state = EXCLUDED.state, state_version = EXCL
 
 # Records that could not become transactions. A record seen twice (a batch repeated) is kept once.
 SAVE_DEAD_LETTERS = """
-INSERT INTO dead_letters (cluster, topic, partition, "offset", payload, reason)
-SELECT $1, $2, $3, o, p, r FROM unnest($4::bigint[], $5::bytea[], $6::text[]) AS x (o, p, r)
+INSERT INTO dead_letters (cluster, topic, partition, incarnation, "offset", payload, reason)
+SELECT $1, $2, $3, $4, o, p, r FROM unnest($5::bigint[], $6::bytea[], $7::text[]) AS x (o, p, r)
 ON CONFLICT DO NOTHING
 """
 
@@ -254,7 +263,7 @@ VERDICT_COUNTS = (
 
 COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
 
-PROGRESS = "SELECT cluster, topic, partition, next_offset, epoch FROM progress ORDER BY 1, 2, 3"
+PROGRESS = "SELECT cluster, topic, partition, next_offset, epoch, incarnation FROM progress ORDER BY 1, 2, 3"
 
 # Days that are past retention both by their events and by when they were last written.
 EXPIRED_DAYS = "SELECT day FROM days WHERE day < $1 AND stored_at < $2 ORDER BY day"

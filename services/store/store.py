@@ -19,7 +19,7 @@ from services.store import batch as batches
 from services.store import queries, statements
 from services.store.backfill import Backfill
 from services.store.days import Days
-from services.store.faults import Transient, translated
+from services.store.faults import Fenced, Transient, translated
 from services.store.pages import Pages
 from services.store.pools import create_database, open_pool, open_readers
 from services.store.reading import reading
@@ -35,7 +35,8 @@ class Opening(msgspec.Struct, frozen=True):
     """What a new owner of a partition starts from.
 
     `restores` counts openings at this same offset without progress; `attempt_size` and `attempts` describe a
-    marked batch during which the process died.
+    marked batch during which the process died. `topic_id` is the id of the topic that was read last, empty where Kafka
+    has none; `incarnation` is 0 as long as nothing was read.
     """
 
     next_offset: int
@@ -43,6 +44,8 @@ class Opening(msgspec.Struct, frozen=True):
     restores: int
     attempt_size: int
     attempts: int
+    topic_id: str
+    incarnation: int
 
 
 class Store:
@@ -77,9 +80,18 @@ class Store:
         """Close the pool, by force when it does not end by itself."""
         await asyncio.gather(_closed(self.pool), _closed(self.readers))
 
-    async def open_term(self, cluster: str, topic: str, partition: int, owner: str) -> Opening:
+    async def open_term(self, cluster: str, topic: str, partition: int, owner: str, topic_id: str = "") -> Opening:
         """Become the owner of a partition: earlier owners are fenced from this moment."""
-        row = await self._fetchrow(statements.OPEN_TERM, cluster, topic, partition, owner)
+        row = await self._fetchrow(statements.OPEN_TERM, cluster, topic, partition, owner, topic_id)
+        return Opening(**row)
+
+    async def begin_incarnation(self, term: batches.Term, topic_id: str, offset: int) -> Opening:
+        """Read another log under the same name from `offset` on. Raises Fenced when another owner took over."""
+        row = await self._fetchrow(
+            statements.BEGIN_INCARNATION, term.cluster, term.topic, term.partition, term.epoch, topic_id, offset
+        )
+        if row is None:
+            raise Fenced(f"partition {term.partition}: another owner opened it meanwhile")
         return Opening(**row)
 
     async def close_term(self, term: batches.Term) -> None:

@@ -43,6 +43,8 @@ def summary(snapshot: Snapshot, width: int, palette: Palette) -> Text:
     parts = []
     if snapshot.offset_gaps:
         parts.append((f" ✗ {cells.grouped(snapshot.offset_gaps)} offset gaps", palette.bad))
+    if snapshot.topic_resets:
+        parts.append((f" ✗ topic made again or shortened ({cells.grouped(snapshot.topic_resets)})", palette.bad))
     running = sum(worker.state == "running" for worker in snapshot.workers)
     stopped = sum(worker.state == "stopped" for worker in snapshot.workers)
     parts.append((f" ✓ {running} workers running", palette.good))
@@ -83,7 +85,12 @@ def component_lines(snapshot: Snapshot, width: int, palette: Palette) -> list[Te
     if snapshot.dead_letters:
         wrong.append((f"{cells.grouped(snapshot.dead_letters)} dead letters  ", palette.warn + palette.strong))
     if snapshot.offset_gaps:
-        wrong.append((f"✗ {cells.grouped(snapshot.offset_gaps)} offset gaps: records lost at the broker", palette.bad))
+        wrong.append(
+            (f"✗ {cells.grouped(snapshot.offset_gaps)} offset gaps: records lost at the broker  ", palette.bad)
+        )
+    if snapshot.topic_resets:
+        said = f"✗ {cells.grouped(snapshot.topic_resets)} partitions begun anew: topic made again or shortened"
+        wrong.append((said, palette.bad))
     if wrong:
         lines.append(line((" wrong    ", dim), *wrong, width=width))
     return lines
