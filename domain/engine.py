@@ -54,6 +54,35 @@ BEHIND = 5_000
 """Records that wait where an engine is behind: whoever watches it gets less until it has caught up."""
 
 
+class Backlog(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine catches up with: `left` of the `total` records that waited in Kafka when it got its partitions.
+
+    `rate` is records a second since then. `waiting_for_fit` while scoring waits for models that are being fitted.
+    """
+
+    total: int
+    left: int
+    rate: float
+    waiting_for_fit: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """What is left, how fast it goes, and about how long it takes."""
+        left = f"{self.left:,} of {self.total:,} records left"
+        if self.waiting_for_fit:
+            return f"{left}, waiting for models that are being fitted"
+        if self.rate <= 0:
+            return left
+        return f"{left}, {self.rate:,.0f}/s, about {_span(self.left / self.rate)}"
+
+
+def _span(seconds: float) -> str:
+    for unit, length in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The engine at one moment.
 
@@ -62,6 +91,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `quality` is empty as long as nothing that was scored had ground truth.
     `offset_gaps` are losses: records that Kafka dropped before they were read. `topic_resets` are partitions read from
     their beginning because their topic was deleted and made again, or shortened.
+    `backlog` is None once what waited in Kafka at the start is stored.
     `open_anomalies` are stored, flagged, and neither decided on nor asleep; None until they are counted.
     """
 
@@ -90,6 +120,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     quality: tuple[DetectorQuality, ...] = ()
     open_anomalies: int | None = None
     topic_resets: int = 0
+    backlog: Backlog | None = None
 
     @property
     def behind(self) -> bool:

@@ -124,6 +124,7 @@ class Engine:
             group=settings.group,
             owner=self.instance,
             batch_size=settings.batch_size,
+            until_fit=lambda: models.until_fit(),
             isolation=settings.kafka_isolation,
             start_from=settings.start_from,
         )
@@ -247,6 +248,7 @@ class Engine:
             late=self.bus.late,
             offset_gaps=self.bus.offset_gaps,
             topic_resets=self.bus.topic_resets,
+            backlog=parts.pipeline.backlog,
             last_event_at=self.bus.last_event_at,
             last_stored_at=self.bus.last_stored_at,
             broker=self.broker.label,

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,13 +12,16 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from detectors.models import Models
-from domain.engine import PartitionStatus
+from domain.engine import Backlog, PartitionStatus
 from services.brokers.broker import Broker, Isolation, StartFrom, Unanswered
 from services.console.bus import Bus
 from services.pipeline.backpressure import Backpressure
-from services.pipeline.ends import Ends
+from services.pipeline.catchup import CatchUp
+from services.pipeline.ends import ANSWER_WITHIN, Ends
+from services.pipeline.gate import event_times
 from services.pipeline.partition import PartitionTask, Shared
 from services.pipeline.profile_cache import ProfileCache
+from services.pipeline.scoring import Record
 from services.pipeline.source import ConsumerSource
 from services.pipeline.turns import Turns
 from services.process.supervisor import Worker
@@ -43,7 +46,8 @@ METADATA_EVERY_MS = 30_000
 class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     """Consumer, scorers and writers of one process; they start, fail and restart together.
 
-    `start_from` is where a partition begins of which nothing was ever read.
+    `start_from` is where a partition begins of which nothing was ever read. `until_fit` waits for a fit that is due and
+    gives how many more transactions may be stored before the next; without it a backlog does not wait for fits.
     """
 
     name = "pipeline"
@@ -63,6 +67,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         cache_bytes: int = CACHE_BYTES,
         isolation: Isolation = "read_committed",
         start_from: StartFrom = "earliest",
+        until_fit: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         super().__init__()
         self._broker = broker
@@ -86,6 +91,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer: Any = None
         self._shared: Shared | None = None
         self._moved_at = 0.0
+        self._catch_up = None if until_fit is None else self._caught_up_by(until_fit)
 
     @contextlib.asynccontextmanager
     async def quiet(self) -> AsyncIterator[None]:
@@ -150,6 +156,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         committed_at = probed_at = time.monotonic()
         while True:
             self._raise_task_errors()
+            if self._catch_up is not None:
+                self._catch_up.check()
             self._backpressure.apply(self._consumer, {p: task.inbox for p, task in self._tasks.items()})
             fetched = await self._poll()
             for partition, task in self._tasks.items():
@@ -191,6 +199,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def shutdown(self) -> None:
         """Finish the batches in flight, end the terms, leave the group."""
+        if self._catch_up is not None:
+            await self._catch_up.stop()
         await self._end(list(self._tasks))
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
@@ -208,6 +218,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             # Anywhere, so that aiokafka does not look for a place itself; the task seeks before anything flows.
             self._consumer.seek(partition, 0)
             self._begin(partition)
+        if self._catch_up is not None:
+            self._catch_up.begin()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Let the batches in flight finish; whatever does not is fenced by the next owner."""
@@ -317,6 +329,29 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
                 held_for=self._ends.open_transaction(partition),
             )
             for partition, task in sorted(self._tasks.items())
+        )
+
+    @property
+    def backlog(self) -> Backlog | None:
+        """What is left of the records that waited when partitions were assigned."""
+        return None if self._catch_up is None else self._catch_up.backlog
+
+    def _caught_up_by(self, until_fit: Callable[[], Awaitable[int]]) -> CatchUp:
+        async def ends(numbers: Sequence[int]) -> dict[int, int]:
+            partitions = [TopicPartition(self._topic, number) for number in numbers]
+            found = await asyncio.wait_for(self._consumer.end_offsets(partitions), ANSWER_WITHIN)
+            return {partition.partition: end for partition, end in found.items()}
+
+        async def times(records: Sequence[Record]) -> Sequence[float]:
+            assert self._shared is not None
+            executor = self._shared.executor
+            return await asyncio.get_running_loop().run_in_executor(executor, event_times, records, self._mapping)
+
+        return CatchUp(
+            tasks=lambda: {partition.partition: task for partition, task in self._tasks.items()},
+            ends=ends,
+            until_fit=until_fit,
+            event_times=times,
         )
 
     @property

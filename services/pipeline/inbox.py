@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from itertools import islice
 
 from services.pipeline.scoring import Record
 
@@ -15,14 +16,20 @@ class Inbox:
 
     It takes nothing in until `open` says from which offset on. `position` is the offset that the consumer reads next.
     Offsets between records mean nothing: markers of transactions, aborted records and compacted ones have no record.
+    While it is held, only what was released may be taken.
     """
 
     def __init__(self, batch_size: int) -> None:
         self.opened = False
         self.position = -1
+        self.generation = 0
+        """Another one whenever what was here is dropped."""
         self._most_records = HIGH_WATER_BATCHES * batch_size
         self._records: deque[Record] = deque()
         self._bytes = 0
+        self._holding = False
+        self._released = 0
+        self._shut = False
         self._arrived = asyncio.Event()
 
     def __len__(self) -> int:
@@ -43,19 +50,49 @@ class Inbox:
         """The offset up to which nothing is missing once all that was taken is stored."""
         return self._records[0].offset if self._records else self.position
 
+    @property
+    def ready(self) -> int:
+        """How many records may be taken; of an inbox that was shut, all."""
+        held = self._holding and not self._shut
+        return min(self._released, len(self._records)) if held else len(self._records)
+
+    def hold(self) -> None:
+        """Let nothing be taken but what is released."""
+        if not self._holding:
+            self._holding, self._released = True, 0
+
+    def held(self, skip: int) -> list[Record]:
+        """What is here and not released, but for the first `skip` of it."""
+        return list(islice(self._records, self._released + skip, None))
+
+    def release(self, count: int) -> None:
+        """Let the next `count` records be taken, too."""
+        self._released += count
+        if count:
+            self._arrived.set()
+
+    def let_go(self) -> None:
+        """Hold nothing back any longer."""
+        self._holding = False
+        self._arrived.set()
+
     def open(self, offset: int) -> None:
         """Take in records from `offset` on."""
+        self._shut = False
         self.position = offset
         self.opened = True
 
     def shut(self) -> None:
         """Take nothing more in; what is here may still be taken."""
         self.opened = False
+        self._shut = True
         self._arrived.set()
 
     def close(self) -> None:
         """Drop what is here and whatever comes."""
         self.opened = False
+        self.generation += 1
+        self._released = 0
         self._records.clear()
         self._bytes = 0
 
@@ -76,16 +113,21 @@ class Inbox:
             self.position = max(self.position, position)
 
     def take(self, most: int) -> list[Record]:
-        """The next records, `most` of them or all that there are."""
-        taken = [self._records.popleft() for _ in range(min(most, len(self._records)))]
+        """The next records, `most` of them or all that may be taken."""
+        taken = [self._records.popleft() for _ in range(min(most, self.ready))]
+        self._released = max(0, self._released - len(taken))
         self._bytes -= sum(len(record.value or b"") for record in taken)
         return taken
 
     async def wait(self, seconds: float) -> None:
-        """Wait until something is offered, until `shut`, or that long."""
+        """Wait until something is offered, until `shut` or `wake`, or that long."""
         self._arrived.clear()
         try:
             async with asyncio.timeout(seconds):
                 await self._arrived.wait()
         except TimeoutError:
             return
+
+    def wake(self) -> None:
+        """End a wait although nothing came."""
+        self._arrived.set()

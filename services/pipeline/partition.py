@@ -98,6 +98,11 @@ class PartitionTask:
         idle = self.inbox.opened and not self.inbox and not self._taken
         return self.inbox.position if idle else self.next_offset
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing that may be taken from the inbox is still to be stored."""
+        return not self.inbox.ready and not self._taken
+
     def out_of_range(self, offset: int) -> None:
         """Kafka has no record at `offset` and will have none: it expired, or the topic got shorter."""
         if offset == self.inbox.position:
@@ -141,16 +146,16 @@ class PartitionTask:
         await self._store.close_term(self._term)
 
     async def _next_batch(self) -> bool:
-        while not self.inbox:
+        while not self.inbox.ready:
             if self._stopping or not self.inbox.opened:
                 return False
-            skipped = self.inbox.position > self.next_offset
+            skipped = not self.inbox and self.inbox.position > self.next_offset
             await self.inbox.wait(SKIPPED_AFTER)
             if skipped and not self.inbox:
                 break
         turns, limit = self._shared.turns, self._narrowing.limit
         early = turns.early(self._batch_began)
-        if early > 0 and len(self.inbox) < limit:
+        if early > 0 and self.inbox.ready < limit:
             await asyncio.sleep(early)
         async with turns.turn() as self._batch_began:
             if self._stopping:

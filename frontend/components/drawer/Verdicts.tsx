@@ -38,7 +38,8 @@ function tells({ contribution }: Reason): boolean {
 function outcome({ status, flagged }: Verdict): string {
   if (status === 'error') return 'failed'
   if (status === 'warming') return 'warming up, does not flag yet'
-  return flagged ? 'flagged' : 'not flagged'
+  const said = flagged ? 'flagged' : 'not flagged'
+  return status === 'backfilled' ? `${said}, judged after the first fit` : said
 }
 
 /** The score from 0 to 1 with the threshold marked on it. */
