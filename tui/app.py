@@ -83,7 +83,7 @@ class ConsoleApp(Shell):
         self.clock = clock or _now
         self.trail = Trail()
         self.wanted_user: str | None = None
-        self.decider = Decider(self, user or os_user())
+        self.decisions = Decider(self, user or os_user())
         self._interval = 1.0 / refresh_hz
         self._settling: asyncio.Task[None] | None = None
         for known in THEMES:

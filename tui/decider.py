@@ -4,15 +4,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from domain.sanitize import sanitize
 from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction
 from tui import cells, keymap
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.console import Console
 
 TOGETHER = timedelta(seconds=1)
 """Decisions that follow each other so closely are told in one notification."""
@@ -58,8 +56,8 @@ class Decider:
     `user` is who decides: the user of the operating system that runs the console.
     """
 
-    def __init__(self, app: "ConsoleApp", user: str) -> None:
-        self._app = app
+    def __init__(self, console: Console, user: str) -> None:
+        self._console = console
         self._user = user
         self._turn = asyncio.Lock()
         self._done: list[tuple[str, str, int]] = []
@@ -91,7 +89,7 @@ class Decider:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         # The application's, not the screen's: a window that closes must not take a decision with it.
-        self._app.run_worker(work, group="triage")
+        self._console.run_worker(work, group="triage")
 
     async def _decide(
         self, ids: Sequence[str], status: TriageStatus | None, until: datetime | None, note: str | None
@@ -99,11 +97,11 @@ class Decider:
         subject = self._subject(ids)
         async with self._turn:
             try:
-                decision = await self._app.port.decide(ids, status, until, note, by=self._user)
+                decision = await self._console.port.decide(ids, status, until, note, by=self._user)
             except Exception as error:  # the port may be any engine, near or far: say it and go on
                 self._say(f"nothing decided on {subject}: {error or type(error).__name__}", wrong=True)
                 return
-            self._app.tick()
+            self._console.tick()
             if not decision.events:
                 self._say(f"nothing decided on {subject}: it is not stored (any more)", wrong=True)
                 return
@@ -112,24 +110,24 @@ class Decider:
                 self._say(f"{len(decision.unknown):,} were passed over: they are not stored (any more)", wrong=True)
 
     def _tell(self, done: tuple[str, str, int]) -> None:
-        now = self._app.clock()
+        now = self._console.clock()
         if self._done_at is not None and now - self._done_at <= TOGETHER:
-            self._app.clear_notifications()
+            self._console.clear_notifications()
         else:
             self._done.clear()
         self._done.append(done)
         self._done_at = now
-        self._say(told(self._done, self._app.keys.shown(keymap.UNDO)))
+        self._say(told(self._done, self._console.keys.shown(keymap.UNDO)))
 
     async def _undo(self) -> None:
         async with self._turn:
             try:
-                undone = await self._app.port.undo(self._user)
+                undone = await self._console.port.undo(self._user)
             except Exception as error:  # the same
                 self._say(f"nothing undone: {error or type(error).__name__}", wrong=True)
                 return
-            self._app.tick()
-            self._app.clear_notifications()
+            self._console.tick()
+            self._console.clear_notifications()
             self._done_at = None
             if undone is None:
                 self._say("there is nothing of yours to undo")
@@ -144,4 +142,4 @@ class Decider:
         return f"{len(ids):,} transactions"
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
-        self._app.notify(text, severity="error" if wrong else "information", timeout=6 if wrong else 4)
+        self._console.notify(text, severity="error" if wrong else "information", timeout=6 if wrong else 4)

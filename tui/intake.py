@@ -6,8 +6,8 @@ from domain.engine import Snapshot
 from domain.triage import Triage
 from domain.verdict import ScoredTransaction
 from services.console.port import ConsolePort
+from tui.lag import LagTrend
 from tui.lists.window import CAPACITY, Ring, Window
-from tui.panes.lag import LagTrend
 
 PULL_LIMIT = 5_000
 ROWS = 20

@@ -5,18 +5,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, cast
 
 from textual.binding import Binding
 from textual.keys import Keys as KnownKeys
 from textual.keys import format_key
-from textual.widget import Widget
 
 from services.errors import ConfigurationError
 from tui import keymap
-
-if TYPE_CHECKING:
-    from tui.shell import Shell
 
 _MODIFIERS = re.compile(r"(?:(?:ctrl|alt|shift|super|meta|hyper)\+)+")
 _NAMED = {key.value for key in KnownKeys}
@@ -121,11 +116,6 @@ class Keys:
                     intended = key in _split(one.key) and key in _split(other.key)
                     if one.id != other.id and not intended:
                         raise ConfigurationError(f"[keys] {shown(key)} would be both {one.id} and {other.id}.")
-
-
-def keys_of(widget: Widget) -> Keys:
-    """The keys in force where `widget` is shown."""
-    return cast("Shell", widget.app).keys
 
 
 def _split(keys: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from textual.markup import escape
 
 from domain.filters import FilterError, parse
 from domain.sanitize import sanitize
+from tui.console import console_of
 from tui.screens.lists import ListScreen
 
 
@@ -30,7 +31,7 @@ class ViewCommands(Provider):
                 yield Hit(score, matcher.highlight(title), partial(self._open, text), title, escape(sanitize(text)))
 
     def _views(self) -> dict[str, str]:
-        return self.screen.console_app.library.kept.views if isinstance(self.screen, ListScreen) else {}
+        return console_of(self.screen).library.kept.views if isinstance(self.screen, ListScreen) else {}
 
     def _open(self, text: str) -> None:
         assert isinstance(self.screen, ListScreen)

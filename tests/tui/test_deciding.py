@@ -18,10 +18,10 @@ from tui.cells import remaining
 from tui.lists.anomalies import Anomalies
 from tui.lists.feed import Feed
 from tui.modals.confirm import Confirm
-from tui.modals.detail import Detail
 from tui.modals.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
-from tui.panes.reading import Reading
+from tui.screens.detail import Detail
 from tui.screens.live import LiveScreen
+from tui.widgets.reading import Reading
 
 OPEN, ACKNOWLEDGED, CONFIRMED, FALSE_POSITIVE, SNOOZED = TriageStatus
 

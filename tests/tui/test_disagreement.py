@@ -7,8 +7,8 @@ from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
 from tui.lists.anomalies import Anomalies
 from tui.lists.disagreement import toggled
-from tui.modals.detail import Detail
-from tui.panes.reading import Reading
+from tui.screens.detail import Detail
+from tui.widgets.reading import Reading
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from domain.filters import FilterError, parse
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
 from tui import cells
-from tui.filterline import FilterInput, FilterLine, error_lines
 from tui.library import Library
+from tui.lists.filterline import FilterInput, FilterLine, error_lines
 
 
 def typed(app) -> str:

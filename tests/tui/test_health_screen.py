@@ -8,11 +8,12 @@ import pytest
 from domain.engine import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
 from tests.tui.fake_port import NOON, QUALITY, QUIET, WORKERS, FakePort, rows
 from tests.tui.session import running, shown
+from tui.lag import KEPT, LagTrend
 from tui.modals.confirm import Confirm
 from tui.modals.workers import Workers
-from tui.panes.lag import KEPT, LagTrend, outlook_mark, outlook_words
-from tui.panes.reading import Reading
+from tui.panes.lag import outlook_mark, outlook_words
 from tui.screens.health import HealthScreen
+from tui.widgets.reading import Reading
 
 PIPELINE = WorkerStatus(name="pipeline", state="running", detail="partitions: 4 running", since=NOON)
 FAILING = WorkerStatus(

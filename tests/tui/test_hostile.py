@@ -14,7 +14,7 @@ from tests.tui.everywhere import EVIL, PoisonedPort, acted, poisoned, visited
 from tests.tui.fake_port import FakePort, row, rows
 from tests.tui.session import SLOW_HZ, clock
 from tui.app import ConsoleApp
-from tui.filterline import FilterLine
+from tui.lists.filterline import FilterLine
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 OURS = re.compile(

@@ -5,16 +5,16 @@ import pytest
 from tests.tui.fake_port import FakePort, row, rows
 from tests.tui.session import clock, running, shown
 from tui.app import ConsoleApp
-from tui.filterline import FilterLine
 from tui.lists.anomalies import Anomalies
 from tui.lists.feed import Feed
-from tui.modals.detail import Detail
+from tui.lists.filterline import FilterLine
 from tui.modals.help import Help
-from tui.panes.reading import Reading
+from tui.screens.detail import Detail
 from tui.screens.health import HealthScreen
 from tui.screens.live import LiveScreen
 from tui.screens.logs import LogsScreen
 from tui.themes import THEMES
+from tui.widgets.reading import Reading
 
 
 async def test_following_shows_the_newest_row_last():

@@ -12,7 +12,7 @@ from tui.app import ConsoleApp
 from tui.intake import PULL_LIMIT
 from tui.lists.anomalies import Anomalies
 from tui.lists.feed import Feed
-from tui.panes.reading import Reading
+from tui.widgets.reading import Reading
 
 
 async def test_an_empty_engine_says_that_it_waits():

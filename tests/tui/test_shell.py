@@ -23,9 +23,9 @@ from tui.keys import Keys, groups, long_name
 from tui.modals.confirm import Confirm
 from tui.modals.help import Help
 from tui.notices import Notices
-from tui.panes.reading import Reading
 from tui.screens.live import LiveScreen
 from tui.terminal.device import usual_hz
+from tui.widgets.reading import Reading
 
 TAKEN = {
     "ctrl+b": "tmux",

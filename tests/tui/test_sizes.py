@@ -6,9 +6,9 @@ from textual.geometry import Region
 from tests.tui.everywhere import acted, modals, visited
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
-from tui.layout import layout_of
 from tui.lists.anomalies import Anomalies
 from tui.lists.feed import Feed
+from tui.screens.layout import layout_of
 
 SIZES = [(1, 1), (2, 2), (3, 1), (1, 40), (7, 3), (20, 5), (40, 10), (59, 15), (60, 16), (60, 20), (80, 24), (119, 35)]
 LARGE = [(120, 36), (160, 48), (200, 20), (300, 100)]

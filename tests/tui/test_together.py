@@ -12,9 +12,9 @@ from tui.lists.anomalies import TriageList
 from tui.lists.rowlist import RowList
 from tui.lists.stored import StoredAnomalies, StoredRows
 from tui.lists.users import UserRows
-from tui.modals.detail import Detail
 from tui.modals.export import Export
 from tui.panes.why import Why
+from tui.screens.detail import Detail
 from tui.screens.users import UsersScreen
 
 

@@ -11,9 +11,9 @@ from tui.lists.anomalies import Anomalies
 from tui.lists.feed import Feed
 from tui.lists.stored import StoredAnomalies, StoredRows
 from tui.lists.users import UserRows
-from tui.modals.detail import Detail
 from tui.modals.plots import Plots
 from tui.panes.userprofile import chart, histogram, trend, user_lines
+from tui.screens.detail import Detail
 from tui.screens.health import HealthScreen
 from tui.screens.live import LiveScreen
 from tui.screens.users import UsersScreen

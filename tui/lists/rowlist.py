@@ -15,9 +15,9 @@ from domain.verdict import ScoredTransaction
 from tui import cells
 from tui.lists import columns
 from tui.lists.sorting import Order
-from tui.lists.wheel import Wheeled
 from tui.lists.window import Held, Ring, Window
-from tui.panes.drawing import palette_of, rule
+from tui.widgets.drawing import palette_of, rule
+from tui.widgets.wheel import Wheeled
 
 
 class View(NamedTuple):

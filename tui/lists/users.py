@@ -11,9 +11,9 @@ from textual.strip import Strip
 from domain.profile import UserList, UserOrder, UserSummary
 from tui import cells
 from tui.lists import columns
-from tui.lists.wheel import Wheeled
-from tui.panes.drawing import palette_of, rule
 from tui.themes import Palette
+from tui.widgets.drawing import palette_of, rule
+from tui.widgets.wheel import Wheeled
 
 ORDERS: dict[UserOrder, str] = {"flagged": "most flagged", "last": "seen last", "id": "by id"}
 """The orders, in the order in which `s` goes through them."""

@@ -7,10 +7,10 @@ from rich.text import Text
 from textual.binding import BindingType
 
 from tui import keymap
-from tui.keys import keys_of
+from tui.console import keys_of
 from tui.modals.modal import Modal
-from tui.panes.drawing import line
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 
 class Confirm(Modal):

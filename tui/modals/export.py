@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -17,14 +17,10 @@ from domain.filters import parse
 from domain.verdict import ScoredTransaction
 from services.records.export import ExportFile, Format
 from tui import cells, keymap
-from tui.field import Field
-from tui.keys import keys_of
-from tui.panes.drawing import TextPane, line, palette_of, rule
-from tui.panes.status import Line
+from tui.console import console_of, keys_of
 from tui.themes import Palette
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.widgets.drawing import Line, TextPane, line, palette_of, rule
+from tui.widgets.field import Field
 
 HISTORY_LIMIT = 10_000
 """Stored rows that one export asks the engine for; the command line has no such limit."""
@@ -57,14 +53,10 @@ class Export(ModalScreen[None]):
                 yield Field(id="export-file", compact=True, select_on_focus=False)
             yield Line(id="export-said")
 
-    @property
-    def _app(self) -> "ConsoleApp":
-        return cast("ConsoleApp", self.app)
-
     def on_mount(self) -> None:
         """A name that no earlier export has."""
         field = self.query_one(Field)
-        field.put(f"anomaly-tui-{self._app.clock():%Y%m%d-%H%M%S}.{self._format.value}")
+        field.put(f"anomaly-tui-{console_of(self).clock():%Y%m%d-%H%M%S}.{self._format.value}")
         field.focus()
 
     def on_resize(self) -> None:
@@ -156,7 +148,7 @@ class Export(ModalScreen[None]):
 
     async def _matching(self) -> Sequence[ScoredTransaction]:
         """What is stored and matches now: `since:5m` counts back from this moment."""
-        return await self._app.port.history(parse(self._text, self._app.clock()), HISTORY_LIMIT)
+        return await console_of(self).port.history(parse(self._text, console_of(self).clock()), HISTORY_LIMIT)
 
     async def _written(self, file: ExportFile, rows: Sequence[ScoredTransaction]) -> None:
         await asyncio.to_thread(file.open)

@@ -3,10 +3,10 @@
 from rich.text import Text
 
 from tui import cells, keymap
-from tui.keys import keys_of
+from tui.console import keys_of
 from tui.modals.modal import Modal
-from tui.panes.drawing import line
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 _DECIDING = (*keymap.TRIAGE, *keymap.BULK)
 _SECTIONS = (

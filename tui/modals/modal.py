@@ -9,11 +9,10 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from tui import keymap
-from tui.keys import keys_of
-from tui.panes.drawing import line, palette_of, rule
-from tui.panes.reading import Reading, ReadingScreen
-from tui.panes.status import Line
+from tui.console import keys_of
 from tui.themes import Palette
+from tui.widgets.drawing import Line, line, palette_of, rule
+from tui.widgets.reading import Reading, ReadingScreen
 
 
 class Modal(ReadingScreen, ModalScreen[None]):

@@ -13,9 +13,8 @@ from domain.sanitize import sanitize
 from domain.verdict import ScoredTransaction
 from services.console.port import ConsolePort
 from tui import keymap
-from tui.keys import keys_of
-from tui.panes.drawing import line, palette_of, rule
-from tui.panes.status import Line
+from tui.console import keys_of
+from tui.widgets.drawing import Line, line, palette_of, rule
 
 TRANSACTIONS = 500
 _TICKS = 5

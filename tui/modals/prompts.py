@@ -14,10 +14,9 @@ from textual.widgets import Input
 from domain.sanitize import sanitize
 from domain.triage import MAX_NOTE
 from tui import keymap
-from tui.field import Field
-from tui.keys import keys_of
-from tui.panes.drawing import TextPane, line, palette_of, rule
-from tui.panes.status import Line
+from tui.console import keys_of
+from tui.widgets.drawing import Line, TextPane, line, palette_of, rule
+from tui.widgets.field import Field
 
 _SPAN = re.compile(r"(\d{1,4}) *([hdw]?)", re.IGNORECASE)
 _HOURS = {"h": 1, "d": 24, "w": 168}

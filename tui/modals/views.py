@@ -1,7 +1,7 @@
 """Views and recent filters: open one, give the filter in use a name, rename, delete."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
+from typing import ClassVar, Literal, NamedTuple
 
 from rich.style import Style
 from rich.text import Text
@@ -13,16 +13,13 @@ from textual.widgets import Input
 
 from domain.filters import Filter, FilterError, parse
 from tui import cells, keymap
-from tui.field import Field
+from tui.console import console_of
 from tui.library import MAX_NAME, Kept, Library
 from tui.modals.modal import Modal
-from tui.panes.drawing import line, palette_of
-from tui.panes.reading import Reading
-from tui.panes.status import Line
 from tui.themes import Palette
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.widgets.drawing import Line, line, palette_of
+from tui.widgets.field import Field
+from tui.widgets.reading import Reading
 
 _NAME = 18
 
@@ -93,12 +90,8 @@ class Views(Modal):
         self.query_one("#views-ask").display = False
 
     @property
-    def _app(self) -> "ConsoleApp":
-        return cast("ConsoleApp", self.app)
-
-    @property
     def _library(self) -> Library:
-        return self._app.library
+        return console_of(self).library
 
     @property
     def _chosen(self) -> Entry | None:
@@ -220,7 +213,7 @@ class Views(Modal):
         self.run_worker(self._changed(change, done), group="views")
 
     async def _changed(self, change: Callable[[], None], done: str) -> None:
-        await self._app.kept(change)
+        await console_of(self).kept(change)
         self._say(done)
 
     def action_close(self) -> None:

@@ -10,9 +10,9 @@ from services.console.port import ConsolePort
 from tui import cells, keymap
 from tui.modals.confirm import Confirm
 from tui.modals.modal import Modal
-from tui.panes.drawing import line
 from tui.panes.health import WORKER_MARKS, worker_style
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 _REFRESH = 0.5
 _DOING: dict[WorkerAction, str] = {"start": "starting", "stop": "stopping", "restart": "restarting"}

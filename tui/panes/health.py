@@ -7,8 +7,8 @@ from rich.text import Text
 
 from domain.engine import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
 from tui import cells
-from tui.panes.drawing import TextPane, line, rule
 from tui.themes import Palette
+from tui.widgets.drawing import TextPane, line, rule
 
 WORKER_MARKS = {"running": "✓", "starting": "…", "degraded": "!", "backoff": "!", "stopped": "-", "failed": "✗"}
 _TROUBLED = ("degraded", "backoff", "failed")

@@ -6,8 +6,8 @@ from rich.text import Text
 
 from domain.profile import ProfileView, Share
 from tui import cells
-from tui.panes.drawing import TextPane, line, rule
 from tui.themes import Palette
+from tui.widgets.drawing import TextPane, line, rule
 
 
 def profile_lines(

@@ -5,8 +5,8 @@ from rich.text import Text
 from domain.engine import FeatureDrift
 from domain.quality import DetectorQuality
 from tui import cells
-from tui.panes.drawing import line
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 MOVING = 0.1
 DRIFTED = 0.25

@@ -4,14 +4,13 @@ from datetime import datetime
 
 from rich.style import Style
 from rich.text import Text
-from textual.widget import Widget
 
 from domain.engine import Snapshot
 from tui import cells
 from tui.intake import Intake
-from tui.panes.drawing import line, palette_of
 from tui.panes.health import WORKER_MARKS, worker_style
 from tui.themes import Palette
+from tui.widgets.drawing import Line, line, palette_of
 
 Parts = list[tuple[str, Style]]
 
@@ -101,24 +100,6 @@ def _age(snapshot: Snapshot, now: datetime, palette: Palette) -> Parts:
         ("age ", palette.dim),
         (f"{age:.0f}s" if 1 <= age < 9.5 else cells.duration(age), palette.warn if age > 5 else Style.null()),
     ]
-
-
-class Line(Widget):
-    """One line of text that is drawn again only when it changes."""
-
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self._line = Text()
-
-    def show(self, line: Text) -> None:
-        """Show this line."""
-        if line != self._line or line.spans != self._line.spans:
-            self._line = line
-            self.refresh()
-
-    def render(self) -> Text:
-        """The line."""
-        return self._line
 
 
 def tabs_line(titles: dict[str, str], current: str, width: int, palette: Palette) -> Text:

@@ -7,9 +7,9 @@ from rich.text import Text
 
 from domain.profile import ProfileView, Share, ThresholdAt
 from tui import cells
-from tui.panes.drawing import TextPane, beside, line, rule
 from tui.panes.profile import pace, standing, usual
 from tui.themes import Palette
+from tui.widgets.drawing import TextPane, beside, line, rule
 
 TALL = 30
 """Lines from which charts have more than one of them."""

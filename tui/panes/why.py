@@ -9,8 +9,8 @@ from domain.sanitize import sanitize
 from domain.triage import Triage
 from domain.verdict import Reason, ScoredTransaction, Verdict
 from tui import cells
-from tui.panes.drawing import TextPane, beside, line, rule
 from tui.themes import Palette
+from tui.widgets.drawing import TextPane, beside, line, rule
 
 _ONE_LINE_FROM = 72
 _BAR = 10

@@ -12,16 +12,17 @@ from textual.widget import Widget
 from domain.filters import EVERYTHING, Filter, parse
 from domain.verdict import ScoredTransaction
 from tui import keymap
-from tui.filterline import FilterLine
-from tui.layout import layout_of
+from tui.console import console_of
 from tui.lists.anomalies import TriageList
+from tui.lists.filterline import FilterLine
 from tui.lists.older import PAGE, Older
 from tui.lists.rowlist import RowList
-from tui.modals.detail import Detail
-from tui.panes.drawing import palette_of
 from tui.panes.why import Why, why_lines
 from tui.screens.browsing import Browsing
+from tui.screens.detail import Detail
+from tui.screens.layout import layout_of
 from tui.screens.triaging import BulkTriaging
+from tui.widgets.drawing import palette_of
 
 _PAGES_AT_ONCE = 10
 _FLAGGED = parse("is:flagged")
@@ -52,7 +53,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         """Open ones only, at first, and history anew whenever the engine is another one."""
         self.active.focus()
         self.apply_filter(self.active, "", EVERYTHING)
-        self.console_app.settle()
+        console_of(self).settle()
         self.watch(self.app, "engines", self._apply_again, init=False)
 
     def _apply_again(self) -> None:
@@ -86,7 +87,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
     def apply_filter(self, rows: RowList, text: str, filter: Filter) -> None:
         """Show what matches among open ones or all, and begin history anew."""
         self._filter = filter
-        states = parse("triage:open", self.console_app.clock()) if self._only_open else EVERYTHING
+        states = parse("triage:open", console_of(self).clock()) if self._only_open else EVERYTHING
         both = states & filter
         rows.window.drop_history()
         rows.window.apply(text, both)
@@ -126,7 +127,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
             for _ in range(_PAGES_AT_ONCE):
                 known = self.intake.triaged
                 before = older.before(window.ring)
-                found = await self.console_app.port.stored_anomalies(older.filter, before, PAGE)
+                found = await console_of(self).port.stored_anomalies(older.filter, before, PAGE)
                 self.intake.pull()
                 if older is not self._older:
                     return
@@ -159,7 +160,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
 
     def action_back(self) -> None:
         """End a list alone or a sorted order, else go back the way one came, clear the filter, or follow again."""
-        if not (self.put_back() or self.console_app.climb() or self.clear_filter() or self.active.follow):
+        if not (self.put_back() or console_of(self).climb() or self.clear_filter() or self.active.follow):
             self.active.set_follow(True)
 
     def action_anomaly(self, step: int) -> None:
@@ -171,4 +172,4 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         """Open ones only, or all."""
         self._only_open = not self._only_open
         self.apply_filter(self.active, self.active.window.filter_text, self._filter)
-        self.console_app.settle()
+        console_of(self).settle()

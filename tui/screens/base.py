@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -11,14 +11,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tui import keymap
+from tui.console import console_of, keys_of
 from tui.intake import Intake
 from tui.keymap import READING_HINTS, SCREENS
-from tui.keys import keys_of
-from tui.panes.drawing import palette_of
-from tui.panes.status import Line, StatusLine, keys_line, tabs_line
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.panes.status import StatusLine, keys_line, tabs_line
+from tui.widgets.drawing import Line, palette_of
 
 
 class ConsoleScreen(Screen[None]):
@@ -30,14 +27,9 @@ class ConsoleScreen(Screen[None]):
     _frame: tuple[object, ...] = ()
 
     @property
-    def console_app(self) -> "ConsoleApp":
-        """The application."""
-        return cast("ConsoleApp", self.app)
-
-    @property
     def intake(self) -> Intake:
         """What was pulled from the engine."""
-        return self.console_app.intake
+        return console_of(self).intake
 
     @property
     def hints(self) -> tuple[tuple[str, str], ...]:
@@ -93,4 +85,4 @@ class ConsoleScreen(Screen[None]):
     def redraw(self) -> None:
         """Draw for this moment."""
         if self.is_mounted and self.is_current:
-            self.draw(self.console_app.clock())
+            self.draw(console_of(self).clock())

@@ -5,7 +5,8 @@ import asyncio
 from textual import on
 
 from domain.filters import EVERYTHING
-from tui.filterline import FilterLine
+from tui.console import console_of
+from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
 from tui.lists.window import CHECK_CLOCK_EVERY
 from tui.screens.lists import ListScreen
@@ -41,14 +42,14 @@ class Browsing(ListScreen):
     def action_freeze(self) -> None:
         """Hold the lists still; the engine goes on, and what arrives is counted."""
         self.intake.freeze(not self.intake.frozen)
-        self.console_app.settle()
+        console_of(self).settle()
 
     def action_filter(self) -> None:
         """Type a filter for the list that has the keys."""
         window = self.active.window
         self._filtered = self.active
-        elsewhere = self.console_app.port.count_live if window is self.intake.feed and window.partial else None
-        recent = self.console_app.library.kept.recent
+        elsewhere = console_of(self).port.count_live if window is self.intake.feed and window.partial else None
+        recent = console_of(self).library.kept.recent
         self.query_one(FilterLine).open(window.filter_text, window.ring, recent, elsewhere)
 
     @on(FilterLine.Applied)
@@ -76,7 +77,7 @@ class Browsing(ListScreen):
         if not self.active.window.filter_text:
             return False
         self.apply_filter(self.active, "", EVERYTHING)
-        self.console_app.settle()
+        console_of(self).settle()
         return True
 
     def action_match(self, step: int) -> None:

@@ -1,14 +1,10 @@
 """The keys that copy a transaction, on every screen that is about one."""
 
-from typing import TYPE_CHECKING, cast
-
 from textual.screen import Screen
 
 from domain.verdict import ScoredTransaction
 from services.records import export
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.console import console_of
 
 MAX_OSC_52 = 74_000
 """Bytes that terminals take in one OSC 52 sequence; they drop a longer one without a word."""
@@ -34,12 +30,12 @@ class Copying(Screen[None]):
         self.run_worker(self._keep_copy(row.transaction.transaction_id, text, fits), group="copy")
 
     async def _keep_copy(self, ident: str, text: str, sent: bool) -> None:
-        app = cast("ConsoleApp", self.app)
-        file = await app.kept(lambda: app.library.keep_copy(text))
+        console = console_of(self)
+        file = await console.kept(lambda: console.library.keep_copy(text))
         places = ["the terminal, if it listens to OSC 52"] if sent else []
         places += [str(file)] if file else []
         too_long = "" if sent else "; it is too long for a terminal"
         if places:
-            app.notify(f"Copied {ident} to {' and to '.join(places)}{too_long}")
+            console.notify(f"Copied {ident} to {' and to '.join(places)}{too_long}")
         else:
-            app.notify(f"{ident} was not copied{too_long}", severity="warning")
+            console.notify(f"{ident} was not copied{too_long}", severity="warning")

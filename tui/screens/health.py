@@ -11,16 +11,17 @@ from textual.widget import Widget
 from domain.engine import DeadLetter, Snapshot
 from domain.quality import DetectorQuality
 from tui import cells, keymap
+from tui.console import console_of, keys_of
 from tui.frontend import frontend_of
-from tui.inquiry import Inquiry
-from tui.keys import keys_of
-from tui.panes.drawing import line, palette_of, rule
+from tui.lag import SMALL
 from tui.panes.health import component_lines, dead_letter_lines, pipeline_line, worker_line, worst
-from tui.panes.lag import SMALL, outlook_mark, outlook_words, partition_table
+from tui.panes.lag import outlook_mark, outlook_words, partition_table
 from tui.panes.quality import DRIFTED, drift_lines, quality_lines
-from tui.panes.reading import Reading, ReadingScreen
 from tui.screens.base import ConsoleScreen
+from tui.screens.inquiry import Inquiry
 from tui.themes import Palette
+from tui.widgets.drawing import line, palette_of, rule
+from tui.widgets.reading import Reading, ReadingScreen
 
 _DEAD_LETTERS = 200
 
@@ -137,11 +138,11 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         self.redraw()
 
     async def _ask_quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
-        return await self.console_app.port.quality(since)
+        return await console_of(self).port.quality(since)
 
     async def _load_letters(self) -> None:
         try:
-            self._letters = await self.console_app.port.dead_letters(_DEAD_LETTERS)
+            self._letters = await console_of(self).port.dead_letters(_DEAD_LETTERS)
             self._problem = ""
         except Exception as error:  # the port may be any engine, near or far: say it and go on
             self._problem = f"dead letters unavailable: {error or type(error).__name__}"

@@ -1,6 +1,7 @@
 """What can be done with a list of transactions on any screen that has one: sort, zoom, copy, export, views."""
 
 from domain.filters import EVERYTHING, Filter, FilterError, parse
+from tui.console import console_of
 from tui.lists.disagreement import toggled
 from tui.lists.rowlist import RowList
 from tui.lists.sorting import starts_descending
@@ -39,9 +40,9 @@ class ListScreen(Copying, ConsoleScreen):
         self._sought = filter
         self.apply_filter(rows, text, filter)
         rows.set_follow(True)
-        library = self.console_app.library
-        self.console_app.keep(lambda: library.remember(text))
-        self.console_app.settle()
+        library = console_of(self).library
+        console_of(self).keep(lambda: library.remember(text))
+        console_of(self).settle()
 
     def action_sort(self) -> None:
         """Sort by the next column; after the last one the list is live again."""
@@ -94,12 +95,12 @@ class ListScreen(Copying, ConsoleScreen):
     def action_user_screen(self) -> None:
         """The Users screen, on the user of the row that keys act on."""
         if self.subject is not None:
-            self.console_app.show_user(self.subject.transaction.user_id)
+            console_of(self).show_user(self.subject.transaction.user_id)
 
     def action_disagreements(self) -> None:
         """Only what one detector flagged and the other did not, of what the filter lets through; or all of it."""
         text = toggled(self.active.window.filter_text)
         try:
-            self.show_matching(self.active, text, parse(text, self.console_app.clock()))
+            self.show_matching(self.active, text, parse(text, console_of(self).clock()))
         except FilterError as error:
             self.notify(error.message, severity="warning", timeout=2)

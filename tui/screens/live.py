@@ -13,21 +13,21 @@ from domain.filters import Filter, of_user
 from domain.profile import ProfileView
 from domain.verdict import ScoredTransaction
 from tui import keymap
-from tui.filterline import FilterLine
-from tui.inquiry import Inquiry
-from tui.layout import layout_of
+from tui.console import console_of
 from tui.lists.anomalies import Anomalies
 from tui.lists.feed import Feed
+from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
 from tui.lists.stored import MOST_ROWS, StoredRows
-from tui.modals.detail import Detail
-from tui.panes.drawing import palette_of
 from tui.panes.health import Health, health_lines, summary
 from tui.panes.profile import Profile, profile_lines
-from tui.panes.status import Line
 from tui.panes.why import Why, why_lines
 from tui.screens.browsing import Browsing
+from tui.screens.detail import Detail
+from tui.screens.inquiry import Inquiry
+from tui.screens.layout import layout_of
 from tui.screens.triaging import BulkTriaging
+from tui.widgets.drawing import Line, palette_of
 
 _PROFILE_EVERY = 1.0
 _STORED_EVERY = 5.0
@@ -154,10 +154,10 @@ class LiveScreen(BulkTriaging, Browsing):
         stored.refresh_rows()
 
     async def _ask_profile(self, user: str) -> ProfileView | None:
-        return await self.console_app.port.profile(user)
+        return await console_of(self).port.profile(user)
 
     async def _ask_stored(self, user: str) -> tuple[ScoredTransaction, ...]:
-        return await self.console_app.port.history(of_user(user), MOST_ROWS)
+        return await console_of(self).port.history(of_user(user), MOST_ROWS)
 
     def drill(self, user_id: str) -> Callable[[], None]:
         """Be about one user: theirs of the feed, and below them theirs in PostgreSQL.
@@ -174,7 +174,7 @@ class LiveScreen(BulkTriaging, Browsing):
             self._of_user, self._in_place = user, pane
             self._arrange()
             active.focus()
-            self.console_app.settle()
+            console_of(self).settle()
 
         theirs = of_user(user_id)
         for rows in (feed, self.query_one(StoredRows)):
@@ -184,7 +184,7 @@ class LiveScreen(BulkTriaging, Browsing):
         self._of_user, self._in_place = user_id, ""
         self._arrange()
         feed.focus()
-        self.console_app.settle()
+        console_of(self).settle()
         return restore
 
     def on_resize(self) -> None:
@@ -248,5 +248,5 @@ class LiveScreen(BulkTriaging, Browsing):
         if self._in_place:
             self._in_place = ""
             self._arrange()
-        elif not (self.put_back() or self.console_app.climb() or self.clear_filter() or self.active.follow):
+        elif not (self.put_back() or console_of(self).climb() or self.clear_filter() or self.active.follow):
             self.active.set_follow(True)

@@ -11,10 +11,11 @@ from textual.widget import Widget
 
 from domain.engine import LogLine
 from tui import cells, keymap
-from tui.panes.drawing import line, palette_of
-from tui.panes.reading import Reading, ReadingScreen
+from tui.console import console_of
 from tui.screens.base import ConsoleScreen
 from tui.themes import Palette
+from tui.widgets.drawing import line, palette_of
+from tui.widgets.reading import Reading, ReadingScreen
 
 _LINES = 500
 
@@ -50,7 +51,7 @@ class LogsScreen(ReadingScreen, ConsoleScreen):
         """The newest lines while following, else those that were there."""
         reading, palette = self.query_one(Reading), palette_of(self)
         if reading.following:
-            self._entries = self.console_app.port.logs(_LINES)
+            self._entries = console_of(self).port.logs(_LINES)
         width = reading.size.width
         lines = [log_line(entry, width, palette) for entry in self._entries]
         reading.show(lines or [line((" no log lines yet", palette.dim), width=width)])

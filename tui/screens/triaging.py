@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
 
 from textual.screen import Screen
 
@@ -10,12 +9,10 @@ from domain.filters import Filter
 from domain.triage import MAX_AT_ONCE, TriageStatus
 from domain.verdict import ScoredTransaction
 from tui import cells, keymap
+from tui.console import console_of
 from tui.decider import subject_of
 from tui.modals.confirm import Confirm
 from tui.modals.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
 
 LENIENCY = "30d"
 
@@ -27,10 +24,6 @@ class Triaging(Screen[None]):
     """
 
     @property
-    def _console_app(self) -> "ConsoleApp":
-        return cast("ConsoleApp", self.app)
-
-    @property
     def to_decide(self) -> ScoredTransaction | None:
         """The transaction that the keys decide on."""
         raise NotImplementedError
@@ -39,7 +32,7 @@ class Triaging(Screen[None]):
         """Decide, after asking for how long where that matters."""
         row, decided = self._row(), TriageStatus(status)
         if row is not None:
-            self._until(decided, subject_of(row), lambda until: self._console_app.decider.decide(row, decided, until))
+            self._until(decided, subject_of(row), lambda until: console_of(self).decisions.decide(row, decided, until))
 
     def action_note(self) -> None:
         """Write a note; the decision stays."""
@@ -50,13 +43,13 @@ class Triaging(Screen[None]):
 
         def written(answer: str | None) -> None:
             if answer is not None and answer != note:
-                self._console_app.decider.decide(row, None, note=answer)
+                console_of(self).decisions.decide(row, None, note=answer)
 
         self.app.push_screen(NotePrompt(f"Note: {subject_of(row)}", note), written)
 
     def action_undo(self) -> None:
         """Take back the last decision."""
-        self._console_app.decider.undo()
+        console_of(self).decisions.undo()
 
     def _row(self) -> ScoredTransaction | None:
         if self.to_decide is None:
@@ -69,7 +62,7 @@ class Triaging(Screen[None]):
         def answered(answer: str | None) -> None:
             if answer is not None:
                 span = span_of(answer)
-                then(self._console_app.clock() + span if span else None)
+                then(console_of(self).clock() + span if span else None)
 
         if status is TriageStatus.FALSE_POSITIVE:
             self.app.push_screen(LeniencyPrompt(f"False positive: {subject}", LENIENCY), answered)
@@ -102,8 +95,8 @@ class BulkTriaging(Triaging):
 
     async def _count(self, question: StatusChoice, filter: Filter, ids: list[str]) -> None:
         try:
-            ids += await self._console_app.port.matching(filter, MAX_AT_ONCE)
-            total = len(ids) if len(ids) < MAX_AT_ONCE else await self._console_app.port.count_matching(filter)
+            ids += await console_of(self).port.matching(filter, MAX_AT_ONCE)
+            total = len(ids) if len(ids) < MAX_AT_ONCE else await console_of(self).port.count_matching(filter)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
             problem = f"cannot count what matches: {error or type(error).__name__}"
         else:
@@ -117,12 +110,12 @@ class BulkTriaging(Triaging):
 
     def _confirm(self, which: str, ids: list[str], status: TriageStatus, until: datetime | None) -> None:
         action = next(option.description for option in keymap.STATUSES if status.value in option.action)
-        undo = self._console_app.keys.shown(keymap.UNDO)
+        undo = console_of(self).keys.shown(keymap.UNDO)
         self.app.push_screen(
             Confirm(
                 f"{action.capitalize()}: {which}?",
                 f"They are decided on in one step, which {undo} undoes.",
-                lambda: self._console_app.decider.decide_all(ids, status, until),
+                lambda: console_of(self).decisions.decide_all(ids, status, until),
             )
         )
 

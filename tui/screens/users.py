@@ -14,18 +14,19 @@ from domain.filters import EVERYTHING, Filter, of_user, parse
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.verdict import ScoredTransaction
 from tui import keymap
-from tui.filterline import FilterLine
-from tui.inquiry import Inquiry
+from tui.console import console_of
+from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
 from tui.lists.stored import MOST_ROWS, StoredAnomalies
 from tui.lists.users import ORDERS, UserRows
-from tui.modals.detail import Detail
 from tui.modals.plots import Plots
-from tui.panes.drawing import palette_of
 from tui.panes.userprofile import UserProfile, user_lines
 from tui.screens.base import ConsoleScreen
 from tui.screens.copying import Copying
+from tui.screens.detail import Detail
+from tui.screens.inquiry import Inquiry
 from tui.screens.triaging import Triaging
+from tui.widgets.drawing import palette_of
 
 MOST_USERS = 200
 WIDE = 120
@@ -72,13 +73,13 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         self._arrange()
 
     async def _ask_users(self, asked: Asked) -> UserList:
-        return await self.console_app.port.users(asked[0], MOST_USERS, asked[1], asked[2])
+        return await console_of(self).port.users(asked[0], MOST_USERS, asked[1], asked[2])
 
     async def _ask_profile(self, user: str) -> ProfileView | None:
-        return await self.console_app.port.profile(user)
+        return await console_of(self).port.profile(user)
 
     async def _ask_anomalies(self, user: str) -> tuple[ScoredTransaction, ...]:
-        return await self.console_app.port.history(of_user(user) & _FLAGGED, MOST_ROWS)
+        return await console_of(self).port.history(of_user(user) & _FLAGGED, MOST_ROWS)
 
     def draw_body(self, now: datetime) -> None:
         """The list, then the user's profile and anomalies where they are visible."""
@@ -106,7 +107,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
 
     def _take_wanted_user(self, rows: UserRows) -> None:
         """Whom another screen asked to see, in full."""
-        wanted, self.console_app.wanted_user = self.console_app.wanted_user, None
+        wanted, console_of(self).wanted_user = console_of(self).wanted_user, None
         if wanted is not None:
             rows.user = wanted
             self._show_profile(True)
@@ -205,7 +206,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
 
     def action_back(self) -> None:
         """The way one came, else back to the list, else clear the filter."""
-        if self.console_app.climb() or self._in_profile:
+        if console_of(self).climb() or self._in_profile:
             self._show_profile(False)
         elif self.query_one(UserRows).filter_text:
             self._filter("", EVERYTHING)
@@ -221,7 +222,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
     def action_filter(self) -> None:
         """Type a filter, or how the user's id begins."""
         self.query_one(FilterLine).open(
-            self.query_one(UserRows).filter_text, self.intake.feed.ring, self.console_app.library.kept.recent
+            self.query_one(UserRows).filter_text, self.intake.feed.ring, console_of(self).library.kept.recent
         )
 
     @on(FilterLine.Applied)
@@ -246,10 +247,10 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         """Amounts, scores and thresholds of the user over time."""
         user = self.query_one(UserRows).user
         if user is not None:
-            self.app.push_screen(Plots(user, self.console_app.port))
+            self.app.push_screen(Plots(user, console_of(self).port))
 
     def action_transactions(self) -> None:
         """The user's transactions in Live, with those in PostgreSQL."""
         user = self.query_one(UserRows).user
         if user is not None:
-            self.console_app.show_transactions(user)
+            console_of(self).show_transactions(user)

@@ -13,12 +13,13 @@ from domain.sanitize import sanitize
 from domain.triage import Triage, TriageEvent, TriageStatus
 from domain.verdict import ScoredTransaction
 from tui import cells, keymap
+from tui.console import console_of
 from tui.modals.modal import Modal
-from tui.panes.drawing import line
 from tui.panes.why import both, judgement, reason_lines
 from tui.screens.copying import Copying
 from tui.screens.triaging import Triaging
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 
 class Detail(Copying, Triaging, Modal):
@@ -53,7 +54,7 @@ class Detail(Copying, Triaging, Modal):
 
     async def _load_log(self) -> None:
         try:
-            self._log = await self._console_app.port.triage_log(self.row.transaction.transaction_id)
+            self._log = await console_of(self).port.triage_log(self.row.transaction.transaction_id)
             self._problem = ""
         except Exception as error:  # the port may be any engine, near or far: say it and go on
             self._problem = f"history unavailable: {error or type(error).__name__}"

@@ -3,7 +3,7 @@
 from rich.text import Text
 from textual.screen import Screen
 
-from tui.lists.wheel import Wheeled
+from tui.widgets.wheel import Wheeled
 
 
 class Reading(Wheeled, can_focus=True):

@@ -16,10 +16,9 @@ from textual.widgets import Input
 from domain.engine import LiveCount
 from domain.filters import EVERYTHING, Filter, FilterError, Suggestion, complete, parse, values_seen
 from tui import cells, keymap
-from tui.field import Field
 from tui.lists.window import CHECK_CLOCK_EVERY, Ring
-from tui.panes.drawing import line, palette_of
-from tui.panes.status import Line
+from tui.widgets.drawing import Line, line, palette_of
+from tui.widgets.field import Field
 
 Counting = Callable[[Filter], Awaitable[LiveCount]]
 

@@ -83,3 +83,21 @@ class TextPane(Widget):
     def render(self) -> Text:
         """The lines."""
         return self._text
+
+
+class Line(Widget):
+    """One line of text that is drawn again only when it changes."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._line = Text()
+
+    def show(self, line: Text) -> None:
+        """Show this line."""
+        if line != self._line or line.spans != self._line.spans:
+            self._line = line
+            self.refresh()
+
+    def render(self) -> Text:
+        """The line."""
+        return self._line

@@ -1,0 +1,101 @@
+"""What screens, windows and decisions may ask of the console. The application implements it and stands above them."""
+
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar, cast
+
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+from textual.widget import Widget
+
+from domain.triage import TriageStatus
+from domain.verdict import ScoredTransaction
+from services.console.port import ConsolePort
+from tui.intake import Intake
+from tui.keys import Keys
+from tui.library import Library
+
+_Kept = TypeVar("_Kept")
+
+
+class Decisions(Protocol):
+    """What triage keys ask for: decisions, carried out in the order of the keys."""
+
+    def decide(
+        self,
+        row: ScoredTransaction,
+        status: TriageStatus | None,
+        until: datetime | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Decide on one transaction; without a status only its note changes."""
+
+    def decide_all(self, ids: Sequence[str], status: TriageStatus, until: datetime | None = None) -> None:
+        """Decide on many transactions in one step."""
+
+    def undo(self) -> None:
+        """Take back the user's last decision that still stands."""
+
+
+class Console(Protocol):
+    """The application as its parts see it."""
+
+    port: ConsolePort
+    intake: Intake
+    keys: Keys
+    library: Library
+    wanted_user: str | None
+    """The user that the Users screen shall show next."""
+
+    @property
+    def decisions(self) -> Decisions:
+        """Where decisions go."""
+
+    def clock(self) -> datetime:
+        """The time that ages are shown against."""
+
+    def tick(self) -> None:
+        """Pull from the engine and draw."""
+
+    def settle(self) -> None:
+        """Bring the windows on the feeds up to date and draw."""
+
+    def leave(self) -> None:
+        """End the console."""
+
+    def show_user(self, user_id: str) -> None:
+        """Go to the Users screen, on this user."""
+
+    def show_transactions(self, user_id: str) -> None:
+        """Go to the Live screen, on this user's transactions."""
+
+    def climb(self) -> bool:
+        """Go back to the screen from which one came to this one; False when it was opened by itself."""
+
+    def keep(self, change: Callable[[], object]) -> None:
+        """Change the library in the background."""
+
+    async def kept(self, change: Callable[[], _Kept]) -> _Kept | None:
+        """Change the library; None, after a notification, when the disk refuses."""
+
+    def notify(self, message: str, *, severity: SeverityLevel = "information", timeout: float | None = None) -> None:
+        """Show a message."""
+
+    def clear_notifications(self) -> None:
+        """Remove every message from the screen."""
+
+    def push_screen(self, screen: Screen[None]) -> object:
+        """Open a window."""
+
+    def run_worker(self, work: Coroutine[Any, Any, None], *, group: str) -> object:
+        """Run in the background, even when the screen that asked for it closes."""
+
+
+def console_of(widget: Widget) -> Console:
+    """The console that `widget` is part of."""
+    return cast(Console, widget.app)
+
+
+def keys_of(widget: Widget) -> Keys:
+    """The keys in force where `widget` is shown."""
+    return console_of(widget).keys
