@@ -1,27 +1,25 @@
 """The console: a Textual application over one engine."""
 
 import asyncio
-import getpass
-import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import Screen
 
 from services.console.port import ConsolePort
 from tui import keymap
+from tui.controls import EngineControls
 from tui.decider import Decider
 from tui.intake import Intake
-from tui.keys import Keys, shown
+from tui.keys import Keys
 from tui.library import CannotKeep, Library
 from tui.modals.help import Help
 from tui.modals.workers import Workers
-from tui.palette import ViewCommands
+from tui.palette import ViewCommands, action_commands
 from tui.screens.anomalies import AnomaliesScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.health import HealthScreen
@@ -83,7 +81,8 @@ class ConsoleApp(Shell):
         self.clock = clock or _now
         self.trail = Trail()
         self.wanted_user: str | None = None
-        self.decisions = Decider(self, user or os_user())
+        self.decisions = Decider(self, user)
+        self.controls = EngineControls(self)
         self._interval = 1.0 / refresh_hz
         self._settling: asyncio.Task[None] | None = None
         for known in THEMES:
@@ -110,7 +109,7 @@ class ConsoleApp(Shell):
         self.intake.rows = max(1, self.size.height - _LINES_AROUND_A_LIST)
         self.intake.pull()
         self.triaged = self.intake.triaged
-        self.tell_of_frontend()
+        self.controls.report_frontend()
         self.engines = self.intake.engines
         self.trouble = self.intake.trouble
         if self.terminal_behind:
@@ -202,30 +201,18 @@ class ConsoleApp(Shell):
         """Leave the console; whoever started it decides what becomes of the engine."""
         self.leave()
 
+    def action_toggle_frontend(self) -> None:
+        """Start the web frontend, or stop it."""
+        self.controls.toggle_frontend()
+
+    def action_stop_everything(self) -> None:
+        """Stop the engine and leave, after a yes."""
+        self.controls.stop_everything()
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Every action of the screen in front, and of the application, by its description."""
-        offered = {"app.palette", "app.interrupt"}
-        for node, binding, enabled, _ in screen.active_bindings.values():
-            if enabled and binding.id and binding.id not in offered:
-                offered.add(binding.id)
-                keys = [key for key, each in screen.active_bindings.items() if each.binding.id == binding.id]
-                yield SystemCommand(
-                    binding.description.capitalize(),
-                    f"key {' '.join(map(shown, keys))}",
-                    self._run(node, binding.action),
-                )
-
-    def _run(self, node: DOMNode, action: str) -> Callable[[], None]:
-        return lambda: self.screen.call_next(self.run_action, action, node)
+        return action_commands(self, screen)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def os_user() -> str:
-    """The name of the operating system's user, or a number where it has none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

@@ -1,6 +1,8 @@
 """Decisions on their way to the engine, and what is said of them afterwards."""
 
 import asyncio
+import getpass
+import os
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
@@ -53,12 +55,12 @@ def told(done: Sequence[tuple[str, str, int]], undo: str) -> str:
 class Decider:
     """Decides through the port, one decision after the other in the order of the keys.
 
-    `user` is who decides: the user of the operating system that runs the console.
+    `user` is the person who decides, by default the user of the operating system.
     """
 
-    def __init__(self, console: Console, user: str) -> None:
+    def __init__(self, console: Console, user: str | None = None) -> None:
         self._console = console
-        self._user = user
+        self._user = user or os_user()
         self._turn = asyncio.Lock()
         self._done: list[tuple[str, str, int]] = []
         self._done_at: datetime | None = None
@@ -143,3 +145,11 @@ class Decider:
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
         self._console.notify(text, severity="error" if wrong else "information", timeout=6 if wrong else 4)
+
+
+def os_user() -> str:
+    """The name of the operating system's user, or a number where it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

@@ -1,15 +1,34 @@
-"""What the palette offers besides actions: the views by their names."""
+"""What the command palette offers: the actions of the screen in front, and the named views."""
 
+from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from rich.text import Text
+from textual.app import App, SystemCommand
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.markup import escape
+from textual.screen import Screen
 
 from domain.filters import FilterError, parse
 from domain.sanitize import sanitize
 from tui.console import console_of
+from tui.keys import shown
 from tui.screens.lists import ListScreen
+
+_NOT_OFFERED = {"app.palette", "app.interrupt"}
+
+
+def action_commands(app: App[Any], screen: Screen[Any]) -> Iterator[SystemCommand]:
+    """One command for each enabled binding of `screen` and of the application, with its keys."""
+    listed = set(_NOT_OFFERED)
+    bindings = screen.active_bindings
+    for node, binding, enabled, _ in bindings.values():
+        if enabled and binding.id and binding.id not in listed:
+            listed.add(binding.id)
+            keys = [key for key, each in bindings.items() if each.binding.id == binding.id]
+            run = partial(screen.call_next, app.run_action, binding.action, node)
+            yield SystemCommand(binding.description.capitalize(), f"key {' '.join(map(shown, keys))}", run)
 
 
 class ViewCommands(Provider):

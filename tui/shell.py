@@ -1,4 +1,4 @@
-"""The console's side towards its user's terminal: keys, notices, mouse, and how it ends."""
+"""The application towards the terminal: driver, keys, notifications, mouse, and exit codes."""
 
 from functools import cached_property
 
@@ -9,26 +9,17 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import Notify, SeverityLevel
 from textual.widgets import Input, TextArea
 
-from domain.engine import WorkerAction
 from domain.sanitize import sanitize
-from services.console.port import ConsolePort
-from tui.frontend import FRONTEND, FrontendNews, frontend_of
-from tui.intake import Intake
 from tui.keys import Keys
-from tui.modals.confirm import Confirm
 from tui.notices import Notices
 from tui.terminal.device import Terminal
 from tui.terminal.driver import ConsoleDriver
 
-LONG_NOTICE = 15.0
 TERMINAL_GONE = 129
 
 
 class Shell(App[int]):
-    """What the application does that is no matter of its screens."""
-
-    port: ConsolePort
-    intake: Intake
+    """A Textual application that knows its terminal, but neither the engine nor the screens."""
 
     def __init__(self, keys: Keys) -> None:
         super().__init__()
@@ -36,7 +27,6 @@ class Shell(App[int]):
         self.set_keymap(keys.changed)
         self.mouse_on = True
         self._notices = Notices()
-        self._frontend_news = FrontendNews()
 
     @cached_property
     def _terminal(self) -> Terminal:
@@ -127,43 +117,3 @@ class Shell(App[int]):
             self.notify("mouse on: click and wheel work here")
         else:
             self.notify("mouse off: select text with the terminal")
-
-    def action_toggle_frontend(self) -> None:
-        """Start the web frontend, or stop it."""
-        frontend = frontend_of(self.intake.snapshot)
-        if frontend is None:
-            self.notify("this engine has no web frontend", severity="warning")
-        else:
-            self.run_worker(self._control_frontend("start" if frontend.state in ("stopped", "failed") else "stop"))
-
-    def tell_of_frontend(self) -> None:
-        """Say what became of the web frontend, if anything did."""
-        if news := self._frontend_news.of(self.intake.snapshot):
-            text, severity = news
-            self.notify(text, severity=severity, timeout=LONG_NOTICE)
-
-    async def _control_frontend(self, action: WorkerAction) -> None:
-        try:
-            await self.port.control(FRONTEND, action)
-        except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self.notify(f"frontend: cannot {action}: {error or type(error).__name__}", severity="error")
-        else:
-            self.notify(f"frontend: {'starting' if action == 'start' else 'stopped'}")
-
-    def action_stop_everything(self) -> None:
-        """Stop the engine and leave, after a yes."""
-        self.push_screen(
-            Confirm(
-                "Stop everything?",
-                "The engine ends with all its workers; what was read is stored first.",
-                lambda: self.run_worker(self._stop_everything()),
-            )
-        )
-
-    async def _stop_everything(self) -> None:
-        try:
-            await self.port.quit()
-        except Exception as error:  # an engine that cannot be asked goes on, and so does its console
-            self.notify(f"cannot stop the engine: {error or type(error).__name__}", severity="error")
-        else:
-            self.leave()
