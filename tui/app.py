@@ -56,7 +56,7 @@ class ConsoleApp(Shell):
         "logs": LogsScreen,
     }
     DEFAULT_MODE = "live"
-    triaged = reactive(0, repaint=False)
+    triage_sequence = reactive(0, repaint=False)
     """How far decisions have been pulled; windows that show them watch it."""
     engines = reactive(1, repaint=False)
     """How many engines were seen: another one begins both feeds anew."""
@@ -106,9 +106,9 @@ class ConsoleApp(Shell):
         if self.terminal_gone:
             self.leave()
             return
-        self.intake.rows = max(1, self.size.height - _LINES_AROUND_A_LIST)
+        self.intake.rows_on_screen = max(1, self.size.height - _LINES_AROUND_A_LIST)
         self.intake.pull()
-        self.triaged = self.intake.triaged
+        self.triage_sequence = self.intake.triage_sequence
         self.controls.report_frontend()
         self.engines = self.intake.engines
         self.trouble = self.intake.trouble

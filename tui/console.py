@@ -1,4 +1,4 @@
-"""What screens, windows and decisions may ask of the console. The application implements it and stands above them."""
+"""What screens and windows may ask of the console. They see this protocol, never the application that implements it."""
 
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ _Kept = TypeVar("_Kept")
 
 
 class Decisions(Protocol):
-    """What triage keys ask for: decisions, carried out in the order of the keys."""
+    """Triage decisions, carried out in the order in which they are asked for."""
 
     def decide(
         self,
@@ -34,22 +34,22 @@ class Decisions(Protocol):
         """Decide on many transactions in one step."""
 
     def undo(self) -> None:
-        """Take back the user's last decision that still stands."""
+        """Undo the user's last decision that is still in force."""
 
 
 class Console(Protocol):
-    """The application as its parts see it."""
+    """The application, as its screens, windows and decisions see it."""
 
     port: ConsolePort
     intake: Intake
     keys: Keys
     library: Library
     wanted_user: str | None
-    """The user that the Users screen shall show next."""
+    """The user to select on the Users screen when it is drawn next."""
 
     @property
     def decisions(self) -> Decisions:
-        """Where decisions go."""
+        """The decisions of this console's user."""
 
     def clock(self) -> datetime:
         """The time that ages are shown against."""
@@ -70,13 +70,13 @@ class Console(Protocol):
         """Go to the Live screen, on this user's transactions."""
 
     def climb(self) -> bool:
-        """Go back to the screen from which one came to this one; False when it was opened by itself."""
+        """Go back to the screen that led to this one; False when this one was opened directly."""
 
     def keep(self, change: Callable[[], object]) -> None:
         """Change the library in the background."""
 
     async def kept(self, change: Callable[[], _Kept]) -> _Kept | None:
-        """Change the library; None, after a notification, when the disk refuses."""
+        """Change the library; None when it cannot be written, which a notification says."""
 
     def notify(self, message: str, *, severity: SeverityLevel = "information", timeout: float | None = None) -> None:
         """Show a message."""

@@ -1,4 +1,4 @@
-"""Decisions on their way to the engine, and what is said of them afterwards."""
+"""Triage decisions: they are sent to the engine one by one, and each is confirmed in a notification."""
 
 import asyncio
 import getpass
@@ -15,7 +15,7 @@ from tui import cells, keymap
 from tui.console import Console
 
 TOGETHER = timedelta(seconds=1)
-"""Decisions that follow each other so closely are told in one notification."""
+"""Decisions that follow each other within this time share one notification."""
 _REMEMBERED = 1_000
 
 DONE = {
@@ -26,21 +26,21 @@ DONE = {
     TriageStatus.FALSE_POSITIVE.value: "marked false positive",
     TriageStatus.SNOOZED.value: "snoozed",
 }
-"""What an action of the triage log is called once it is done."""
+"""The words for each action of the triage log, once it is done."""
 
 
 def subject_of(row: ScoredTransaction) -> str:
-    """The row in a few words: its user and amount."""
+    """The user and amount of a transaction, in a few words."""
     transaction = row.transaction
     return sanitize(
         f"{transaction.user_id} {cells.money(transaction.amount, transaction.currency)} {transaction.currency}"
     )
 
 
-def told(done: Sequence[tuple[str, str, int]], undo: str) -> str:
-    """One sentence for decisions, each given as its action, its subject and how many transactions it was on.
+def outcome(done: Sequence[tuple[str, str, int]], undo: str) -> str:
+    """One sentence about decisions, each given as its action, its subject and its number of transactions.
 
-    `undo` is the key that takes back the last.
+    `undo` is the key that undoes the last one.
     """
     (action, subject, count), *others = done
     if not others:
@@ -53,7 +53,7 @@ def told(done: Sequence[tuple[str, str, int]], undo: str) -> str:
 
 
 class Decider:
-    """Decides through the port, one decision after the other in the order of the keys.
+    """Sends decisions to the engine, one after the other in the order of the keys.
 
     `user` is the person who decides, by default the user of the operating system.
     """
@@ -73,7 +73,7 @@ class Decider:
         until: datetime | None = None,
         note: str | None = None,
     ) -> None:
-        """Decide on one transaction."""
+        """Decide on one transaction; without a status only its note changes."""
         ident = row.transaction.transaction_id
         self._subjects.pop(ident, None)
         self._subjects[ident] = subject_of(row)
@@ -82,15 +82,15 @@ class Decider:
         self._start(self._decide((ident,), status, until, note))
 
     def decide_all(self, ids: Sequence[str], status: TriageStatus, until: datetime | None = None) -> None:
-        """Decide on many in one step."""
+        """Decide on many transactions in one step."""
         self._start(self._decide(ids, status, until, None))
 
     def undo(self) -> None:
-        """Take back the last decision of this user that still stands."""
+        """Undo the last decision of this user that is still in force."""
         self._start(self._undo())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        # The application's, not the screen's: a window that closes must not take a decision with it.
+        # A worker of the application: one of a window would be cancelled when the window closes.
         self._console.run_worker(work, group="triage")
 
     async def _decide(
@@ -119,13 +119,13 @@ class Decider:
             self._done.clear()
         self._done.append(done)
         self._done_at = now
-        self._say(told(self._done, self._console.keys.shown(keymap.UNDO)))
+        self._say(outcome(self._done, self._console.keys.shown(keymap.UNDO)))
 
     async def _undo(self) -> None:
         async with self._turn:
             try:
                 undone = await self._console.port.undo(self._user)
-            except Exception as error:  # the same
+            except Exception as error:  # the port may be any engine, near or far: say it and go on
                 self._say(f"nothing undone: {error or type(error).__name__}", wrong=True)
                 return
             self._console.tick()
@@ -148,7 +148,7 @@ class Decider:
 
 
 def os_user() -> str:
-    """The name of the operating system's user, or a number where it has none."""
+    """The name of the operating system's user, or their number where there is no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

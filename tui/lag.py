@@ -1,4 +1,4 @@
-"""How far behind each partition has been in the last minutes, and when it will have caught up."""
+"""The consumer lag of the last minutes, and when it will be gone."""
 
 from collections import deque
 from datetime import datetime
@@ -14,7 +14,7 @@ SLOPE_OVER = 15.0
 """Seconds over which the rate of change is taken."""
 
 SMALL = 50
-"""A lag up to so many records is what is being worked on, not what is left behind."""
+"""Records of lag that are no backlog: they are being processed."""
 
 
 class Sample(NamedTuple):
@@ -25,21 +25,23 @@ class Sample(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """Where a lag is going: `rate` in records per second, above 0 while it grows; `seconds` until it is gone,
-    None when it is not getting there."""
+    """How a lag changes: `rate` is in records per second, above 0 while it grows.
+
+    `seconds` is the time until it is gone, None when it is not shrinking.
+    """
 
     rate: float
     seconds: float | None
 
 
 class LagTrend:
-    """The last minutes of every partition's lag, bounded."""
+    """The lag of every partition over the last minutes."""
 
     def __init__(self) -> None:
         self._samples: deque[Sample] = deque(maxlen=KEPT)
 
     def add(self, snapshot: Snapshot) -> None:
-        """Keep the lags of a snapshot, at most one every `EVERY` seconds."""
+        """Keep the lags of a snapshot, unless the last ones are younger than `EVERY` seconds."""
         if self._samples and (snapshot.at - self._samples[-1].at).total_seconds() < EVERY:
             return
         lags = {partition.partition: partition.lag for partition in snapshot.partitions if partition.lag >= 0}
@@ -55,7 +57,7 @@ class LagTrend:
         return tuple(float(sum(sample.lags.values())) for sample in self._samples)
 
     def outlook(self, partition: int | None = None) -> Outlook:
-        """Where the lag of one partition is going, or that of all together."""
+        """How the lag of one partition changes, or that of all of them together."""
         if not self._samples:
             return Outlook(0.0, 0.0)
         newest = self._samples[-1]

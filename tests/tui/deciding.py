@@ -12,7 +12,7 @@ from services.console.port import ConsolePort
 from tests.tui.fake_port import NOON, row
 from tests.tui.session import shown
 from tui.app import ConsoleApp
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 
 
 async def pressed(pilot: Pilot, *keys: str) -> None:
@@ -35,7 +35,7 @@ def said(app: ConsoleApp) -> list[str]:
     return [notification.message for notification in app._notifications]
 
 
-def state(app: ConsoleApp, sequence: int, where: type[Widget] = Anomalies) -> str:
+def state(app: ConsoleApp, sequence: int, where: type[Widget] = AnomalyFeed) -> str:
     """The last word in the line of the row of that sequence."""
     user = f"u-{sequence * 37 % 1000:04}"
     (text,) = [each for each in shown(app, where).splitlines() if user in each]

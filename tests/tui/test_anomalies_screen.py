@@ -41,7 +41,7 @@ async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_ane
         assert listed.selected is not None
         assert listed.selected.sequence == 180
         await pressed(pilot, "U")
-        assert 160 in [each.sequence for each in app.intake.triage.rows]
+        assert 160 in [each.sequence for each in app.intake.triage_queue.rows]
 
 
 async def test_anomalies_of_before_this_engine_can_be_decided_on():
@@ -49,7 +49,7 @@ async def test_anomalies_of_before_this_engine_can_be_decided_on():
     port.stored = stored_before(500)
     async with running(port) as (app, pilot):
         await pressed(pilot, "2")
-        window = app.intake.triage
+        window = app.intake.triage_queue
         assert len(window) == 200
         assert "older ones" in shown(app, TriageList)
         await pressed(pilot, "g")
@@ -83,13 +83,13 @@ async def test_the_filter_of_screen_two_reaches_into_history():
     port.stored = stored_before(500)
     async with running(port) as (app, pilot):
         await pressed(pilot, "2", "slash", *"id:old-0000 | id=t-00000020", "enter")
-        assert len(app.intake.triage) == 10
+        assert len(app.intake.triage_queue) == 10
         assert "/id:old-0000" in shown(app, TriageList)
         assert port.anomalies_asked[-1] == "triage:open (id:old-0000 | id=t-00000020)"
         await pressed(pilot, "A", "a", "y")
         assert [await status_of(port, 20), await status_of(port, 40)] == [ACKNOWLEDGED, None]
         await pressed(pilot, "escape", "O")
-        assert len(app.intake.triage.filter_text) == 0
+        assert len(app.intake.triage_queue.filter_text) == 0
 
 
 async def test_history_that_cannot_be_read_is_said_and_asked_for_again():
@@ -108,7 +108,7 @@ async def test_history_that_cannot_be_read_is_said_and_asked_for_again():
         assert "PostgreSQL is away" in shown(app, TriageList)
         port.broken = False
         await pressed(pilot, "k")
-        assert len(app.intake.triage) == 8
+        assert len(app.intake.triage_queue) == 8
 
 
 async def test_a_frozen_list_shows_decisions_and_takes_no_new_rows():
@@ -118,6 +118,6 @@ async def test_a_frozen_list_shows_decisions_and_takes_no_new_rows():
         port.add(rows(40, first=101))
         app.tick()
         await settled(pilot)
-        assert len(app.intake.triage) == 5
+        assert len(app.intake.triage_queue) == 5
         assert state(app, 100, TriageList) == "ack"
         assert "+2 pending" in shown(app, TriageList)

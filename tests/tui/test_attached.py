@@ -61,7 +61,7 @@ async def test_more_than_the_screen_has_room_for_is_counted_as_dropped(here: Hos
         fake.add(rows(4_000, 101))
         await until(lambda: port.feed(0, 100_000).missed > 0)
         await ticked(app, pilot, "drop 4.0k", StatusLine)
-        held = app.intake.feed.ring
+        held = app.intake.feed.buffer
         assert held[len(held) - 1].sequence == 4_100
         assert app.intake.missed + len(held) == 4_100
 
@@ -119,9 +119,9 @@ async def test_a_lost_engine_is_shown_and_another_one_begins_anew(here: Host):
 async def test_what_is_decided_in_one_console_is_seen_in_the_other(here: Host):
     await here.serve(FakePort(rows(100)))
     async with here.console() as port, here.console() as other, running(port) as (app, pilot):
-        await until(lambda: len(app.intake.anomalies.ring) == 5)
+        await until(lambda: len(app.intake.anomalies.buffer) == 5)
         await pilot.press("a")
         await until(lambda: other.triage_changes(0, 10))
         (event,) = other.triage_changes(0, 10)
         assert event.action == "acknowledged"
-        await until(lambda: (app.tick(), app.intake.anomalies.ring[4].triage)[1] is not None)
+        await until(lambda: (app.tick(), app.intake.anomalies.buffer[4].triage)[1] is not None)

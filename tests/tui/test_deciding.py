@@ -15,7 +15,7 @@ from tests.tui.fake_port import NOON, FakePort, row, rows
 from tests.tui.session import SLOW_HZ, running, shown
 from tui.app import ConsoleApp
 from tui.cells import remaining
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
 from tui.modals.confirm import Confirm
 from tui.modals.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
@@ -32,7 +32,7 @@ async def test_one_key_decides_on_the_row_under_the_cursor(key: str, status: Tri
     async with running(port, notifications=True) as (app, pilot):
         await pressed(pilot, "left_square_bracket", "left_square_bracket", key)
         assert await status_of(port, 80) is status
-        anomalies = app.screen.query_one(Anomalies)
+        anomalies = app.screen.query_one(AnomalyFeed)
         assert anomalies.selected is not None
         assert anomalies.selected.sequence == 80
         assert state(app, 80) == word
@@ -82,7 +82,7 @@ async def test_a_false_positive_asks_until_when_and_enter_takes_thirty_days():
         await pressed(pilot, "enter")
         triage = (await port.triage(["t-00000100"]))["t-00000100"]
         assert (triage.status, triage.until) == (FALSE_POSITIVE, NOON + timedelta(days=30))
-        assert "false+" in shown(app, Anomalies)
+        assert "false+" in shown(app, AnomalyFeed)
 
 
 async def test_a_leniency_may_be_another_or_none_and_must_be_understood():
@@ -118,7 +118,7 @@ async def test_a_snooze_asks_for_how_long(key: str, span: int):
         await pressed(pilot, key)
         triage = (await port.triage(["t-00000100"]))["t-00000100"]
         assert (triage.status, triage.until) == (SNOOZED, NOON + timedelta(hours=span))
-        assert f"zzz {remaining(timedelta(hours=span))}" in shown(app, Anomalies)
+        assert f"zzz {remaining(timedelta(hours=span))}" in shown(app, AnomalyFeed)
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ async def test_what_somebody_else_decides_shows_up():
         app.tick()
         await pilot.pause()
         assert state(app, 100) == "ack"
-        feed = app.intake.feed.ring
+        feed = app.intake.feed.buffer
         assert [feed[index].triage is not None for index in (97, 98, 99)] == [False, True, True]
 
 

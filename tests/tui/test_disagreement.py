@@ -5,7 +5,7 @@ import pytest
 from domain.filters import parse
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.disagreement import toggled
 from tui.screens.detail import Detail
 from tui.widgets.reading import Reading
@@ -44,7 +44,7 @@ async def test_b_acts_on_the_list_that_has_the_keys():
         await pilot.press("tab", "b")
         await pilot.pause()
         assert app.intake.feed.filter_text == ""
-        assert len(app.screen.query_one(Anomalies).window) == 5
+        assert len(app.screen.query_one(AnomalyFeed).window) == 5
 
 
 async def test_both_detectors_are_heard_side_by_side():

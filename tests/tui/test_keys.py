@@ -5,7 +5,7 @@ import pytest
 from tests.tui.fake_port import FakePort, row, rows
 from tests.tui.session import clock, running, shown
 from tui.app import ConsoleApp
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
 from tui.lists.filterline import FilterLine
 from tui.modals.help import Help
@@ -146,16 +146,16 @@ async def test_n_finds_matches_of_the_last_filter_among_all_rows():
 async def test_brackets_walk_the_anomalies_and_take_the_feed_along():
     async with running(FakePort(rows(100))) as (app, pilot):
         await pilot.press("left_square_bracket", "left_square_bracket")
-        assert app.screen.query_one(Anomalies).selected == row(80)
+        assert app.screen.query_one(AnomalyFeed).selected == row(80)
         assert app.screen.query_one(Feed).selected == row(80)
         await pilot.press("right_square_bracket")
-        assert app.screen.query_one(Anomalies).selected == row(100)
+        assert app.screen.query_one(AnomalyFeed).selected == row(100)
 
 
 async def test_tab_moves_the_keys_to_the_other_list():
     async with running(FakePort(rows(100))) as (app, pilot):
         await pilot.press("tab", "k")
-        assert app.screen.query_one(Anomalies).selected == row(80)
+        assert app.screen.query_one(AnomalyFeed).selected == row(80)
         assert app.screen.query_one(Feed).follow
         await pilot.press("tab")
         assert app.focused is app.screen.query_one(Feed)
@@ -178,7 +178,7 @@ async def test_x_and_u_show_their_panes_in_place_on_a_small_terminal():
         await pilot.press("x")
         await pilot.pause()
         assert "enhanced" in shown(app, "#why")
-        assert not live.query_one(Anomalies).region
+        assert not live.query_one(AnomalyFeed).region
         await pilot.press("u")
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -186,7 +186,7 @@ async def test_x_and_u_show_their_panes_in_place_on_a_small_terminal():
         assert not live.query_one("#why").region
         await pilot.press("escape")
         await pilot.pause()
-        assert live.query_one(Anomalies).region
+        assert live.query_one(AnomalyFeed).region
 
 
 async def test_number_keys_open_the_screens_that_exist():

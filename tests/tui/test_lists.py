@@ -12,7 +12,7 @@ from tests.tui.fake_port import FakePort, row, rows
 from tests.tui.session import running, shown
 from tui.app import ConsoleApp
 from tui.library import Library
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
 from tui.lists.sorting import Order
 from tui.screens.copying import MAX_OSC_52
@@ -103,10 +103,10 @@ async def test_the_anomalies_are_sorted_by_themselves_and_next_match_follows_the
     async with running(FakePort(rows(200))) as (app, pilot):
         await pilot.press("tab", "s")
         await settled(app, pilot)
-        anomalies = app.screen.query_one(Anomalies)
+        anomalies = app.screen.query_one(AnomalyFeed)
         assert anomalies.order is not None
         assert app.screen.query_one(Feed).order is None
-        assert "sev▼" in shown(app, Anomalies).splitlines()[1]
+        assert "sev▼" in shown(app, AnomalyFeed).splitlines()[1]
         ranks = [(each.headline.severity.rank, each.headline.score) for each in anomalies.order.all() if each.headline]
         assert ranks == sorted(ranks, reverse=True)
         await pilot.press("n")
@@ -117,7 +117,7 @@ async def test_the_anomalies_are_sorted_by_themselves_and_next_match_follows_the
 async def test_a_sort_survives_eviction():
     port = FakePort(rows(50))
     async with running(port) as (app, pilot):
-        app.intake.feed.ring.capacity = app.intake.feed.rows.capacity = 60
+        app.intake.feed.buffer.capacity = app.intake.feed.rows.capacity = 60
         await pilot.press("s")
         await settled(app, pilot)
         port.add(rows(300, first=51))
@@ -133,7 +133,7 @@ async def test_a_sort_survives_eviction():
 async def test_o_gives_the_active_list_the_screen_and_back():
     for size in ((80, 24), (160, 48)):
         async with running(FakePort(rows(100)), size=size) as (app, pilot):
-            feed, anomalies = app.screen.query_one(Feed), app.screen.query_one(Anomalies)
+            feed, anomalies = app.screen.query_one(Feed), app.screen.query_one(AnomalyFeed)
             await pilot.press("o")
             await pilot.pause()
             assert feed.region.size == (size[0], size[1] - 3)

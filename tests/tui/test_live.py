@@ -10,7 +10,7 @@ from tests.tui.fake_port import NOON, WORKERS, FakePort, row, rows
 from tests.tui.session import clock, running, shown
 from tui.app import ConsoleApp
 from tui.intake import PULL_LIMIT
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
 from tui.widgets.reading import Reading
 
@@ -23,7 +23,7 @@ async def test_an_empty_engine_says_that_it_waits():
 
 async def test_warming_detectors_say_so():
     async with running(FakePort([row(sequence, status="warming") for sequence in range(1, 30)])) as (app, _):
-        assert "warming up: detectors learn from the first 1,000 transactions" in shown(app, Anomalies)
+        assert "warming up: detectors learn from the first 1,000 transactions" in shown(app, AnomalyFeed)
 
 
 async def test_the_wide_layout_shows_everything_of_the_newest_anomaly():
@@ -53,7 +53,7 @@ async def test_the_panes_follow_the_cursor_once_it_moves():
 async def test_the_selection_survives_eviction():
     port = FakePort(rows(10))
     app = ConsoleApp(port, refresh_hz=0.01, clock=clock)
-    app.intake.feed.ring.capacity = 100
+    app.intake.feed.buffer.capacity = 100
     async with app.run_test(size=(160, 48)) as pilot:
         await pilot.press("g")
         port.add(rows(500, first=11))

@@ -6,7 +6,7 @@ from textual.geometry import Region
 from tests.tui.everywhere import acted, modals, visited
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
 from tui.screens.layout import layout_of
 
@@ -52,10 +52,10 @@ async def test_resizing_goes_through_the_layouts():
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
         assert not app.screen.query_one("#why").region
-        assert app.screen.query_one(Anomalies).region
+        assert app.screen.query_one(AnomalyFeed).region
         await pilot.resize_terminal(50, 12)
         await pilot.pause()
-        assert not app.screen.query_one(Anomalies).region
+        assert not app.screen.query_one(AnomalyFeed).region
         assert app.screen.query_one(Feed).region.height == 11
 
 

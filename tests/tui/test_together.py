@@ -10,10 +10,10 @@ from tests.tui.session import running, shown
 from tui.app import ConsoleApp
 from tui.lists.anomalies import TriageList
 from tui.lists.rowlist import RowList
-from tui.lists.stored import StoredAnomalies, StoredRows
-from tui.lists.users import UserRows
+from tui.lists.stored import StoredAnomalies, StoredTransactions
+from tui.lists.users import UserTable
 from tui.modals.export import Export
-from tui.panes.why import Why
+from tui.panes.why import WhyPane
 from tui.screens.detail import Detail
 from tui.screens.users import UsersScreen
 
@@ -30,7 +30,7 @@ async def test_all_that_match_below_a_user_are_only_that_users():
     async with running(port) as (app, pilot):
         await at_the_transactions_of_a_user(app, pilot)
         await pressed(pilot, "tab")
-        assert app.screen.focused is app.screen.query_one(StoredRows)
+        assert app.screen.focused is app.screen.query_one(StoredTransactions)
         await pressed(pilot, "A", "a", "y")
         decided = set(await port.triage([row.transaction.transaction_id for row in port.rows]))
         others = {
@@ -81,9 +81,9 @@ async def test_escape_ends_a_list_alone_and_an_order_on_screen_two():
         await pressed(pilot, "2", "s", "o")
         triage = app.screen.query_one(TriageList)
         assert "by sev ▼" in shown(app, TriageList)
-        assert not app.screen.query_one(Why).region
+        assert not app.screen.query_one(WhyPane).region
         await pressed(pilot, "escape")
-        assert app.screen.query_one(Why).region
+        assert app.screen.query_one(WhyPane).region
         assert triage.order is not None
         await pressed(pilot, "escape")
         assert triage.order is None
@@ -123,7 +123,7 @@ async def test_steps_and_users_are_reached_from_screen_two():
         app.tick()
         await settled(pilot)
         assert isinstance(app.screen, UsersScreen)
-        assert app.screen.query_one(UserRows).user == user
+        assert app.screen.query_one(UserTable).user == user
         await pressed(pilot, "escape")
         assert app.current_mode == "anomalies"
 
@@ -155,9 +155,9 @@ async def test_a_note_of_another_console_is_only_text_where_it_is_changed():
 async def test_the_rows_of_a_user_are_filtered_and_sorted_like_others():
     async with running(FakePort(of_few_users())) as (app, pilot):
         await at_the_transactions_of_a_user(app, pilot)
-        stored = app.screen.query_one(StoredRows)
+        stored = app.screen.query_one(StoredTransactions)
         await pressed(pilot, "tab", "s", "s")
-        assert "by amount ▼" in shown(app, StoredRows)
+        assert "by amount ▼" in shown(app, StoredTransactions)
         await pressed(pilot, "escape")
         await pressed(pilot, "slash", *" amount>9000", "enter")
         app.tick()

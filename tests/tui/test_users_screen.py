@@ -7,10 +7,10 @@ from textual_plotext import PlotextPlot
 from domain.engine import FeatureDrift
 from tests.tui.fake_port import BUSY, QUALITY, FakePort, of_few_users, profile, rows
 from tests.tui.session import running, shown
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
-from tui.lists.stored import StoredAnomalies, StoredRows
-from tui.lists.users import UserRows
+from tui.lists.stored import StoredAnomalies, StoredTransactions
+from tui.lists.users import UserTable
 from tui.modals.plots import Plots
 from tui.panes.userprofile import chart, histogram, trend, user_lines
 from tui.screens.detail import Detail
@@ -35,13 +35,13 @@ async def test_users_are_listed_and_sorted():
         await pilot.press("3")
         await settled(app, pilot)
         assert isinstance(app.screen, UsersScreen)
-        first = shown(app, UserRows).splitlines()[2]
+        first = shown(app, UserTable).splitlines()[2]
         assert BUSY in first
         assert "19" in first, "times flagged"
         await pilot.press("s", "s")
         await settled(app, pilot)
-        assert "by id" in shown(app, UserRows)
-        assert "u-0000" in shown(app, UserRows).splitlines()[2]
+        assert "by id" in shown(app, UserTable)
+        assert "u-0000" in shown(app, UserTable).splitlines()[2]
         assert port.users_asked[-1][0] == "id"
 
 
@@ -49,8 +49,8 @@ async def test_new_users_show_how_far_they_are():
     async with running(FakePort(of_few_users())) as (app, pilot):
         await pilot.press("3", "s", "s")
         await settled(app, pilot)
-        assert "0/30" in shown(app, UserRows).splitlines()[2]
-        assert "6/30" in shown(app, UserRows)
+        assert "0/30" in shown(app, UserTable).splitlines()[2]
+        assert "6/30" in shown(app, UserTable)
 
 
 async def test_the_engine_is_asked_for_users_no_more_than_once_a_second():
@@ -70,8 +70,8 @@ async def test_a_plain_word_is_the_beginning_of_an_id_and_anything_else_a_filter
         await pilot.press("3", "slash", *"u-09", "enter")
         await settled(app, pilot)
         assert port.users_asked[-1] == ("flagged", "u-09", "")
-        assert "Users  /u-09" in shown(app, UserRows)
-        assert "u-0004" not in shown(app, UserRows)
+        assert "Users  /u-09" in shown(app, UserTable)
+        assert "u-0004" not in shown(app, UserTable)
         await pilot.press("slash", *["backspace"] * 4, *"country:MT", "enter")
         await settled(app, pilot)
         assert port.users_asked[-1] == ("flagged", "", "country:MT")
@@ -85,7 +85,7 @@ async def test_a_prefix_that_nobody_has_is_said():
     async with running(FakePort(of_few_users())) as (app, pilot):
         await pilot.press("3", "slash", *"zz", "enter")
         await settled(app, pilot)
-        assert "no user id begins with zz" in shown(app, UserRows)
+        assert "no user id begins with zz" in shown(app, UserTable)
         await pilot.press("j", "k", "G", "g", "pagedown", "enter", "l", "P")
 
 
@@ -95,13 +95,13 @@ async def test_the_cursor_stays_on_its_user_however_the_list_changes():
         await pilot.press("3")
         await settled(app, pilot)
         await pilot.press("j", "j", "k")
-        user = app.screen.query_one(UserRows).user
+        user = app.screen.query_one(UserTable).user
         assert user not in (None, BUSY)
         port.rows = [each for each in port.rows if each.transaction.user_id != BUSY]
         app.screen._users.forget()
         await settled(app, pilot)
-        assert app.screen.query_one(UserRows).user == user
-        assert shown(app, UserRows).splitlines()[2].startswith(f"▌{user}")
+        assert app.screen.query_one(UserTable).user == user
+        assert shown(app, UserTable).splitlines()[2].startswith(f"▌{user}")
 
 
 async def test_enter_opens_the_profile_and_escape_the_list_again():
@@ -117,14 +117,14 @@ async def test_enter_opens_the_profile_and_escape_the_list_again():
         assert ".70 to .76" in profile
         await pilot.press("escape")
         await pilot.pause()
-        assert app.screen.query_one(UserRows).region
+        assert app.screen.query_one(UserTable).region
 
 
 async def test_a_wide_terminal_shows_list_and_profile():
     async with running(FakePort(of_few_users()), size=(160, 48)) as (app, pilot):
         await pilot.press("3")
         await settled(app, pilot)
-        assert app.screen.query_one(UserRows).region
+        assert app.screen.query_one(UserTable).region
         assert "Mo Tu We" in shown(app, "#user-profile")
         await pilot.press("j")
         await settled(app, pilot)
@@ -234,13 +234,13 @@ async def test_down_to_a_user_and_their_transactions_and_back_again():
         held = app.intake.feed.rows
         assert len(held) > 0
         assert all(held[index].transaction.user_id == user for index in range(len(held)))
-        assert user not in "".join(shown(app, StoredRows).splitlines()[1:]), "it is about one user anyway"
-        assert len(app.screen.query_one(StoredRows).window) == sum(
+        assert user not in "".join(shown(app, StoredTransactions).splitlines()[1:]), "it is about one user anyway"
+        assert len(app.screen.query_one(StoredTransactions).window) == sum(
             each.transaction.user_id == user for each in port.rows
         )
-        assert not app.screen.query_one(Anomalies).region
+        assert not app.screen.query_one(AnomalyFeed).region
         await pilot.press("tab", "k", "k")
-        assert app.screen.query_one(StoredRows).selected is not None
+        assert app.screen.query_one(StoredTransactions).selected is not None
         await pilot.press("space")
         assert not app.intake.frozen
 
@@ -256,7 +256,7 @@ async def test_down_to_a_user_and_their_transactions_and_back_again():
         assert feed.selected == chosen
         assert app.intake.frozen
         assert shown(app, Feed).splitlines()[1:] == top.splitlines()[1:]
-        assert app.screen.query_one(Anomalies).region
+        assert app.screen.query_one(AnomalyFeed).region
 
 
 async def test_escape_on_a_screen_one_came_to_by_its_number_stays_there():
@@ -285,7 +285,7 @@ async def test_the_port_failing_is_said_and_survived():
     async with running(port, size=(160, 48)) as (app, pilot):
         await pilot.press("3")
         await settled(app, pilot)
-        assert "users unavailable: gone" in shown(app, UserRows)
+        assert "users unavailable: gone" in shown(app, UserTable)
         await pilot.press("P", "escape", "escape")
 
 

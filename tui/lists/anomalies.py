@@ -6,7 +6,7 @@ from tui.lists.rowlist import RowList
 from tui.lists.window import Window
 
 
-class Anomalies(RowList):
+class AnomalyFeed(RowList):
     """Flagged transactions, with their severity in words."""
 
     TITLE = "Anomalies"
@@ -16,7 +16,7 @@ class Anomalies(RowList):
     def status(self) -> str:
         """How many there are."""
         window = self.window
-        shown, held = cells.grouped(len(window)), cells.grouped(len(window.ring))
+        shown, held = cells.grouped(len(window)), cells.grouped(len(window.buffer))
         count = f"{shown} of {held}" if window.filter_text else held
         if self.order is not None:
             return f"{count}  {self.order_status()}"
@@ -39,8 +39,8 @@ class TriageList(RowList):
     def status(self) -> str:
         """How many there are, and what there is besides."""
         window = self.window
-        held = cells.grouped(len(window.ring))
-        parts = [f"{cells.grouped(len(window))} of {held}" if len(window) != len(window.ring) else held]
+        held = cells.grouped(len(window.buffer))
+        parts = [f"{cells.grouped(len(window))} of {held}" if len(window) != len(window.buffer) else held]
         if self.order is not None:
             return f"{parts[0]}  {self.order_status()}"
         if window.frozen:

@@ -9,7 +9,7 @@ from tui.lists.window import Window
 MOST_ROWS = 200
 
 
-class StoredRows(RowList):
+class StoredTransactions(RowList):
     """Stored transactions of one user, newest last."""
 
     TITLE = "Stored"
@@ -25,9 +25,9 @@ class StoredRows(RowList):
             return
         self._shown = rows
         at = self.selected
-        self.window.ring.clear()
+        self.window.buffer.clear()
         self.window.apply(self.window.filter_text, self.window.filter)
-        self.window.ring.extend(reversed(rows[:MOST_ROWS]))
+        self.window.buffer.extend(reversed(rows[:MOST_ROWS]))
         self.window.step(budget=1.0)
         if at is not None:
             # Numbered from the newest, so that a row's number grows with every row that comes.
@@ -37,13 +37,13 @@ class StoredRows(RowList):
 
     def status(self) -> str:
         """How many there are, at most."""
-        shown, held = len(self.window), len(self.window.ring)
+        shown, held = len(self.window), len(self.window.buffer)
         stored = f"newest {cells.grouped(held)} in PostgreSQL" if held == MOST_ROWS else f"{held} in PostgreSQL"
         count = stored if shown == held else f"{cells.grouped(shown)} of the {stored}"
         return count if self.order is None else f"{count}  {self.order_status()}"
 
 
-class StoredAnomalies(StoredRows):
+class StoredAnomalies(StoredTransactions):
     """Stored anomalies of one user."""
 
     TITLE = "Anomalies"

@@ -44,7 +44,7 @@ def _count(number: int, width: int) -> str:
     return full if len(full) <= width else cells.short(number)
 
 
-class UserRows(Wheeled, can_focus=True):
+class UserTable(Wheeled, can_focus=True):
     """Users drawn line by line, with a cursor that stays on its user however the list changes."""
 
     class Moved(Message):

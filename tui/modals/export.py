@@ -71,7 +71,7 @@ class Export(ModalScreen[None]):
         palette = palette_of(self)
         choices = self.query_one(TextPane)
         width = max(1, choices.size.width)
-        hints = keys_of(self).told(keymap.EXPORT_HINTS, keymap.EXPORT)
+        hints = keys_of(self).hint_text(keymap.EXPORT_HINTS, keymap.EXPORT)
         title = rule("Export", hints, width, palette, focused=True)
         self.query_one("#modal-title", Line).show(line(*title, width=width))
         choices.show(self._choices(width, palette))

@@ -53,7 +53,7 @@ class Modal(ReadingScreen, ModalScreen[None]):
     def draw_title(self, width: int, palette: Palette) -> None:
         """The title, with the keys that are of use."""
         own = (binding for binding in self.BINDINGS if isinstance(binding, Binding))
-        hints = keys_of(self).told(self.HINTS, (*own, *keymap.MODAL))
+        hints = keys_of(self).hint_text(self.HINTS, (*own, *keymap.MODAL))
         title = rule(self.TITLE or "", hints, width, palette, focused=True)
         self.query_one("#modal-title", Line).show(line(*title, width=width))
 

@@ -95,7 +95,7 @@ class Plots(ModalScreen[None]):
         title = self.query_one("#plots-title", Line)
         width = max(1, title.size.width)
         name = f"User {self._user}: {self._said}"
-        hints = keys_of(self).told(keymap.PLOTS_HINTS, keymap.PLOTS)
+        hints = keys_of(self).hint_text(keymap.PLOTS_HINTS, keymap.PLOTS)
         title.show(line(*rule(name, hints, width, palette_of(self), focused=True), width=width))
 
     def action_close(self) -> None:

@@ -33,7 +33,7 @@ def span_of(text: str) -> timedelta:
     return timedelta(hours=int(found[1]) * _HOURS[found[2].lower() or "d"])
 
 
-class Asking(ModalScreen[str]):
+class Question(ModalScreen[str]):
     """A window that asks what its title rule says; its answer is None when it is left with Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.PROMPT]
@@ -74,7 +74,7 @@ class Asking(ModalScreen[str]):
         self.dismiss(None)
 
 
-class Prompt(Asking):
+class Prompt(Question):
     """Asks for a text, offering one; Enter accepts what stands there."""
 
     MAX_LENGTH: ClassVar[int] = MAX_NOTE
@@ -130,7 +130,7 @@ class LeniencyPrompt(Prompt):
         span_of(text)
 
 
-class Choice(Asking):
+class Choice(Question):
     """Asks for one of a few, each with its key."""
 
     OPTIONS: ClassVar[tuple[Binding, ...]] = ()

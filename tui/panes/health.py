@@ -146,5 +146,5 @@ def dead_letter_lines(letters: tuple[DeadLetter, ...], width: int, palette: Pale
     return lines
 
 
-class Health(TextPane):
+class HealthPane(TextPane):
     """Component health."""

@@ -1,4 +1,4 @@
-"""The table of partitions: how far behind each one is, and when it will have caught up."""
+"""The table of partitions, with the lag of each and when it will be gone."""
 
 from rich.text import Text
 
@@ -13,12 +13,12 @@ _LEAST_STRIP = 5
 
 
 def outlook_words(outlook: Outlook, lag: int) -> str:
-    """Where a lag is going, in words."""
+    """How a lag changes, in words."""
     if lag <= SMALL:
         return "up to date"
     if outlook.seconds is not None:
         return f"catches up in {cells.duration(outlook.seconds)}"
-    # A rate that moves a hundredth of the lag in a minute is none that anybody could see.
+    # Growth of less than a hundredth of the lag in a minute is noise.
     return "falling behind" if outlook.rate * 60 > lag / 100 else "not catching up"
 
 
@@ -32,7 +32,7 @@ def outlook_mark(outlook: Outlook) -> str:
 def partition_table(
     partitions: tuple[PartitionStatus, ...], trend: LagTrend, width: int, palette: Palette
 ) -> list[Text]:
-    """Every partition with its state, offset, epoch, lag, how that moved and where it is going."""
+    """One line for each partition: state, next offset, epoch, lag, and how the lag changes."""
     lines = [line((" part  state       next offset epoch        lag           outlook", palette.dim), width=width)]
     room = min(_STRIP, width - 79)
     for partition in partitions:

@@ -82,7 +82,7 @@ def usual(shares: tuple[Share, ...], room: int) -> str:
     return shown
 
 
-class Profile(TextPane):
+class ProfilePane(TextPane):
     """The profile of one user."""
 
 

@@ -200,5 +200,5 @@ def _shares(name: str, shares: tuple[Share, ...], width: int, palette: Palette) 
     return lines
 
 
-class UserProfile(TextPane):
+class UserProfilePane(TextPane):
     """The whole profile of one user."""

@@ -162,5 +162,5 @@ def _reason(reason: Reason, largest: float, width: int, palette: Palette, ink: S
     return [line(*head, width=width), *(line((f"   {part}", palette.dim), width=width) for part in wrapped)]
 
 
-class Why(TextPane):
+class WhyPane(TextPane):
     """The why of one row."""

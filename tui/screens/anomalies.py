@@ -17,7 +17,7 @@ from tui.lists.anomalies import TriageList
 from tui.lists.filterline import FilterLine
 from tui.lists.older import PAGE, Older
 from tui.lists.rowlist import RowList
-from tui.panes.why import Why, why_lines
+from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
 from tui.screens.detail import Detail
 from tui.screens.layout import layout_of
@@ -46,7 +46,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
 
     def body(self) -> Iterable[Widget]:
         """The list, and why beside or below it."""
-        yield Container(TriageList(self.intake.triage, id="triage"), Why(id="why"), id="anomalies-body")
+        yield Container(TriageList(self.intake.triage_queue, id="triage"), WhyPane(id="why"), id="anomalies-body")
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:
@@ -95,7 +95,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
 
     def draw_body(self, now: datetime) -> None:
         """The list and the why of its row; older rows are asked for where there is room for them."""
-        rows, why = self.active, self.query_one(Why)
+        rows, why = self.active, self.query_one(WhyPane)
         self._want_older(rows)
         rows.today = now
         rows.only_open = self._only_open
@@ -106,11 +106,11 @@ class AnomaliesScreen(BulkTriaging, Browsing):
             why.show(why_lines(self.subject, why.size.width, palette_of(self), followed=rows.follow))
 
     def _notice(self) -> str:
-        if self.intake.warming and not len(self.intake.triage.ring):
+        if self.intake.warming and not len(self.intake.triage_queue.buffer):
             return "warming up: detectors learn from the first 1,000 transactions"
         if not self._older.finished and not self._problem:
             return "looking through what is stored..."
-        if self.intake.triage.filter_text:
+        if self.intake.triage_queue.filter_text:
             return "no anomaly matches the filter"
         return "no open anomaly" if self._only_open else "no anomaly yet"
 
@@ -122,18 +122,18 @@ class AnomaliesScreen(BulkTriaging, Browsing):
             self.run_worker(self._load_older(self._older), group="older")
 
     async def _load_older(self, older: Older) -> None:
-        window = self.intake.triage
+        window = self.intake.triage_queue
         try:
             for _ in range(_PAGES_AT_ONCE):
-                known = self.intake.triaged
-                before = older.before(window.ring)
+                known = self.intake.triage_sequence
+                before = older.before(window.buffer)
                 found = await console_of(self).port.stored_anomalies(older.filter, before, PAGE)
                 self.intake.pull()
                 if older is not self._older:
                     return
-                if self.intake.triaged != known:
+                if self.intake.triage_sequence != known:
                     continue  # decided on meanwhile: the page may say otherwise
-                fresh = older.page(found, window.ring)
+                fresh = older.page(found, window.buffer)
                 window.prepend(fresh)
                 if fresh or older.finished:
                     break

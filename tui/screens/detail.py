@@ -47,7 +47,7 @@ class Detail(Copying, Triaging, Modal):
     def on_mount(self) -> None:
         """Read what was done to it, now and whenever somebody has decided on something."""
         super().on_mount()
-        self.watch(self.app, "triaged", self._read_log)
+        self.watch(self.app, "triage_sequence", self._read_log)
 
     def _read_log(self) -> None:
         self.run_worker(self._load_log(), group="log", exclusive=True)

@@ -1,4 +1,4 @@
-"""Which panes the Live screen shows at which size."""
+"""Which panes a screen shows at which size."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ Layout = Literal["bare", "compact", "full"]
 
 
 def layout_of(width: int, height: int) -> Layout:
-    """The feed alone, lists with one pane in place, or everything side by side."""
+    """`bare` shows the list alone, `compact` the lists or one pane in their place, `full` everything side by side."""
     if width < 60 or height < 16:
         return "bare"
     return "full" if width >= 120 and height >= 36 else "compact"

@@ -14,14 +14,14 @@ from domain.profile import ProfileView
 from domain.verdict import ScoredTransaction
 from tui import keymap
 from tui.console import console_of
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
 from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
-from tui.lists.stored import MOST_ROWS, StoredRows
-from tui.panes.health import Health, health_lines, summary
-from tui.panes.profile import Profile, profile_lines
-from tui.panes.why import Why, why_lines
+from tui.lists.stored import MOST_ROWS, StoredTransactions
+from tui.panes.health import HealthPane, health_lines, summary
+from tui.panes.profile import ProfilePane, profile_lines
+from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
 from tui.screens.detail import Detail
 from tui.screens.inquiry import Inquiry
@@ -60,11 +60,11 @@ class LiveScreen(BulkTriaging, Browsing):
         yield Horizontal(
             Vertical(
                 Feed(intake.feed, id="feed"),
-                Anomalies(intake.anomalies, id="anomalies"),
-                StoredRows(id="stored"),
+                AnomalyFeed(intake.anomalies, id="anomalies"),
+                StoredTransactions(id="stored"),
                 id="lists",
             ),
-            Vertical(Why(id="why"), Profile(id="profile"), Health(id="health"), id="panes"),
+            Vertical(WhyPane(id="why"), ProfilePane(id="profile"), HealthPane(id="health"), id="panes"),
             id="live",
         )
         yield Line(id="summary")
@@ -73,7 +73,7 @@ class LiveScreen(BulkTriaging, Browsing):
     def on_mount(self) -> None:
         """The feed has the keys at first; what is stored of a user is read again when somebody has decided."""
         self.query_one(Feed).focus()
-        self.watch(self.app, "triaged", self._stored.forget, init=False)
+        self.watch(self.app, "triage_sequence", self._stored.forget, init=False)
 
     @property
     def active(self) -> RowList:
@@ -88,15 +88,15 @@ class LiveScreen(BulkTriaging, Browsing):
     @property
     def subject(self) -> ScoredTransaction | None:
         """The row that the panes explain."""
-        feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
+        feed, anomalies = self.query_one(Feed), self.query_one(AnomalyFeed)
         if self._of_user is not None:
-            return self.active.selected or feed.newest or self.query_one(StoredRows).newest
+            return self.active.selected or feed.newest or self.query_one(StoredTransactions).newest
         return self.active.selected or anomalies.newest or feed.newest
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
         """The row under the cursor, else the newest anomaly, the one that is explained; of one user only the former."""
-        return self.active.selected or (self.query_one(Anomalies).newest if self._of_user is None else None)
+        return self.active.selected or (self.query_one(AnomalyFeed).newest if self._of_user is None else None)
 
     @property
     def to_match(self) -> Filter:
@@ -105,7 +105,7 @@ class LiveScreen(BulkTriaging, Browsing):
 
     def draw_body(self, now: datetime) -> None:
         """Lists, then the panes that are visible."""
-        feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
+        feed, anomalies = self.query_one(Feed), self.query_one(AnomalyFeed)
         feed.today = anomalies.today = now
         feed.notice = self._feed_notice()
         anomalies.notice = (
@@ -122,13 +122,13 @@ class LiveScreen(BulkTriaging, Browsing):
 
     def _feed_notice(self) -> str:
         feed = self.intake.feed
-        if len(feed.ring) and feed.filter_text:
+        if len(feed.buffer) and feed.filter_text:
             return "no transaction matches the filter"
         return "waiting for the first transaction..."
 
     def _draw_panes(self, now: datetime) -> None:
         palette = palette_of(self)
-        why, profile, health = self.query_one(Why), self.query_one(Profile), self.query_one(Health)
+        why, profile, health = self.query_one(WhyPane), self.query_one(ProfilePane), self.query_one(HealthPane)
         subject = self.subject
         if why.region:
             why.show(why_lines(subject, why.size.width, palette, followed=self.active.follow))
@@ -147,7 +147,7 @@ class LiveScreen(BulkTriaging, Browsing):
         if user is None:
             return
         self._stored.want(user)
-        stored, found = self.query_one(StoredRows), self._stored.of(user)
+        stored, found = self.query_one(StoredTransactions), self._stored.of(user)
         stored.today = now
         stored.notice = "none" if found is not None else self._stored.problem_of(user)
         stored.show_rows(found or ())
@@ -165,7 +165,7 @@ class LiveScreen(BulkTriaging, Browsing):
         Returns what puts filter, cursor and freeze as they were.
         """
         feed, frozen = self.query_one(Feed), self.intake.frozen
-        earlier, pane, user, active = feed.view, self._in_place, self._of_user, self.active
+        earlier, pane, user, active = feed.save(), self._in_place, self._of_user, self.active
 
         def restore() -> None:
             feed.restore(earlier)
@@ -177,7 +177,7 @@ class LiveScreen(BulkTriaging, Browsing):
             console_of(self).settle()
 
         theirs = of_user(user_id)
-        for rows in (feed, self.query_one(StoredRows)):
+        for rows in (feed, self.query_one(StoredTransactions)):
             rows.window.apply(theirs.text, theirs)
             rows.set_follow(True)
         self.zoom(None)
@@ -210,7 +210,7 @@ class LiveScreen(BulkTriaging, Browsing):
     def action_other_list(self) -> None:
         """The keys go to the other list."""
         feed = self.query_one(Feed)
-        beside = self.query_one(Anomalies if self._of_user is None else StoredRows)
+        beside = self.query_one(AnomalyFeed if self._of_user is None else StoredTransactions)
         other = beside if self.active is feed and (beside.region or self.has_class("-zoom")) else feed
         if self.has_class("-zoom"):
             self.zoom(other)
@@ -219,7 +219,7 @@ class LiveScreen(BulkTriaging, Browsing):
 
     def action_anomaly(self, step: int) -> None:
         """The previous or next anomaly, in the feed as well where it is still held."""
-        feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
+        feed, anomalies = self.query_one(Feed), self.query_one(AnomalyFeed)
         if not len(anomalies.window):
             return
         if anomalies.follow:

@@ -18,9 +18,9 @@ from tui.console import console_of
 from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
 from tui.lists.stored import MOST_ROWS, StoredAnomalies
-from tui.lists.users import ORDERS, UserRows
+from tui.lists.users import ORDERS, UserTable
 from tui.modals.plots import Plots
-from tui.panes.userprofile import UserProfile, user_lines
+from tui.panes.userprofile import UserProfilePane, user_lines
 from tui.screens.base import ConsoleScreen
 from tui.screens.copying import Copying
 from tui.screens.detail import Detail
@@ -60,16 +60,16 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
     def body(self) -> Iterable[Widget]:
         """The list at the left, the profile above the user's anomalies at the right or in its place."""
         yield Horizontal(
-            UserRows(id="users"),
-            Vertical(UserProfile(id="user-profile"), StoredAnomalies(id="user-anomalies"), id="user"),
+            UserTable(id="users"),
+            Vertical(UserProfilePane(id="user-profile"), StoredAnomalies(id="user-anomalies"), id="user"),
             id="users-body",
         )
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:
         """The list has the keys at first; anomalies are read again when somebody has decided on one."""
-        self.query_one(UserRows).focus()
-        self.watch(self.app, "triaged", self._anomalies.forget, init=False)
+        self.query_one(UserTable).focus()
+        self.watch(self.app, "triage_sequence", self._anomalies.forget, init=False)
         self._arrange()
 
     async def _ask_users(self, asked: Asked) -> UserList:
@@ -83,7 +83,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
 
     def draw_body(self, now: datetime) -> None:
         """The list, then the user's profile and anomalies where they are visible."""
-        rows, anomalies = self.query_one(UserRows), self.query_one(StoredAnomalies)
+        rows, anomalies = self.query_one(UserTable), self.query_one(StoredAnomalies)
         self._take_wanted_user(rows)
         self._users.want(self._asked)
         rows.today = anomalies.today = now
@@ -91,7 +91,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         answer = self._users.of(self._asked)
         rows.notice = self._notice(answer)
         rows.show(answer or UserList())
-        profile = self.query_one(UserProfile)
+        profile = self.query_one(UserProfilePane)
         if profile.region:
             user = rows.user
             if user is not None:
@@ -105,7 +105,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
             anomalies.show_rows(found or ())
             anomalies.refresh_rows()
 
-    def _take_wanted_user(self, rows: UserRows) -> None:
+    def _take_wanted_user(self, rows: UserTable) -> None:
         """Whom another screen asked to see, in full."""
         wanted, console_of(self).wanted_user = console_of(self).wanted_user, None
         if wanted is not None:
@@ -133,7 +133,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
     def _show_profile(self, shown: bool) -> None:
         self._in_profile = shown
         self._arrange()
-        self.query_one(StoredAnomalies if shown else UserRows).focus()
+        self.query_one(StoredAnomalies if shown else UserTable).focus()
 
     @property
     def _in_list(self) -> bool:
@@ -141,8 +141,8 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         return not isinstance(self.focused, StoredAnomalies)
 
     @property
-    def _active(self) -> UserRows | StoredAnomalies:
-        return self.query_one(UserRows) if self._in_list else self.query_one(StoredAnomalies)
+    def _active(self) -> UserTable | StoredAnomalies:
+        return self.query_one(UserTable) if self._in_list else self.query_one(StoredAnomalies)
 
     @property
     def subject(self) -> ScoredTransaction | None:
@@ -155,7 +155,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         """The same, but only what the cursor is on."""
         return None if self._in_list else self.query_one(StoredAnomalies).selected
 
-    @on(UserRows.Moved)
+    @on(UserTable.Moved)
     @on(RowList.Moved)
     def _moved(self) -> None:
         self.redraw()
@@ -163,7 +163,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
     def action_move(self, lines: int) -> None:
         """Move the cursor."""
         if self._in_list:
-            self.query_one(UserRows).move_by(lines)
+            self.query_one(UserTable).move_by(lines)
         else:
             self._reached(self.query_one(StoredAnomalies)).move_by(lines)
 
@@ -178,7 +178,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
     def action_end(self) -> None:
         """The last line."""
         if self._in_list:
-            self.query_one(UserRows).move_to_end()
+            self.query_one(UserTable).move_to_end()
         else:
             self.query_one(StoredAnomalies).set_follow(True)
 
@@ -193,7 +193,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         """The keys go to the user's anomalies, or back to the list."""
         self._show_profile(self._in_list)
 
-    @on(UserRows.Opened)
+    @on(UserTable.Opened)
     @on(RowList.Opened)
     def action_open(self) -> None:
         """The profile of the user; on an anomaly its detail."""
@@ -208,7 +208,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         """The way one came, else back to the list, else clear the filter."""
         if console_of(self).climb() or self._in_profile:
             self._show_profile(False)
-        elif self.query_one(UserRows).filter_text:
+        elif self.query_one(UserTable).filter_text:
             self._filter("", EVERYTHING)
 
     def action_sort(self) -> None:
@@ -216,13 +216,13 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         orders = list(ORDERS)
         order = orders[(orders.index(self._asked[0]) + 1) % len(orders)]
         self._asked = (order, *self._asked[1:])
-        self.query_one(UserRows).user = None
+        self.query_one(UserTable).user = None
         self.redraw()
 
     def action_filter(self) -> None:
         """Type a filter, or how the user's id begins."""
         self.query_one(FilterLine).open(
-            self.query_one(UserRows).filter_text, self.intake.feed.ring, console_of(self).library.kept.recent
+            self.query_one(UserTable).filter_text, self.intake.feed.buffer, console_of(self).library.kept.recent
         )
 
     @on(FilterLine.Applied)
@@ -238,19 +238,19 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
     def _filter(self, text: str, filter: Filter) -> None:
         prefix = text if _PREFIX.fullmatch(text) else ""
         self._asked = (self._asked[0], prefix, EVERYTHING if prefix else filter)
-        rows = self.query_one(UserRows)
+        rows = self.query_one(UserTable)
         rows.filter_text = text
         rows.user = None
         self._show_profile(False)
 
     def action_plot(self) -> None:
         """Amounts, scores and thresholds of the user over time."""
-        user = self.query_one(UserRows).user
+        user = self.query_one(UserTable).user
         if user is not None:
             self.app.push_screen(Plots(user, console_of(self).port))
 
     def action_transactions(self) -> None:
         """The user's transactions in Live, with those in PostgreSQL."""
-        user = self.query_one(UserRows).user
+        user = self.query_one(UserTable).user
         if user is not None:
             console_of(self).show_transactions(user)
