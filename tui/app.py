@@ -35,12 +35,13 @@ _LINES_AROUND_A_LIST = 4
 
 
 class ConsoleApp(Shell):
-    """The console of a running engine, which it reads through `port` only and never stops itself.
+    """The console of a running engine. It sees the engine through `port` only, and does not stop it when it ends.
 
-    `refresh_hz` is how often it pulls; `clock` tells the time that ages are shown against; `theme` is one of
-    dark, light and ansi; `keys` are the keys in force; `library` keeps filters, views and copies; `user` is who decides
-    on anomalies, by default the user of the operating system. It exits with 0 on `q`, with 129 when the terminal is
-    gone.
+    `refresh_hz` is the number of pulls a second and `clock` the time that ages are shown against. `theme` is dark,
+    light or ansi, `keys` are the keys in force, and `library` has the user's filters, views and copies. Decisions are
+    made in the name of `user`, by default the user of the operating system.
+
+    The exit code is 0 on `q`, and 129 when the terminal is gone.
     """
 
     CSS_PATH = "styles.tcss"
@@ -57,11 +58,11 @@ class ConsoleApp(Shell):
     }
     DEFAULT_MODE = "live"
     triage_sequence = reactive(0, repaint=False)
-    """How far decisions have been pulled; windows that show them watch it."""
+    """The number of the newest triage event. Screens that show decisions watch it."""
     engines = reactive(1, repaint=False)
-    """How many engines were seen: another one begins both feeds anew."""
+    """The number of engines seen. A new engine numbers its rows from 1."""
     trouble = reactive("", repaint=False)
-    """Why the engine is not heard from, empty while it is."""
+    """Why the engine does not answer; empty while it does."""
 
     def __init__(
         self,
@@ -91,18 +92,18 @@ class ConsoleApp(Shell):
         self.animation_level = "none"
 
     def _usual_theme(self) -> str:
-        """Dark where the terminal shows 24-bit colour, else the terminal's own sixteen."""
+        """`dark` where the terminal has 24-bit colour, else `ansi`, the terminal's own sixteen colours."""
         return "dark" if self.console.color_system in ("truecolor", None) else "ansi"
 
     def on_mount(self) -> None:
-        """Pull at one interval from now on."""
+        """Pull at a fixed interval."""
         self.set_interval(self._interval, self.tick)
         self.tick()
         if self.library.problem:
             self.notify(self.library.problem, severity="warning")
 
     def tick(self) -> None:
-        """Pull from the engine and draw what is in front, unless the terminal still has to take the last frame."""
+        """Pull from the engine and draw, unless the last frame is still to be written to the terminal."""
         if self.terminal_gone:
             self.leave()
             return
@@ -118,14 +119,14 @@ class ConsoleApp(Shell):
             self.settle()
 
     def watch_trouble(self, before: str, now: str) -> None:
-        """Say when the engine is lost, and when it is back."""
+        """Notify the user when the engine is lost and when it is back."""
         if now and not before:
             self.notify("the engine is lost: this is the last it said", severity="error")
         elif before and not now:
             self.notify("the engine is back")
 
     def settle(self) -> None:
-        """Bring the windows up to date and draw; what takes longer than a slice goes on between other work."""
+        """Bring the windows up to date and draw. Work beyond one slice goes on in the background."""
         if not self.intake.step() and (self._settling is None or self._settling.done()):
             self._settling = asyncio.create_task(self._settle())
         self.draw()
@@ -138,17 +139,17 @@ class ConsoleApp(Shell):
         self.draw()
 
     def draw(self) -> None:
-        """Draw the screen in front, if it is one that lives on the intake."""
+        """Draw the screen in front, below any window."""
         screen = self.screen_stack[0] if self.screen_stack else None
         if isinstance(screen, ConsoleScreen) and screen.is_mounted:
             screen.draw(self.clock())
 
     def keep(self, change: Callable[[], object]) -> None:
-        """Let the library change something on disk, beside everything else."""
+        """Change the library in the background."""
         self.run_worker(self.kept(change), group="library")
 
     async def kept(self, change: Callable[[], _Kept]) -> _Kept | None:
-        """Let the library change something on disk; None, and a line that says why, where it cannot."""
+        """Change the library; None when it cannot be written, which a notification says."""
         try:
             return await asyncio.to_thread(change)
         except CannotKeep as error:
@@ -156,16 +157,16 @@ class ConsoleApp(Shell):
             return None
 
     def action_show_screen(self, name: str) -> None:
-        """Bring another screen to the front."""
+        """Go to another screen."""
         self.switch_mode(name)
 
     def show_user(self, user_id: str) -> None:
-        """Step down to the Users screen on that user."""
+        """Go to the Users screen, on this user."""
         self.wanted_user = user_id
         self._descend("users", lambda: None)
 
     def show_transactions(self, user_id: str) -> None:
-        """Step down to the user's transactions in Live, which is put as it was on the way back."""
+        """Go to the Live screen, on this user's transactions. `climb` puts the screen back as it was."""
         live = self.get_screen_stack("live")[0]
         assert isinstance(live, LiveScreen)
         self._descend("live", live.drill(user_id))
@@ -175,7 +176,7 @@ class ConsoleApp(Shell):
         self.switch_mode(to)
 
     def climb(self) -> bool:
-        """Back up the step that led to the screen in front; False when none did."""
+        """Go back to the screen that led to this one; False when this one was opened directly."""
         if not self.trail.led_to(self.current_mode):
             return False
         step = self.trail.take()
@@ -184,21 +185,21 @@ class ConsoleApp(Shell):
         return True
 
     def action_workers(self) -> None:
-        """The workers, to start, stop and restart."""
+        """Open the workers."""
         self.push_screen(Workers(self.port))
 
     def action_next_theme(self) -> None:
-        """Go through dark, light and ansi."""
+        """Change to the next theme."""
         names = [theme.name for theme in THEMES]
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
         self.call_after_refresh(self.draw)
 
     def action_help(self) -> None:
-        """Every key, and the filter language."""
+        """Open the help."""
         self.push_screen(Help())
 
     def action_leave(self) -> None:
-        """Leave the console; whoever started it decides what becomes of the engine."""
+        """End the console. The command that opened it decides whether the engine stops."""
         self.leave()
 
     def action_toggle_frontend(self) -> None:
@@ -210,7 +211,7 @@ class ConsoleApp(Shell):
         self.controls.stop_everything()
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Every action of the screen in front, and of the application, by its description."""
+        """The actions that the command palette offers."""
         return action_commands(self, screen)
 
 

@@ -32,7 +32,7 @@ def action_commands(app: App[Any], screen: Screen[Any]) -> Iterator[SystemComman
 
 
 class ViewCommands(Provider):
-    """Opens a view in the active list of the screen in front. Names are a person's own words, never markup."""
+    """Opens a view in the active list. Names of views are typed by the user, so they are never markup."""
 
     async def discover(self) -> Hits:
         """Every view."""

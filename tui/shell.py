@@ -34,45 +34,45 @@ class Shell(App[int]):
 
     @property
     def terminal_gone(self) -> bool:
-        """Whether nobody can see the console any more."""
+        """Whether the terminal has hung up."""
         return not self.is_headless and self._terminal.gone
 
     @property
     def terminal_behind(self) -> bool:
-        """Whether the terminal has yet to take what was drawn before."""
+        """Whether earlier frames are still to be written to the terminal."""
         return isinstance(self._driver, ConsoleDriver) and self._driver.behind
 
     @property
     def ending(self) -> int:
-        """The exit code that it would end with now: 0, or 129 when the terminal is gone."""
+        """The exit code if it ended now: 0, or 129 when the terminal is gone."""
         return TERMINAL_GONE if self.terminal_gone else 0
 
     def leave(self) -> None:
-        """End the console."""
+        """End the console with `ending` as its exit code."""
         self.exit(self.ending)
 
     @property
     def crash(self) -> Exception | None:
-        """The exception that ended it, None when it ended in another way."""
+        """The exception that ended the console; None when it ended in another way."""
         return self._exception
 
     def _fatal_error(self) -> None:
-        # Textual would print a traceback with the values of variables; whoever ran the console reports `crash`.
+        # Textual would print a traceback with the values of variables. The caller reports `crash` instead.
         self._close_messages_no_wait()
 
     def get_driver_class(self) -> type[Driver]:
-        """Our driver wherever Textual would take its own for Unix terminals."""
+        """Our driver, where Textual would use its own for Unix terminals."""
         usual = super().get_driver_class()
         return ConsoleDriver if usual is LinuxDriver else usual
 
     async def on_event(self, event: events.Event) -> None:
-        """Obey a key before the next one is looked at, unless somebody types.
+        """Run the action of a key before the next key is handled, except while an input has the focus.
 
-        Textual hands a key to the widget that has the focus when it arrives. Over a slow link keys arrive together,
-        and what was typed after `/` would be commands to the list below.
+        Textual gives a key to the widget that has the focus when the key arrives. Over a slow link several keys arrive
+        together, so that a text typed after `/` would go to the list below.
         """
         if isinstance(event, events.Paste):
-            # An input draws what it holds, so what it must not draw must not get into it.
+            # An input draws its text as it is, so a pasted text has to be sanitised.
             event.text = "\n".join(map(sanitize, event.text.splitlines()))
         if not (isinstance(event, events.Key) and not event.is_forwarded and await self._obeyed(event.key)):
             await super().on_event(event)
@@ -91,9 +91,9 @@ class Shell(App[int]):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Show a message for `timeout` seconds; the same kind within a second is shown once, with a count.
+        """Show a message for `timeout` seconds. Several of one kind within a second become one, with a count.
 
-        `markup` is there because Textual has it: text may come from outside, so it is never taken for markup.
+        `markup` is only here because Textual has it. A message may have text from outside, so it is never markup.
         """
         notification, new = self._notices.say(
             message, title=title, severity=severity, timeout=self.NOTIFICATION_TIMEOUT if timeout is None else timeout
@@ -104,12 +104,12 @@ class Shell(App[int]):
             self.screen.query("Toast").refresh(layout=True)
 
     def clear_notifications(self) -> None:
-        """Take every message off the screen."""
+        """Remove every message from the screen."""
         self._notices.clear()
         super().clear_notifications()
 
     def action_toggle_mouse(self) -> None:
-        """Leave the mouse to the terminal, whose own selection works then, or take it again."""
+        """Release the mouse so that the terminal's own selection works, or capture it again."""
         self.mouse_on = not self.mouse_on
         if isinstance(self._driver, ConsoleDriver):
             self._driver.capture_mouse(self.mouse_on)

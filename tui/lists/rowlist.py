@@ -98,7 +98,7 @@ class RowList(Wheeled, can_focus=True):
 
     @property
     def page(self) -> int:
-        """Rows on screen."""
+        """How many rows fit on screen."""
         return max(1, self.size.height - self._lines_above)
 
     @property
@@ -109,10 +109,20 @@ class RowList(Wheeled, can_focus=True):
 
     def status(self) -> str:
         """The text at the right of the title."""
+        return "  ".join(filter(None, (self.count(), self.order_status() or self.motion())))
+
+    def count(self) -> str:
+        """How many rows there are."""
         raise NotImplementedError
 
+    def motion(self) -> str:
+        """Whether the list is frozen or follows the newest row; empty when it does neither."""
+        if self.window.frozen:
+            return f"frozen +{cells.grouped(self.window.pending)} pending"
+        return "▼follow" if self.follow else ""
+
     def order_status(self) -> str:
-        """The column that the list is sorted by, and how many rows are newer than the order."""
+        """The column that the list is sorted by, and how many rows are newer; empty when it is not sorted."""
         if self.order is None:
             return ""
         rows = self.window.rows

@@ -1,4 +1,4 @@
-"""Export: the rows that are shown, or the stored ones that match, to a CSV or JSON lines file."""
+"""Export to a CSV or JSON lines file, of the rows on screen or of the stored rows that match the filter."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ from tui.widgets.drawing import Line, TextPane, line, palette_of, rule
 from tui.widgets.field import Field
 
 HISTORY_LIMIT = 10_000
-"""Stored rows that one export asks the engine for; the command line has no such limit."""
+"""The most stored rows in one export. The command line has no such limit."""
 
 _CHUNK = 1_000
 
 
 class Export(ModalScreen[None]):
-    """What, how and where to; Enter writes. `rows` are those on screen, `text` the filter that let them through."""
+    """Asks for source, format and file; Enter writes. `rows` are those on screen, `text` is the filter they match."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.EXPORT]
 
@@ -44,7 +44,7 @@ class Export(ModalScreen[None]):
         self._said: tuple[str, bool] = ("", False)
 
     def compose(self) -> ComposeResult:
-        """The choices above the file's name, and a line for what came of it."""
+        """The choices above the name of the file, and a line for the outcome."""
         with Vertical(id="modal", classes="export"):
             yield Line(id="modal-title")
             yield TextPane(id="export-choices")
@@ -54,13 +54,13 @@ class Export(ModalScreen[None]):
             yield Line(id="export-said")
 
     def on_mount(self) -> None:
-        """A name that no earlier export has."""
+        """Offer a name that no earlier export has."""
         field = self.query_one(Field)
         field.put(f"anomaly-tui-{console_of(self).clock():%Y%m%d-%H%M%S}.{self._format.value}")
         field.focus()
 
     def on_resize(self) -> None:
-        """Lines are cut to the width."""
+        """Redraw, since lines are cut to the width."""
         self.call_after_refresh(self._draw)
 
     def on_screen_resume(self) -> None:
@@ -102,12 +102,12 @@ class Export(ModalScreen[None]):
         self._draw()
 
     def action_source(self) -> None:
-        """The rows on screen, or stored ones."""
+        """Switch between the rows on screen and the stored ones."""
         self._stored = not self._stored
         self._say("")
 
     def action_format(self) -> None:
-        """CSV or JSON lines; the file's ending goes along."""
+        """Switch between CSV and JSON lines, also in the name of the file."""
         before, self._format = self._format, Format.CSV if self._format is Format.JSONL else Format.JSONL
         field = self.query_one(Field)
         if field.value.endswith(f".{before.value}"):
@@ -147,7 +147,7 @@ class Export(ModalScreen[None]):
             self.dismiss()
 
     async def _matching(self) -> Sequence[ScoredTransaction]:
-        """What is stored and matches now: `since:5m` counts back from this moment."""
+        """The stored rows that match now: `since:5m` counts back from this moment."""
         return await console_of(self).port.history(parse(self._text, console_of(self).clock()), HISTORY_LIMIT)
 
     async def _written(self, file: ExportFile, rows: Sequence[ScoredTransaction]) -> None:
@@ -162,5 +162,5 @@ class Export(ModalScreen[None]):
             raise
 
     def action_close(self) -> None:
-        """Back to the screen below; what was not written whole leaves no file."""
+        """Close. An export that has not finished leaves no file."""
         self.dismiss()

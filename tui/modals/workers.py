@@ -1,4 +1,4 @@
-"""The workers of the engine: how each is, and to start, stop or restart one."""
+"""The workers of the engine: the state of each, and keys that start, stop or restart one."""
 
 from typing import ClassVar
 
@@ -19,7 +19,7 @@ _DOING: dict[WorkerAction, str] = {"start": "starting", "stop": "stopping", "res
 
 
 class Workers(Modal):
-    """One line a worker; the keys act on the one under the cursor, and what came of it stands below."""
+    """One line for each worker. Keys act on the one under the cursor, and the outcome stands below."""
 
     TITLE = "Workers"
     HINTS = keymap.WORKERS_HINTS
@@ -33,7 +33,7 @@ class Workers(Modal):
         self._failed = False
 
     def on_mount(self) -> None:
-        """Show how they are, now and while it is open."""
+        """Redraw at a fixed interval while it is open."""
         super().on_mount()
         self.set_interval(_REFRESH, self._draw)
 
@@ -42,7 +42,7 @@ class Workers(Modal):
         return self._port.snapshot().workers
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
-        """The workers, each with its last error, and what came of the last action."""
+        """The workers, each with its last error, and the outcome of the last action."""
         snapshot = self._port.snapshot()
         lines: list[Text] = []
         for number, worker in enumerate(snapshot.workers):
@@ -80,7 +80,7 @@ class Workers(Modal):
         self._say("")
 
     def action_control(self, action: WorkerAction) -> None:
-        """Do it, but ask before stopping."""
+        """Start, stop or restart the worker under the cursor. Stopping asks first."""
         if not self._workers:
             return
         worker = self._workers[self._chosen].name

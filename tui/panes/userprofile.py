@@ -73,16 +73,16 @@ def histogram(amounts: Sequence[float], bins: int) -> tuple[float, ...]:
 def chart(values: Sequence[float], height: int, each: int = 1) -> list[str]:
     """Upright bars, `each` cells wide and at most `height` lines high, the highest line first."""
     largest = max(values, default=0.0)
-    rows = []
-    for row in range(height - 1, -1, -1):
+    lines = []
+    for below in range(height - 1, -1, -1):
         drawn = ""
         for value in values:
             eighths = round(value / largest * height * 8) if largest > 0 else 0
             # A small value is never rounded to nothing.
             eighths = max(eighths, 1) if value > 0 else 0
-            drawn += cells.BLOCKS[max(0, min(8, eighths - row * 8))] * each
-        rows.append(drawn)
-    return rows
+            drawn += cells.BLOCKS[max(0, min(8, eighths - below * 8))] * each
+        lines.append(drawn)
+    return lines
 
 
 def trend(values: Sequence[float], width: int) -> str:
@@ -156,17 +156,17 @@ def _times(profile: ProfileView, width: int, tall: bool, palette: Palette) -> li
 
 
 def _block(
-    name: str, rows: list[str], width: int, palette: Palette, after: str = "", indent: int = _LABEL
+    name: str, bars: list[str], width: int, palette: Palette, after: str = "", indent: int = _LABEL
 ) -> list[Text]:
     """A chart with its name before the first line and a text after the last one."""
     return [
         line(
             (f" {name:<{indent - 1}}" if number == 0 else " " * indent, palette.dim),
-            (row, palette.bar),
-            (after if number == len(rows) - 1 else "", palette.dim),
+            (bar, palette.bar),
+            (after if number == len(bars) - 1 else "", palette.dim),
             width=width,
         )
-        for number, row in enumerate(rows)
+        for number, bar in enumerate(bars)
     ]
 
 

@@ -75,7 +75,7 @@ def both(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
     """Score, threshold and reasons of both detectors: side by side, or below each other where it is narrow."""
     each = (width - 1) // 2
     side_by_side = each >= _LEAST_BESIDE
-    columns = [
+    blocks = [
         [
             *_versus(verdict, each if side_by_side else width, palette),
             *reason_lines(verdict, each if side_by_side else width, palette, wrap=True),
@@ -84,8 +84,8 @@ def both(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
     ]
     head = line((" the detectors disagree", palette.warn), width=width)
     if side_by_side:
-        return [head, *beside(columns, each + 1)]
-    return [head, *(each_line for column in columns for each_line in column)]
+        return [head, *beside(blocks, each + 1)]
+    return [head, *(each_line for block in blocks for each_line in block)]
 
 
 def _versus(verdict: Verdict, width: int, palette: Palette) -> list[Text]:

@@ -1,4 +1,4 @@
-"""The keys that copy a transaction, on every screen that is about one."""
+"""The keys that copy a transaction."""
 
 from textual.screen import Screen
 
@@ -7,19 +7,22 @@ from services.records import export
 from tui.console import console_of
 
 MAX_OSC_52 = 74_000
-"""Bytes that terminals take in one OSC 52 sequence; they drop a longer one without a word."""
+"""The most bytes in one OSC 52 sequence. Terminals silently drop longer ones."""
 
 
 class Copying(Screen[None]):
-    """Copies the row that is its `subject`."""
+    """A screen whose keys copy its `subject`."""
 
     @property
     def subject(self) -> ScoredTransaction | None:
-        """The row that keys act on."""
+        """The row that the keys act on."""
         raise NotImplementedError
 
     def action_copy(self, as_json: bool) -> None:
-        """Copy the row as one readable line or as JSON: to the terminal, and to a file, since not every one listens."""
+        """Copy the row as one readable line or as JSON.
+
+        It goes to the terminal and to a file, since not every terminal supports OSC 52.
+        """
         row = self.subject
         if row is None:
             return

@@ -23,7 +23,7 @@ from tui.widgets.drawing import line
 
 
 class Detail(Copying, Triaging, Modal):
-    """Everything known of one transaction, and everything done to it."""
+    """Everything known about one transaction, with its triage history."""
 
     TITLE = "Transaction"
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.DETAIL]
@@ -36,16 +36,16 @@ class Detail(Copying, Triaging, Modal):
 
     @property
     def subject(self) -> ScoredTransaction | None:
-        """This one."""
+        """The transaction."""
         return self.row
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
-        """This one."""
+        """The transaction."""
         return self.row
 
     def on_mount(self) -> None:
-        """Read what was done to it, now and whenever somebody has decided on something."""
+        """Read the triage history, now and after each decision."""
         super().on_mount()
         self.watch(self.app, "triage_sequence", self._read_log)
 
@@ -63,7 +63,7 @@ class Detail(Copying, Triaging, Modal):
         self.call_after_refresh(self._draw)
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
-        """Fields, then verdicts with their reasons."""
+        """Fields, then verdicts with their reasons, then the triage history."""
         lines: list[Text] = []
         for name, value in self._fields():
             for number, part in enumerate(_wrapped(sanitize(value), max(1, width - 15))):
@@ -87,7 +87,7 @@ class Detail(Copying, Triaging, Modal):
 
     @property
     def _number(self) -> str:
-        """The number in order of commit, which only rows of this run have."""
+        """The number in order of commit. Only rows of this run of the engine have one."""
         return f", number {self.row.sequence}" if self.row.sequence > 0 else ""
 
     def _fields(self) -> list[tuple[str, str]]:
@@ -119,7 +119,7 @@ class Detail(Copying, Triaging, Modal):
 
 
 def event_line(event: TriageEvent, width: int, palette: Palette) -> Text:
-    """One line of the triage log: when, who, from which state to which."""
+    """One line of the triage history: time, user, action, and the status before and after."""
     return line(
         (f" {event.at:%Y-%m-%d %H:%M:%S}", palette.dim),
         f" {cells.fit(event.decided_by, 12)} {cells.fit(event.action.replace('_', ' '), 14)} ",

@@ -1,4 +1,4 @@
-"""The Health screen: workers, partitions, quality, and every dead letter with its reason."""
+"""The Health screen: workers, partitions, detection quality, drift, and dead letters."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -27,7 +27,7 @@ _DEAD_LETTERS = 200
 
 
 class HealthScreen(ReadingScreen, ConsoleScreen):
-    """The engine's components, in full."""
+    """Everything about the state of the engine, as one text."""
 
     NAME = "Health"
     HINTS = keymap.HEALTH_HINTS
@@ -44,11 +44,11 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         )
 
     def body(self) -> Iterable[Widget]:
-        """One text."""
+        """All sections as one text."""
         yield Reading(id="health-text")
 
     def draw_body(self, now: datetime) -> None:
-        """Engine, workers, partitions, quality and drift where they are known, dead letters."""
+        """Draw every section. Dead letters are read when their number changes."""
         snapshot, palette = self.intake.snapshot, palette_of(self)
         reading = self.query_one(Reading)
         width = reading.size.width
@@ -101,7 +101,7 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         return lines + partition_table(snapshot.partitions, trend, width, palette)
 
     def _quality(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
-        """Nothing where nobody knows the truth."""
+        """The quality since the start and over all stored transactions; empty without ground truth."""
         if not snapshot.quality and not self._stored_asked:
             return []
         lines = [line(*rule("Quality", "since the start", width, palette), width=width)]
@@ -131,7 +131,7 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         return lines + dead_letter_lines(self._letters, width, palette)
 
     def action_quality(self) -> None:
-        """Count verdicts against ground truth over all that is stored."""
+        """Measure the quality over all stored transactions."""
         self._stored_asked = True
         self._stored.forget()
         self._stored.want(None)

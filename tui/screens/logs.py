@@ -34,7 +34,7 @@ def log_line(entry: LogLine, width: int, palette: Palette) -> Text:
 
 
 class LogsScreen(ReadingScreen, ConsoleScreen):
-    """Log lines, newest last. Scrolling up holds them still; the end follows again."""
+    """Log lines, newest last. Scrolling up holds them still, reaching the end follows again."""
 
     NAME = "Logs"
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.READING]
@@ -44,11 +44,11 @@ class LogsScreen(ReadingScreen, ConsoleScreen):
         self._entries: tuple[LogLine, ...] = ()
 
     def body(self) -> Iterable[Widget]:
-        """One text."""
+        """The log as one text."""
         yield Reading(id="logs-text", tail=True)
 
     def draw_body(self, now: datetime) -> None:
-        """The newest lines while following, else those that were there."""
+        """Draw the newest lines while following, else the same lines as before."""
         reading, palette = self.query_one(Reading), palette_of(self)
         if reading.following:
             self._entries = console_of(self).port.logs(_LINES)

@@ -1,4 +1,4 @@
-"""The keys that decide on transactions, on every screen that has one to decide on."""
+"""The keys for triage."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,9 +18,9 @@ LENIENCY = "30d"
 
 
 class Triaging(Screen[None]):
-    """Acknowledge, confirm, false positive, snooze, note and undo, for the row that `to_decide` gives.
+    """A screen whose keys decide on the row `to_decide`: acknowledge, confirm, false positive, snooze, note, undo.
 
-    What has to be asked is asked before the next key is looked at.
+    A question opens before the next key is handled, so that the next key answers it.
     """
 
     @property
@@ -29,13 +29,13 @@ class Triaging(Screen[None]):
         raise NotImplementedError
 
     def action_triage(self, status: str) -> None:
-        """Decide, after asking for how long where that matters."""
+        """Decide on the row. A snooze and a false positive ask for how long."""
         row, decided = self._row(), TriageStatus(status)
         if row is not None:
             self._until(decided, subject_of(row), lambda until: console_of(self).decisions.decide(row, decided, until))
 
     def action_note(self) -> None:
-        """Write a note; the decision stays."""
+        """Ask for the note of the row. Its status stays."""
         row = self._row()
         if row is None:
             return
@@ -48,7 +48,7 @@ class Triaging(Screen[None]):
         self.app.push_screen(NotePrompt(f"Note: {subject_of(row)}", note), written)
 
     def action_undo(self) -> None:
-        """Take back the last decision."""
+        """Undo the user's last decision."""
         console_of(self).decisions.undo()
 
     def _row(self) -> ScoredTransaction | None:
@@ -57,7 +57,7 @@ class Triaging(Screen[None]):
         return self.to_decide
 
     def _until(self, status: TriageStatus, subject: str, then: Callable[[datetime | None], None]) -> None:
-        """Ask until when a decision shall hold, where it ends by itself, and go on with the answer."""
+        """Call `then` with the end of the decision, after asking for it where the status has one."""
 
         def answered(answer: str | None) -> None:
             if answer is not None:
@@ -73,15 +73,15 @@ class Triaging(Screen[None]):
 
 
 class BulkTriaging(Triaging):
-    """The same, and one key that decides on everything that a filter finds."""
+    """A screen that can also decide on every open anomaly that matches its filter."""
 
     @property
     def to_match(self) -> Filter:
-        """The filter that is in force."""
+        """The filter in use."""
         raise NotImplementedError
 
     def action_triage_matching(self) -> None:
-        """Decide on all open anomalies that match, after showing how many there are and asking twice."""
+        """Decide on every open anomaly that matches, after showing their number and asking twice."""
         ids: list[str] = []
         question = StatusChoice()
 

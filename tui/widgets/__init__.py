@@ -1,1 +1,1 @@
-"""Widgets that know nothing of transactions: lines and panes of text, an input, scrolling."""
+"""Widgets that know nothing of transactions: lines, panes of text, an input, scrolling."""
