@@ -1,6 +1,7 @@
 """Starting and stopping the web frontend from the console, and stopping the whole engine."""
 
 from domain.engine import WorkerAction
+from services.errors import reason_of
 from tui.console import Console
 from tui.frontend import FRONTEND, FrontendNews, frontend_of
 from tui.modals.confirm import Confirm
@@ -28,8 +29,7 @@ class EngineControls:
         try:
             await self._console.port.control(FRONTEND, action)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            reason = error or type(error).__name__
-            self._console.notify(f"frontend: cannot {action}: {reason}", severity="error")
+            self._console.notify(f"frontend: cannot {action}: {reason_of(error)}", severity="error")
         else:
             self._console.notify(f"frontend: {'starting' if action == 'start' else 'stopped'}")
 
@@ -53,7 +53,6 @@ class EngineControls:
         try:
             await self._console.port.quit()
         except Exception as error:  # an engine that cannot be asked goes on, and so does its console
-            reason = error or type(error).__name__
-            self._console.notify(f"cannot stop the engine: {reason}", severity="error")
+            self._console.notify(f"cannot stop the engine: {reason_of(error)}", severity="error")
         else:
             self._console.leave()

@@ -11,6 +11,7 @@ from typing import Any
 from domain.sanitize import sanitize
 from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from tui import cells, keymap
 from tui.console import Console
 
@@ -101,7 +102,7 @@ class Decider:
             try:
                 decision = await self._console.port.decide(ids, status, until, note, by=self._user)
             except Exception as error:  # the port may be any engine, near or far: say it and go on
-                self._say(f"nothing decided on {subject}: {error or type(error).__name__}", wrong=True)
+                self._say(f"nothing decided on {subject}: {reason_of(error)}", wrong=True)
                 return
             self._console.tick()
             if not decision.events:
@@ -126,7 +127,7 @@ class Decider:
             try:
                 undone = await self._console.port.undo(self._user)
             except Exception as error:  # the port may be any engine, near or far: say it and go on
-                self._say(f"nothing undone: {error or type(error).__name__}", wrong=True)
+                self._say(f"nothing undone: {reason_of(error)}", wrong=True)
                 return
             self._console.tick()
             self._console.clear_notifications()
@@ -135,7 +136,7 @@ class Decider:
                 self._say("there is nothing of yours to undo")
                 return
             subject = self._subject([event.transaction_id for event in undone.events])
-            kept = f"; {undone.kept:,} decided anew since stay as they are" if undone.kept else ""
+            kept = f"; {undone.kept:,} decided again since then stay as they are" if undone.kept else ""
             self._say(f"undone ({DONE[undone.action]}): {subject}{kept}")
 
     def _subject(self, ids: Sequence[str]) -> str:

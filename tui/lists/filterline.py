@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from domain.engine import LiveCount
 from domain.filters import EVERYTHING, Filter, FilterError, Suggestion, complete, parse, values_seen
+from services.errors import reason_of
 from tui import cells, keymap
 from tui.lists.buffer import RowBuffer
 from tui.lists.window import CHECK_CLOCK_EVERY
@@ -206,7 +207,7 @@ class FilterLine(Vertical):
         try:
             counted = await count(filter)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._say(f" not counted: {error or type(error).__name__}", palette_of(self).warn)
+            self._say(f" not counted: {reason_of(error)}", palette_of(self).warn)
         else:
             self._say_count(counted.matches, counted.of)
 

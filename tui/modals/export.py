@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from domain.filters import parse
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from services.records.export import ExportFile, Format
 from tui import cells, keymap
 from tui.console import console_of, keys_of
@@ -139,7 +140,7 @@ class Export(ModalScreen[None]):
         except OSError as error:
             self._say(f"{path}: {(error.strerror or str(error)).lower()}", wrong=True)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._say(f"history unavailable: {error or type(error).__name__}", wrong=True)
+            self._say(f"history unavailable: {reason_of(error)}", wrong=True)
         else:
             capped = self._stored and len(rows) == HISTORY_LIMIT
             more = "; more with: anomaly-tui transactions --csv" if capped else ""

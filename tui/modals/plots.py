@@ -12,6 +12,7 @@ from domain.filters import of_user
 from domain.sanitize import sanitize
 from domain.verdict import ScoredTransaction
 from services.console.port import ConsolePort
+from services.errors import reason_of
 from tui import keymap
 from tui.console import keys_of
 from tui.widgets.drawing import Line, line, palette_of, rule
@@ -50,7 +51,7 @@ class Plots(ModalScreen[None]):
         try:
             newest = await self._port.history(of_user(self._user), TRANSACTIONS)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._said = f"unavailable: {error or type(error).__name__}"
+            self._said = f"unavailable: {reason_of(error)}"
         else:
             rows = newest[::-1]
             self._said = f"the newest {len(rows)} stored, × flagged" if rows else "no stored transaction"

@@ -7,6 +7,7 @@ from textual.binding import BindingType
 
 from domain.engine import WorkerAction, WorkerStatus
 from services.console.port import ConsolePort
+from services.errors import reason_of
 from tui import cells, keymap
 from tui.modals.confirm import Confirm
 from tui.modals.modal import Modal
@@ -101,7 +102,7 @@ class Workers(Modal):
             self._say(f"there is no worker {worker}", failed=True)
             return
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._say(f"{worker}: {error or type(error).__name__}", failed=True)
+            self._say(f"{worker}: {reason_of(error)}", failed=True)
             return
         state = next((each.state for each in self._workers if each.name == worker), "gone")
         wanted = ("stopped",) if action == "stop" else ("running", "degraded", "starting")

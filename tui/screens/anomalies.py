@@ -11,6 +11,7 @@ from textual.widget import Widget
 
 from domain.filters import EVERYTHING, Filter, parse
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from tui import keymap
 from tui.console import console_of
 from tui.lists.anomalies import TriageList
@@ -139,7 +140,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
                 if fresh or older.finished:
                     break
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._problem = f"no older ones: {error or type(error).__name__}"
+            self._problem = f"no older ones: {reason_of(error)}"
         self.redraw()
 
     @on(RowList.Moved)

@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from domain.sanitize import sanitize
 from domain.triage import Triage, TriageEvent, TriageStatus
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from tui import cells, keymap
 from tui.console import console_of
 from tui.modals.modal import Modal
@@ -57,7 +58,7 @@ class Detail(Copying, Triaging, Modal):
             self._log = await console_of(self).port.triage_log(self.row.transaction.transaction_id)
             self._problem = ""
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._problem = f"history unavailable: {error or type(error).__name__}"
+            self._problem = f"history unavailable: {reason_of(error)}"
         if self._log:
             self.row = msgspec.structs.replace(self.row, triage=self._log[0].after)
         self.call_after_refresh(self._draw)

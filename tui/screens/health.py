@@ -10,6 +10,7 @@ from textual.widget import Widget
 
 from domain.engine import DeadLetter, Snapshot
 from domain.quality import DetectorQuality
+from services.errors import reason_of
 from tui import cells, keymap
 from tui.console import console_of, keys_of
 from tui.frontend import frontend_of
@@ -145,5 +146,5 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
             self._letters = await console_of(self).port.dead_letters(_DEAD_LETTERS)
             self._problem = ""
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._problem = f"dead letters unavailable: {error or type(error).__name__}"
+            self._problem = f"dead letters unavailable: {reason_of(error)}"
         self.redraw()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from services.errors import reason_of
 from tui.screens.base import ConsoleScreen
 
 Key = TypeVar("Key")
@@ -62,7 +63,7 @@ class Inquiry(Generic[Key, Answer]):
         try:
             answer = await self._ask(key)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            problem = f"{self._what} unavailable: {error or type(error).__name__}"
+            problem = f"{self._what} unavailable: {reason_of(error)}"
         finally:
             self._busy = False
         self._took = time.monotonic() - began

@@ -8,6 +8,7 @@ from textual.screen import Screen
 from domain.filters import Filter
 from domain.triage import MAX_AT_ONCE, TriageStatus
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from tui import cells, keymap
 from tui.console import console_of
 from tui.decider import subject_of
@@ -98,7 +99,7 @@ class BulkTriaging(Triaging):
             ids += await console_of(self).port.matching(filter, MAX_AT_ONCE)
             total = len(ids) if len(ids) < MAX_AT_ONCE else await console_of(self).port.count_matching(filter)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            problem = f"cannot count what matches: {error or type(error).__name__}"
+            problem = f"cannot count what matches: {reason_of(error)}"
         else:
             problem = "" if ids else "no open anomaly matches" if filter.text else "no anomaly is open"
             many = _many(len(ids), total)
