@@ -19,7 +19,7 @@ def idents(found: list[ScoredTransaction]) -> list[str]:
     return [each.transaction.transaction_id for each in found]
 
 
-def test_the_first_page_begins_at_the_oldest_rows_held_and_skips_what_is_held():
+def test_the_first_page_begins_at_the_oldest_rows_held_and_skips_what_is_held() -> None:
     buffer, older = buffer_of(rows(100, first=301)), Older(EVERYTHING)
     assert older.before(buffer) == row(350).transaction.timestamp
     page = older.page(rows(PAGE, first=151)[::-1], buffer)
@@ -33,21 +33,21 @@ def test_the_first_page_begins_at_the_oldest_rows_held_and_skips_what_is_held():
     assert older.finished
 
 
-def test_an_empty_ring_asks_for_the_newest():
+def test_an_empty_ring_asks_for_the_newest() -> None:
     older = Older(EVERYTHING)
     assert older.before(buffer_of([])) is None
     assert older.page([], buffer_of([])) == []
     assert older.finished
 
 
-def test_a_full_ring_takes_no_more():
+def test_a_full_ring_takes_no_more() -> None:
     buffer, older = buffer_of(rows(250, first=1000), capacity=260), Older(EVERYTHING)
     page = older.page(rows(PAGE)[::-1], buffer)
     assert idents(page) == idents(rows(10, first=PAGE - 9))
     assert older.finished
 
 
-def test_a_page_of_one_moment_that_is_all_held_is_the_last():
+def test_a_page_of_one_moment_that_is_all_held_is_the_last() -> None:
     moment = [
         msgspec.structs.replace(each, transaction=msgspec.structs.replace(each.transaction, timestamp=NOON))
         for each in rows(PAGE)

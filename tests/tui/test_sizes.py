@@ -15,19 +15,19 @@ LARGE = [(120, 36), (160, 48), (200, 20), (300, 100)]
 
 
 @pytest.mark.parametrize("size", SIZES + LARGE)
-async def test_no_size_crashes_any_screen_or_modal(size: tuple[int, int]):
+async def test_no_size_crashes_any_screen_or_modal(size: tuple[int, int]) -> None:
     async with running(FakePort(rows(120)), size=size) as (app, pilot):
         names = [name async for name in visited(app, pilot)]
         assert set(names) == {*app.MODES, *(modal.__name__ for modal in modals())}
 
 
 @pytest.mark.parametrize("size", [(1, 1), (20, 5), (80, 24), (160, 48)])
-async def test_no_action_crashes(size: tuple[int, int]):
+async def test_no_action_crashes(size: tuple[int, int]) -> None:
     async with running(FakePort(rows(120)), size=size) as (app, pilot):
         assert len([name async for name in acted(app, pilot)]) > 30
 
 
-async def test_every_screen_and_modal_survives_resizing_to_every_size():
+async def test_every_screen_and_modal_survives_resizing_to_every_size() -> None:
     async with running(FakePort(rows(120)), size=(80, 24)) as (app, pilot):
         async for _ in visited(app, pilot):
             for size in SIZES + LARGE:
@@ -36,7 +36,7 @@ async def test_every_screen_and_modal_survives_resizing_to_every_size():
 
 
 @pytest.mark.parametrize("size", [(59, 48), (160, 15), (7, 3), (2, 2)])
-async def test_a_small_terminal_shows_the_feed_alone(size: tuple[int, int]):
+async def test_a_small_terminal_shows_the_feed_alone(size: tuple[int, int]) -> None:
     async with running(FakePort(rows(120)), size=size) as (app, _):
         feed = app.screen.query_one(Feed)
         assert feed.region == Region(0, 1, size[0], size[1] - 1)
@@ -46,7 +46,7 @@ async def test_a_small_terminal_shows_the_feed_alone(size: tuple[int, int]):
         ]
 
 
-async def test_resizing_goes_through_the_layouts():
+async def test_resizing_goes_through_the_layouts() -> None:
     async with running(FakePort(rows(120)), size=(160, 48)) as (app, pilot):
         assert app.screen.query_one("#why").region
         await pilot.resize_terminal(80, 24)
@@ -63,12 +63,12 @@ async def test_resizing_goes_through_the_layouts():
     ("size", "layout"),
     [((59, 48), "bare"), ((160, 15), "bare"), ((60, 16), "compact"), ((80, 24), "compact"), ((160, 48), "full")],
 )
-def test_the_layout_follows_from_the_size(size: tuple[int, int], layout: str):
+def test_the_layout_follows_from_the_size(size: tuple[int, int], layout: str) -> None:
     assert layout_of(*size) == layout
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 48)])
-async def test_amounts_and_scores_are_aligned(size: tuple[int, int]):
+async def test_amounts_and_scores_are_aligned(size: tuple[int, int]) -> None:
     async with running(FakePort(rows(120)), size=size) as (app, _):
         header, *lines = shown(app, Feed).splitlines()[1:]
         amount_end = header.index("amount") + len("amount")
