@@ -21,7 +21,7 @@ from tui.lists.rowlist import RowList
 from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
 from tui.screens.detail import Detail
-from tui.screens.layout import layout_of
+from tui.screens.layout import lay_out
 from tui.screens.triaging import BulkTriaging
 from tui.widgets.drawing import palette_of
 
@@ -149,9 +149,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
 
     def on_resize(self) -> None:
         """The size decides whether the reasons stand beside the list, below it, or not at all."""
-        layout = layout_of(self.size.width, self.size.height)
-        for name in ("bare", "compact", "full"):
-            self.set_class(name == layout, f"-{name}")
+        lay_out(self)
         super().on_resize()
 
     @on(RowList.Opened)

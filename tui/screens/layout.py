@@ -1,6 +1,8 @@
 """Which panes a screen shows at which size."""
 
-from typing import Literal
+from typing import Any, Literal, get_args
+
+from textual.screen import Screen
 
 Layout = Literal["bare", "compact", "full"]
 
@@ -10,3 +12,10 @@ def layout_of(width: int, height: int) -> Layout:
     if width < 60 or height < 16:
         return "bare"
     return "full" if width >= 120 and height >= 36 else "compact"
+
+
+def lay_out(screen: Screen[Any]) -> None:
+    """Give a screen the style class of the layout for its size: `-bare`, `-compact` or `-full`."""
+    current = layout_of(screen.size.width, screen.size.height)
+    for layout in get_args(Layout):
+        screen.set_class(layout == current, f"-{layout}")

@@ -25,7 +25,7 @@ from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
 from tui.screens.detail import Detail
 from tui.screens.inquiry import Inquiry
-from tui.screens.layout import layout_of
+from tui.screens.layout import lay_out
 from tui.screens.triaging import BulkTriaging
 from tui.widgets.drawing import Line, palette_of
 
@@ -46,7 +46,6 @@ class LiveScreen(BulkTriaging, Browsing):
 
     def __init__(self) -> None:
         super().__init__()
-        self._layout = "compact"
         self._in_place = ""
         self._of_user: str | None = None
         self._profile: Inquiry[str, ProfileView] = Inquiry(
@@ -192,9 +191,7 @@ class LiveScreen(BulkTriaging, Browsing):
         super().on_resize()
 
     def _arrange(self) -> None:
-        self._layout = layout_of(self.size.width, self.size.height)
-        for name in ("bare", "compact", "full"):
-            self.set_class(name == self._layout, f"-{name}")
+        lay_out(self)
         self.set_class(self._in_place == "why", "-why")
         self.set_class(self._in_place == "user", "-user")
         self.set_class(self._of_user is not None, "-drilled")
