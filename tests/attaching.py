@@ -1,9 +1,8 @@
 """An engine to attach to, without the engine: the worker on any console port, in a folder of its own."""
 
-import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Container
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -15,14 +14,6 @@ from services.process.runtime import RuntimeFolder
 from services.process.supervisor import Supervisor
 
 HZ = 30.0
-WITHIN = 20.0
-
-
-async def until(condition: Callable[[], object], within: float = WITHIN) -> None:
-    """Wait for a condition. Fails when it does not come true."""
-    async with asyncio.timeout(within):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 class Host:

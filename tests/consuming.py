@@ -1,7 +1,7 @@
 """A pipeline to test: started on demand, with what goes in and what must come out."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -16,16 +16,10 @@ from services.pipeline.consumer import Pipeline
 from services.sending.producer import Sender, outgoing
 from services.store.store import Store
 from simulator import Simulator
+from tests.waiting import until
 
 TOPIC = "transactions"
 NOW = datetime.now(UTC)
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for a condition, with a deadline."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 class Consumer:

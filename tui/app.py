@@ -1,27 +1,25 @@
 """The console: a Textual application over one engine."""
 
 import asyncio
-import getpass
-import os
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import SystemCommand
 from textual.binding import BindingType
-from textual.dom import DOMNode
 from textual.reactive import reactive
 from textual.screen import Screen
 
 from services.console.port import ConsolePort
 from tui import keymap
+from tui.controls import EngineControls
 from tui.decider import Decider
 from tui.intake import Intake
-from tui.keys import Keys, shown
+from tui.keys import Keys
 from tui.library import CannotKeep, Library
 from tui.modals.help import Help
 from tui.modals.workers import Workers
-from tui.palette import ViewCommands
+from tui.palette import ViewCommands, action_commands
 from tui.screens.anomalies import AnomaliesScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.health import HealthScreen
@@ -37,12 +35,13 @@ _LINES_AROUND_A_LIST = 4
 
 
 class ConsoleApp(Shell):
-    """The console of a running engine, which it reads through `port` only and never stops itself.
+    """The console of a running engine. It sees the engine through `port` only, and does not stop it when it ends.
 
-    `refresh_hz` is how often it pulls; `clock` tells the time that ages are shown against; `theme` is one of
-    dark, light and ansi; `keys` are the keys in force; `library` keeps filters, views and copies; `user` is who decides
-    on anomalies, by default the user of the operating system. It exits with 0 on `q`, with 129 when the terminal is
-    gone.
+    `refresh_hz` is the number of pulls a second and `clock` the time that ages are shown against. `theme` is dark,
+    light or ansi, `keys` are the keys in force, and `library` has the user's filters, views and copies. Decisions are
+    made in the name of `user`, by default the user of the operating system.
+
+    The exit code is 0 on `q`, and 129 when the terminal is gone.
     """
 
     CSS_PATH = "styles.tcss"
@@ -58,12 +57,12 @@ class ConsoleApp(Shell):
         "logs": LogsScreen,
     }
     DEFAULT_MODE = "live"
-    triaged = reactive(0, repaint=False)
-    """How far decisions have been pulled; windows that show them watch it."""
+    triage_sequence = reactive(0, repaint=False)
+    """The number of the newest triage event. Screens that show decisions watch it."""
     engines = reactive(1, repaint=False)
-    """How many engines were seen: another one begins both feeds anew."""
+    """The number of engines seen. A new engine numbers its rows from 1."""
     trouble = reactive("", repaint=False)
-    """Why the engine is not heard from, empty while it is."""
+    """Why the engine does not answer; empty while it does."""
 
     def __init__(
         self,
@@ -83,7 +82,8 @@ class ConsoleApp(Shell):
         self.clock = clock or _now
         self.trail = Trail()
         self.wanted_user: str | None = None
-        self.decider = Decider(self, user or os_user())
+        self.decisions = Decider(self, user)
+        self.controls = EngineControls(self)
         self._interval = 1.0 / refresh_hz
         self._settling: asyncio.Task[None] | None = None
         for known in THEMES:
@@ -92,25 +92,25 @@ class ConsoleApp(Shell):
         self.animation_level = "none"
 
     def _usual_theme(self) -> str:
-        """Dark where the terminal shows 24-bit colour, else the terminal's own sixteen."""
+        """`dark` where the terminal has 24-bit colour, else `ansi`, the terminal's own sixteen colours."""
         return "dark" if self.console.color_system in ("truecolor", None) else "ansi"
 
     def on_mount(self) -> None:
-        """Pull at one interval from now on."""
+        """Pull at a fixed interval."""
         self.set_interval(self._interval, self.tick)
         self.tick()
         if self.library.problem:
             self.notify(self.library.problem, severity="warning")
 
     def tick(self) -> None:
-        """Pull from the engine and draw what is in front, unless the terminal still has to take the last frame."""
+        """Pull from the engine and draw, unless the last frame is still to be written to the terminal."""
         if self.terminal_gone:
             self.leave()
             return
-        self.intake.rows = max(1, self.size.height - _LINES_AROUND_A_LIST)
+        self.intake.rows_on_screen = max(1, self.size.height - _LINES_AROUND_A_LIST)
         self.intake.pull()
-        self.triaged = self.intake.triaged
-        self.tell_of_frontend()
+        self.triage_sequence = self.intake.triage_sequence
+        self.controls.report_frontend()
         self.engines = self.intake.engines
         self.trouble = self.intake.trouble
         if self.terminal_behind:
@@ -119,14 +119,14 @@ class ConsoleApp(Shell):
             self.settle()
 
     def watch_trouble(self, before: str, now: str) -> None:
-        """Say when the engine is lost, and when it is back."""
+        """Notify the user when the engine is lost and when it is back."""
         if now and not before:
             self.notify("the engine is lost: this is the last it said", severity="error")
         elif before and not now:
             self.notify("the engine is back")
 
     def settle(self) -> None:
-        """Bring the windows up to date and draw; what takes longer than a slice goes on between other work."""
+        """Bring the windows up to date and draw. Work beyond one slice goes on in the background."""
         if not self.intake.step() and (self._settling is None or self._settling.done()):
             self._settling = asyncio.create_task(self._settle())
         self.draw()
@@ -139,17 +139,17 @@ class ConsoleApp(Shell):
         self.draw()
 
     def draw(self) -> None:
-        """Draw the screen in front, if it is one that lives on the intake."""
+        """Draw the screen in front, below any window."""
         screen = self.screen_stack[0] if self.screen_stack else None
         if isinstance(screen, ConsoleScreen) and screen.is_mounted:
             screen.draw(self.clock())
 
     def keep(self, change: Callable[[], object]) -> None:
-        """Let the library change something on disk, beside everything else."""
+        """Change the library in the background."""
         self.run_worker(self.kept(change), group="library")
 
     async def kept(self, change: Callable[[], _Kept]) -> _Kept | None:
-        """Let the library change something on disk; None, and a line that says why, where it cannot."""
+        """Change the library; None when it cannot be written, which a notification says."""
         try:
             return await asyncio.to_thread(change)
         except CannotKeep as error:
@@ -157,16 +157,16 @@ class ConsoleApp(Shell):
             return None
 
     def action_show_screen(self, name: str) -> None:
-        """Bring another screen to the front."""
+        """Go to another screen."""
         self.switch_mode(name)
 
     def show_user(self, user_id: str) -> None:
-        """Step down to the Users screen on that user."""
+        """Go to the Users screen, on this user."""
         self.wanted_user = user_id
         self._descend("users", lambda: None)
 
     def show_transactions(self, user_id: str) -> None:
-        """Step down to the user's transactions in Live, which is put as it was on the way back."""
+        """Go to the Live screen, on this user's transactions. `climb` puts the screen back as it was."""
         live = self.get_screen_stack("live")[0]
         assert isinstance(live, LiveScreen)
         self._descend("live", live.drill(user_id))
@@ -176,7 +176,7 @@ class ConsoleApp(Shell):
         self.switch_mode(to)
 
     def climb(self) -> bool:
-        """Back up the step that led to the screen in front; False when none did."""
+        """Go back to the screen that led to this one; False when this one was opened directly."""
         if not self.trail.led_to(self.current_mode):
             return False
         step = self.trail.take()
@@ -185,47 +185,35 @@ class ConsoleApp(Shell):
         return True
 
     def action_workers(self) -> None:
-        """The workers, to start, stop and restart."""
+        """Open the workers."""
         self.push_screen(Workers(self.port))
 
     def action_next_theme(self) -> None:
-        """Go through dark, light and ansi."""
+        """Change to the next theme."""
         names = [theme.name for theme in THEMES]
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
         self.call_after_refresh(self.draw)
 
     def action_help(self) -> None:
-        """Every key, and the filter language."""
+        """Open the help."""
         self.push_screen(Help())
 
     def action_leave(self) -> None:
-        """Leave the console; whoever started it decides what becomes of the engine."""
+        """End the console. The command that opened it decides whether the engine stops."""
         self.leave()
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """Every action of the screen in front, and of the application, by its description."""
-        offered = {"app.palette", "app.interrupt"}
-        for node, binding, enabled, _ in screen.active_bindings.values():
-            if enabled and binding.id and binding.id not in offered:
-                offered.add(binding.id)
-                keys = [key for key, each in screen.active_bindings.items() if each.binding.id == binding.id]
-                yield SystemCommand(
-                    binding.description.capitalize(),
-                    f"key {' '.join(map(shown, keys))}",
-                    self._run(node, binding.action),
-                )
+    def action_toggle_frontend(self) -> None:
+        """Start the web frontend, or stop it."""
+        self.controls.toggle_frontend()
 
-    def _run(self, node: DOMNode, action: str) -> Callable[[], None]:
-        return lambda: self.screen.call_next(self.run_action, action, node)
+    def action_stop_everything(self) -> None:
+        """Stop the engine and leave, after a yes."""
+        self.controls.stop_everything()
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The actions that the command palette offers."""
+        return action_commands(self, screen)
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def os_user() -> str:
-    """The name of the operating system's user, or a number where it has none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"

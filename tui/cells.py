@@ -1,4 +1,4 @@
-"""Values as they are written into terminal cells. Everything from outside is sanitised here."""
+"""Values as text for terminal cells. All text from outside is sanitised here."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -36,7 +36,7 @@ def width(text: str) -> int:
 
 
 def fit(text: str, width: int, right: bool = False) -> str:
-    """`text`, sanitised, in exactly `width` cells; what is too long ends in an ellipsis."""
+    """`text`, sanitised, in exactly `width` cells. Longer text ends in an ellipsis."""
     if width <= 0:
         return ""
     text = sanitize(text)
@@ -66,7 +66,7 @@ def short(number: float) -> str:
 def money(amount: Decimal | float, currency: str = "EUR", width: int = 0) -> str:
     """An amount with grouped thousands and at least the decimals of its currency.
 
-    It is shortened when `width` is given and too small: first its decimals go, then its last digits.
+    Where `width` is given and too small, the decimals are left out, then the number is shortened to one like 12.3k.
     """
     value = amount if isinstance(amount, Decimal) else Decimal(f"{amount:.2f}")
     least = exponent(currency) if currency in CURRENCIES else 2
@@ -86,7 +86,7 @@ def score(value: float) -> str:
 
 
 def mark(verdict: Verdict) -> str:
-    """One cell that tells severity without colour; blank for what is not flagged."""
+    """One cell that shows the severity without colour; blank when the verdict is not flagged."""
     if verdict.status == "error":
         return "✗"
     if verdict.flagged:
@@ -95,7 +95,7 @@ def mark(verdict: Verdict) -> str:
 
 
 def headline(row: ScoredTransaction) -> Verdict | None:
-    """The verdict a row is listed under: the leading one, unless only another detector flagged it."""
+    """The verdict that lists show for a row: the leading one, unless only another detector flagged it."""
     return row.headline
 
 
@@ -106,7 +106,7 @@ def flagged_by(row: ScoredTransaction) -> str:
 
 
 def state(row: ScoredTransaction, now: datetime) -> str:
-    """What was decided of the row, in seven cells at most; blank for what is neither flagged nor decided on."""
+    """The triage status in at most seven cells; blank for a row that is neither flagged nor decided on."""
     if row.triage is None:
         return STATE_NAMES[TriageStatus.OPEN] if row.flagged else ""
     status = row.triage.effective(now)
@@ -116,7 +116,7 @@ def state(row: ScoredTransaction, now: datetime) -> str:
 
 
 def remaining(span: timedelta) -> str:
-    """A time still to wait, rounded up, in three cells: 45m, 8h, 24h, 7d."""
+    """The time left, rounded up, in three cells: 45m, 8h, 24h, 7d."""
     minutes = -(-span // timedelta(minutes=1))
     if minutes < 60:
         return f"{minutes}m"
@@ -125,7 +125,7 @@ def remaining(span: timedelta) -> str:
 
 
 def why(verdict: Verdict, width: int) -> str:
-    """The verdict's reasons in one cell: the first sentence where it fits, else the factors."""
+    """The reasons of a verdict in one line: the first sentence where it fits, else the names of the factors."""
     if verdict.status == "error":
         return f"detector error: {verdict.error or 'unknown'}"
     if not verdict.reasons:
@@ -138,7 +138,7 @@ def why(verdict: Verdict, width: int) -> str:
 
 
 def clock(at: datetime, today: datetime | None, width: int) -> str:
-    """Event time: to the millisecond today, to the minute with its date on another day."""
+    """An event time: in milliseconds today, with its date and in minutes on another day."""
     if today is not None and at.date() != today.date():
         return f"{at:%m-%d %H:%M}" if width >= 11 else f"{at:%y%m%d}"
     if width >= 12:
@@ -174,7 +174,7 @@ def bar(share: float, width: int) -> str:
 
 
 def gauge(value: float, threshold: float, width: int) -> str:
-    """`value` of [0, 1] as a bar of `width` cells with a tick at `threshold`."""
+    """`value` in [0, 1] as a bar of `width` cells, with a tick at `threshold`."""
     width = max(width, 0)
     filled = round(max(0.0, min(1.0, value)) * width)
     cells = ["█"] * filled + ["·"] * (width - filled)

@@ -1,21 +1,22 @@
-"""Decisions on their way to the engine, and what is said of them afterwards."""
+"""Triage decisions: they are sent to the engine one by one, and each is confirmed in a notification."""
 
 import asyncio
+import getpass
+import os
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from domain.sanitize import sanitize
 from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from tui import cells, keymap
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.console import Console
 
 TOGETHER = timedelta(seconds=1)
-"""Decisions that follow each other so closely are told in one notification."""
+"""Decisions that follow each other within this time share one notification."""
 _REMEMBERED = 1_000
 
 DONE = {
@@ -26,21 +27,21 @@ DONE = {
     TriageStatus.FALSE_POSITIVE.value: "marked false positive",
     TriageStatus.SNOOZED.value: "snoozed",
 }
-"""What an action of the triage log is called once it is done."""
+"""The words for each action of the triage log, once it is done."""
 
 
 def subject_of(row: ScoredTransaction) -> str:
-    """The row in a few words: its user and amount."""
+    """The user and amount of a transaction, in a few words."""
     transaction = row.transaction
     return sanitize(
         f"{transaction.user_id} {cells.money(transaction.amount, transaction.currency)} {transaction.currency}"
     )
 
 
-def told(done: Sequence[tuple[str, str, int]], undo: str) -> str:
-    """One sentence for decisions, each given as its action, its subject and how many transactions it was on.
+def outcome(done: Sequence[tuple[str, str, int]], undo: str) -> str:
+    """One sentence about decisions, each given as its action, its subject and its number of transactions.
 
-    `undo` is the key that takes back the last.
+    `undo` is the key that undoes the last one.
     """
     (action, subject, count), *others = done
     if not others:
@@ -53,14 +54,14 @@ def told(done: Sequence[tuple[str, str, int]], undo: str) -> str:
 
 
 class Decider:
-    """Decides through the port, one decision after the other in the order of the keys.
+    """Sends decisions to the engine, one after the other in the order of the keys.
 
-    `user` is who decides: the user of the operating system that runs the console.
+    `user` is the person who decides, by default the user of the operating system.
     """
 
-    def __init__(self, app: "ConsoleApp", user: str) -> None:
-        self._app = app
-        self._user = user
+    def __init__(self, console: Console, user: str | None = None) -> None:
+        self._console = console
+        self._user = user or os_user()
         self._turn = asyncio.Lock()
         self._done: list[tuple[str, str, int]] = []
         self._done_at: datetime | None = None
@@ -73,7 +74,7 @@ class Decider:
         until: datetime | None = None,
         note: str | None = None,
     ) -> None:
-        """Decide on one transaction."""
+        """Decide on one transaction; without a status only its note changes."""
         ident = row.transaction.transaction_id
         self._subjects.pop(ident, None)
         self._subjects[ident] = subject_of(row)
@@ -82,16 +83,16 @@ class Decider:
         self._start(self._decide((ident,), status, until, note))
 
     def decide_all(self, ids: Sequence[str], status: TriageStatus, until: datetime | None = None) -> None:
-        """Decide on many in one step."""
+        """Decide on many transactions in one step."""
         self._start(self._decide(ids, status, until, None))
 
     def undo(self) -> None:
-        """Take back the last decision of this user that still stands."""
+        """Undo the last decision of this user that is still in force."""
         self._start(self._undo())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        # The application's, not the screen's: a window that closes must not take a decision with it.
-        self._app.run_worker(work, group="triage")
+        # A worker of the application: one of a window would be cancelled when the window closes.
+        self._console.run_worker(work, group="triage")
 
     async def _decide(
         self, ids: Sequence[str], status: TriageStatus | None, until: datetime | None, note: str | None
@@ -99,11 +100,11 @@ class Decider:
         subject = self._subject(ids)
         async with self._turn:
             try:
-                decision = await self._app.port.decide(ids, status, until, note, by=self._user)
+                decision = await self._console.port.decide(ids, status, until, note, by=self._user)
             except Exception as error:  # the port may be any engine, near or far: say it and go on
-                self._say(f"nothing decided on {subject}: {error or type(error).__name__}", wrong=True)
+                self._say(f"nothing decided on {subject}: {reason_of(error)}", wrong=True)
                 return
-            self._app.tick()
+            self._console.tick()
             if not decision.events:
                 self._say(f"nothing decided on {subject}: it is not stored (any more)", wrong=True)
                 return
@@ -112,30 +113,30 @@ class Decider:
                 self._say(f"{len(decision.unknown):,} were passed over: they are not stored (any more)", wrong=True)
 
     def _tell(self, done: tuple[str, str, int]) -> None:
-        now = self._app.clock()
+        now = self._console.clock()
         if self._done_at is not None and now - self._done_at <= TOGETHER:
-            self._app.clear_notifications()
+            self._console.clear_notifications()
         else:
             self._done.clear()
         self._done.append(done)
         self._done_at = now
-        self._say(told(self._done, self._app.keys.shown(keymap.UNDO)))
+        self._say(outcome(self._done, self._console.keys.shown(keymap.UNDO)))
 
     async def _undo(self) -> None:
         async with self._turn:
             try:
-                undone = await self._app.port.undo(self._user)
-            except Exception as error:  # the same
-                self._say(f"nothing undone: {error or type(error).__name__}", wrong=True)
+                undone = await self._console.port.undo(self._user)
+            except Exception as error:  # the port may be any engine, near or far: say it and go on
+                self._say(f"nothing undone: {reason_of(error)}", wrong=True)
                 return
-            self._app.tick()
-            self._app.clear_notifications()
+            self._console.tick()
+            self._console.clear_notifications()
             self._done_at = None
             if undone is None:
                 self._say("there is nothing of yours to undo")
                 return
             subject = self._subject([event.transaction_id for event in undone.events])
-            kept = f"; {undone.kept:,} decided anew since stay as they are" if undone.kept else ""
+            kept = f"; {undone.kept:,} decided again since then stay as they are" if undone.kept else ""
             self._say(f"undone ({DONE[undone.action]}): {subject}{kept}")
 
     def _subject(self, ids: Sequence[str]) -> str:
@@ -144,4 +145,12 @@ class Decider:
         return f"{len(ids):,} transactions"
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
-        self._app.notify(text, severity="error" if wrong else "information", timeout=6 if wrong else 4)
+        self._console.notify(text, severity="error" if wrong else "information", timeout=6 if wrong else 4)
+
+
+def os_user() -> str:
+    """The name of the operating system's user, or their number where there is no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"

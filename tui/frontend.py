@@ -1,4 +1,4 @@
-"""What the console says of the web frontend."""
+"""The state of the web frontend, and notifications about its changes."""
 
 from textual.notifications import SeverityLevel
 
@@ -8,18 +8,18 @@ FRONTEND = "frontend"
 
 
 def frontend_of(snapshot: Snapshot) -> WorkerStatus | None:
-    """The worker, None where the engine has none."""
+    """The worker of the web frontend; None when the engine has none."""
     return next((worker for worker in snapshot.workers if worker.name == FRONTEND), None)
 
 
 class FrontendNews:
-    """Tells when the web frontend is there, and when it is not for a reason; its start may take a minute."""
+    """Notifications for when the web frontend has started or failed. Starting may take a minute."""
 
     def __init__(self) -> None:
         self._state: WorkerState | None = None
 
     def of(self, snapshot: Snapshot) -> tuple[str, SeverityLevel] | None:
-        """What there is to say since the last time."""
+        """The notification for the change since the last call; None when there is nothing to say."""
         worker = frontend_of(snapshot)
         before, self._state = self._state, None if worker is None else worker.state
         if worker is None or worker.state == before:

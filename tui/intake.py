@@ -6,46 +6,50 @@ from domain.engine import Snapshot
 from domain.triage import Triage
 from domain.verdict import ScoredTransaction
 from services.console.port import ConsolePort
-from tui.lists.window import CAPACITY, Ring, Window
-from tui.panes.lag import LagTrend
+from tui.lag import LagTrend
+from tui.lists.buffer import CAPACITY, RowBuffer
+from tui.lists.window import Window
 
 PULL_LIMIT = 5_000
-ROWS = 20
-"""Rows of the feed that are wanted at a time where nobody has said how many fit."""
+ROWS_ON_SCREEN = 20
+"""Rows of the feed to ask for before the size of the screen is known."""
 ANOMALIES_CAPACITY = 5_000
 TRIAGE_CAPACITY = 20_000
 TRIAGE_LIMIT = 500
-"""Decisions taken over at one pull: each has to find its row in every window."""
+"""Triage events taken at one pull. Each has to find its row in every window, which takes time."""
 
 
 class Intake:
-    """The engine's newest snapshot, and windows on its two feeds: `triage` is another one on the anomalies, in which
-    those that were stored before stand as well.
+    """The engine's newest snapshot, and three windows on what it committed.
 
-    `missed` counts transactions that left the engine's ring, exceeded `PULL_LIMIT`, or were more than an engine
-    elsewhere sends for the `rows` that can be shown: stored, but never shown here. `missed_anomalies` are those of
-    them that were flagged. `trouble` says why the engine is not heard from, `engines` counts those seen.
+    `feed` has every transaction and `anomalies` the flagged ones. `triage_queue` has the flagged ones too, together
+    with older ones from the database.
+
+    `missed` counts transactions that are stored but were never shown here: the console pulled too late or more than
+    `PULL_LIMIT`, or an engine in another process sent no more than `rows_on_screen`. `missed_anomalies` counts the
+    flagged ones among them. `trouble` says why the engine does not answer and is empty while it does. `engines` counts
+    the engines seen, `triage_sequence` is the number of the newest triage event.
     """
 
     def __init__(self, port: ConsolePort, capacity: int = CAPACITY) -> None:
         self.port = port
         self.feed = Window(capacity)
         self.anomalies = Window(ANOMALIES_CAPACITY)
-        self.triage = Window(TRIAGE_CAPACITY)
+        self.triage_queue = Window(TRIAGE_CAPACITY)
         self.snapshot: Snapshot = port.snapshot()
         self.missed = 0
         self.missed_anomalies = 0
-        self.rows = ROWS
+        self.rows_on_screen = ROWS_ON_SCREEN
         self.trouble = ""
         self.engines = 1
         self.lag = LagTrend()
         self._feed_after = 0
         self._anomalies_after = 0
-        self.triaged = 0
+        self.triage_sequence = 0
 
     def pull(self) -> None:
-        """Take the snapshot and everything newer than the last pull."""
-        self.port.watch(self.feed.filter, self.rows)
+        """Take the newest snapshot, and every row and triage event since the last pull."""
+        self.port.watch(self.feed.filter, self.rows_on_screen)
         self.trouble = self.port.trouble()
         self._take_snapshot(self.port.snapshot())
         feed = self.port.feed(self._feed_after, PULL_LIMIT)
@@ -54,74 +58,74 @@ class Intake:
         else:
             if self._feed_after:
                 self.missed += feed.missed
-            self.feed.ring.extend(feed.rows)
-            self.feed.elsewhere += feed.unmatched
+            self.feed.buffer.extend(feed.rows)
+            self.feed.unmatched += feed.unmatched
         self._feed_after = feed.upto
         anomalies = self.port.anomalies(self._anomalies_after, PULL_LIMIT)
-        for window in (self.anomalies, self.triage):
+        for window in (self.anomalies, self.triage_queue):
             if anomalies.anew:
                 window.refill(anomalies.rows)
             else:
-                window.ring.extend(anomalies.rows)
+                window.buffer.extend(anomalies.rows)
         if self._anomalies_after and not anomalies.anew:
             self.missed_anomalies += anomalies.missed
         self._anomalies_after = anomalies.upto
-        events = self.port.triage_changes(self.triaged, TRIAGE_LIMIT)
+        events = self.port.triage_changes(self.triage_sequence, TRIAGE_LIMIT)
         if events:
-            self.triaged = events[-1].sequence
+            self.triage_sequence = events[-1].sequence
             self._decide({event.transaction_id: event.after for event in events})
 
     def _take_snapshot(self, snapshot: Snapshot) -> None:
         if snapshot.started_at != self.snapshot.started_at:
             self.engines += 1
             self.freeze(False)
-            self.triaged = 0
+            self.triage_sequence = 0
             self.lag = LagTrend()
         self.snapshot = snapshot
         self.lag.add(snapshot)
 
     def _decide(self, decisions: dict[str, Triage | None]) -> None:
-        """Put what was decided on the rows that are held."""
+        """Update the rows that were decided on."""
         anomalies: set[str] = set()
-        for window in (self.anomalies, self.triage):
-            for row in _decided(window.ring, decisions):
+        for window in (self.anomalies, self.triage_queue):
+            for row in _decided(window.buffer, decisions):
                 window.replace(row)
                 anomalies.add(row.transaction.transaction_id)
                 # The feed is long: an anomaly is found there by its sequence.
-                if self.feed.ring.holds(row.sequence):
+                if self.feed.buffer.holds(row.sequence):
                     self.feed.replace(row)
         others = {ident: triage for ident, triage in decisions.items() if ident not in anomalies}
         if others:
-            for row in _decided(self.feed.ring, others):
+            for row in _decided(self.feed.buffer, others):
                 self.feed.replace(row)
 
     def step(self) -> bool:
-        """Bring the windows up to date, one slice each; False when rows are left to test."""
-        done = [window.step() for window in (self.feed, self.anomalies, self.triage)]
+        """Test new rows, one slice for each window; False when some are still untested."""
+        done = [window.step() for window in (self.feed, self.anomalies, self.triage_queue)]
         return all(done)
 
     @property
     def frozen(self) -> bool:
-        """Whether the feeds keep what they show."""
+        """Whether the lists hold still."""
         return self.feed.frozen
 
     def freeze(self, frozen: bool) -> None:
-        """Freeze the feeds, or let them move again; the engine is not touched."""
-        for window in (self.feed, self.anomalies, self.triage):
+        """Hold the lists still, or let them move again. The engine goes on either way."""
+        for window in (self.feed, self.anomalies, self.triage_queue):
             window.freeze(frozen)
 
     @property
     def warming(self) -> bool:
-        """Whether the newest verdict was given by a detector that still learns."""
-        ring = self.feed.ring
-        verdict = ring[len(ring) - 1].verdict if len(ring) else None
+        """Whether the newest verdict came from a detector that is warming up."""
+        buffer = self.feed.buffer
+        verdict = buffer[len(buffer) - 1].verdict if len(buffer) else None
         return verdict is not None and verdict.status == "warming"
 
 
-def _decided(ring: Ring, decisions: dict[str, Triage | None]) -> list[ScoredTransaction]:
-    """The rows of a ring that were decided on, with their decision."""
+def _decided(buffer: RowBuffer, decisions: dict[str, Triage | None]) -> list[ScoredTransaction]:
+    """The rows that were decided on, with their decision."""
     return [
         msgspec.structs.replace(row, triage=decisions[row.transaction.transaction_id])
-        for row in ring
+        for row in buffer
         if row.transaction.transaction_id in decisions
     ]

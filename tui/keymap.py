@@ -1,4 +1,4 @@
-"""Every key, in one place: what it does, where, and the id under which it can be remapped."""
+"""Every key: what it does, on which screen, and the id under which the configuration can change it."""
 
 from textual.binding import Binding
 
@@ -189,7 +189,7 @@ EXPORT = (
 )
 
 SCREENS = {"1": "Live", "2": "Anomalies", "3": "Users", "4": "Health", "5": "Logs"}
-"""The screens that exist, by the key that opens them."""
+"""The screens, by the key that opens each."""
 
 LIVE_HINTS = (
     ("?", "help"),

@@ -5,18 +5,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, cast
 
 from textual.binding import Binding
 from textual.keys import Keys as KnownKeys
 from textual.keys import format_key
-from textual.widget import Widget
 
 from services.errors import ConfigurationError
 from tui import keymap
-
-if TYPE_CHECKING:
-    from tui.shell import Shell
 
 _MODIFIERS = re.compile(r"(?:(?:ctrl|alt|shift|super|meta|hyper)\+)+")
 _NAMED = {key.value for key in KnownKeys}
@@ -33,7 +28,7 @@ _HINTED = {"⏎": "enter", ",": "comma"} | {label: key for key, label in _SHOWN.
 
 
 def long_name(key: str) -> str:
-    """A key by the name that bindings have: `?` is `question_mark`. Raises ConfigurationError for what is none."""
+    """The name of a key in bindings: `?` is `question_mark`. Raises ConfigurationError when there is no such key."""
     held = _MODIFIERS.match(key.strip())
     modifiers = held.group() if held else ""
     bare = key.strip().removeprefix(modifiers)
@@ -52,7 +47,7 @@ def shown(key: str) -> str:
 
 
 def groups() -> dict[str, tuple[Binding, ...]]:
-    """The bindings of each place, by the name they have in the keymap."""
+    """The groups of bindings, by their names in the keymap."""
     return {
         name: value
         for name, value in vars(keymap).items()
@@ -63,9 +58,9 @@ def groups() -> dict[str, tuple[Binding, ...]]:
 class Keys:
     """Which keys do what, by the ids of bindings.
 
-    `configured` maps ids to a key, or several separated by commas, or a list of them; what is not in it stays as
-    the keymap has it. Raises ConfigurationError for an id or a key that does not exist, and for a key that would do
-    two things in one place.
+    `configured` maps an id to a key, to several keys separated by commas, or to a list of keys. Every other binding
+    keeps its keys from the keymap. Raises ConfigurationError for an id or a key that does not exist, and for a key
+    that would do two things on one screen.
     """
 
     def __init__(self, configured: Mapping[str, str | Sequence[str]] | None = None) -> None:
@@ -91,7 +86,10 @@ class Keys:
         return " ".join(map(shown, self.of(binding)))
 
     def hints(self, hints: Iterable[tuple[str, str]], bindings: Iterable[Binding]) -> tuple[tuple[str, str], ...]:
-        """Hints written with the keymap's keys, with those in force; `bindings` are obeyed, the first ones first."""
+        """Hints with the keymap's keys replaced by the keys in force.
+
+        Where two of the `bindings` have the same key, the first one counts.
+        """
         changed: dict[str, str | None] = {}
         for binding in bindings:
             for key in _split(binding.key):
@@ -103,12 +101,12 @@ class Keys:
 
         return tuple((" ".join(map(hinted, words.split())), action) for words, action in hints)
 
-    def told(self, hints: Iterable[tuple[str, str]], bindings: Iterable[Binding]) -> str:
-        """The same in one text."""
+    def hint_text(self, hints: Iterable[tuple[str, str]], bindings: Iterable[Binding]) -> str:
+        """Hints with the keys in force, as one line of text."""
         return "  ".join(f"{key} {action}" for key, action in self.hints(hints, bindings))
 
     def _refuse_clashes(self) -> None:
-        """One key may do two things only in two places that are never both in front, or where the keymap says so."""
+        """Refuse a key that would do two things on one screen, except where the keymap itself gives it both."""
         places = groups()
         for name, bindings in places.items():
             together = bindings if name == "APP" else (*bindings, *places["APP"])
@@ -121,11 +119,6 @@ class Keys:
                     intended = key in _split(one.key) and key in _split(other.key)
                     if one.id != other.id and not intended:
                         raise ConfigurationError(f"[keys] {shown(key)} would be both {one.id} and {other.id}.")
-
-
-def keys_of(widget: Widget) -> Keys:
-    """The keys in force where `widget` is shown."""
-    return cast("Shell", widget.app).keys
 
 
 def _split(keys: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What one person keeps beside the engine's data: recent filters, named views, and what was copied last."""
+"""The user's own files: recent filters, named views, and the last copied text."""
 
 import os
 import tempfile
@@ -17,22 +17,22 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class CannotKeep(UserError):
-    """Something could not be written; the message is one line that says what and why."""
+    """A file could not be written. The message is one line that says which and why."""
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """Recent filters, newest last and each once, and the filters of the views by their names."""
+    """Recent filters, newest last and without duplicates, and the filters of the views by name."""
 
     recent: tuple[str, ...] = ()
     views: dict[str, str] = {}
 
 
 class Library:
-    """Filters and views in `console.json`, and the last copy in `copied.txt`, both in `folder` and private.
+    """Filters and views in `console.json` and the last copied text in `copied.txt`, readable by their owner only.
 
-    What is in memory (`kept`) always changes, even where the disk refuses; `problem` is one line about a file
-    that could not be read, which is then kept aside. Without a folder nothing is written. The methods wait for
-    the disk and may be called from any thread. Raises: CannotKeep, from whatever writes.
+    `kept` changes even when the disk refuses. `problem` is one line about a file that could not be read; such a file
+    is renamed, not overwritten. Without a folder nothing is written. The methods wait for the disk and may be called
+    from any thread. Every method that writes raises CannotKeep.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -51,28 +51,28 @@ class Library:
                     self.problem += f" It is now {aside.name}."
 
     def remember(self, text: str) -> None:
-        """Put a filter at the end of the recent ones."""
+        """Make a filter the newest of the recent ones."""
         if text:
             self._change(
                 lambda kept: Kept((*(old for old in kept.recent if old != text), text)[-RECENT_FILTERS:], kept.views)
             )
 
     def save_view(self, name: str, text: str) -> None:
-        """Give a filter a name; a view that had it is replaced."""
+        """Save a filter as a view. A view with the same name is replaced."""
         self._change(lambda kept: Kept(kept.recent, {**kept.views, name: text}))
 
     def rename_view(self, name: str, new: str) -> None:
-        """Give a view another name."""
+        """Rename a view."""
         self._change(
             lambda kept: Kept(kept.recent, {new if old == name else old: text for old, text in kept.views.items()})
         )
 
     def delete_view(self, name: str) -> None:
-        """Forget a view."""
+        """Delete a view."""
         self._change(lambda kept: Kept(kept.recent, {old: text for old, text in kept.views.items() if old != name}))
 
     def keep_copy(self, text: str) -> Path | None:
-        """Write what was copied where any program can read it; returns the file, None without a folder."""
+        """Write copied text to a file; returns the file, None without a folder."""
         if self.folder is None:
             return None
         return self._write(self.folder / "copied.txt", text.encode())
@@ -89,7 +89,7 @@ class Library:
 
     def _change(self, change: Callable[[Kept], Kept]) -> None:
         with self._lock:
-            # Another console may have written meanwhile: its views must not be lost.
+            # Another console may have saved a view since this one read the file.
             with suppress(OSError, msgspec.MsgspecError, UnicodeError):
                 self.kept = self._read()
             self.kept = change(self.kept)
@@ -97,7 +97,7 @@ class Library:
                 self._write(self._file, msgspec.json.format(msgspec.json.encode(self.kept)))
 
     def _write(self, path: Path, content: bytes) -> Path:
-        """Replace a file in one step; it is readable by its owner only."""
+        """Replace a file in one step, readable by its owner only."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

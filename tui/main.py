@@ -1,4 +1,4 @@
-"""Entry point: the command line, given a way to open the console."""
+"""The entry point of the `anomaly-tui` command: the command line, and how it opens the console."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def open_console(settings: Settings, plan: RunPlan) -> int:
-    """Start the engine, show it until the user quits, stop it. Returns the exit code.
+    """Start the engine, show the console until the user quits, and stop the engine. Returns the exit code.
 
-    Raises ConfigurationError for keys that cannot be, before anything is started.
+    Raises ConfigurationError for invalid keys, before anything is started.
     """
     from tui.keys import Keys
 
@@ -44,7 +44,7 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
     )
 
     async def run_engine() -> int:
-        # Servers are started before the app takes the terminal: Textual's stderr has no file descriptor.
+        # Servers start before the app takes the terminal: they need standard error, and Textual's has no descriptor.
         with working("starting") as tell:
             await engine.start(tell)
         try:
@@ -64,9 +64,9 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
 
 
 def attach_console(settings: Settings) -> int:
-    """Show the engine that runs on this data directory until the user leaves it. Returns the exit code.
+    """Show the console of the engine on this data directory until the user leaves. Returns the exit code.
 
-    Raises NotConnected where there is none, ConfigurationError for keys that cannot be.
+    Raises NotConnected when no engine runs there, ConfigurationError for invalid keys.
     """
     from tui.keys import Keys
 
@@ -84,7 +84,7 @@ async def _attached(settings: Settings, keys: "Keys") -> int:
     from tui.library import Library
     from tui.terminal.device import usual_hz
 
-    # What there is to read stands in the engine's log.
+    # The engine writes the log file; a console has none.
     configure(format=settings.log_format)
     hz = settings.refresh_hz or usual_hz()
     port = RemotePort(partial(engine_socket, settings.data_dir), hz)

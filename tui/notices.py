@@ -1,4 +1,4 @@
-"""Notifications that collapse: the same kind within a second is one toast with a count."""
+"""Notifications that collapse: several of one kind within a second become one toast with a count."""
 
 import re
 import time
@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 class Notices:
-    """What was said last of each kind; messages that differ only in their numbers are one kind."""
+    """The newest notification of each kind. Messages that differ only in their numbers are of one kind."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,9 +22,9 @@ class Notices:
     def say(
         self, message: str, *, title: str = "", severity: SeverityLevel = "information", timeout: float = 5.0
     ) -> tuple[Notification, bool]:
-        """The notification that shows `message`, sanitised, and whether it is a new one.
+        """The notification for `message`, sanitised, and whether it is a new one.
 
-        One that is shown already gets the newest message and how often its kind was said.
+        A notification that is still on screen gets the new message, and the count of its kind.
         """
         now = self._clock()
         kind = (severity, title, _NUMBER.sub("#", message))
@@ -40,7 +40,7 @@ class Notices:
         return notification, False
 
     def clear(self) -> None:
-        """Nothing that was said is on screen any more."""
+        """Forget everything: no notification is on screen any more."""
         self._newest.clear()
 
     def _forget(self, now: float) -> None:

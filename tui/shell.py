@@ -1,4 +1,4 @@
-"""The console's side towards its user's terminal: keys, notices, mouse, and how it ends."""
+"""The application towards the terminal: driver, keys, notifications, mouse, and exit codes."""
 
 from functools import cached_property
 
@@ -9,26 +9,17 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.notifications import Notify, SeverityLevel
 from textual.widgets import Input, TextArea
 
-from domain.engine import WorkerAction
 from domain.sanitize import sanitize
-from services.console.port import ConsolePort
-from tui.frontend import FRONTEND, FrontendNews, frontend_of
-from tui.intake import Intake
 from tui.keys import Keys
-from tui.modals.confirm import Confirm
 from tui.notices import Notices
 from tui.terminal.device import Terminal
 from tui.terminal.driver import ConsoleDriver
 
-LONG_NOTICE = 15.0
 TERMINAL_GONE = 129
 
 
 class Shell(App[int]):
-    """What the application does that is no matter of its screens."""
-
-    port: ConsolePort
-    intake: Intake
+    """A Textual application that knows its terminal, but neither the engine nor the screens."""
 
     def __init__(self, keys: Keys) -> None:
         super().__init__()
@@ -36,7 +27,6 @@ class Shell(App[int]):
         self.set_keymap(keys.changed)
         self.mouse_on = True
         self._notices = Notices()
-        self._frontend_news = FrontendNews()
 
     @cached_property
     def _terminal(self) -> Terminal:
@@ -44,45 +34,45 @@ class Shell(App[int]):
 
     @property
     def terminal_gone(self) -> bool:
-        """Whether nobody can see the console any more."""
+        """Whether the terminal has hung up."""
         return not self.is_headless and self._terminal.gone
 
     @property
     def terminal_behind(self) -> bool:
-        """Whether the terminal has yet to take what was drawn before."""
+        """Whether earlier frames are still to be written to the terminal."""
         return isinstance(self._driver, ConsoleDriver) and self._driver.behind
 
     @property
     def ending(self) -> int:
-        """The exit code that it would end with now: 0, or 129 when the terminal is gone."""
+        """The exit code if it ended now: 0, or 129 when the terminal is gone."""
         return TERMINAL_GONE if self.terminal_gone else 0
 
     def leave(self) -> None:
-        """End the console."""
+        """End the console with `ending` as its exit code."""
         self.exit(self.ending)
 
     @property
     def crash(self) -> Exception | None:
-        """The exception that ended it, None when it ended in another way."""
+        """The exception that ended the console; None when it ended in another way."""
         return self._exception
 
     def _fatal_error(self) -> None:
-        # Textual would print a traceback with the values of variables; whoever ran the console reports `crash`.
+        # Textual would print a traceback with the values of variables. The caller reports `crash` instead.
         self._close_messages_no_wait()
 
     def get_driver_class(self) -> type[Driver]:
-        """Our driver wherever Textual would take its own for Unix terminals."""
+        """Our driver, where Textual would use its own for Unix terminals."""
         usual = super().get_driver_class()
         return ConsoleDriver if usual is LinuxDriver else usual
 
     async def on_event(self, event: events.Event) -> None:
-        """Obey a key before the next one is looked at, unless somebody types.
+        """Run the action of a key before the next key is handled, except while an input has the focus.
 
-        Textual hands a key to the widget that has the focus when it arrives. Over a slow link keys arrive together,
-        and what was typed after `/` would be commands to the list below.
+        Textual gives a key to the widget that has the focus when the key arrives. Over a slow link several keys arrive
+        together, so that a text typed after `/` would go to the list below.
         """
         if isinstance(event, events.Paste):
-            # An input draws what it holds, so what it must not draw must not get into it.
+            # An input draws its text as it is, so a pasted text has to be sanitised.
             event.text = "\n".join(map(sanitize, event.text.splitlines()))
         if not (isinstance(event, events.Key) and not event.is_forwarded and await self._obeyed(event.key)):
             await super().on_event(event)
@@ -101,9 +91,9 @@ class Shell(App[int]):
         timeout: float | None = None,
         markup: bool = False,
     ) -> None:
-        """Show a message for `timeout` seconds; the same kind within a second is shown once, with a count.
+        """Show a message for `timeout` seconds. Several of one kind within a second become one, with a count.
 
-        `markup` is there because Textual has it: text may come from outside, so it is never taken for markup.
+        `markup` is only here because Textual has it. A message may have text from outside, so it is never markup.
         """
         notification, new = self._notices.say(
             message, title=title, severity=severity, timeout=self.NOTIFICATION_TIMEOUT if timeout is None else timeout
@@ -114,12 +104,12 @@ class Shell(App[int]):
             self.screen.query("Toast").refresh(layout=True)
 
     def clear_notifications(self) -> None:
-        """Take every message off the screen."""
+        """Remove every message from the screen."""
         self._notices.clear()
         super().clear_notifications()
 
     def action_toggle_mouse(self) -> None:
-        """Leave the mouse to the terminal, whose own selection works then, or take it again."""
+        """Release the mouse so that the terminal's own selection works, or capture it again."""
         self.mouse_on = not self.mouse_on
         if isinstance(self._driver, ConsoleDriver):
             self._driver.capture_mouse(self.mouse_on)
@@ -127,43 +117,3 @@ class Shell(App[int]):
             self.notify("mouse on: click and wheel work here")
         else:
             self.notify("mouse off: select text with the terminal")
-
-    def action_toggle_frontend(self) -> None:
-        """Start the web frontend, or stop it."""
-        frontend = frontend_of(self.intake.snapshot)
-        if frontend is None:
-            self.notify("this engine has no web frontend", severity="warning")
-        else:
-            self.run_worker(self._control_frontend("start" if frontend.state in ("stopped", "failed") else "stop"))
-
-    def tell_of_frontend(self) -> None:
-        """Say what became of the web frontend, if anything did."""
-        if news := self._frontend_news.of(self.intake.snapshot):
-            text, severity = news
-            self.notify(text, severity=severity, timeout=LONG_NOTICE)
-
-    async def _control_frontend(self, action: WorkerAction) -> None:
-        try:
-            await self.port.control(FRONTEND, action)
-        except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self.notify(f"frontend: cannot {action}: {error or type(error).__name__}", severity="error")
-        else:
-            self.notify(f"frontend: {'starting' if action == 'start' else 'stopped'}")
-
-    def action_stop_everything(self) -> None:
-        """Stop the engine and leave, after a yes."""
-        self.push_screen(
-            Confirm(
-                "Stop everything?",
-                "The engine ends with all its workers; what was read is stored first.",
-                lambda: self.run_worker(self._stop_everything()),
-            )
-        )
-
-    async def _stop_everything(self) -> None:
-        try:
-            await self.port.quit()
-        except Exception as error:  # an engine that cannot be asked goes on, and so does its console
-            self.notify(f"cannot stop the engine: {error or type(error).__name__}", severity="error")
-        else:
-            self.leave()

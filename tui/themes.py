@@ -1,4 +1,4 @@
-"""Themes, and the styles that lines and strips are drawn with."""
+"""The themes, and the styles that each gives to text."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,12 +59,12 @@ THEMES = (
         variables=BUILTIN_THEMES["ansi-dark"].variables | {"dim": "ansi_default", "cursor": "ansi_default"},
     ),
 )
-"""The three themes, in the order in which `t` goes through them."""
+"""The themes, in the order in which `t` goes through them."""
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Styles by what they mean. `base` carries foreground and background; the others only add to it."""
+    """Styles by their meaning. `base` has foreground and background, the others only add to it."""
 
     base: Style
     dim: Style
@@ -80,7 +80,7 @@ class Palette:
     unusual: Style
 
     def of(self, verdict: Verdict | None) -> Style:
-        """How a verdict is coloured; what is not flagged stays plain."""
+        """The style of a verdict; plain when it is not flagged."""
         if verdict is None:
             return self.dim
         if verdict.status == "error":
@@ -90,7 +90,7 @@ class Palette:
         return self.severity(verdict.severity)
 
     def state(self, row: ScoredTransaction, now: datetime) -> Style:
-        """How the decision on a row is coloured; what needs nobody any more is dim."""
+        """The style of the decision on a row; dim once nothing is left to do."""
         if is_open(row.triage, now):
             return self.strong if row.flagged else self.dim
         confirmed = row.triage is not None and row.triage.status is TriageStatus.CONFIRMED

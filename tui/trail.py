@@ -1,4 +1,4 @@
-"""The way one came: from a row to its user, from a user to their transactions, and back again."""
+"""The way back: from a user to the row that led there, from transactions to their user."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +7,7 @@ MOST_STEPS = 32
 
 
 class Step(NamedTuple):
-    """One step down: the screen it led to, the one it came from, and what puts things as they were."""
+    """A step from one screen to another. `restore` puts the screen it led to as it was before."""
 
     to: str
     back: str
@@ -15,7 +15,7 @@ class Step(NamedTuple):
 
 
 class Trail:
-    """The steps down, newest last; the oldest are forgotten beyond `MOST_STEPS`."""
+    """The steps taken, newest last, at most `MOST_STEPS` of them."""
 
     def __init__(self) -> None:
         self._steps: list[Step] = []
@@ -30,5 +30,5 @@ class Trail:
         return bool(self._steps) and self._steps[-1].to == screen
 
     def take(self) -> Step:
-        """The newest step, to be undone. Raises IndexError when there is none."""
+        """Remove and return the newest step. Raises IndexError when there is none."""
         return self._steps.pop()

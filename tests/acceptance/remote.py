@@ -11,10 +11,11 @@ import socket
 import struct
 import subprocess
 import termios
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.waiting import wait_until
 
 WITHIN = 40.0
 
@@ -24,14 +25,6 @@ def program(name: str) -> str:
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/sbin")
     assert found, f"{name} is missing: install tmux, screen and openssh-server (apt-get install, as root)"
     return found
-
-
-def wait_until(condition: Callable[[], object], what: str, within: float = WITHIN) -> None:
-    """Wait for a condition. Fails with `what` did not happen."""
-    deadline = time.monotonic() + within
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.05)
 
 
 class Terminal:

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 
 from services.process.lock import EngineLock
-from tests.acceptance.remote import wait_until
 from tests.acceptance.session import COMMAND, Run
+from tests.waiting import wait_until
 
 DEADLINE = 60
 

@@ -15,8 +15,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.remote import Host, Tmux, wait_until
+from tests.acceptance.remote import Host, Tmux
 from tests.acceptance.session import COMMAND, Run
+from tests.waiting import wait_until
 
 LIVE, LOST, FEED = r"▶LIVE \d", "✗LOST", r"Feed .*▼follow"
 

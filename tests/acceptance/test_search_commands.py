@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.remote import wait_until
 from tests.acceptance.session import COMMAND, Run, simulated_file
+from tests.waiting import wait_until
 
 HOSTILE = (
     "\x1b]52;c;aGVsbG8=\x07",

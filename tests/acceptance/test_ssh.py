@@ -9,7 +9,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.acceptance.remote import Host, Tmux, program, wait_until
+from tests.acceptance.remote import Host, Tmux, program
+from tests.waiting import wait_until
 
 COMMAND = str(Path(sys.executable).with_name("anomaly-tui"))
 SCORED = re.compile(r"u-\d{4}.*\.\d\d")

@@ -15,6 +15,7 @@ from services.engine.engine import Engine
 from services.sending.producer import Sender, outgoing, refused
 from services.settings import load
 from simulator import Simulator
+from tests.waiting import until
 
 BEFORE_THE_FIT = 1_000
 TRANSACTIONS = 1_600
@@ -70,25 +71,22 @@ async def _scored(engine: Engine) -> AsyncIterator[None]:
     stream = Simulator(users=20, anomaly_rate=0.1, seed=5, start=datetime.now(UTC), rate=400).stream()
     sender = Sender(engine.broker, engine.settings.topic)
 
-    async def sent(until: int) -> None:
-        for transaction, truth in islice(stream, until - engine.bus.transactions):
+    async def sent(total: int) -> None:
+        for transaction, truth in islice(stream, total - engine.bus.transactions):
             await sender.send(outgoing(transaction, truth))
         await sender.flush()
-        while engine.bus.transactions < until:
-            await asyncio.sleep(0.05)
+        await until(lambda: engine.bus.transactions >= total, 90)
 
     await engine.start()
     try:
         await sender.start()
         async with asyncio.timeout(90):
             await sent(BEFORE_THE_FIT)
-            while "warming" in engine.snapshot().model_versions.values():
-                await asyncio.sleep(0.05)
+            await until(lambda: "warming" not in engine.snapshot().model_versions.values(), 90)
             for payload in POISON:
                 await sender.send(refused(payload, "nonsense"))
             await sent(TRANSACTIONS)
-            while engine.bus.dead_letters < len(POISON):
-                await asyncio.sleep(0.05)
+            await until(lambda: engine.bus.dead_letters >= len(POISON), 90)
         yield
     finally:
         await sender.stop()

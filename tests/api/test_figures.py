@@ -7,6 +7,7 @@ import pytest
 from services.api import figures
 from services.api.figures import Figures
 from services.store.store import Store
+from tests.waiting import until
 
 
 class Counting(Store):
@@ -35,8 +36,7 @@ def counting(store: Store) -> Counting:
 async def test_all_who_ask_first_wait_for_one_count(counting: Counting) -> None:
     asked = Figures(counting)
     waiting = [asyncio.create_task(asked.counted()) for _ in range(5)]
-    while not counting.asked:
-        await asyncio.sleep(0)
+    await until(lambda: counting.asked)
     counting.free.set()
     first, *others = await asyncio.gather(*waiting)
     assert all(other is first for other in others)
@@ -54,8 +54,7 @@ async def test_while_it_is_counted_again_others_get_the_old_figures(
     old = await asked.counted()
     counting.hold()
     again = asyncio.create_task(asked.counted())
-    while counting.asked < 2:
-        await asyncio.sleep(0)
+    await until(lambda: counting.asked >= 2)
     assert await asked.counted() is old
     counting.free.set()
     assert (await again).at > old.at

@@ -22,9 +22,9 @@ from services.frontend.build import built, sources
 from services.frontend.node import find_node
 from services.records import wire
 from simulator import Simulator
-from tests.acceptance.remote import wait_until
 from tests.acceptance.session import COMMAND
 from tests.integration.frontend.site import gone
+from tests.waiting import wait_until
 
 BURST = 3_000
 FRONTEND = Path(__file__).parents[2] / "frontend"

@@ -18,6 +18,7 @@ from services.store import statements
 from services.store.store import Store
 from simulator import Simulator
 from tests.oracle import broken_promises
+from tests.waiting import until
 
 TOPIC = "transactions"
 UNFENCED = """
@@ -62,9 +63,7 @@ class Owner:
         await asyncio.gather(self._running, return_exceptions=True)
 
     async def drained(self, sender: Sender) -> None:
-        async with asyncio.timeout(60):
-            while self.pipeline.behind(sender.ends):
-                await asyncio.sleep(0.02)
+        await until(lambda: not self.pipeline.behind(sender.ends), 60)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from services.sending.producer import Outgoing, Sender, outgoing
 from services.store.store import Store
 from simulator import Simulator
 from tests.oracle import broken_promises
+from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
 ROWS, KILLS = (50_000, 10) if FULL else (6_000, 3)
@@ -88,27 +90,26 @@ async def test_kills_at_random_lose_and_double_nothing(
                 poison.add((acknowledged.partition, acknowledged.offset))
         await sender.flush()
 
+    async def more_stored_than(count: int) -> bool:
+        return await store.count() > count
+
     for _ in range(KILLS):
         await daemon.start()
         before = await store.count()
         await send(ROWS // (KILLS + 1))
         # Sometimes while it starts or joins, mostly while it commits.
         if dice.random() < 0.8:
-            while await store.count() == before:
-                await asyncio.sleep(0.01)
+            await until(partial(more_stored_than, before), DRAINED_WITHIN)
         await asyncio.sleep(dice.uniform(0.0, 1.0))
         assert await daemon.end(signal.SIGKILL) == -signal.SIGKILL
     await daemon.start()
     await send(ROWS - len(sent))
 
-    async def drained() -> None:
-        while True:
-            reached = {row["partition"]: row["next_offset"] for row in await store.progress()}
-            if all(reached.get(partition, 0) >= end for partition, end in sender.ends.items()):
-                return
-            await asyncio.sleep(0.1)
+    async def drained() -> bool:
+        reached = {row["partition"]: row["next_offset"] for row in await store.progress()}
+        return all(reached.get(partition, 0) >= end for partition, end in sender.ends.items())
 
-    await asyncio.wait_for(drained(), DRAINED_WITHIN)
+    await until(drained, DRAINED_WITHIN)
     assert await daemon.end(signal.SIGTERM) == 0, daemon.log.read_text()[-4000:]
     await sender.stop()
     assert len(sent) == ROWS

@@ -1,9 +1,8 @@
-"""What tests of triage press and read."""
+"""What tests of triage read."""
 
 from datetime import timedelta
 
 import msgspec
-from textual.pilot import Pilot
 from textual.widget import Widget
 
 from domain.triage import TriageStatus
@@ -12,30 +11,10 @@ from services.console.port import ConsolePort
 from tests.tui.fake_port import NOON, row
 from tests.tui.session import shown
 from tui.app import ConsoleApp
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 
 
-async def pressed(pilot: Pilot, *keys: str) -> None:
-    """Press keys and wait for what each sets off."""
-    for key in keys:
-        await pilot.press(key)
-        await settled(pilot)
-
-
-async def settled(pilot: Pilot) -> None:
-    """Nothing works any more."""
-    await pilot.pause()
-    while any(not worker.is_finished for worker in pilot.app.workers):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
-
-
-def said(app: ConsoleApp) -> list[str]:
-    """The notifications on screen."""
-    return [notification.message for notification in app._notifications]
-
-
-def state(app: ConsoleApp, sequence: int, where: type[Widget] = Anomalies) -> str:
+def state(app: ConsoleApp, sequence: int, where: type[Widget] = AnomalyFeed) -> str:
     """The last word in the line of the row of that sequence."""
     user = f"u-{sequence * 37 % 1000:04}"
     (text,) = [each for each in shown(app, where).splitlines() if user in each]

@@ -1,16 +1,16 @@
 """The Anomalies screen: open ones and all, older ones, and what stays in its place."""
 
 from domain.triage import TriageStatus
-from tests.tui.deciding import pressed, settled, state, status_of, stored_before
+from tests.tui.deciding import state, status_of, stored_before
 from tests.tui.fake_port import FakePort, rows
-from tests.tui.session import running, shown
+from tests.tui.session import pressed, running, settled, shown
 from tui.lists.anomalies import TriageList
 from tui.screens.anomalies import AnomaliesScreen
 
 ACKNOWLEDGED, CONFIRMED = TriageStatus.ACKNOWLEDGED, TriageStatus.CONFIRMED
 
 
-async def test_screen_two_lists_open_anomalies_and_o_lists_all():
+async def test_screen_two_lists_open_anomalies_and_o_lists_all() -> None:
     port = FakePort(rows(100))
     await port.decide(["t-00000080"], CONFIRMED, by="bob")
     async with running(port) as (app, pilot):
@@ -28,7 +28,7 @@ async def test_screen_two_lists_open_anomalies_and_o_lists_all():
         assert "FRAUD" not in shown(app, TriageList)
 
 
-async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_anew():
+async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_anew() -> None:
     port = FakePort(rows(200))
     async with running(port) as (app, pilot):
         await pressed(pilot, "2", "k", "k", "a")
@@ -41,15 +41,15 @@ async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_ane
         assert listed.selected is not None
         assert listed.selected.sequence == 180
         await pressed(pilot, "U")
-        assert 160 in [each.sequence for each in app.intake.triage.rows]
+        assert 160 in [each.sequence for each in app.intake.triage_queue.rows]
 
 
-async def test_anomalies_of_before_this_engine_can_be_decided_on():
+async def test_anomalies_of_before_this_engine_can_be_decided_on() -> None:
     port = FakePort(rows(60))
     port.stored = stored_before(500)
     async with running(port) as (app, pilot):
         await pressed(pilot, "2")
-        window = app.intake.triage
+        window = app.intake.triage_queue
         assert len(window) == 200
         assert "older ones" in shown(app, TriageList)
         await pressed(pilot, "g")
@@ -64,7 +64,7 @@ async def test_anomalies_of_before_this_engine_can_be_decided_on():
         assert shown(app, TriageList).splitlines()[2].split()[-1] == "FRAUD"
 
 
-async def test_the_cursor_stays_while_older_ones_are_put_before_it():
+async def test_the_cursor_stays_while_older_ones_are_put_before_it() -> None:
     port = FakePort(rows(60))
     port.stored = stored_before(500)
     async with running(port) as (app, pilot):
@@ -78,21 +78,21 @@ async def test_the_cursor_stays_while_older_ones_are_put_before_it():
         assert app.screen.query_one(TriageList).selected == selected
 
 
-async def test_the_filter_of_screen_two_reaches_into_history():
+async def test_the_filter_of_screen_two_reaches_into_history() -> None:
     port = FakePort(rows(60))
     port.stored = stored_before(500)
     async with running(port) as (app, pilot):
         await pressed(pilot, "2", "slash", *"id:old-0000 | id=t-00000020", "enter")
-        assert len(app.intake.triage) == 10
+        assert len(app.intake.triage_queue) == 10
         assert "/id:old-0000" in shown(app, TriageList)
         assert port.anomalies_asked[-1] == "triage:open (id:old-0000 | id=t-00000020)"
         await pressed(pilot, "A", "a", "y")
         assert [await status_of(port, 20), await status_of(port, 40)] == [ACKNOWLEDGED, None]
         await pressed(pilot, "escape", "O")
-        assert len(app.intake.triage.filter_text) == 0
+        assert len(app.intake.triage_queue.filter_text) == 0
 
 
-async def test_history_that_cannot_be_read_is_said_and_asked_for_again():
+async def test_history_that_cannot_be_read_is_said_and_asked_for_again() -> None:
     class Failing(FakePort):
         broken = True
 
@@ -108,16 +108,16 @@ async def test_history_that_cannot_be_read_is_said_and_asked_for_again():
         assert "PostgreSQL is away" in shown(app, TriageList)
         port.broken = False
         await pressed(pilot, "k")
-        assert len(app.intake.triage) == 8
+        assert len(app.intake.triage_queue) == 8
 
 
-async def test_a_frozen_list_shows_decisions_and_takes_no_new_rows():
+async def test_a_frozen_list_shows_decisions_and_takes_no_new_rows() -> None:
     port = FakePort(rows(100))
     async with running(port) as (app, pilot):
         await pressed(pilot, "2", "space", "a")
         port.add(rows(40, first=101))
         app.tick()
         await settled(pilot)
-        assert len(app.intake.triage) == 5
+        assert len(app.intake.triage_queue) == 5
         assert state(app, 100, TriageList) == "ack"
         assert "+2 pending" in shown(app, TriageList)

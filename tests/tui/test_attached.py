@@ -6,9 +6,10 @@ from datetime import timedelta
 import pytest
 from textual.pilot import Pilot
 
-from tests.attaching import Host, host, until
+from tests.attaching import Host, host
 from tests.tui.fake_port import QUIET, FakePort, row, rows
 from tests.tui.session import running, shown
+from tests.waiting import until
 from tui.app import ConsoleApp
 from tui.lists.anomalies import TriageList
 from tui.lists.feed import Feed
@@ -37,7 +38,7 @@ async def type_filter(pilot: Pilot[object], text: str) -> None:
     await pilot.pause()
 
 
-async def test_a_filter_is_filled_from_the_engine_and_counts_what_was_not_sent(here: Host):
+async def test_a_filter_is_filled_from_the_engine_and_counts_what_was_not_sent(here: Host) -> None:
     fake = FakePort(rows(2_500))
     await here.serve(fake)
     async with here.console() as port, running(port) as (app, pilot):
@@ -53,7 +54,7 @@ async def test_a_filter_is_filled_from_the_engine_and_counts_what_was_not_sent(h
         await ticked(app, pilot, "2 000  ▼follow")
 
 
-async def test_more_than_the_screen_has_room_for_is_counted_as_dropped(here: Host):
+async def test_more_than_the_screen_has_room_for_is_counted_as_dropped(here: Host) -> None:
     fake = FakePort(rows(100))
     await here.serve(fake)
     async with here.console() as port, running(port, size=(120, 24)) as (app, pilot):
@@ -61,12 +62,12 @@ async def test_more_than_the_screen_has_room_for_is_counted_as_dropped(here: Hos
         fake.add(rows(4_000, 101))
         await until(lambda: port.feed(0, 100_000).missed > 0)
         await ticked(app, pilot, "drop 4.0k", StatusLine)
-        held = app.intake.feed.ring
+        held = app.intake.feed.buffer
         assert held[len(held) - 1].sequence == 4_100
         assert app.intake.missed + len(held) == 4_100
 
 
-async def test_a_frozen_list_stays_through_another_filter_and_back(here: Host):
+async def test_a_frozen_list_stays_through_another_filter_and_back(here: Host) -> None:
     """The way down to the transactions of a user and back, as the engine refills the list twice."""
     fake = FakePort(rows(400))
     await here.serve(fake)
@@ -90,7 +91,7 @@ async def test_a_frozen_list_stays_through_another_filter_and_back(here: Host):
         await ticked(app, pilot, "21 of 4")
 
 
-async def test_a_lost_engine_is_shown_and_another_one_begins_anew(here: Host):
+async def test_a_lost_engine_is_shown_and_another_one_begins_anew(here: Host) -> None:
     await here.serve(FakePort(rows(200)))
     async with here.console() as port, running(port, notifications=True) as (app, pilot):
         await pilot.press("2")
@@ -116,12 +117,12 @@ async def test_a_lost_engine_is_shown_and_another_one_begins_anew(here: Host):
         await ticked(app, pilot, "60  ▼follow")
 
 
-async def test_what_is_decided_in_one_console_is_seen_in_the_other(here: Host):
+async def test_what_is_decided_in_one_console_is_seen_in_the_other(here: Host) -> None:
     await here.serve(FakePort(rows(100)))
     async with here.console() as port, here.console() as other, running(port) as (app, pilot):
-        await until(lambda: len(app.intake.anomalies.ring) == 5)
+        await until(lambda: len(app.intake.anomalies.buffer) == 5)
         await pilot.press("a")
         await until(lambda: other.triage_changes(0, 10))
         (event,) = other.triage_changes(0, 10)
         assert event.action == "acknowledged"
-        await until(lambda: (app.tick(), app.intake.anomalies.ring[4].triage)[1] is not None)
+        await until(lambda: (app.tick(), app.intake.anomalies.buffer[4].triage)[1] is not None)

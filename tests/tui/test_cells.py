@@ -25,19 +25,19 @@ from tui.lists import columns
         ("999999999999999.99", "EUR", 10, "1.0P"),
     ],
 )
-def test_amounts_are_grouped_with_their_currencys_decimals(amount: str, currency: str, width: int, text: str):
+def test_amounts_are_grouped_with_their_currencys_decimals(amount: str, currency: str, width: int, text: str) -> None:
     assert cells.money(Decimal(amount), currency, width) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0"), (950, "950"), (1284, "1.3k"), (12_345, "12.3k"), (4.1e6, "4.1M")]
 )
-def test_counts_are_short(number: float, text: str):
+def test_counts_are_short(number: float, text: str) -> None:
     assert cells.short(number) == text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0, ".00"), (0.02, ".02"), (0.98, ".98"), (0.996, "1.0"), (1.0, "1.0")])
-def test_scores_take_three_cells(value: float, text: str):
+def test_scores_take_three_cells(value: float, text: str) -> None:
     assert cells.score(value) == text
 
 
@@ -45,17 +45,17 @@ def test_scores_take_three_cells(value: float, text: str):
     ("seconds", "text"),
     [(-1, "0.0s"), (0.4, "0.4s"), (38, "38s"), (724, "12m04s"), (11_100, "3h05m"), (187_200, "2d04h")],
 )
-def test_durations_are_short(seconds: float, text: str):
+def test_durations_are_short(seconds: float, text: str) -> None:
     assert cells.duration(timedelta(seconds=seconds)) == text
 
 
 @given(st.text(), st.integers(0, 40), st.booleans())
-def test_any_text_fits_its_cells_exactly(text: str, width: int, right: bool):
+def test_any_text_fits_its_cells_exactly(text: str, width: int, right: bool) -> None:
     assert cell_len(cells.fit(text, width, right)) == width
 
 
 @given(st.integers(0, 300))
-def test_columns_fill_no_more_than_their_width(width: int):
+def test_columns_fill_no_more_than_their_width(width: int) -> None:
     for spec in (columns.FEED, columns.ANOMALIES):
         placed = columns.place(spec, width)
         assert len(columns.header(placed)) <= width
@@ -63,6 +63,6 @@ def test_columns_fill_no_more_than_their_width(width: int):
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.integers(0, 30))
-def test_gauges_and_bars_keep_their_width(value: float, threshold: float, width: int):
+def test_gauges_and_bars_keep_their_width(value: float, threshold: float, width: int) -> None:
     assert len(cells.gauge(value, threshold, width)) == width
     assert len(cells.bar(value, width)) == width

@@ -5,10 +5,10 @@ import pytest
 from domain.filters import parse
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import running, shown
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.disagreement import toggled
-from tui.modals.detail import Detail
-from tui.panes.reading import Reading
+from tui.screens.detail import Detail
+from tui.widgets.reading import Reading
 
 
 @pytest.mark.parametrize(
@@ -21,13 +21,13 @@ from tui.panes.reading import Reading
         ("(country:FR) (amount>1)", "(country:FR) (amount>1) is:disagreed"),
     ],
 )
-def test_the_filter_is_added_and_taken_out_again(text: str, with_it: str):
+def test_the_filter_is_added_and_taken_out_again(text: str, with_it: str) -> None:
     assert toggled(text) == with_it
     assert toggled(with_it) == text
     parse(with_it)
 
 
-async def test_b_shows_what_only_one_flagged_within_the_filter():
+async def test_b_shows_what_only_one_flagged_within_the_filter() -> None:
     async with running(FakePort(rows(200))) as (app, pilot):
         await pilot.press("slash", *"amount>9000", "enter", "b")
         await pilot.pause()
@@ -39,15 +39,15 @@ async def test_b_shows_what_only_one_flagged_within_the_filter():
         assert feed.filter_text == "amount>9000"
 
 
-async def test_b_acts_on_the_list_that_has_the_keys():
+async def test_b_acts_on_the_list_that_has_the_keys() -> None:
     async with running(FakePort(rows(200))) as (app, pilot):
         await pilot.press("tab", "b")
         await pilot.pause()
         assert app.intake.feed.filter_text == ""
-        assert len(app.screen.query_one(Anomalies).window) == 5
+        assert len(app.screen.query_one(AnomalyFeed).window) == 5
 
 
-async def test_both_detectors_are_heard_side_by_side():
+async def test_both_detectors_are_heard_side_by_side() -> None:
     async with running(FakePort(rows(180)), size=(160, 48)) as (app, pilot):
         await pilot.press("left_square_bracket")
         await pilot.pause()
@@ -64,7 +64,7 @@ async def test_both_detectors_are_heard_side_by_side():
         assert any("enhanced" in each and "basic" in each for each in shown(app, Reading).splitlines())
 
 
-async def test_where_they_agree_one_explanation_is_enough():
+async def test_where_they_agree_one_explanation_is_enough() -> None:
     async with running(FakePort(rows(200)), size=(160, 48)) as (app, pilot):
         await pilot.press("left_square_bracket")
         await pilot.pause()

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 PROGRAM = """
 import asyncio, sys
@@ -78,17 +79,11 @@ class Session:
 
     def until(self, shown: bytes) -> None:
         """Read until it was shown."""
-        deadline = time.monotonic() + WITHIN
-        while shown not in self.seen:
-            assert time.monotonic() < deadline, f"never showed {shown!r}: {self.seen[-600:]!r}"
-            self.read()
+        wait_until(lambda: self.read(0) is not None and shown in self.seen, f"{shown!r} on the terminal")
 
     def ended(self) -> int:
         """Read until the process has ended and return its exit code."""
-        deadline = time.monotonic() + WITHIN
-        while self.process.poll() is None:
-            assert time.monotonic() < deadline, "the console did not end"
-            self.read()
+        wait_until(lambda: self.read(0) is not None and self.process.poll() is not None, "the end of the console")
         while self.read(0):
             pass
         return self.process.returncode
@@ -100,10 +95,8 @@ class Session:
 
     def let_it_pull(self, times: int) -> None:
         """Wait for so many pulls without reading anything from the terminal."""
-        end, deadline = self.pulls + times, time.monotonic() + WITHIN
-        while self.pulls < end:
-            assert time.monotonic() < deadline, "the engine's event loop waits for the terminal"
-            time.sleep(0.02)
+        end = self.pulls + times
+        wait_until(lambda: self.pulls >= end, "pulls while the terminal takes nothing")
 
     def assert_restored(self, before: list[object]) -> None:
         """The screen, cursor, mouse, paste, focus and line discipline are as they were."""
@@ -141,7 +134,7 @@ def session(folder: Path) -> Iterator[Session]:
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: signal.Signals(number).name
 )
-def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path, number: signal.Signals):
+def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path, number: signal.Signals) -> None:
     with session(tmp_path) as console:
         console.process.send_signal(number)
         assert console.ended() == 0
@@ -149,14 +142,14 @@ def test_a_signal_leaves_the_terminal_as_it_was(tmp_path: Path, number: signal.S
 
 
 @pytest.mark.parametrize("key", [b"q", b"\x03"], ids=["q", "ctrl+c"])
-def test_a_key_leaves_the_terminal_as_it_was(tmp_path: Path, key: bytes):
+def test_a_key_leaves_the_terminal_as_it_was(tmp_path: Path, key: bytes) -> None:
     with session(tmp_path) as console:
         os.write(console.master, key)
         assert console.ended() == 0
         console.assert_restored(fresh_attributes())
 
 
-def test_an_exception_in_a_screen_is_one_line_after_the_terminal_was_restored(tmp_path: Path):
+def test_an_exception_in_a_screen_is_one_line_after_the_terminal_was_restored(tmp_path: Path) -> None:
     with session(tmp_path) as console:
         os.write(console.master, b"?")
         assert console.ended() == 70
@@ -168,7 +161,7 @@ def test_an_exception_in_a_screen_is_one_line_after_the_terminal_was_restored(tm
         assert "hunter2" not in (tmp_path / "data" / "crash.log").read_text().replace('secret = "hunter2"', "")
 
 
-def test_a_terminal_that_goes_away_ends_it_with_129(tmp_path: Path):
+def test_a_terminal_that_goes_away_ends_it_with_129(tmp_path: Path) -> None:
     with session(tmp_path) as console:
         os.close(console.master)
         try:
@@ -177,7 +170,7 @@ def test_a_terminal_that_goes_away_ends_it_with_129(tmp_path: Path):
             console.master = os.open(os.devnull, os.O_RDONLY)
 
 
-def test_a_terminal_that_stalls_holds_up_nothing_and_shows_the_newest_afterwards(tmp_path: Path):
+def test_a_terminal_that_stalls_holds_up_nothing_and_shows_the_newest_afterwards(tmp_path: Path) -> None:
     with session(tmp_path) as console:
         console.let_it_pull(100)
         console.seen = b""
@@ -187,7 +180,7 @@ def test_a_terminal_that_stalls_holds_up_nothing_and_shows_the_newest_afterwards
         console.until(b"FROZEN")
 
 
-def test_a_signal_ends_it_while_the_terminal_stalls(tmp_path: Path):
+def test_a_signal_ends_it_while_the_terminal_stalls(tmp_path: Path) -> None:
     with session(tmp_path) as console:
         console.let_it_pull(60)
         console.process.send_signal(signal.SIGTERM)

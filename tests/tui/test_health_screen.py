@@ -8,11 +8,12 @@ import pytest
 from domain.engine import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
 from tests.tui.fake_port import NOON, QUALITY, QUIET, WORKERS, FakePort, rows
 from tests.tui.session import running, shown
+from tui.lag import KEPT, LagTrend
 from tui.modals.confirm import Confirm
 from tui.modals.workers import Workers
-from tui.panes.lag import KEPT, LagTrend, outlook_mark, outlook_words
-from tui.panes.reading import Reading
+from tui.panes.lag import outlook_mark, outlook_words
 from tui.screens.health import HealthScreen
+from tui.widgets.reading import Reading
 
 PIPELINE = WorkerStatus(name="pipeline", state="running", detail="partitions: 4 running", since=NOON)
 FAILING = WorkerStatus(
@@ -38,24 +39,24 @@ def words(trend: LagTrend) -> str:
     return outlook_words(trend.outlook(0), int(trend.of(0)[-1]))
 
 
-def test_a_lag_that_shrinks_is_gone_after_a_while():
+def test_a_lag_that_shrinks_is_gone_after_a_while() -> None:
     trend = trend_of(*range(1000, 400, -20))
     assert words(trend) == "catches up in 21s"
     assert outlook_mark(trend.outlook(0)) == "▼20/s"
 
 
-def test_a_lag_that_grows_falls_behind_and_one_that_stays_does_not_catch_up():
+def test_a_lag_that_grows_falls_behind_and_one_that_stays_does_not_catch_up() -> None:
     assert words(trend_of(*range(100, 1000, 30))) == "falling behind"
     assert outlook_mark(trend_of(*range(100, 1000, 30)).outlook(0)) == "▲30/s"
     assert words(trend_of(*[5000] * 20)) == "not catching up"
     assert outlook_mark(trend_of(*[5000] * 20).outlook(0)) == ""
 
 
-def test_a_small_lag_is_what_is_being_worked_on():
+def test_a_small_lag_is_what_is_being_worked_on() -> None:
     assert words(trend_of(0, 12, 40)) == "up to date"
 
 
-def test_samples_are_bounded_a_second_apart_and_leave_out_what_is_not_known():
+def test_samples_are_bounded_a_second_apart_and_leave_out_what_is_not_known() -> None:
     trend = LagTrend()
     for tenth in range(10 * (KEPT + 50)):
         trend.add(at(tenth / 10, 7, -1))
@@ -64,11 +65,11 @@ def test_samples_are_bounded_a_second_apart_and_leave_out_what_is_not_known():
     assert trend.total == (7.0,) * KEPT
 
 
-def test_a_trend_without_samples_says_nothing_is_wrong():
+def test_a_trend_without_samples_says_nothing_is_wrong() -> None:
     assert outlook_words(LagTrend().outlook(), 0) == "up to date"
 
 
-async def test_health_shows_what_each_worker_does_and_did_wrong():
+async def test_health_shows_what_each_worker_does_and_did_wrong() -> None:
     port = FakePort(rows(20), workers=(*WORKERS[:2], PIPELINE, FAILING))
     async with running(port, size=(100, 48)) as (app, pilot):
         await pilot.press("4")
@@ -79,14 +80,14 @@ async def test_health_shows_what_each_worker_does_and_did_wrong():
         assert "frontend not started" in text
 
 
-async def test_a_frontend_is_a_worker_like_any_other():
+async def test_a_frontend_is_a_worker_like_any_other() -> None:
     async with running(FakePort(rows(20)), size=(100, 48)) as (app, pilot):
         await pilot.press("4")
         assert "frontend not started" not in shown(app, Reading)
         assert "frontend" in shown(app, Reading)
 
 
-async def test_health_shows_where_lag_is_going():
+async def test_health_shows_where_lag_is_going() -> None:
     port = FakePort(rows(20))
     async with running(port, size=(120, 48)) as (app, pilot):
         for second in range(20):
@@ -100,20 +101,20 @@ async def test_health_shows_where_lag_is_going():
         assert any("▼100/s" in each and "catches up in 11s" in each for each in lines)
 
 
-async def test_health_without_partitions_says_so():
+async def test_health_without_partitions_says_so() -> None:
     async with running(FakePort(rows(20), partitions=()), size=(100, 48)) as (app, pilot):
         await pilot.press("4")
         assert "the pipeline has none" in shown(app, Reading)
 
 
-async def test_quality_and_drift_are_hidden_where_nothing_is_known():
+async def test_quality_and_drift_are_hidden_where_nothing_is_known() -> None:
     async with running(FakePort(rows(20)), size=(100, 48)) as (app, pilot):
         await pilot.press("4")
         assert "Quality" not in shown(app, Reading)
         assert "Drift" not in shown(app, Reading)
 
 
-async def test_quality_is_shown_live_and_counted_over_all_that_is_stored():
+async def test_quality_is_shown_live_and_counted_over_all_that_is_stored() -> None:
     async with running(FakePort(rows(20), quality=QUALITY), size=(100, 60)) as (app, pilot):
         await pilot.press("4")
         text = shown(app, Reading)
@@ -127,7 +128,7 @@ async def test_quality_is_shown_live_and_counted_over_all_that_is_stored():
         assert "480 of 600 in 80 000" in shown(app, Reading)
 
 
-async def test_drift_is_told_in_words_the_worst_first():
+async def test_drift_is_told_in_words_the_worst_first() -> None:
     drift = (
         FeatureDrift("enhanced", "hour", 0.02),
         FeatureDrift("enhanced", "velocity_1h", 0.14),
@@ -143,7 +144,7 @@ async def test_drift_is_told_in_words_the_worst_first():
         assert "1 features stable" in lines[2]
 
 
-async def test_workers_are_chosen_started_and_restarted():
+async def test_workers_are_chosen_started_and_restarted() -> None:
     port = FakePort(rows(20))
     async with running(port) as (app, pilot):
         await pilot.press("W", "j", "j", "k", "r")
@@ -158,7 +159,7 @@ async def test_workers_are_chosen_started_and_restarted():
         assert not isinstance(app.screen, Workers)
 
 
-async def test_stopping_a_worker_asks_first():
+async def test_stopping_a_worker_asks_first() -> None:
     port = FakePort(rows(20))
     async with running(port) as (app, pilot):
         await pilot.press("4", "W", "j", "x")
@@ -178,7 +179,7 @@ async def test_stopping_a_worker_asks_first():
 
 
 @pytest.mark.parametrize(("error", "said"), [(KeyError("x"), "there is no worker"), (OSError("gone"), "broker: gone")])
-async def test_a_worker_that_cannot_be_controlled_is_said(error: Exception, said: str):
+async def test_a_worker_that_cannot_be_controlled_is_said(error: Exception, said: str) -> None:
     port = FakePort(rows(20))
     port.control_error = error
     async with running(port) as (app, pilot):

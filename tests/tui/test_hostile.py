@@ -12,9 +12,9 @@ from textual import events
 
 from tests.tui.everywhere import EVIL, PoisonedPort, acted, poisoned, visited
 from tests.tui.fake_port import FakePort, row, rows
-from tests.tui.session import SLOW_HZ, clock
+from tests.tui.session import SLOW_HZ, clock, strips
 from tui.app import ConsoleApp
-from tui.filterline import FilterLine
+from tui.lists.filterline import FilterLine
 
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 OURS = re.compile(
@@ -48,14 +48,14 @@ def console() -> ConsoleApp:
 def assert_harmless(app: ConsoleApp) -> str:
     """What is on screen, after a look at every character of it."""
     width = app.screen.size.width
-    strips = app.screen._compositor.render_strips()
-    text = "\n".join(strip.text for strip in strips)
-    assert not UNSAFE.search(text.replace("\n", "")), [strip.text for strip in strips if UNSAFE.search(strip.text)]
-    assert all(strip.cell_length == width for strip in strips)
+    lines = strips(app)
+    text = "\n".join(strip.text for strip in lines)
+    assert not UNSAFE.search(text.replace("\n", "")), [strip.text for strip in lines if UNSAFE.search(strip.text)]
+    assert all(strip.cell_length == width for strip in lines)
     return text
 
 
-def test_poison_gets_into_every_text():
+def test_poison_gets_into_every_text() -> None:
     evil = poisoned(row(20))
     assert evil.transaction.merchant.name == EVIL
     assert evil.transaction.user_id == EVIL
@@ -65,7 +65,7 @@ def test_poison_gets_into_every_text():
 
 
 @pytest.mark.parametrize("size", [(40, 10), (80, 24), (200, 60)])
-async def test_no_control_character_reaches_a_strip_of_any_screen_or_modal(size: tuple[int, int]):
+async def test_no_control_character_reaches_a_strip_of_any_screen_or_modal(size: tuple[int, int]) -> None:
     app = console()
     seen = ""
     async with app.run_test(size=size, notifications=True) as pilot:
@@ -76,14 +76,14 @@ async def test_no_control_character_reaches_a_strip_of_any_screen_or_modal(size:
     assert "[/oops]" in seen
 
 
-async def test_no_action_brings_one_out():
+async def test_no_action_brings_one_out() -> None:
     app = console()
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         async for _ in acted(app, pilot):
             assert_harmless(app)
 
 
-async def test_what_is_pasted_into_the_filter_is_only_text():
+async def test_what_is_pasted_into_the_filter_is_only_text() -> None:
     app = console()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("slash")
@@ -98,7 +98,7 @@ async def test_what_is_pasted_into_the_filter_is_only_text():
     [("dark", {}), ("ansi", {}), ("dark", {"NO_COLOR": "1"})],
     ids=["dark", "ansi", "no colour"],
 )
-def test_the_terminal_gets_no_sequence_but_ours(theme: str, environment: dict[str, str]):
+def test_the_terminal_gets_no_sequence_but_ours(theme: str, environment: dict[str, str]) -> None:
     master, slave = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, theme],

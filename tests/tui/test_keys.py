@@ -5,24 +5,24 @@ import pytest
 from tests.tui.fake_port import FakePort, row, rows
 from tests.tui.session import clock, running, shown
 from tui.app import ConsoleApp
-from tui.filterline import FilterLine
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
-from tui.modals.detail import Detail
+from tui.lists.filterline import FilterLine
 from tui.modals.help import Help
-from tui.panes.reading import Reading
+from tui.screens.detail import Detail
 from tui.screens.health import HealthScreen
 from tui.screens.live import LiveScreen
 from tui.screens.logs import LogsScreen
 from tui.themes import THEMES
+from tui.widgets.reading import Reading
 
 
-async def test_following_shows_the_newest_row_last():
+async def test_following_shows_the_newest_row_last() -> None:
     async with running(FakePort(rows(200))) as (app, _):
         assert "u-0400" in shown(app, Feed).splitlines()[-1]
 
 
-async def test_an_upward_move_releases_follow_and_selects():
+async def test_an_upward_move_releases_follow_and_selects() -> None:
     async with running(FakePort(rows(200))) as (app, pilot):
         await pilot.press("k")
         feed = app.screen.query_one(Feed)
@@ -31,13 +31,13 @@ async def test_an_upward_move_releases_follow_and_selects():
         assert feed.selected.sequence == 199
 
 
-async def test_down_while_following_keeps_following():
+async def test_down_while_following_keeps_following() -> None:
     async with running(FakePort(rows(200))) as (app, pilot):
         await pilot.press("j", "down", "pagedown")
         assert app.screen.query_one(Feed).follow
 
 
-async def test_movement_keys_reach_top_end_and_pages():
+async def test_movement_keys_reach_top_end_and_pages() -> None:
     async with running(FakePort(rows(200))) as (app, pilot):
         feed = app.screen.query_one(Feed)
         await pilot.press("g")
@@ -53,7 +53,7 @@ async def test_movement_keys_reach_top_end_and_pages():
         assert feed.selected is None
 
 
-async def test_f_follows_and_stops_following():
+async def test_f_follows_and_stops_following() -> None:
     async with running(FakePort(rows(50))) as (app, pilot):
         feed = app.screen.query_one(Feed)
         await pilot.press("f")
@@ -62,7 +62,7 @@ async def test_f_follows_and_stops_following():
         assert feed.follow
 
 
-async def test_freeze_counts_what_arrives_and_shows_it_afterwards():
+async def test_freeze_counts_what_arrives_and_shows_it_afterwards() -> None:
     port = FakePort(rows(50))
     async with running(port) as (app, pilot):
         await pilot.press("space")
@@ -78,7 +78,7 @@ async def test_freeze_counts_what_arrives_and_shows_it_afterwards():
         assert "LIVE" in shown(app, "#status")
 
 
-async def test_a_filter_applies_to_what_is_held_and_to_what_comes():
+async def test_a_filter_applies_to_what_is_held_and_to_what_comes() -> None:
     port = FakePort(rows(200))
     async with running(port) as (app, pilot):
         await pilot.press("slash", *"amount>9000", "enter")
@@ -94,7 +94,7 @@ async def test_a_filter_applies_to_what_is_held_and_to_what_comes():
         assert "/amount>9000" in shown(app, Feed)
 
 
-async def test_matches_are_counted_while_typing():
+async def test_matches_are_counted_while_typing() -> None:
     async with running(FakePort(rows(200))) as (app, pilot):
         await pilot.press("slash", *"user:u-0037")
         await app.workers.wait_for_complete()
@@ -102,7 +102,7 @@ async def test_matches_are_counted_while_typing():
         assert "1 of 200 match" in shown(app, FilterLine)
 
 
-async def test_a_filter_that_does_not_parse_shows_a_caret_and_is_not_applied():
+async def test_a_filter_that_does_not_parse_shows_a_caret_and_is_not_applied() -> None:
     async with running(FakePort(rows(50))) as (app, pilot):
         await pilot.press("slash", *"amount>", "enter")
         await pilot.pause()
@@ -111,7 +111,7 @@ async def test_a_filter_that_does_not_parse_shows_a_caret_and_is_not_applied():
         assert app.intake.feed.filter_text == ""
 
 
-async def test_escape_leaves_the_filter_line_then_clears_the_filter():
+async def test_escape_leaves_the_filter_line_then_clears_the_filter() -> None:
     async with running(FakePort(rows(50))) as (app, pilot):
         await pilot.press("slash", *"amount>9000", "enter")
         await pilot.press("slash", *"0", "escape")
@@ -123,7 +123,7 @@ async def test_escape_leaves_the_filter_line_then_clears_the_filter():
         assert len(app.intake.feed) == 50
 
 
-async def test_n_finds_matches_of_the_last_filter_among_all_rows():
+async def test_n_finds_matches_of_the_last_filter_among_all_rows() -> None:
     async with running(FakePort(rows(100))) as (app, pilot):
         await pilot.press("slash", *"amount>9000", "enter", "escape", "g")
         feed = app.screen.query_one(Feed)
@@ -143,25 +143,25 @@ async def test_n_finds_matches_of_the_last_filter_among_all_rows():
         assert feed.selected == first
 
 
-async def test_brackets_walk_the_anomalies_and_take_the_feed_along():
+async def test_brackets_walk_the_anomalies_and_take_the_feed_along() -> None:
     async with running(FakePort(rows(100))) as (app, pilot):
         await pilot.press("left_square_bracket", "left_square_bracket")
-        assert app.screen.query_one(Anomalies).selected == row(80)
+        assert app.screen.query_one(AnomalyFeed).selected == row(80)
         assert app.screen.query_one(Feed).selected == row(80)
         await pilot.press("right_square_bracket")
-        assert app.screen.query_one(Anomalies).selected == row(100)
+        assert app.screen.query_one(AnomalyFeed).selected == row(100)
 
 
-async def test_tab_moves_the_keys_to_the_other_list():
+async def test_tab_moves_the_keys_to_the_other_list() -> None:
     async with running(FakePort(rows(100))) as (app, pilot):
         await pilot.press("tab", "k")
-        assert app.screen.query_one(Anomalies).selected == row(80)
+        assert app.screen.query_one(AnomalyFeed).selected == row(80)
         assert app.screen.query_one(Feed).follow
         await pilot.press("tab")
         assert app.focused is app.screen.query_one(Feed)
 
 
-async def test_enter_opens_the_selected_transaction_and_escape_closes_it():
+async def test_enter_opens_the_selected_transaction_and_escape_closes_it() -> None:
     async with running(FakePort(rows(100))) as (app, pilot):
         await pilot.press("k", "enter")
         await pilot.pause()
@@ -171,14 +171,14 @@ async def test_enter_opens_the_selected_transaction_and_escape_closes_it():
         assert isinstance(app.screen, LiveScreen)
 
 
-async def test_x_and_u_show_their_panes_in_place_on_a_small_terminal():
+async def test_x_and_u_show_their_panes_in_place_on_a_small_terminal() -> None:
     async with running(FakePort(rows(100))) as (app, pilot):
         live = app.screen
         assert not live.query_one("#why").region
         await pilot.press("x")
         await pilot.pause()
         assert "enhanced" in shown(app, "#why")
-        assert not live.query_one(Anomalies).region
+        assert not live.query_one(AnomalyFeed).region
         await pilot.press("u")
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -186,10 +186,10 @@ async def test_x_and_u_show_their_panes_in_place_on_a_small_terminal():
         assert not live.query_one("#why").region
         await pilot.press("escape")
         await pilot.pause()
-        assert live.query_one(Anomalies).region
+        assert live.query_one(AnomalyFeed).region
 
 
-async def test_number_keys_open_the_screens_that_exist():
+async def test_number_keys_open_the_screens_that_exist() -> None:
     async with running(FakePort(rows(20))) as (app, pilot):
         await pilot.press("4")
         assert isinstance(app.screen, HealthScreen)
@@ -199,7 +199,7 @@ async def test_number_keys_open_the_screens_that_exist():
         assert isinstance(app.screen, LiveScreen)
 
 
-async def test_t_goes_through_the_themes():
+async def test_t_goes_through_the_themes() -> None:
     async with running(FakePort(rows(20))) as (app, pilot):
         seen = {app.theme}
         for _ in THEMES[1:]:
@@ -208,7 +208,7 @@ async def test_t_goes_through_the_themes():
         assert seen == {theme.name for theme in THEMES}
 
 
-async def test_help_lists_every_key_and_closes():
+async def test_help_lists_every_key_and_closes() -> None:
     async with running(FakePort(rows(20)), size=(100, 60)) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()
@@ -218,7 +218,7 @@ async def test_help_lists_every_key_and_closes():
         assert isinstance(app.screen, LiveScreen)
 
 
-async def test_the_palette_runs_an_action():
+async def test_the_palette_runs_an_action() -> None:
     async with running(FakePort(rows(20))) as (app, pilot):
         await pilot.press("colon")
         await pilot.press(*"freeze")
@@ -230,14 +230,14 @@ async def test_the_palette_runs_an_action():
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
-async def test_leaving_exits_with_zero(key: str):
+async def test_leaving_exits_with_zero(key: str) -> None:
     app = ConsoleApp(FakePort(rows(20)), clock=clock)
     async with app.run_test() as pilot:
         await pilot.press(key)
     assert app.return_value == 0
 
 
-async def test_a_click_selects_the_row_under_the_pointer():
+async def test_a_click_selects_the_row_under_the_pointer() -> None:
     async with running(FakePort(rows(100))) as (app, pilot):
         await pilot.click(Feed, offset=(5, 3))
         feed = app.screen.query_one(Feed)

@@ -7,26 +7,26 @@ import msgspec
 from domain.engine import WorkerStatus
 from domain.transaction import Merchant
 from tests.tui.fake_port import NOON, WORKERS, FakePort, row, rows
-from tests.tui.session import clock, running, shown
+from tests.tui.session import clock, running, shown, strips, text_of
 from tui.app import ConsoleApp
 from tui.intake import PULL_LIMIT
-from tui.lists.anomalies import Anomalies
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
-from tui.panes.reading import Reading
+from tui.widgets.reading import Reading
 
 
-async def test_an_empty_engine_says_that_it_waits():
+async def test_an_empty_engine_says_that_it_waits() -> None:
     async with running(FakePort()) as (app, pilot):
         assert "waiting for the first transaction..." in shown(app, Feed)
         await pilot.press("k", "j", "g", "G", "n", "left_square_bracket", "enter", "f", "space", "x", "u")
 
 
-async def test_warming_detectors_say_so():
+async def test_warming_detectors_say_so() -> None:
     async with running(FakePort([row(sequence, status="warming") for sequence in range(1, 30)])) as (app, _):
-        assert "warming up: detectors learn from the first 1,000 transactions" in shown(app, Anomalies)
+        assert "warming up: detectors learn from the first 1,000 transactions" in shown(app, AnomalyFeed)
 
 
-async def test_the_wide_layout_shows_everything_of_the_newest_anomaly():
+async def test_the_wide_layout_shows_everything_of_the_newest_anomaly() -> None:
     async with running(FakePort(rows(100)), size=(160, 48)) as (app, pilot):
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -41,7 +41,7 @@ async def test_the_wide_layout_shows_everything_of_the_newest_anomaly():
         assert "p3 lag 3" in health
 
 
-async def test_the_panes_follow_the_cursor_once_it_moves():
+async def test_the_panes_follow_the_cursor_once_it_moves() -> None:
     async with running(FakePort(rows(100)), size=(160, 48)) as (app, pilot):
         await pilot.press("k")
         await app.workers.wait_for_complete()
@@ -50,10 +50,10 @@ async def test_the_panes_follow_the_cursor_once_it_moves():
         assert "User u-0663" in shown(app, "#profile")
 
 
-async def test_the_selection_survives_eviction():
+async def test_the_selection_survives_eviction() -> None:
     port = FakePort(rows(10))
     app = ConsoleApp(port, refresh_hz=0.01, clock=clock)
-    app.intake.feed.ring.capacity = 100
+    app.intake.feed.buffer.capacity = 100
     async with app.run_test(size=(160, 48)) as pilot:
         await pilot.press("g")
         port.add(rows(500, first=11))
@@ -67,7 +67,7 @@ async def test_the_selection_survives_eviction():
         assert feed.selected.sequence == 412
 
 
-async def test_the_view_stays_put_while_rows_arrive():
+async def test_the_view_stays_put_while_rows_arrive() -> None:
     port = FakePort(rows(200))
     async with running(port) as (app, pilot):
         await pilot.press("pageup", "k", "k")
@@ -78,7 +78,7 @@ async def test_the_view_stays_put_while_rows_arrive():
         assert shown(app, Feed).splitlines()[2:] == before
 
 
-async def test_a_profile_that_cannot_be_read_is_said():
+async def test_a_profile_that_cannot_be_read_is_said() -> None:
     port = FakePort(rows(40))
     port.profile_error = ConnectionError("database is away")
     async with running(port) as (app, pilot):
@@ -88,7 +88,7 @@ async def test_a_profile_that_cannot_be_read_is_said():
         assert "profile unavailable: database is away" in shown(app, "#profile")
 
 
-async def test_a_profile_is_asked_for_once_while_its_user_stays():
+async def test_a_profile_is_asked_for_once_while_its_user_stays() -> None:
     port = FakePort(rows(40))
     async with running(port, size=(160, 48)) as (app, pilot):
         for _ in range(5):
@@ -98,7 +98,7 @@ async def test_a_profile_is_asked_for_once_while_its_user_stays():
         assert port.profiles_asked == ["u-0480"]
 
 
-async def test_troubled_workers_are_obvious():
+async def test_troubled_workers_are_obvious() -> None:
     failed = WorkerStatus(name="writer", state="failed", restarts=5, last_error="boom", since=NOON)
     backoff = WorkerStatus(name="detectors", state="backoff", detail="restart 2 in 4.0 s", restarts=1, since=NOON)
     port = FakePort(rows(40), workers=(*WORKERS[:2], backoff, failed), offset_gaps=31, dead_letters=2)
@@ -119,12 +119,12 @@ async def test_troubled_workers_are_obvious():
         assert "31 offset gaps" in shown(app, Reading)
 
 
-async def test_a_detector_error_is_a_mark_and_words():
+async def test_a_detector_error_is_a_mark_and_words() -> None:
     async with running(FakePort([*rows(5), row(6, status="error")])) as (app, _):
         assert "✗ err" in shown(app, Feed)
 
 
-async def test_what_is_not_shown_is_counted():
+async def test_what_is_not_shown_is_counted() -> None:
     port = FakePort(rows(10))
     async with running(port, size=(120, 30)) as (app, pilot):
         port.add(rows(PULL_LIMIT + 7, first=11))
@@ -134,14 +134,14 @@ async def test_what_is_not_shown_is_counted():
         assert "drop 7" in shown(app, "#status")
 
 
-async def test_the_status_line_tells_rate_latency_queue_and_age():
+async def test_the_status_line_tells_rate_latency_queue_and_age() -> None:
     async with running(FakePort(rows(40)), size=(120, 30)) as (app, _):
         status = shown(app, "#status")
         for part in ("▶LIVE 1284/s", "p95 38ms", "lag 0", "pg q 12", "▲2 open", "age 0.2s", "12:04Z"):
             assert part in status
 
 
-async def test_another_day_is_shown_with_its_date():
+async def test_another_day_is_shown_with_its_date() -> None:
     old = row(1)
     yesterday = msgspec.structs.replace(old.transaction, timestamp=NOON - timedelta(days=40))
     async with running(FakePort([msgspec.structs.replace(old, transaction=yesterday)])) as (app, _):
@@ -161,7 +161,7 @@ HOSTILE = (
 )
 
 
-async def test_hostile_merchants_do_not_break_out():
+async def test_hostile_merchants_do_not_break_out() -> None:
     unsafe = {"\x1b", "\x07", "\x9b", "\u202e", "\n", "\t", "\ud800", "\u200b", "\ufeff"}
     port = FakePort([row(20 * number, merchant=name) for number, name in enumerate(HOSTILE, start=1)])
     for size in ((80, 24), (160, 48)):
@@ -169,16 +169,15 @@ async def test_hostile_merchants_do_not_break_out():
             for _ in HOSTILE:
                 await pilot.press("left_square_bracket", "enter")
                 await pilot.pause()
-                strips = app.screen._compositor.render_strips()
-                assert all(strip.cell_length == size[0] for strip in strips)
-                assert not unsafe & set("".join(strip.text for strip in strips))
+                assert all(strip.cell_length == size[0] for strip in strips(app))
+                assert not unsafe & set(text_of(app))
                 await pilot.press("escape")
             text = shown(app, Feed)
             assert "[/oops]" in text
             assert "[bold red]" in text
 
 
-async def test_hostile_text_everywhere_else_is_only_text():
+async def test_hostile_text_everywhere_else_is_only_text() -> None:
     evil = "[/oops]\x1b]52;c;x\x07"
     workers = (WorkerStatus(name=evil, state="failed", detail=evil, last_error=evil, since=NOON),)
     port = FakePort(
@@ -199,5 +198,4 @@ async def test_hostile_text_everywhere_else_is_only_text():
         for keys in (["x"], ["u"], ["enter"], ["escape", "slash", *"[/oops]", "enter"], ["4"], ["5"]):
             await pilot.press(*keys)
             await pilot.pause()
-            strips = app.screen._compositor.render_strips()
-            assert not {"\x1b", "\x07"} & set("".join(strip.text for strip in strips))
+            assert not {"\x1b", "\x07"} & set(text_of(app))

@@ -49,14 +49,14 @@ LOOKS = {
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_at_80_columns(snap_compare, library: Library, look: str):
+def test_at_80_columns(snap_compare, library: Library, look: str) -> None:
     assert snap_compare(console(library), terminal_size=(80, 24), run_before=LOOKS[look])
 
 
-def test_sorted_anomalies_alone_on_a_large_light_terminal(snap_compare, library: Library):
+def test_sorted_anomalies_alone_on_a_large_light_terminal(snap_compare, library: Library) -> None:
     pressed = press("tab", "o", "s")
     assert snap_compare(console(library, "light"), terminal_size=(160, 48), run_before=pressed)
 
 
-def test_views_in_ansi_colours(snap_compare, library: Library):
+def test_views_in_ansi_colours(snap_compare, library: Library) -> None:
     assert snap_compare(console(library, "ansi"), terminal_size=(80, 24), run_before=LOOKS["views"])

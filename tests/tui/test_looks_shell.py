@@ -12,5 +12,5 @@ def console(theme: str = "dark") -> ConsoleApp:
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "ansi"])
-def test_a_question(snap_compare, theme):
+def test_a_question(snap_compare, theme) -> None:
     assert snap_compare(console(theme), press=["Q"], terminal_size=(80, 24))

@@ -36,20 +36,20 @@ async def on_screen_two(pilot) -> None:
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (160, 48)], ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_anomalies_screen(snap_compare, size):
+def test_the_anomalies_screen(snap_compare, size) -> None:
     assert snap_compare(console(), terminal_size=size, run_before=on_screen_two)
 
 
 @pytest.mark.parametrize("theme", ["light", "ansi"])
-def test_the_anomalies_screen_in_other_colours(snap_compare, theme):
+def test_the_anomalies_screen_in_other_colours(snap_compare, theme) -> None:
     assert snap_compare(console(theme), terminal_size=(80, 24), run_before=on_screen_two)
 
 
-def test_states_in_the_live_screen(snap_compare):
+def test_states_in_the_live_screen(snap_compare) -> None:
     assert snap_compare(console(), press=["left_square_bracket", "x"], terminal_size=(80, 24))
 
 
-def test_asking_for_a_leniency(snap_compare):
+def test_asking_for_a_leniency(snap_compare) -> None:
     async def asked(pilot) -> None:
         await pilot.press("p")
         await pilot.pause()
@@ -58,11 +58,11 @@ def test_asking_for_a_leniency(snap_compare):
     assert snap_compare(console(), terminal_size=(80, 24), run_before=asked)
 
 
-def test_asking_what_becomes_of_many(snap_compare):
+def test_asking_what_becomes_of_many(snap_compare) -> None:
     assert snap_compare(console(), press=["A"], terminal_size=(80, 24))
 
 
-def test_the_detail_of_what_was_decided_on(snap_compare):
+def test_the_detail_of_what_was_decided_on(snap_compare) -> None:
     async def opened(pilot) -> None:
         await pilot.press("left_square_bracket", "c")
         await pilot.app.workers.wait_for_complete()

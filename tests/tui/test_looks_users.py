@@ -66,23 +66,23 @@ def pressing(*keys: str):
 
 
 @SIZES
-def test_the_users_screen(snap_compare, size):
+def test_the_users_screen(snap_compare, size) -> None:
     assert snap_compare(console(FakePort(of_few_users())), terminal_size=size, run_before=pressing("3"))
 
 
 @pytest.mark.parametrize("theme", ["dark", "ansi"])
-def test_a_profile_in_place(snap_compare, theme):
+def test_a_profile_in_place(snap_compare, theme) -> None:
     app = console(FakePort(of_few_users()), theme)
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("3", "enter", "k"))
 
 
-def test_the_transactions_of_a_user(snap_compare):
+def test_the_transactions_of_a_user(snap_compare) -> None:
     app = console(FakePort(of_few_users()))
     assert snap_compare(app, terminal_size=(80, 24), run_before=pressing("3", "l"))
 
 
 @SIZES
-def test_the_health_screen_of_an_engine_in_trouble(snap_compare, size):
+def test_the_health_screen_of_an_engine_in_trouble(snap_compare, size) -> None:
     app = console(BusyPort())
 
     async def later(pilot) -> None:
@@ -93,11 +93,11 @@ def test_the_health_screen_of_an_engine_in_trouble(snap_compare, size):
     assert snap_compare(app, terminal_size=size, run_before=later)
 
 
-def test_workers_after_a_restart(snap_compare):
+def test_workers_after_a_restart(snap_compare) -> None:
     assert snap_compare(console(FakePort(rows(20))), terminal_size=(80, 24), run_before=pressing("W", "j", "r"))
 
 
 @SIZES
-def test_where_the_detectors_disagree(snap_compare, size):
+def test_where_the_detectors_disagree(snap_compare, size) -> None:
     keys = ("b", "k", "x") if size[0] < 120 else ("b", "k")
     assert snap_compare(console(FakePort(rows(500))), terminal_size=size, run_before=pressing(*keys))

@@ -11,7 +11,6 @@ from textual import events
 from textual.notifications import Notification
 from textual.pilot import Pilot
 from textual.widgets import Input
-from textual.widgets._toast import Toast
 
 from domain.engine import WorkerAction
 from services.errors import ConfigurationError
@@ -23,9 +22,9 @@ from tui.keys import Keys, groups, long_name
 from tui.modals.confirm import Confirm
 from tui.modals.help import Help
 from tui.notices import Notices
-from tui.panes.reading import Reading
 from tui.screens.live import LiveScreen
 from tui.terminal.device import usual_hz
+from tui.widgets.reading import Reading
 
 TAKEN = {
     "ctrl+b": "tmux",
@@ -48,7 +47,7 @@ async def said(app: ConsoleApp, pilot: Pilot[Any]) -> list[str]:
     """The notices on screen."""
     await app.workers.wait_for_complete()
     await pilot.pause()
-    return [toast.render().plain for toast in app.screen.query(Toast)]
+    return [toast.render().plain for toast in app.screen.query("Toast")]
 
 
 def remapped(port: FakePort, **keys: str | list[str]) -> ConsoleApp:
@@ -79,11 +78,11 @@ class ControlledPort(FakePort):
     ("environment", "hz"),
     [({}, 4.0), ({"SSH_CONNECTION": ""}, 4.0), ({"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}, 2.0)],
 )
-def test_over_ssh_it_repaints_half_as_often(environment: dict[str, str], hz: float):
+def test_over_ssh_it_repaints_half_as_often(environment: dict[str, str], hz: float) -> None:
     assert usual_hz(environment) == hz
 
 
-def test_no_default_clashes_with_tmux_screen_or_flow_control():
+def test_no_default_clashes_with_tmux_screen_or_flow_control() -> None:
     keys = Keys()
     for bindings in groups().values():
         for binding in bindings:
@@ -91,11 +90,11 @@ def test_no_default_clashes_with_tmux_screen_or_flow_control():
                 assert key not in TAKEN, f"{binding.id} is {key}, which {TAKEN.get(key)} takes"
 
 
-def test_every_binding_has_an_id():
+def test_every_binding_has_an_id() -> None:
     assert all(binding.id for bindings in groups().values() for binding in bindings)
 
 
-def test_nothing_configured_changes_nothing():
+def test_nothing_configured_changes_nothing() -> None:
     keys = Keys()
     assert keys.changed == {}
     assert keys.hints((("?", "help"), ("[ ]", "anomalies")), ()) == (("?", "help"), ("[ ]", "anomalies"))
@@ -115,12 +114,12 @@ def test_nothing_configured_changes_nothing():
         ("é", "é"),
     ],
 )
-def test_keys_are_written_as_they_are_typed(written: str, meant: str):
+def test_keys_are_written_as_they_are_typed(written: str, meant: str) -> None:
     assert long_name(written) == meant
 
 
 @pytest.mark.parametrize("written", ["i, f6, ,", ["i", "f6", ","]])
-def test_an_action_may_have_several_keys(written: str | list[str]):
+def test_an_action_may_have_several_keys(written: str | list[str]) -> None:
     if isinstance(written, str):
         with pytest.raises(ConfigurationError, match="no such key"):
             Keys({"app.theme": written})
@@ -142,25 +141,25 @@ def test_an_action_may_have_several_keys(written: str | list[str]):
         ({"feed.freeze": "h", "feed.follow": "h"}, "[keys] h would be both feed.freeze and feed.follow."),
     ],
 )
-def test_keys_that_cannot_be_are_one_clear_line(configured: dict[str, str | list[str]], said: str):
+def test_keys_that_cannot_be_are_one_clear_line(configured: dict[str, str | list[str]], said: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(said)) as raised:
         Keys(configured)
     assert "\n" not in str(raised.value)
     assert raised.value.exit_code == 2
 
 
-def test_hints_are_found_by_any_way_to_write_a_key():
+def test_hints_are_found_by_any_way_to_write_a_key() -> None:
     keys = Keys({"feed.open": "h", "feed.back": "f9"})
     written = (("⏎", "open"), ("Esc", "back"), ("Enter ,", "both"))
     assert keys.hints(written, keymap.LIVE) == (("h", "open"), ("f9", "back"), ("h ,", "both"))
 
 
-def test_keys_may_change_places():
+def test_keys_may_change_places() -> None:
     keys = Keys({"feed.freeze": "f", "feed.follow": "space"})
     assert keys.changed == {"feed.freeze": "f", "feed.follow": "space"}
 
 
-async def test_a_changed_key_works_and_the_old_one_does_not():
+async def test_a_changed_key_works_and_the_old_one_does_not() -> None:
     app = remapped(FakePort(rows(50)), feed__freeze="ctrl+f", app__theme="T")
     async with app.run_test(size=(100, 40)) as pilot:
         await pilot.press("space", "t")
@@ -171,7 +170,7 @@ async def test_a_changed_key_works_and_the_old_one_does_not():
         assert app.theme == "light"
 
 
-async def test_keys_that_change_places_both_work():
+async def test_keys_that_change_places_both_work() -> None:
     app = remapped(FakePort(rows(50)), feed__freeze="f", feed__follow="space")
     async with app.run_test() as pilot:
         await pilot.press("f")
@@ -180,7 +179,7 @@ async def test_keys_that_change_places_both_work():
         assert not app.screen.query_one("#feed").follow
 
 
-async def test_help_hints_tabs_and_palette_show_the_keys_in_force():
+async def test_help_hints_tabs_and_palette_show_the_keys_in_force() -> None:
     app = remapped(FakePort(rows(50)), feed__freeze="ctrl+f", screen__health="0", app__help="f1")
     async with app.run_test(size=(120, 60)) as pilot:
         await pilot.pause()
@@ -197,7 +196,7 @@ async def test_help_hints_tabs_and_palette_show_the_keys_in_force():
 
 
 @pytest.mark.parametrize("mode", sorted(ConsoleApp.MODES))
-async def test_the_palette_has_every_action_of_the_screen_and_of_the_application(mode: str):
+async def test_the_palette_has_every_action_of_the_screen_and_of_the_application(mode: str) -> None:
     async with running(FakePort(rows(50))) as (app, pilot):
         await app.switch_mode(mode)
         await pilot.pause()
@@ -208,7 +207,7 @@ async def test_the_palette_has_every_action_of_the_screen_and_of_the_application
         assert {"Theme", "Help", "Stop everything (asks first)"} <= offered
 
 
-def test_notices_of_one_kind_within_a_second_are_one_with_a_count():
+def test_notices_of_one_kind_within_a_second_are_one_with_a_count() -> None:
     now = 10.0
     notices = Notices(lambda: now)
     first, new = notices.say("copied row 12")
@@ -227,14 +226,14 @@ def test_notices_of_one_kind_within_a_second_are_one_with_a_count():
     assert later.message == "copied row 14"
 
 
-def test_a_notice_that_has_gone_is_shown_anew():
+def test_a_notice_that_has_gone_is_shown_anew() -> None:
     notices = Notices(lambda: 0.0)
     first, _ = notices.say("no match below", timeout=0.0)
     assert isinstance(first, Notification)
     assert notices.say("no match below")[1]
 
 
-async def test_a_burst_of_notices_is_one_toast():
+async def test_a_burst_of_notices_is_one_toast() -> None:
     async with talking(FakePort(rows(50))) as (app, pilot):
         for number in range(30):
             app.screen.notify(f"[/oops] row {number}\x1b[2J")
@@ -243,7 +242,7 @@ async def test_a_burst_of_notices_is_one_toast():
         assert await said(app, pilot) == ["[/oops] row 30\ufffd[2J (×31)"]
 
 
-async def test_the_mouse_goes_off_and_on_and_says_so():
+async def test_the_mouse_goes_off_and_on_and_says_so() -> None:
     async with talking(FakePort(rows(50))) as (app, pilot):
         await pilot.press("m")
         assert not app.mouse_on
@@ -253,7 +252,7 @@ async def test_the_mouse_goes_off_and_on_and_says_so():
 
 
 @pytest.mark.parametrize(("state", "action"), [("stopped", "start"), ("failed", "start"), ("running", "stop")])
-async def test_f_starts_and_stops_the_frontend(state: str, action: str):
+async def test_f_starts_and_stops_the_frontend(state: str, action: str) -> None:
     port = ControlledPort(state)
     async with running(port) as (app, pilot):
         await pilot.press("F")
@@ -261,13 +260,13 @@ async def test_f_starts_and_stops_the_frontend(state: str, action: str):
         assert port.asked == [("frontend", action)]
 
 
-async def test_without_a_frontend_f_says_so():
+async def test_without_a_frontend_f_says_so() -> None:
     async with talking(FakePort(rows(40), workers=WORKERS[:3])) as (app, pilot):
         await pilot.press("F")
         assert await said(app, pilot) == ["this engine has no web frontend"]
 
 
-async def test_a_frontend_that_does_not_obey_is_said():
+async def test_a_frontend_that_does_not_obey_is_said() -> None:
     port = FakePort(rows(40))
     port.control_error = OSError("no Node")
     async with talking(port) as (app, pilot):
@@ -283,7 +282,7 @@ async def test_a_frontend_that_does_not_obey_is_said():
         ("backoff", "web frontend: it needs Node.js; it is started again"),
     ],
 )
-async def test_what_becomes_of_the_frontend_is_said_once(state: str, told: str):
+async def test_what_becomes_of_the_frontend_is_said_once(state: str, told: str) -> None:
     port = ControlledPort("starting")
     async with talking(port) as (app, pilot):
         assert await said(app, pilot) == []
@@ -293,7 +292,7 @@ async def test_what_becomes_of_the_frontend_is_said_once(state: str, told: str):
         assert await said(app, pilot) == [told]
 
 
-async def test_a_frontend_that_answers_late_once_is_no_news():
+async def test_a_frontend_that_answers_late_once_is_no_news() -> None:
     port = ControlledPort("running")
     async with talking(port) as (app, pilot):
         first = await said(app, pilot)
@@ -304,7 +303,7 @@ async def test_a_frontend_that_answers_late_once_is_no_news():
 
 
 @pytest.mark.parametrize("key", ["n", "escape", "enter", "q"])
-async def test_stopping_everything_asks_and_a_no_changes_nothing(key: str):
+async def test_stopping_everything_asks_and_a_no_changes_nothing(key: str) -> None:
     port = ControlledPort()
     async with running(port) as (app, pilot):
         await pilot.press("Q")
@@ -317,7 +316,7 @@ async def test_stopping_everything_asks_and_a_no_changes_nothing(key: str):
         assert port.asked == []
 
 
-async def test_a_yes_stops_the_engine_and_leaves():
+async def test_a_yes_stops_the_engine_and_leaves() -> None:
     port = ControlledPort()
     app = ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock)
     async with app.run_test() as pilot:
@@ -327,7 +326,7 @@ async def test_a_yes_stops_the_engine_and_leaves():
     assert app.return_value == 0
 
 
-async def test_an_exception_in_a_screen_is_kept_for_the_caller():
+async def test_an_exception_in_a_screen_is_kept_for_the_caller() -> None:
     class Broken(Help):
         def lines(self, width, palette):
             raise RuntimeError("boom")
@@ -344,7 +343,7 @@ async def test_an_exception_in_a_screen_is_kept_for_the_caller():
     assert isinstance(app.crash, RuntimeError)
 
 
-async def test_keys_that_arrive_together_go_where_they_were_meant():
+async def test_keys_that_arrive_together_go_where_they_were_meant() -> None:
     port = ControlledPort()
     async with running(port) as (app, pilot):
         for character in "/amount>1":

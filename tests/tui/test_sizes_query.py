@@ -12,7 +12,7 @@ from tui.screens.live import LiveScreen
 
 
 @pytest.mark.parametrize("size", SIZES + LARGE)
-async def test_no_size_crashes(size: tuple[int, int], tmp_path: Path):
+async def test_no_size_crashes(size: tuple[int, int], tmp_path: Path) -> None:
     library = Library(tmp_path)
     library.save_view("a", "amount>1")
     async with running(FakePort(rows(120)), size=size, library=library) as (app, pilot):

@@ -2,11 +2,14 @@
 
 import os
 import pty
+import select
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 PROGRAM = """
 import sys
@@ -31,17 +34,22 @@ def start(**environment: str) -> tuple[subprocess.Popen[bytes], int]:
     return process, master
 
 
-def read_until(master: int, text: bytes) -> bytes:
+def read_until(master: int, text: bytes) -> None:
     seen = b""
-    while text not in seen:
-        seen += os.read(master, 65_536)
-    return seen
+
+    def there() -> bool:
+        nonlocal seen
+        if select.select([master], [], [], 0)[0]:
+            seen += os.read(master, 65_536)
+        return text in seen
+
+    wait_until(there, f"{text!r} on the terminal")
 
 
 @pytest.mark.parametrize(
     "environment", [{}, {"NO_COLOR": "1"}, {"COLORTERM": "truecolor"}], ids=["256", "none", "24-bit"]
 )
-def test_it_draws_and_quits(environment: dict[str, str]):
+def test_it_draws_and_quits(environment: dict[str, str]) -> None:
     process, master = start(**environment)
     try:
         read_until(master, b"Anomalies")
@@ -53,7 +61,7 @@ def test_it_draws_and_quits(environment: dict[str, str]):
         os.close(master)
 
 
-def test_it_exits_when_the_terminal_goes_away():
+def test_it_exits_when_the_terminal_goes_away() -> None:
     process, master = start()
     try:
         read_until(master, b"Anomalies")

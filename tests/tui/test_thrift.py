@@ -89,7 +89,7 @@ def rendered(parts: list[Segment | str], system: ColorSystem) -> str:
 
 
 @given(pieces, systems)
-def test_it_looks_the_same_and_ends_plain(parts, system):
+def test_it_looks_the_same_and_ends_plain(parts, system) -> None:
     output = rendered(parts, system)
     fewer = thrifty(output)
     before, after = Screen().write(output), Screen().write(fewer)
@@ -98,11 +98,11 @@ def test_it_looks_the_same_and_ends_plain(parts, system):
     assert len(fewer) <= len(output) + len("\x1b[0m")
 
 
-def test_a_row_of_one_style_is_coloured_once():
+def test_a_row_of_one_style_is_coloured_once() -> None:
     style = Style.parse("#d8dee6 on #10141a")
     output = rendered([Segment("u-0042", style), Segment(" ", style), Segment("12.00", style)], ColorSystem.TRUECOLOR)
     assert thrifty(output) == "\x1b[38;2;216;222;230;48;2;16;20;26mu-0042 12.00\x1b[0m"
 
 
-def test_what_has_no_colours_is_passed_on():
+def test_what_has_no_colours_is_passed_on() -> None:
     assert thrifty("\x1b[?1049h") == "\x1b[?1049h"

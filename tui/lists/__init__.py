@@ -1,1 +1,1 @@
-"""Lists of rows: feed, anomalies, users, and what they are made of."""
+"""Lists of transactions and users, with their rows, columns, sorting and filter line."""

@@ -1,4 +1,4 @@
-"""The anomaly feed: what any detector flagged, newest last."""
+"""Lists of anomalies: the feed of the newest ones, and the list for triage."""
 
 from tui import cells
 from tui.lists import columns
@@ -6,27 +6,27 @@ from tui.lists.rowlist import RowList
 from tui.lists.window import Window
 
 
-class Anomalies(RowList):
-    """Flagged transactions, with their severity in words."""
+class AnomalyFeed(RowList):
+    """Transactions that a detector flagged, newest last."""
 
     TITLE = "Anomalies"
     COLUMNS = columns.ANOMALIES
     HEADER = False
 
-    def status(self) -> str:
-        """How many there are."""
-        window = self.window
-        shown, held = cells.grouped(len(window)), cells.grouped(len(window.ring))
-        count = f"{shown} of {held}" if window.filter_text else held
-        if self.order is not None:
-            return f"{count}  {self.order_status()}"
-        if window.frozen and window.pending:
-            return f"{count}  +{cells.grouped(window.pending)} pending"
-        return f"{count}  ▼follow" if self.follow else count
+    def count(self) -> str:
+        """How many anomalies there are, and how many of them match the filter."""
+        total = cells.grouped(len(self.window.buffer))
+        return f"{cells.grouped(len(self.window))} of {total}" if self.window.filter_text else total
+
+    def motion(self) -> str:
+        """The pending rows while it is frozen; the feed beside it says that both are."""
+        if self.window.frozen and self.window.pending:
+            return f"+{cells.grouped(self.window.pending)} pending"
+        return "▼follow" if self.follow else ""
 
 
 class TriageList(RowList):
-    """Anomalies to decide on, with what was decided; `history` says how far back they go."""
+    """Anomalies to decide on, with the decisions. `history` is a text about the older ones."""
 
     TITLE = "Anomalies"
     COLUMNS = columns.TRIAGE
@@ -36,18 +36,15 @@ class TriageList(RowList):
         self.only_open = True
         self.history = ""
 
-    def status(self) -> str:
-        """How many there are, and what there is besides."""
+    def count(self) -> str:
+        """How many anomalies there are, and how many of them are shown."""
         window = self.window
-        held = cells.grouped(len(window.ring))
-        parts = [f"{cells.grouped(len(window))} of {held}" if len(window) != len(window.ring) else held]
-        if self.order is not None:
-            return f"{parts[0]}  {self.order_status()}"
-        if window.frozen:
-            parts.append(f"frozen +{cells.grouped(window.pending)} pending")
-        elif self.follow:
-            parts.append("▼follow")
-        return "  ".join([*parts, self.history] if self.history else parts)
+        total = cells.grouped(len(window.buffer))
+        return f"{cells.grouped(len(window))} of {total}" if len(window) != len(window.buffer) else total
+
+    def motion(self) -> str:
+        """How the list moves, and where the older anomalies are."""
+        return "  ".join(filter(None, (super().motion(), self.history)))
 
     def _title(self) -> str:
         title = f"{self.TITLE}  {'open only' if self.only_open else 'all'}"

@@ -1,4 +1,4 @@
-"""The columns of the feeds: which ones fit a width, and what a row says in them."""
+"""The columns of lists: which of them fit a width, and the text of each cell."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ ColumnName = str
 
 @dataclass(frozen=True)
 class Column:
-    """A column at least `least` and at most `most` cells wide; the lower its `rank`, the later it is dropped."""
+    """A column of `least` to `most` cells. Where the width is short, the column with the highest `rank` goes first."""
 
     name: ColumnName
     least: int
@@ -27,7 +27,7 @@ class Column:
 
     @property
     def header(self) -> str:
-        """What stands above it."""
+        """The text above the column."""
         return self.title or self.name
 
 
@@ -68,7 +68,7 @@ TRIAGE = (
     Column("state", 7, 7, 3),
 )
 OF_ONE_USER = tuple(column for column in FEED if column.name != "user")
-# Stored rows go back for days, so that their time needs room for a date.
+# Stored rows go back for days, so their time needs room for a date.
 ANOMALIES_OF_ONE_USER = tuple(
     replace(column, most=12) if column.name == "time" else column for column in ANOMALIES if column.name != "user"
 )
@@ -93,7 +93,7 @@ Placed = tuple[tuple[Column, int], ...]
 
 
 def place(columns: tuple[Column, ...], width: int) -> Placed:
-    """The columns that fit `width` cells with one cell between them, in their order, with their widths."""
+    """The columns that fit into `width` cells with one cell between them, each with its width."""
     kept: list[Column] = []
     used = 0
     for column in sorted(columns, key=lambda column: column.rank):
@@ -115,7 +115,7 @@ def place(columns: tuple[Column, ...], width: int) -> Placed:
 
 
 def header(placed: Placed, sorted_by: ColumnName = "", mark: str = "") -> str:
-    """The column names, aligned as their cells are; `mark` stands behind the one that rows are sorted by."""
+    """The column names, aligned like their cells. `mark` follows the name of the column `sorted_by`."""
     names = []
     for column, width in placed:
         title = column.header
@@ -130,7 +130,7 @@ def header(placed: Placed, sorted_by: ColumnName = "", mark: str = "") -> str:
 
 @dataclass(frozen=True)
 class RowStyle:
-    """What the cells of a row need besides the row."""
+    """What drawing a cell needs besides its row."""
 
     palette: Palette
     base: Style
@@ -233,7 +233,7 @@ _CELLS: dict[ColumnName, _Cell] = {
 
 
 def segments(row: ScoredTransaction, placed: Placed, style: RowStyle) -> list[Segment]:
-    """The row as segments, each with an explicit style."""
+    """A row as segments, each with an explicit style."""
     drawn: list[Segment] = []
     for column, width in placed:
         text, ink = _CELLS[column.name](row, width, style)

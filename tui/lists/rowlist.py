@@ -1,4 +1,4 @@
-"""A list of rows drawn line by line: what the feed and the anomaly feed have in common."""
+"""A list of transactions, drawn line by line. Every list of transactions in the console is one of these."""
 
 import asyncio
 from datetime import datetime
@@ -14,16 +14,17 @@ from textual.strip import Strip
 from domain.verdict import ScoredTransaction
 from tui import cells
 from tui.lists import columns
+from tui.lists.buffer import RowBuffer
 from tui.lists.sorting import Order
-from tui.lists.wheel import Wheeled
-from tui.lists.window import Held, Ring, Window
-from tui.panes.drawing import palette_of, rule
+from tui.lists.window import Window, WindowState
+from tui.widgets.drawing import palette_of, rule
+from tui.widgets.wheel import Wheeled
 
 
-class View(NamedTuple):
-    """What a list shows, in which order, and where its cursor is; `top` is the sequence of its first row on screen."""
+class ListState(NamedTuple):
+    """What a list shows, its order, and its cursor. `top` is the sequence of the first row on screen."""
 
-    held: Held
+    window: WindowState
     order: Order | None
     wanted_order: tuple[str, bool] | None
     cursor: ScoredTransaction | None
@@ -33,10 +34,11 @@ class View(NamedTuple):
 class RowList(Wheeled, can_focus=True):
     """Rows of a window, oldest first, with a cursor.
 
-    It draws only the lines on screen, from the line API, and keeps its place by sequence number, so that
-    rows may leave the ring under it. A sorted list shows an `order` of the rows of one moment instead, and
-    counts what came since. Its height in rows never becomes a layout property: a virtual size that
-    grows four times a second would lay the screen out as often.
+    It draws only the lines on screen, with Textual's line API. The cursor and the first line are kept by sequence, so
+    that rows may leave the buffer. A sorted list shows `order`, the rows of one moment, and counts the newer ones.
+
+    The number of rows is not a layout property: a virtual size that grows four times a second would make Textual
+    lay out the screen as often.
     """
 
     TITLE = ""
@@ -44,10 +46,10 @@ class RowList(Wheeled, can_focus=True):
     HEADER = True
 
     class Moved(Message):
-        """The cursor was moved by hand, or let go to follow again."""
+        """The user moved the cursor, or follows the newest row again."""
 
     class Opened(Message):
-        """The row under the pointer was asked for in detail."""
+        """The user opened the row under the pointer."""
 
     def __init__(self, window: Window, *, id: str) -> None:
         super().__init__(id=id)
@@ -67,20 +69,20 @@ class RowList(Wheeled, can_focus=True):
 
     @property
     def selected(self) -> ScoredTransaction | None:
-        """The row under the cursor, even after it left the ring; None while following.
+        """The row under the cursor, even after it left the buffer; None while following.
 
-        A row that was filtered out is no longer under the cursor: its neighbour is.
+        When a filter hides the row, the cursor is on its neighbour.
         """
         if self.follow or self._cursor is None:
             return None
         rows, sequence = self.window.rows, self._cursor.sequence
-        if self.order is not None or not (rows.holds(sequence) or self.window.ring.holds(sequence)):
+        if self.order is not None or not (rows.holds(sequence) or self.window.buffer.holds(sequence)):
             return self.window.current(self._cursor)
         return self.window.current(rows[self.cursor_index]) if len(rows) else None
 
     @property
-    def rows(self) -> Ring | Order:
-        """What is shown, from the top: the window's rows, or their frozen order."""
+    def rows(self) -> RowBuffer | Order:
+        """What is shown, from the top: the rows of the window, or the sorted ones."""
         return self.window.rows if self.order is None else self.order
 
     @property
@@ -96,7 +98,7 @@ class RowList(Wheeled, can_focus=True):
 
     @property
     def page(self) -> int:
-        """Rows on screen."""
+        """How many rows fit on screen."""
         return max(1, self.size.height - self._lines_above)
 
     @property
@@ -106,11 +108,21 @@ class RowList(Wheeled, can_focus=True):
         return 0 if height < 3 else 1 if height < 5 or not headed else 2
 
     def status(self) -> str:
-        """What stands at the right of the title."""
+        """The text at the right of the title."""
+        return "  ".join(filter(None, (self.count(), self.order_status() or self.motion())))
+
+    def count(self) -> str:
+        """How many rows there are."""
         raise NotImplementedError
 
+    def motion(self) -> str:
+        """Whether the list is frozen or follows the newest row; empty when it does neither."""
+        if self.window.frozen:
+            return f"frozen +{cells.grouped(self.window.pending)} pending"
+        return "▼follow" if self.follow else ""
+
     def order_status(self) -> str:
-        """The column that the list is sorted by, and how much came since."""
+        """The column that the list is sorted by, and how many rows are newer; empty when it is not sorted."""
         if self.order is None:
             return ""
         rows = self.window.rows
@@ -119,16 +131,16 @@ class RowList(Wheeled, can_focus=True):
         return f"by {name} {self.order.mark}" + (f"  +{cells.grouped(pending)} pending" if pending else "")
 
     def sortable(self) -> list[str]:
-        """The columns that the width has room for, in their order."""
+        """The names of the columns on screen, in their order."""
         return [column.name for column, _ in columns.place(self.COLUMNS, self.size.width - 1)]
 
     @property
     def sorted_by(self) -> tuple[str, bool] | None:
-        """The column that was asked for last, and whether it descends, even while the rows are being sorted."""
+        """The column of the last `sort`, and whether it descends; it may still be sorting."""
         return self._wanted_order
 
     def sort(self, column: str, descending: bool) -> None:
-        """Show the window's rows as of now in the order of a column, the cursor on the first, once they are sorted."""
+        """Sort the rows of this moment by a column. They are shown once sorted, with the cursor on the first."""
         self._wanted_order = column, descending
         self.run_worker(self._sort(column, descending), group="sort", exclusive=True)
 
@@ -139,8 +151,8 @@ class RowList(Wheeled, can_focus=True):
             self.move_to(0)
 
     def refresh_rows(self) -> None:
-        """Draw again if what is shown has changed."""
-        # To the minute: the time left of a snooze is shown.
+        """Redraw if something on screen has changed."""
+        # The time left of a snooze is shown in minutes.
         minute = self.today and self.today.replace(second=0, microsecond=0)
         drawn = (self.order, self.window.version, self.status(), self.notice, minute)
         if drawn != self._drawn:
@@ -148,7 +160,7 @@ class RowList(Wheeled, can_focus=True):
             self.refresh()
 
     def move_to(self, index: int, *, follow: bool = False) -> None:
-        """Put the cursor on the row at `index`, clamped; `follow` keeps it on the newest from now on."""
+        """Put the cursor on the row at `index`, clamped. With `follow` it stays on the newest row from now on."""
         rows = self.rows
         if not len(rows):
             self.follow = True
@@ -159,13 +171,13 @@ class RowList(Wheeled, can_focus=True):
         self.post_message(self.Moved())
 
     def move_by(self, lines: int) -> None:
-        """Move the cursor; upwards it stops following."""
+        """Move the cursor. Moving up stops following."""
         if self.follow and lines >= 0:
             return
         self.move_to(self.cursor_index + lines)
 
     def select(self, sequence: int) -> bool:
-        """Put the cursor on the row of that sequence; False when it is not shown here."""
+        """Put the cursor on the row with this sequence; False when the list does not show it."""
         rows = self.rows
         index = rows.index(sequence)
         if index == len(rows) or rows[index].sequence != sequence:
@@ -174,33 +186,32 @@ class RowList(Wheeled, can_focus=True):
         return True
 
     def set_follow(self, follow: bool) -> None:
-        """Follow the newest row, which ends a sorted order, or stay where the cursor is."""
+        """Follow the newest row, unsorted, or leave the cursor where it is."""
         if follow:
             self.order = self._wanted_order = None
         self.move_to(len(self.rows) - 1 if follow or self.follow else self.cursor_index, follow=follow)
 
     def move_to_end(self) -> None:
-        """The last row: the newest, which is followed from now on, or the last of a sorted order."""
+        """Follow the newest row; in a sorted list, go to the last one."""
         if self.order is None:
             self.set_follow(True)
         else:
             self.move_to(len(self.order) - 1)
 
-    @property
-    def view(self) -> View:
-        """What can be given to `restore` later."""
-        return View(self.window.hold(), self.order, self._wanted_order, self.selected, self._top_sequence)
+    def save(self) -> ListState:
+        """What is shown now, for `restore`."""
+        return ListState(self.window.save(), self.order, self._wanted_order, self.selected, self._top_sequence)
 
-    def restore(self, view: View) -> None:
-        """Show what `view` showed, frozen or sorted if it was."""
-        self.window.restore(view.held)
-        self.order, self._wanted_order = view.order, view.wanted_order
-        self._cursor, self.follow, self._top_sequence = view.cursor, view.cursor is None, view.top
+    def restore(self, state: ListState) -> None:
+        """Show again what was saved, frozen or sorted if it was."""
+        self.window.restore(state.window)
+        self.order, self._wanted_order = state.order, state.wanted_order
+        self._cursor, self.follow, self._top_sequence = state.cursor, state.cursor is None, state.top
         self.refresh()
 
     @property
     def cursor_index(self) -> int:
-        """Where the cursor is; its neighbour when its row has left, -1 without rows."""
+        """The index of the row under the cursor, or of its neighbour when that row has left; -1 without rows."""
         rows = self.rows
         if self.follow or self._cursor is None:
             return len(rows) - 1
@@ -216,7 +227,7 @@ class RowList(Wheeled, can_focus=True):
         return max(cursor - page + 1, min(top, cursor), 0)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Settle which row is on top, then draw the lines asked for."""
+        """Find the first row on screen, then draw the lines of `crop`."""
         rows = self.rows
         self._top_index = self._top()
         self._top_sequence = rows[self._top_index].sequence if self._top_index < len(rows) else 0
@@ -225,7 +236,7 @@ class RowList(Wheeled, can_focus=True):
         return super().render_lines(crop)
 
     def render_line(self, y: int) -> Strip:
-        """One line: the title rule, the column names, or a row."""
+        """Draw the title rule, the column names, or a row."""
         width = self.size.width
         palette = palette_of(self)
         above = self._lines_above
@@ -261,11 +272,11 @@ class RowList(Wheeled, can_focus=True):
         return Strip([Segment(cells.fit(text, self.size.width), palette.base + style)], self.size.width)
 
     def on_resize(self) -> None:
-        """A new width is another set of columns."""
+        """The width decides which columns are shown."""
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor on the row clicked; a second click opens it."""
+        """Put the cursor on the row clicked; a double click opens it."""
         index = self._top() + event.y - self._lines_above
         if event.y >= self._lines_above and index < len(self.rows):
             self.move_to(index)

@@ -1,4 +1,4 @@
-"""A list in the order of a column: the rows of one moment, which hold still while others arrive."""
+"""Sorting a list by a column. The sorted rows are those of one moment, and newer ones do not move them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,7 +30,7 @@ def _why(row: ScoredTransaction) -> str | None:
 
 
 def _state(row: ScoredTransaction) -> int | None:
-    """Open ones first, like those that nobody has decided on; None for what needs no decision."""
+    """The rank of the triage status, open first; None for a row that needs no decision."""
     if row.triage is not None:
         return _STATES.index(row.triage.status)
     return 0 if row.flagged else None
@@ -56,7 +56,7 @@ _LARGEST_FIRST = frozenset({"time", "amount", "score", "versus", "sev", "severit
 
 
 class Order:
-    """Rows in the order of `column`; rows without a value there come last in either direction.
+    """Rows sorted by `column`. Rows without a value in it come last in either direction.
 
     Amounts are compared as numbers, whatever their currency. `newest` is the highest sequence among the rows.
     """
@@ -79,7 +79,7 @@ class Order:
         return self._rows[index]
 
     def index(self, sequence: int) -> int:
-        """Where the row of that sequence is; `len(self)` when it is not here."""
+        """The index of the row with this sequence; `len(self)` when there is none."""
         return self._places.get(sequence, len(self._rows))
 
     def all(self) -> list[ScoredTransaction]:
@@ -88,10 +88,10 @@ class Order:
 
     @property
     def mark(self) -> str:
-        """The direction in one cell."""
+        """The direction, in one cell."""
         return "▼" if self.descending else "▲"
 
 
 def starts_descending(column: str) -> bool:
-    """Whether a column is of more use with its largest value first."""
+    """Whether a column is first sorted with its largest value at the top."""
     return column in _LARGEST_FIRST

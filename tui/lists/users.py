@@ -1,6 +1,8 @@
-"""The list of users: one line each, in the order asked for."""
+"""The table of users, one line each, and the query that it shows."""
 
+import re
 from datetime import datetime
+from typing import NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -8,25 +10,54 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from domain.filters import EVERYTHING, Filter
 from domain.profile import UserList, UserOrder, UserSummary
 from tui import cells
 from tui.lists import columns
-from tui.lists.wheel import Wheeled
-from tui.panes.drawing import palette_of, rule
 from tui.themes import Palette
+from tui.widgets.drawing import palette_of, rule
+from tui.widgets.wheel import Wheeled
 
 ORDERS: dict[UserOrder, str] = {"flagged": "most flagged", "last": "seen last", "id": "by id"}
 """The orders, in the order in which `s` goes through them."""
+
+_PREFIX = re.compile(r"[\w.@+][\w.@+-]*")
+
+
+class UserQuery(NamedTuple):
+    """Which users to list: those with a transaction that matches, or those whose id starts with `prefix`."""
+
+    order: UserOrder = "flagged"
+    prefix: str = ""
+    filter: Filter = EVERYTHING
+
+    def reordered(self) -> "UserQuery":
+        """The query with the next order."""
+        orders = list(ORDERS)
+        return self._replace(order=orders[(orders.index(self.order) + 1) % len(orders)])
+
+    def filtered(self, text: str, filter: Filter) -> "UserQuery":
+        """The query for what was typed: a single word is the start of a user id, anything else a filter."""
+        if _PREFIX.fullmatch(text):
+            return self._replace(prefix=text, filter=EVERYTHING)
+        return self._replace(prefix="", filter=filter)
+
+    @property
+    def nothing_found(self) -> str:
+        """The text for an empty list."""
+        if self.prefix:
+            return f"no user id begins with {self.prefix}"
+        return "no profile yet" if self.filter is EVERYTHING else "no user has a transaction that matches"
 
 
 def user_cell(
     user: UserSummary, column: str, width: int, today: datetime | None, palette: Palette
 ) -> tuple[str, Style]:
-    """What a column of `width` cells says of a user; a new one stands on the population, and how far is told."""
+    """The text and style of one cell. Column `new` shows how much of a new user's profile has been learnt."""
     if column == "last":
         return cells.clock(user.last_at, today, min(width, 11)) if user.last_at else "", palette.dim
     if column == "mean":
-        # Nothing was learnt of a user whose every transaction was flagged.
+        # A user whose every transaction was flagged has no mean: detectors do not learn from flagged ones.
         return cells.money(user.mean_amount, user.currency, width) if user.mean_amount else "-", Style.null()
     if column == "new":
         return (f"{user.seen}/{user.needed}", palette.unusual) if user.seen < user.needed else ("", Style.null())
@@ -44,14 +75,14 @@ def _count(number: int, width: int) -> str:
     return full if len(full) <= width else cells.short(number)
 
 
-class UserRows(Wheeled, can_focus=True):
-    """Users drawn line by line, with a cursor that stays on its user however the list changes."""
+class UserTable(Wheeled, can_focus=True):
+    """Users, drawn line by line. The cursor stays on its user when the list changes."""
 
     class Moved(Message):
-        """The cursor is on another user."""
+        """The user moved the cursor."""
 
     class Opened(Message):
-        """The user under the pointer was asked for."""
+        """The user opened the line under the pointer."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
@@ -67,16 +98,16 @@ class UserRows(Wheeled, can_focus=True):
 
     @property
     def page(self) -> int:
-        """Users on screen."""
+        """How many users fit on screen."""
         return max(1, self.size.height - 2)
 
     @property
     def cursor_index(self) -> int:
-        """Where the cursor is, -1 when its user is not in the list."""
+        """The index of the user under the cursor; -1 when the list does not have them."""
         return next((index for index, user in enumerate(self._list.users) if user.user_id == self.user), -1)
 
     def show(self, users: UserList) -> None:
-        """Show these users; nothing is drawn again when they are the same."""
+        """Show these users. Nothing is redrawn when they are the same as before."""
         self._list = users
         if self.user is None and users.users:
             self.user = users.users[0].user_id
@@ -98,7 +129,7 @@ class UserRows(Wheeled, can_focus=True):
         self.move_to(self.cursor_index + lines)
 
     def move_to_end(self) -> None:
-        """The last user of the list."""
+        """Put the cursor on the last user."""
         self.move_to(len(self._list.users) - 1)
 
     def _status(self) -> str:
@@ -106,7 +137,7 @@ class UserRows(Wheeled, can_focus=True):
         return f"{count}  ▼{ORDERS[self.order]}"
 
     def render_line(self, y: int) -> Strip:
-        """One line: the title rule, the column names, or a user."""
+        """Draw the title rule, the column names, or a user."""
         width, palette = self.size.width, palette_of(self)
         self._placed = columns.place(columns.USERS, width - 1)
         if y == 0:
@@ -134,11 +165,11 @@ class UserRows(Wheeled, can_focus=True):
         return Strip([Segment(cells.fit(text, self.size.width), palette_of(self).base + style)], self.size.width)
 
     def on_resize(self) -> None:
-        """A new width is another set of columns."""
+        """The width decides which columns are shown."""
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor on the user clicked; a second click opens their profile."""
+        """Put the cursor on the user clicked; a double click opens their profile."""
         index = self._top + event.y - 2
         if event.y >= 2 and index < len(self._list.users):
             self.move_to(index)

@@ -1,1 +1,1 @@
-"""What opens above a screen: detail, filter, export, help."""
+"""Windows that open over a screen: questions, export, help, plots, views, workers."""

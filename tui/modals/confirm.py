@@ -1,4 +1,4 @@
-"""A question that must be answered before something happens that cannot be taken back."""
+"""The question before an action that cannot be undone."""
 
 from collections.abc import Callable
 from typing import ClassVar
@@ -7,14 +7,14 @@ from rich.text import Text
 from textual.binding import BindingType
 
 from tui import keymap
-from tui.keys import keys_of
+from tui.console import keys_of
 from tui.modals.modal import Modal
-from tui.panes.drawing import line
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 
 class Confirm(Modal):
-    """`question`, with a line that says what happens; `then` is called only for a yes."""
+    """`question`, with a line about the consequence. `then` is called only after a yes."""
 
     TITLE = "Sure?"
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.CONFIRM]
@@ -26,7 +26,7 @@ class Confirm(Modal):
         self._then = then
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
-        """The question, what happens, and the keys that answer."""
+        """The question, the consequence, and the keys that answer."""
         yes, no = map(keys_of(self).shown, keymap.CONFIRM)
         return [
             line((f" {self._question}", palette.strong), width=width),
@@ -41,6 +41,6 @@ class Confirm(Modal):
         ]
 
     def action_accept(self) -> None:
-        """Yes: close, and do it."""
+        """Answer yes: close, and do it."""
         self.dismiss()
         self._then()

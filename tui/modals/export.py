@@ -1,9 +1,9 @@
-"""Export: the rows that are shown, or the stored ones that match, to a CSV or JSON lines file."""
+"""Export to a CSV or JSON lines file, of the rows on screen or of the stored rows that match the filter."""
 
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from rich.text import Text
 from textual import on
@@ -15,25 +15,22 @@ from textual.widgets import Input
 
 from domain.filters import parse
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from services.records.export import ExportFile, Format
 from tui import cells, keymap
-from tui.field import Field
-from tui.keys import keys_of
-from tui.panes.drawing import TextPane, line, palette_of, rule
-from tui.panes.status import Line
+from tui.console import console_of, keys_of
 from tui.themes import Palette
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.widgets.drawing import Line, TextPane, line, palette_of, rule
+from tui.widgets.field import Field
 
 HISTORY_LIMIT = 10_000
-"""Stored rows that one export asks the engine for; the command line has no such limit."""
+"""The most stored rows in one export. The command line has no such limit."""
 
 _CHUNK = 1_000
 
 
 class Export(ModalScreen[None]):
-    """What, how and where to; Enter writes. `rows` are those on screen, `text` the filter that let them through."""
+    """Asks for source, format and file; Enter writes. `rows` are those on screen, `text` is the filter they match."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.EXPORT]
 
@@ -48,7 +45,7 @@ class Export(ModalScreen[None]):
         self._said: tuple[str, bool] = ("", False)
 
     def compose(self) -> ComposeResult:
-        """The choices above the file's name, and a line for what came of it."""
+        """The choices above the name of the file, and a line for the outcome."""
         with Vertical(id="modal", classes="export"):
             yield Line(id="modal-title")
             yield TextPane(id="export-choices")
@@ -57,18 +54,14 @@ class Export(ModalScreen[None]):
                 yield Field(id="export-file", compact=True, select_on_focus=False)
             yield Line(id="export-said")
 
-    @property
-    def _app(self) -> "ConsoleApp":
-        return cast("ConsoleApp", self.app)
-
     def on_mount(self) -> None:
-        """A name that no earlier export has."""
+        """Offer a name that no earlier export has."""
         field = self.query_one(Field)
-        field.put(f"anomaly-tui-{self._app.clock():%Y%m%d-%H%M%S}.{self._format.value}")
+        field.put(f"anomaly-tui-{console_of(self).clock():%Y%m%d-%H%M%S}.{self._format.value}")
         field.focus()
 
     def on_resize(self) -> None:
-        """Lines are cut to the width."""
+        """Redraw, since lines are cut to the width."""
         self.call_after_refresh(self._draw)
 
     def on_screen_resume(self) -> None:
@@ -79,7 +72,7 @@ class Export(ModalScreen[None]):
         palette = palette_of(self)
         choices = self.query_one(TextPane)
         width = max(1, choices.size.width)
-        hints = keys_of(self).told(keymap.EXPORT_HINTS, keymap.EXPORT)
+        hints = keys_of(self).hint_text(keymap.EXPORT_HINTS, keymap.EXPORT)
         title = rule("Export", hints, width, palette, focused=True)
         self.query_one("#modal-title", Line).show(line(*title, width=width))
         choices.show(self._choices(width, palette))
@@ -110,12 +103,12 @@ class Export(ModalScreen[None]):
         self._draw()
 
     def action_source(self) -> None:
-        """The rows on screen, or stored ones."""
+        """Switch between the rows on screen and the stored ones."""
         self._stored = not self._stored
         self._say("")
 
     def action_format(self) -> None:
-        """CSV or JSON lines; the file's ending goes along."""
+        """Switch between CSV and JSON lines, also in the name of the file."""
         before, self._format = self._format, Format.CSV if self._format is Format.JSONL else Format.JSONL
         field = self.query_one(Field)
         if field.value.endswith(f".{before.value}"):
@@ -147,7 +140,7 @@ class Export(ModalScreen[None]):
         except OSError as error:
             self._say(f"{path}: {(error.strerror or str(error)).lower()}", wrong=True)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._say(f"history unavailable: {error or type(error).__name__}", wrong=True)
+            self._say(f"history unavailable: {reason_of(error)}", wrong=True)
         else:
             capped = self._stored and len(rows) == HISTORY_LIMIT
             more = "; more with: anomaly-tui transactions --csv" if capped else ""
@@ -155,8 +148,8 @@ class Export(ModalScreen[None]):
             self.dismiss()
 
     async def _matching(self) -> Sequence[ScoredTransaction]:
-        """What is stored and matches now: `since:5m` counts back from this moment."""
-        return await self._app.port.history(parse(self._text, self._app.clock()), HISTORY_LIMIT)
+        """The stored rows that match now: `since:5m` counts back from this moment."""
+        return await console_of(self).port.history(parse(self._text, console_of(self).clock()), HISTORY_LIMIT)
 
     async def _written(self, file: ExportFile, rows: Sequence[ScoredTransaction]) -> None:
         await asyncio.to_thread(file.open)
@@ -170,5 +163,5 @@ class Export(ModalScreen[None]):
             raise
 
     def action_close(self) -> None:
-        """Back to the screen below; what was not written whole leaves no file."""
+        """Close. An export that has not finished leaves no file."""
         self.dismiss()

@@ -1,12 +1,12 @@
-"""Help: every key of the screen below, and the filter language."""
+"""Help: every key, the marks, and the filter language."""
 
 from rich.text import Text
 
 from tui import cells, keymap
-from tui.keys import keys_of
+from tui.console import keys_of
 from tui.modals.modal import Modal
-from tui.panes.drawing import line
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 _DECIDING = (*keymap.TRIAGE, *keymap.BULK)
 _SECTIONS = (
@@ -50,7 +50,7 @@ class Help(Modal):
     TITLE = "Help"
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
-        """One key a line, with the id under which the configuration can change it."""
+        """One line for each key, with the id under which the configuration can change it."""
         keys = keys_of(self)
         room = max(0, width - 16 - _ID_WIDTH) if width >= _IDS_FROM else width
         lines: list[Text] = []

@@ -1,4 +1,4 @@
-"""A window over a screen with one scrollable text in it."""
+"""A window with a scrollable text, over the screen."""
 
 from typing import ClassVar
 
@@ -9,15 +9,14 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from tui import keymap
-from tui.keys import keys_of
-from tui.panes.drawing import line, palette_of, rule
-from tui.panes.reading import Reading, ReadingScreen
-from tui.panes.status import Line
+from tui.console import keys_of
 from tui.themes import Palette
+from tui.widgets.drawing import Line, line, palette_of, rule
+from tui.widgets.reading import Reading, ReadingScreen
 
 
 class Modal(ReadingScreen, ModalScreen[None]):
-    """Text over whatever was there; Escape closes it."""
+    """A window with a title and a text; Escape closes it."""
 
     TITLE = ""
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = keymap.MODAL_HINTS
@@ -38,7 +37,7 @@ class Modal(ReadingScreen, ModalScreen[None]):
         self.query_one(Reading).focus()
 
     def on_resize(self) -> None:
-        """The text is cut to the width."""
+        """Redraw, since the text is cut to the width."""
         self.call_after_refresh(self._draw)
 
     def on_screen_resume(self) -> None:
@@ -52,12 +51,12 @@ class Modal(ReadingScreen, ModalScreen[None]):
         reading.show(self.lines(width, palette))
 
     def draw_title(self, width: int, palette: Palette) -> None:
-        """The title, with the keys that are of use."""
+        """Draw the title, with the most used keys."""
         own = (binding for binding in self.BINDINGS if isinstance(binding, Binding))
-        hints = keys_of(self).told(self.HINTS, (*own, *keymap.MODAL))
+        hints = keys_of(self).hint_text(self.HINTS, (*own, *keymap.MODAL))
         title = rule(self.TITLE or "", hints, width, palette, focused=True)
         self.query_one("#modal-title", Line).show(line(*title, width=width))
 
     def action_close(self) -> None:
-        """Back to the screen below."""
+        """Close the window."""
         self.dismiss()

@@ -1,4 +1,4 @@
-"""Plots of one user: amounts over time with what was flagged, scores against the threshold."""
+"""Plots of one user: amounts over time with the flagged ones marked, and scores against the threshold."""
 
 from typing import ClassVar
 
@@ -12,17 +12,17 @@ from domain.filters import of_user
 from domain.sanitize import sanitize
 from domain.verdict import ScoredTransaction
 from services.console.port import ConsolePort
+from services.errors import reason_of
 from tui import keymap
-from tui.keys import keys_of
-from tui.panes.drawing import line, palette_of, rule
-from tui.panes.status import Line
+from tui.console import keys_of
+from tui.widgets.drawing import Line, line, palette_of, rule
 
 TRANSACTIONS = 500
 _TICKS = 5
 
 
 class Plots(ModalScreen[None]):
-    """The newest stored transactions of a user, plotted once: a plot costs a tenth of a second."""
+    """The newest stored transactions of a user. They are plotted once, since a plot takes a tenth of a second."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.PLOTS]
 
@@ -40,7 +40,7 @@ class Plots(ModalScreen[None]):
             yield PlotextPlot(id="plot-scores")
 
     def on_mount(self) -> None:
-        """Ask for the transactions."""
+        """Read and plot for the first time."""
         self.action_reload()
 
     def action_reload(self) -> None:
@@ -51,7 +51,7 @@ class Plots(ModalScreen[None]):
         try:
             newest = await self._port.history(of_user(self._user), TRANSACTIONS)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._said = f"unavailable: {error or type(error).__name__}"
+            self._said = f"unavailable: {reason_of(error)}"
         else:
             rows = newest[::-1]
             self._said = f"the newest {len(rows)} stored, × flagged" if rows else "no stored transaction"
@@ -89,27 +89,27 @@ class Plots(ModalScreen[None]):
         scores.refresh()
 
     def on_resize(self) -> None:
-        """The title is cut to the width."""
+        """Redraw the title, since it is cut to the width."""
         self.call_after_refresh(self._title)
 
     def _title(self) -> None:
         title = self.query_one("#plots-title", Line)
         width = max(1, title.size.width)
         name = f"User {self._user}: {self._said}"
-        hints = keys_of(self).told(keymap.PLOTS_HINTS, keymap.PLOTS)
+        hints = keys_of(self).hint_text(keymap.PLOTS_HINTS, keymap.PLOTS)
         title.show(line(*rule(name, hints, width, palette_of(self), focused=True), width=width))
 
     def action_close(self) -> None:
-        """Back to the screen below."""
+        """Close the window."""
         self.dismiss()
 
 
 def _ticks(rows: tuple[ScoredTransaction, ...]) -> tuple[list[float], list[str]]:
-    """Where the axis of time is labelled, evenly, and with what."""
+    """The positions and labels of the time axis, evenly spaced."""
     first, last = rows[0].transaction.timestamp, rows[-1].transaction.timestamp
     span = last - first
     form = "%H:%M:%S" if span.total_seconds() < 600 else "%H:%M" if span.days < 1 else "%m-%d %H:%M"
     moments = [first + span * number / (_TICKS - 1) for number in range(_TICKS)] if span else [first]
-    # Without those that would say the same as the one before.
+    # Of several positions with the same label, the first one is kept.
     labels = {moment.strftime(form): moment.timestamp() for moment in reversed(moments)}
     return list(labels.values()), list(labels)

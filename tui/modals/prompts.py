@@ -1,4 +1,4 @@
-"""Small windows that ask one thing: a text, or one of a few."""
+"""Small windows that ask for a text or for one of a few options."""
 
 import re
 from datetime import timedelta
@@ -14,19 +14,18 @@ from textual.widgets import Input
 from domain.sanitize import sanitize
 from domain.triage import MAX_NOTE
 from tui import keymap
-from tui.field import Field
-from tui.keys import keys_of
-from tui.panes.drawing import TextPane, line, palette_of, rule
-from tui.panes.status import Line
+from tui.console import keys_of
+from tui.widgets.drawing import Line, TextPane, line, palette_of, rule
+from tui.widgets.field import Field
 
 _SPAN = re.compile(r"(\d{1,4}) *([hdw]?)", re.IGNORECASE)
 _HOURS = {"h": 1, "d": 24, "w": 168}
 
 
 def span_of(text: str) -> timedelta:
-    """A span such as 12h, 30d, 2w; a bare number counts days.
+    """The span of time written as 12h, 30d or 2w; a bare number means days.
 
-    Raises: ValueError with what was expected.
+    Raises ValueError, with a message about what was expected.
     """
     found = _SPAN.fullmatch(text.strip())
     if found is None:
@@ -34,8 +33,8 @@ def span_of(text: str) -> timedelta:
     return timedelta(hours=int(found[1]) * _HOURS[found[2].lower() or "d"])
 
 
-class Asking(ModalScreen[str]):
-    """A window that asks what its title rule says; its answer is None when it is left with Escape."""
+class Question(ModalScreen[str]):
+    """A window with a question as its title. The answer is None when the user presses Escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.PROMPT]
 
@@ -44,15 +43,15 @@ class Asking(ModalScreen[str]):
         self.asked = title
 
     def on_mount(self) -> None:
-        """Draw once there is a width."""
+        """Draw once the width is known."""
         self.call_after_refresh(self.draw)
 
     def on_resize(self) -> None:
-        """Lines are cut to the width."""
+        """Redraw, since lines are cut to the width."""
         self.call_after_refresh(self.draw)
 
     def draw(self) -> None:
-        """The title, and what is below; before it is composed and while it closes there is nothing to draw."""
+        """Draw the title and what is below, except before the window is composed and while it closes."""
         if not self.query("#prompt-title"):
             return
         title = self.query_one("#prompt-title", Line)
@@ -62,21 +61,21 @@ class Asking(ModalScreen[str]):
         self.draw_below()
 
     def draw_below(self) -> None:
-        """What is below the title."""
+        """Draw what is below the title."""
         raise NotImplementedError
 
     def ask(self, title: str) -> None:
-        """Ask this instead."""
+        """Replace the question."""
         self.asked = title
         self.draw()
 
     def action_cancel(self) -> None:
-        """No answer."""
+        """Close without an answer."""
         self.dismiss(None)
 
 
-class Prompt(Asking):
-    """Asks for a text, offering one; Enter accepts what stands there."""
+class Prompt(Question):
+    """Asks for a text, with `offered` as a default; Enter accepts it."""
 
     MAX_LENGTH: ClassVar[int] = MAX_NOTE
     HINT: ClassVar[str] = ""
@@ -93,7 +92,7 @@ class Prompt(Asking):
             yield Line(id="prompt-hint")
 
     def draw_below(self) -> None:
-        """What Enter does."""
+        """Draw a hint about Enter."""
         self._hint(f" {self.HINT}", wrong=False)
 
     def _hint(self, text: str, *, wrong: bool) -> None:
@@ -101,7 +100,7 @@ class Prompt(Asking):
         hint.show(line((text, palette.bad if wrong else palette.dim), width=hint.size.width))
 
     def check(self, text: str) -> None:
-        """Raises ValueError for an answer that is none."""
+        """Raises ValueError for an invalid answer."""
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
@@ -121,18 +120,18 @@ class NotePrompt(Prompt):
 
 
 class LeniencyPrompt(Prompt):
-    """Asks how long detectors shall be lenient about what was no fraud."""
+    """Asks how long the detectors shall be lenient after a false positive."""
 
     MAX_LENGTH = 10
     HINT = "Enter accepts: lenient for so long (12h, 30d, 2w; 0 for not at all)"
 
     def check(self, text: str) -> None:
-        """A span."""
+        """Raises ValueError for a text that is no span."""
         span_of(text)
 
 
-class Choice(Asking):
-    """Asks for one of a few, each with its key."""
+class Choice(Question):
+    """Asks for one of a few options, each with its key."""
 
     OPTIONS: ClassVar[tuple[Binding, ...]] = ()
 
@@ -145,7 +144,7 @@ class Choice(Asking):
             yield options
 
     def draw_below(self) -> None:
-        """The options."""
+        """Draw the options."""
         options, palette = self.query_one("#prompt-options", TextPane), palette_of(self)
         options.show(
             [
@@ -159,14 +158,14 @@ class Choice(Asking):
         )
 
     def action_choose(self, answer: str) -> None:
-        """That one."""
+        """Answer with this option."""
         self.dismiss(answer)
 
 
 class StatusChoice(Choice):
-    """What shall become of many anomalies; it takes no answer before they are `counted`.
+    """Asks for the status of many anomalies. It accepts an answer once they are `counted`.
 
-    It is there at once, because what is pressed while the database counts is meant for it and not for a single row.
+    It opens before that, so that a key pressed while the database counts does not decide on a single row.
     """
 
     OPTIONS = keymap.STATUSES
@@ -177,18 +176,18 @@ class StatusChoice(Choice):
         self._ready = False
 
     def counted(self, which: str) -> None:
-        """Ask what shall become of these."""
+        """Ask about these anomalies."""
         self._ready = True
         self.ask(which)
 
     def action_choose(self, answer: str) -> None:
-        """That one, once it is known of how many."""
+        """Answer with this option, once the anomalies are counted."""
         if self._ready:
             super().action_choose(answer)
 
 
 class SnoozeChoice(Choice):
-    """For how long to snooze."""
+    """Asks how long to snooze."""
 
     OPTIONS = keymap.SNOOZES
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.SNOOZES]

@@ -1,7 +1,7 @@
-"""Views and recent filters: open one, give the filter in use a name, rename, delete."""
+"""Views and recent filters: open one, save the filter in use as a view, rename or delete a view."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, cast
+from typing import ClassVar, Literal, NamedTuple
 
 from rich.style import Style
 from rich.text import Text
@@ -13,22 +13,19 @@ from textual.widgets import Input
 
 from domain.filters import Filter, FilterError, parse
 from tui import cells, keymap
-from tui.field import Field
+from tui.console import console_of
 from tui.library import MAX_NAME, Kept, Library
 from tui.modals.modal import Modal
-from tui.panes.drawing import line, palette_of
-from tui.panes.reading import Reading
-from tui.panes.status import Line
 from tui.themes import Palette
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.widgets.drawing import Line, line, palette_of
+from tui.widgets.field import Field
+from tui.widgets.reading import Reading
 
 _NAME = 18
 
 
 class Entry(NamedTuple):
-    """A filter that can be opened; `name` is empty for a recent one."""
+    """A filter that can be opened; `name` is empty for a recent filter."""
 
     name: str
     text: str
@@ -41,7 +38,7 @@ def entries(kept: Kept) -> list[Entry]:
 
 
 def entry_lines(listed: list[Entry], cursor: int, width: int, palette: Palette) -> tuple[list[Text], int]:
-    """The entries under their two headings in lines of `width` cells, and which line has the cursor."""
+    """The entries under two headings, in lines of `width` cells, and the index of the line with the cursor."""
     lines: list[Text] = []
     at = 0
     for heading, named in (("Views", True), ("Recent filters", False)):
@@ -63,7 +60,7 @@ def entry_lines(listed: list[Entry], cursor: int, width: int, palette: Palette) 
 
 
 class Views(Modal):
-    """The list. `text` is the filter in use; `open` is called with what was chosen."""
+    """The window. `text` is the filter in use; `open` is called with the chosen filter."""
 
     TITLE = "Views"
     HINTS = keymap.VIEWS_HINTS
@@ -79,7 +76,7 @@ class Views(Modal):
         self._said = ""
 
     def compose(self) -> ComposeResult:
-        """The list, a line for what is asked or said, and an input for a name."""
+        """The list, a line for messages, and an input for a name."""
         with Vertical(id="modal"):
             yield Line(id="modal-title")
             yield Reading(id="modal-text")
@@ -88,17 +85,13 @@ class Views(Modal):
                 yield Field(id="views-name", compact=True, max_length=MAX_NAME)
 
     def on_mount(self) -> None:
-        """The list has the keys."""
+        """Hide the input."""
         super().on_mount()
         self.query_one("#views-ask").display = False
 
     @property
-    def _app(self) -> "ConsoleApp":
-        return cast("ConsoleApp", self.app)
-
-    @property
     def _library(self) -> Library:
-        return self._app.library
+        return console_of(self).library
 
     @property
     def _chosen(self) -> Entry | None:
@@ -115,7 +108,7 @@ class Views(Modal):
         self.draw_title(width, palette)
         self.query_one("#views-said", Line).show(line((self._said, palette.warn), width=width))
         reading.show(lines)
-        # The first entry brings its heading along.
+        # Show the heading above the first entry.
         reading.reveal(at if at > 1 else 0)
 
     def _say(self, text: str) -> None:
@@ -127,11 +120,11 @@ class Views(Modal):
         self._place(self._cursor + lines)
 
     def action_read_page(self, pages: int) -> None:
-        """Move the cursor by a screenful."""
+        """Move the cursor by screenfuls."""
         self._place(self._cursor + pages * max(1, self.query_one(Reading).size.height - 1))
 
     def action_read_edge(self, end: bool) -> None:
-        """The first or the last entry."""
+        """Go to the first or the last entry."""
         self._place(len(entries(self._library.kept)) if end else 0)
 
     def _place(self, cursor: int) -> None:
@@ -140,7 +133,7 @@ class Views(Modal):
         self._say("")
 
     def action_open_view(self) -> None:
-        """Show what the chosen filter lets through."""
+        """Close, and open the chosen filter."""
         chosen = self._chosen
         if chosen is None:
             return
@@ -168,7 +161,7 @@ class Views(Modal):
             self._ask("rename", chosen.name, f"Another name for {chosen.name}")
 
     def action_delete_view(self) -> None:
-        """Delete the chosen view, when asked a second time."""
+        """Delete the chosen view, when the key is pressed a second time."""
         chosen = self._chosen
         if chosen is None or not chosen.name:
             self._say("Only a view can be deleted.")
@@ -220,11 +213,11 @@ class Views(Modal):
         self.run_worker(self._changed(change, done), group="views")
 
     async def _changed(self, change: Callable[[], None], done: str) -> None:
-        await self._app.kept(change)
+        await console_of(self).kept(change)
         self._say(done)
 
     def action_close(self) -> None:
-        """Leave the question, or the list."""
+        """Close the input, or else the window."""
         if self._asking:
             self._answered()
         else:

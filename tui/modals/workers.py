@@ -1,4 +1,4 @@
-"""The workers of the engine: how each is, and to start, stop or restart one."""
+"""The workers of the engine: the state of each, and keys that start, stop or restart one."""
 
 from typing import ClassVar
 
@@ -7,19 +7,20 @@ from textual.binding import BindingType
 
 from domain.engine import WorkerAction, WorkerStatus
 from services.console.port import ConsolePort
+from services.errors import reason_of
 from tui import cells, keymap
 from tui.modals.confirm import Confirm
 from tui.modals.modal import Modal
-from tui.panes.drawing import line
 from tui.panes.health import WORKER_MARKS, worker_style
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 _REFRESH = 0.5
 _DOING: dict[WorkerAction, str] = {"start": "starting", "stop": "stopping", "restart": "restarting"}
 
 
 class Workers(Modal):
-    """One line a worker; the keys act on the one under the cursor, and what came of it stands below."""
+    """One line for each worker. Keys act on the one under the cursor, and the outcome stands below."""
 
     TITLE = "Workers"
     HINTS = keymap.WORKERS_HINTS
@@ -33,7 +34,7 @@ class Workers(Modal):
         self._failed = False
 
     def on_mount(self) -> None:
-        """Show how they are, now and while it is open."""
+        """Redraw at a fixed interval while it is open."""
         super().on_mount()
         self.set_interval(_REFRESH, self._draw)
 
@@ -42,7 +43,7 @@ class Workers(Modal):
         return self._port.snapshot().workers
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
-        """The workers, each with its last error, and what came of the last action."""
+        """The workers, each with its last error, and the outcome of the last action."""
         snapshot = self._port.snapshot()
         lines: list[Text] = []
         for number, worker in enumerate(snapshot.workers):
@@ -80,7 +81,7 @@ class Workers(Modal):
         self._say("")
 
     def action_control(self, action: WorkerAction) -> None:
-        """Do it, but ask before stopping."""
+        """Start, stop or restart the worker under the cursor. Stopping asks first."""
         if not self._workers:
             return
         worker = self._workers[self._chosen].name
@@ -101,7 +102,7 @@ class Workers(Modal):
             self._say(f"there is no worker {worker}", failed=True)
             return
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._say(f"{worker}: {error or type(error).__name__}", failed=True)
+            self._say(f"{worker}: {reason_of(error)}", failed=True)
             return
         state = next((each.state for each in self._workers if each.name == worker), "gone")
         wanted = ("stopped",) if action == "stop" else ("running", "degraded", "starting")

@@ -1,1 +1,1 @@
-"""Parts of a screen that draw one thing."""
+"""Panes: each explains one thing, in lines of text."""

@@ -1,4 +1,4 @@
-"""Component health: workers, partitions, broker, database, and what went wrong."""
+"""Component health: workers, partitions, broker, database, and dead letters."""
 
 from datetime import datetime
 
@@ -7,15 +7,15 @@ from rich.text import Text
 
 from domain.engine import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
 from tui import cells
-from tui.panes.drawing import TextPane, line, rule
 from tui.themes import Palette
+from tui.widgets.drawing import TextPane, line, rule
 
 WORKER_MARKS = {"running": "✓", "starting": "…", "degraded": "!", "backoff": "!", "stopped": "-", "failed": "✗"}
 _TROUBLED = ("degraded", "backoff", "failed")
 
 
 def worker_style(worker: WorkerStatus, palette: Palette) -> Style:
-    """The colour of a worker's state."""
+    """The style of a worker's state."""
     if worker.state == "failed":
         return palette.bad
     if worker.state in ("degraded", "backoff"):
@@ -24,14 +24,14 @@ def worker_style(worker: WorkerStatus, palette: Palette) -> Style:
 
 
 def worst(snapshot: Snapshot) -> WorkerStatus | None:
-    """The worker most in need of attention, None when all are well."""
+    """The worker in the worst state; None when all are well."""
     order = {state: rank for rank, state in enumerate(reversed(_TROUBLED))}
     troubled = [worker for worker in snapshot.workers if worker.state in order]
     return min(troubled, key=lambda worker: order[worker.state], default=None)
 
 
 def summary(snapshot: Snapshot, width: int, palette: Palette) -> Text:
-    """Health in one line: the worst worker and what it says, or that all is well."""
+    """Health in one line: the worst worker with its message, or the number of running workers."""
     worker = worst(snapshot)
     if worker is not None:
         detail = worker.detail or worker.last_error or ""
@@ -57,7 +57,7 @@ def summary(snapshot: Snapshot, width: int, palette: Palette) -> Text:
 
 
 def health_lines(snapshot: Snapshot, now: datetime, width: int, palette: Palette, status: str = "") -> list[Text]:
-    """The pane: sources, counts, workers with their state, then partitions."""
+    """The pane: broker, database and counts, then workers, then partitions."""
     lines = [line(*rule("Health", status, width, palette, alarm=worst(snapshot) is not None), width=width)]
     lines += component_lines(snapshot, width, palette)
     lines += [worker_line(worker, now, width, palette) for worker in snapshot.workers]
@@ -100,7 +100,7 @@ def worker_line(worker: WorkerStatus, now: datetime, width: int, palette: Palett
     """One worker in one line."""
     since = cells.duration(now - worker.since) if worker.since else ""
     restarts = f"↻{worker.restarts}" if worker.restarts else ""
-    # A stopped worker's last words are about what it did, not about what it does.
+    # The detail of a stopped worker is out of date.
     said = "" if worker.state == "stopped" else worker.detail
     said = said or (worker.last_error if worker.state in _TROUBLED else "") or ""
     ink = worker_style(worker, palette)
@@ -115,7 +115,7 @@ def worker_line(worker: WorkerStatus, now: datetime, width: int, palette: Palett
 
 
 def partition_lines(partitions: tuple[PartitionStatus, ...], width: int, palette: Palette) -> list[Text]:
-    """Lag of each partition, as many to a line as fit."""
+    """The lag of each partition, several to a line."""
     each = 16
     across = max(1, (width - 1) // each)
     lines = []
@@ -132,7 +132,7 @@ def partition_lines(partitions: tuple[PartitionStatus, ...], width: int, palette
 
 
 def pipeline_line(snapshot: Snapshot, width: int, palette: Palette) -> Text:
-    """What the pipeline gets done: rate, queue, and latency from the record's time to its commit."""
+    """The throughput of the pipeline, its queue, and the latency from the record's timestamp to its commit."""
     return line(
         (f"   {snapshot.rate:,.0f}/s".replace(",", " "), Style.null()),
         (f"  queue {cells.grouped(snapshot.writer_queue)}", Style.null()),
@@ -144,7 +144,7 @@ def pipeline_line(snapshot: Snapshot, width: int, palette: Palette) -> Text:
 
 
 def dead_letter_lines(letters: tuple[DeadLetter, ...], width: int, palette: Palette) -> list[Text]:
-    """Every dead letter: where and when, the reason, and the start of its payload."""
+    """Each dead letter: its time and offset, the reason, and the start of its payload."""
     lines = []
     for letter in letters:
         where = f" {letter.stored_at:%m-%d %H:%M:%S}  {letter.topic}/{letter.partition}@{letter.offset}  "
@@ -153,5 +153,5 @@ def dead_letter_lines(letters: tuple[DeadLetter, ...], width: int, palette: Pale
     return lines
 
 
-class Health(TextPane):
-    """Component health."""
+class HealthPane(TextPane):
+    """The pane of component health."""

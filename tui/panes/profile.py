@@ -1,4 +1,4 @@
-"""A user's profile: amounts, hours, and what is usual for them."""
+"""The short profile of a user: amounts, hours, and the usual values."""
 
 import math
 
@@ -6,14 +6,14 @@ from rich.text import Text
 
 from domain.profile import ProfileView, Share
 from tui import cells
-from tui.panes.drawing import TextPane, line, rule
 from tui.themes import Palette
+from tui.widgets.drawing import TextPane, line, rule
 
 
 def profile_lines(
     user_id: str | None, profile: ProfileView | None, problem: str, width: int, palette: Palette
 ) -> list[Text]:
-    """The pane for a user in lines of `width` cells; `problem` says why there is no profile."""
+    """The pane for a user, in lines of `width` cells. `problem` says why there is no profile."""
     lines = [line(*rule(f"User {user_id}" if user_id else "User", standing(profile), width, palette), width=width)]
     if profile is None:
         return [*lines, line((f" {problem}", palette.dim), width=width)]
@@ -64,14 +64,14 @@ def profile_lines(
 
 
 def standing(profile: ProfileView | None) -> str:
-    """How much was seen of a user, and their threshold."""
+    """The number of a user's transactions, and their threshold."""
     if profile is None:
         return ""
     return f"{cells.grouped(profile.seen)} seen  threshold {cells.score(profile.threshold)}"
 
 
 def usual(shares: tuple[Share, ...], room: int) -> str:
-    """The largest shares that fit `room` cells whole."""
+    """The largest shares, as many as fit `room` cells without being cut."""
     shown = ""
     for share in sorted(shares, key=lambda share: -share.share):
         more = f"{share.value} {share.share:.0%}"
@@ -82,12 +82,12 @@ def usual(shares: tuple[Share, ...], room: int) -> str:
     return shown
 
 
-class Profile(TextPane):
-    """The profile of one user."""
+class ProfilePane(TextPane):
+    """The pane with the short profile of one user."""
 
 
 def pace(per_day: float) -> str:
-    """Transactions a day; unknown until there was a second one."""
+    """Transactions a day; a dash until the user has two of them."""
     if per_day <= 0:
         return "–"
     return cells.grouped(round(per_day)) if per_day >= 10 else f"{per_day:.1f}"

@@ -1,16 +1,16 @@
-"""The quality scoreboard: how well the detectors do where the truth is known, and how far features drifted."""
+"""Detection quality where the ground truth is known, and the drift of the features."""
 
 from rich.text import Text
 
 from domain.engine import FeatureDrift
 from domain.quality import DetectorQuality
 from tui import cells
-from tui.panes.drawing import line
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 MOVING = 0.1
 DRIFTED = 0.25
-"""The population stability index from which a feature is said to move, and to have drifted."""
+"""Population stability index (PSI) from which a feature is called drifted; from `MOVING` it is called moving."""
 
 _DRIFT_LINES = 8
 
@@ -61,7 +61,7 @@ def _share(value: float | None) -> str:
 
 
 def drift_lines(drift: tuple[FeatureDrift, ...], width: int, palette: Palette) -> list[Text]:
-    """The features that moved most, in words; those that are stable are counted."""
+    """The features that drifted most, and the number of stable ones."""
     worst = sorted(drift, key=lambda feature: -feature.psi)
     moved = [feature for feature in worst if feature.psi >= MOVING][:_DRIFT_LINES]
     lines = []

@@ -1,23 +1,22 @@
-"""The lines around every screen: status on top, then the screens, and the keys at the bottom."""
+"""The lines around every screen: status and tabs at the top, keys at the bottom."""
 
 from datetime import datetime
 
 from rich.style import Style
 from rich.text import Text
-from textual.widget import Widget
 
 from domain.engine import Snapshot
 from tui import cells
 from tui.intake import Intake
-from tui.panes.drawing import line, palette_of
 from tui.panes.health import WORKER_MARKS, worker_style
 from tui.themes import Palette
+from tui.widgets.drawing import Line, line, palette_of
 
 Parts = list[tuple[str, Style]]
 
 
 def status_line(intake: Intake, now: datetime, width: int, palette: Palette) -> Text:
-    """The status line in `width` cells; what matters least is left out first."""
+    """The status line in `width` cells. The least important parts are left out first."""
     snapshot = intake.snapshot
     if intake.trouble:
         said = f"  {intake.trouble}; last heard {snapshot.at:%H:%M:%S}Z"
@@ -75,7 +74,7 @@ def _width(parts: Parts) -> int:
 
 
 def _workers(snapshot: Snapshot, palette: Palette) -> Parts:
-    """Each worker as its initial (two letters where workers share one) and a mark; many of them as counts."""
+    """Each worker as one or two letters and a mark; more than six workers as counts."""
     if len(snapshot.workers) > 6:
         running = sum(worker.state == "running" for worker in snapshot.workers)
         others = [worker for worker in snapshot.workers if worker.state not in ("running", "stopped")]
@@ -93,7 +92,7 @@ def _workers(snapshot: Snapshot, palette: Palette) -> Parts:
 
 
 def _age(snapshot: Snapshot, now: datetime, palette: Palette) -> Parts:
-    """How long ago the newest transaction was stored; tenths only where they tell something."""
+    """The age of the newest stored transaction, with tenths below one second only."""
     if snapshot.last_stored_at is None:
         return [("age -", palette.dim)]
     age = (now - snapshot.last_stored_at).total_seconds()
@@ -103,26 +102,8 @@ def _age(snapshot: Snapshot, now: datetime, palette: Palette) -> Parts:
     ]
 
 
-class Line(Widget):
-    """One line of text that is drawn again only when it changes."""
-
-    def __init__(self, *, id: str) -> None:
-        super().__init__(id=id)
-        self._line = Text()
-
-    def show(self, line: Text) -> None:
-        """Show this line."""
-        if line != self._line or line.spans != self._line.spans:
-            self._line = line
-            self.refresh()
-
-    def render(self) -> Text:
-        """The line."""
-        return self._line
-
-
 def tabs_line(titles: dict[str, str], current: str, width: int, palette: Palette) -> Text:
-    """The screens that exist, by the key that opens them; the current one in brackets."""
+    """The screens with the keys that open them, the current one in brackets."""
     parts: Parts = []
     for key, title in titles.items():
         here = title == current
@@ -131,7 +112,7 @@ def tabs_line(titles: dict[str, str], current: str, width: int, palette: Palette
 
 
 def keys_line(hints: tuple[tuple[str, str], ...], width: int, palette: Palette) -> Text:
-    """What the most used keys do."""
+    """The most used keys, as many as fit."""
     parts: Parts = []
     used = 0
     for key, action in hints:
@@ -144,8 +125,8 @@ def keys_line(hints: tuple[tuple[str, str], ...], width: int, palette: Palette) 
 
 
 class StatusLine(Line):
-    """The status line of a screen."""
+    """The status line at the top of a screen."""
 
     def show_status(self, intake: Intake, now: datetime) -> None:
-        """Draw it for this moment."""
+        """Show the status at `now`."""
         self.show(status_line(intake, now, self.size.width, palette_of(self)))

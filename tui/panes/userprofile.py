@@ -1,4 +1,4 @@
-"""A user's profile with room: charts of amounts, hours, weekdays and threshold, and what is usual for them."""
+"""The full profile of a user: charts of amounts, hours, weekdays and threshold, and the usual values."""
 
 import math
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from rich.text import Text
 
 from domain.profile import ProfileView, Share, ThresholdAt
 from tui import cells
-from tui.panes.drawing import TextPane, beside, line, rule
 from tui.panes.profile import pace, standing, usual
 from tui.themes import Palette
+from tui.widgets.drawing import TextPane, beside, line, rule
 
 TALL = 30
-"""Lines from which charts have more than one of them."""
+"""Height of the pane, in lines, from which charts are several lines high."""
 
 _CHART = 4
 _BINS = 24
@@ -24,7 +24,7 @@ _DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 def user_lines(
     user_id: str | None, profile: ProfileView | None, problem: str, width: int, height: int, palette: Palette
 ) -> list[Text]:
-    """The profile in lines of `width` cells; charts grow from one line to several where `height` has room."""
+    """The profile in lines of `width` cells. Charts are one line high, or several where `height` allows it."""
     lines = [line(*rule(f"User {user_id}" if user_id else "User", standing(profile), width, palette), width=width)]
     if profile is None:
         return [*lines, line((f" {problem}", palette.dim), width=width)]
@@ -73,20 +73,20 @@ def histogram(amounts: Sequence[float], bins: int) -> tuple[float, ...]:
 def chart(values: Sequence[float], height: int, each: int = 1) -> list[str]:
     """Upright bars, `each` cells wide and at most `height` lines high, the highest line first."""
     largest = max(values, default=0.0)
-    rows = []
-    for row in range(height - 1, -1, -1):
+    lines = []
+    for below in range(height - 1, -1, -1):
         drawn = ""
         for value in values:
             eighths = round(value / largest * height * 8) if largest > 0 else 0
-            # What is there at all is never rounded away.
+            # A small value is never rounded to nothing.
             eighths = max(eighths, 1) if value > 0 else 0
-            drawn += cells.BLOCKS[max(0, min(8, eighths - row * 8))] * each
-        rows.append(drawn)
-    return rows
+            drawn += cells.BLOCKS[max(0, min(8, eighths - below * 8))] * each
+        lines.append(drawn)
+    return lines
 
 
 def trend(values: Sequence[float], width: int) -> str:
-    """The newest `width` values as block characters between the smallest and the largest of them."""
+    """The newest `width` values as block characters, scaled between the smallest and the largest of them."""
     shown = values[-width:] if width > 0 else ()
     if not shown:
         return ""
@@ -156,17 +156,17 @@ def _times(profile: ProfileView, width: int, tall: bool, palette: Palette) -> li
 
 
 def _block(
-    name: str, rows: list[str], width: int, palette: Palette, after: str = "", indent: int = _LABEL
+    name: str, bars: list[str], width: int, palette: Palette, after: str = "", indent: int = _LABEL
 ) -> list[Text]:
-    """A chart with its name before the first line, and what is to be said after the last one."""
+    """A chart with its name before the first line and a text after the last one."""
     return [
         line(
             (f" {name:<{indent - 1}}" if number == 0 else " " * indent, palette.dim),
-            (row, palette.bar),
-            (after if number == len(rows) - 1 else "", palette.dim),
+            (bar, palette.bar),
+            (after if number == len(bars) - 1 else "", palette.dim),
             width=width,
         )
-        for number, row in enumerate(rows)
+        for number, bar in enumerate(bars)
     ]
 
 
@@ -182,7 +182,7 @@ def _threshold(thresholds: tuple[ThresholdAt, ...], current: float, width: int, 
 
 
 def _shares(name: str, shares: tuple[Share, ...], width: int, palette: Palette) -> list[Text]:
-    """The largest shares with a bar each."""
+    """The largest shares, each with a bar."""
     strongest = sorted(shares, key=lambda share: -share.share)[:_SHARES]
     lines = []
     for number, share in enumerate(strongest):
@@ -200,5 +200,5 @@ def _shares(name: str, shares: tuple[Share, ...], width: int, palette: Palette) 
     return lines
 
 
-class UserProfile(TextPane):
-    """The whole profile of one user."""
+class UserProfilePane(TextPane):
+    """The pane with the full profile of one user."""

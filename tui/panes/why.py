@@ -1,4 +1,4 @@
-"""Why a transaction scored as it did: both detectors side by side, and each reason with its share."""
+"""Why a transaction was scored as it was: the verdict of each detector, and each reason with its share."""
 
 import textwrap
 
@@ -9,8 +9,8 @@ from domain.sanitize import sanitize
 from domain.triage import Triage
 from domain.verdict import Reason, ScoredTransaction, Verdict
 from tui import cells
-from tui.panes.drawing import TextPane, beside, line, rule
 from tui.themes import Palette
+from tui.widgets.drawing import TextPane, beside, line, rule
 
 _ONE_LINE_FROM = 72
 _BAR = 10
@@ -18,7 +18,7 @@ _LEAST_BESIDE = 26
 
 
 def why_lines(row: ScoredTransaction | None, width: int, palette: Palette, *, followed: bool = False) -> list[Text]:
-    """The pane for `row` in lines of `width` cells; `followed` says that the row was not picked by hand."""
+    """The pane for `row`, in lines of `width` cells. `followed` is True when the user did not select the row."""
     if row is None:
         return [line(*rule("Why", "", width, palette), width=width), line(" no transaction yet", width=width)]
     status = "newest anomaly" if followed and row.flagged else "newest" if followed else "selected"
@@ -47,7 +47,7 @@ def _truth(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
 
 
 def triage_line(triage: Triage, width: int, palette: Palette) -> Text:
-    """What was decided, until when, by whom and with which note, in one line."""
+    """A decision in one line: status, end, user and note."""
     until = f" until {triage.until:%Y-%m-%d %H:%M}" if triage.until else ""
     return line(
         (" triage   ", palette.dim),
@@ -59,9 +59,10 @@ def triage_line(triage: Triage, width: int, palette: Palette) -> Text:
 
 
 def reason_lines(verdict: Verdict, width: int, palette: Palette, *, wrap: bool = False) -> list[Text]:
-    """The reasons of a verdict, the largest share first; bars are relative to it.
+    """The reasons of a verdict, the largest share first. The bars are relative to the largest.
 
-    A sentence shares its bar's line where there is room, unless `wrap` asks for it whole.
+    Each sentence stands beside its bar where the width allows it. With `wrap` it always stands below, over as many
+    as two lines.
     """
     largest = max((abs(reason.contribution) for reason in verdict.reasons), default=0.0) or 1.0
     lines: list[Text] = []
@@ -71,10 +72,10 @@ def reason_lines(verdict: Verdict, width: int, palette: Palette, *, wrap: bool =
 
 
 def both(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
-    """Score, threshold and reasons of the detectors side by side, below each other where it is narrow."""
+    """Score, threshold and reasons of both detectors: side by side, or below each other where it is narrow."""
     each = (width - 1) // 2
     side_by_side = each >= _LEAST_BESIDE
-    columns = [
+    blocks = [
         [
             *_versus(verdict, each if side_by_side else width, palette),
             *reason_lines(verdict, each if side_by_side else width, palette, wrap=True),
@@ -83,12 +84,12 @@ def both(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
     ]
     head = line((" the detectors disagree", palette.warn), width=width)
     if side_by_side:
-        return [head, *beside(columns, each + 1)]
-    return [head, *(each_line for column in columns for each_line in column)]
+        return [head, *beside(blocks, each + 1)]
+    return [head, *(each_line for block in blocks for each_line in block)]
 
 
 def _versus(verdict: Verdict, width: int, palette: Palette) -> list[Text]:
-    """One detector's score against its threshold, in two short lines; one line for an error."""
+    """The score of one detector against its threshold, in two short lines; an error takes one."""
     if verdict.status == "error":
         return [judgement(verdict, width, palette)]
     ink = palette.of(verdict)
@@ -123,7 +124,7 @@ def _what(row: ScoredTransaction, width: int, palette: Palette) -> Text:
 
 
 def judgement(verdict: Verdict, width: int, palette: Palette) -> Text:
-    """One detector's score against its threshold, in one line."""
+    """The score of one detector against its threshold, in one line."""
     ink = palette.of(verdict)
     name = f" {verdict.detector:<9}"
     if verdict.status == "error":
@@ -162,5 +163,5 @@ def _reason(reason: Reason, largest: float, width: int, palette: Palette, ink: S
     return [line(*head, width=width), *(line((f"   {part}", palette.dim), width=width) for part in wrapped)]
 
 
-class Why(TextPane):
-    """The why of one row."""
+class WhyPane(TextPane):
+    """The pane that explains the scores of one transaction."""

@@ -1,4 +1,4 @@
-"""The Anomalies screen: everything that was flagged, now or before this engine, to be decided on."""
+"""The Anomalies screen: every flagged transaction, live or stored, for triage."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -11,25 +11,28 @@ from textual.widget import Widget
 
 from domain.filters import EVERYTHING, Filter, parse
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from tui import keymap
-from tui.filterline import FilterLine
-from tui.layout import layout_of
+from tui.console import console_of
 from tui.lists.anomalies import TriageList
+from tui.lists.filterline import FilterLine
 from tui.lists.older import PAGE, Older
 from tui.lists.rowlist import RowList
-from tui.modals.detail import Detail
-from tui.panes.drawing import palette_of
-from tui.panes.why import Why, why_lines
+from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
+from tui.screens.detail import Detail
+from tui.screens.layout import lay_out
 from tui.screens.triaging import BulkTriaging
+from tui.widgets.drawing import palette_of
 
 _PAGES_AT_ONCE = 10
 _FLAGGED = parse("is:flagged")
 
 
 class AnomaliesScreen(BulkTriaging, Browsing):
-    """A list to work through. What is decided on stays in its place with its new state, until a filter is applied
-    again; whoever reaches the top gets what was stored before.
+    """A list to work through. A decided row keeps its place, with its new status, until a filter is applied.
+
+    At the top of the list, older anomalies are read from the database.
     """
 
     NAME = "Anomalies"
@@ -44,15 +47,15 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         self._problem = ""
 
     def body(self) -> Iterable[Widget]:
-        """The list, and why beside or below it."""
-        yield Container(TriageList(self.intake.triage, id="triage"), Why(id="why"), id="anomalies-body")
+        """The list, and the reasons beside it or below it."""
+        yield Container(TriageList(self.intake.triage_queue, id="triage"), WhyPane(id="why"), id="anomalies-body")
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:
-        """Open ones only, at first, and history anew whenever the engine is another one."""
+        """Start with the open anomalies. Another engine starts the list again."""
         self.active.focus()
         self.apply_filter(self.active, "", EVERYTHING)
-        self.console_app.settle()
+        console_of(self).settle()
         self.watch(self.app, "engines", self._apply_again, init=False)
 
     def _apply_again(self) -> None:
@@ -65,36 +68,36 @@ class AnomaliesScreen(BulkTriaging, Browsing):
 
     @property
     def subject(self) -> ScoredTransaction | None:
-        """The row under the cursor, the newest one while following."""
+        """The row under the cursor; the newest one while following."""
         return self.active.selected or self.active.newest
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
-        """The row that is explained."""
+        """The row whose reasons are shown."""
         return self.subject
 
     @property
     def to_match(self) -> Filter:
-        """The filter as it was typed."""
+        """The filter that was typed."""
         return self._filter
 
     @property
     def shown_filter(self) -> str:
-        """Open ones of what is stored, or all that was flagged."""
+        """The filter for stored rows: the open anomalies, or all flagged ones."""
         return super().shown_filter if self._only_open else (_FLAGGED & self._filter).text
 
     def apply_filter(self, rows: RowList, text: str, filter: Filter) -> None:
-        """Show what matches among open ones or all, and begin history anew."""
+        """Show the open anomalies that match, or all that match, and read the older ones again."""
         self._filter = filter
-        states = parse("triage:open", self.console_app.clock()) if self._only_open else EVERYTHING
+        states = parse("triage:open", console_of(self).clock()) if self._only_open else EVERYTHING
         both = states & filter
         rows.window.drop_history()
         rows.window.apply(text, both)
         self._older, self._problem = Older(both), ""
 
     def draw_body(self, now: datetime) -> None:
-        """The list and the why of its row; older rows are asked for where there is room for them."""
-        rows, why = self.active, self.query_one(Why)
+        """Draw the list and the reasons, and read older rows if the list is at its top."""
+        rows, why = self.active, self.query_one(WhyPane)
         self._want_older(rows)
         rows.today = now
         rows.only_open = self._only_open
@@ -105,39 +108,39 @@ class AnomaliesScreen(BulkTriaging, Browsing):
             why.show(why_lines(self.subject, why.size.width, palette_of(self), followed=rows.follow))
 
     def _notice(self) -> str:
-        if self.intake.warming and not len(self.intake.triage.ring):
+        if self.intake.warming and not len(self.intake.triage_queue.buffer):
             return "warming up: detectors learn from the first 1,000 transactions"
         if not self._older.finished and not self._problem:
             return "looking through what is stored..."
-        if self.intake.triage.filter_text:
+        if self.intake.triage_queue.filter_text:
             return "no anomaly matches the filter"
         return "no open anomaly" if self._only_open else "no anomaly yet"
 
     def _want_older(self, rows: TriageList) -> None:
         busy = any(worker.group == "older" and not worker.is_finished for worker in self.workers)
         settled = rows.window.frozen or not rows.window.pending
-        # In another order than that of time, the top is not where older ones belong.
+        # In a sorted list, older rows do not belong at the top.
         if rows.order is None and rows.at_top and settled and not (busy or self._problem or self._older.finished):
             self.run_worker(self._load_older(self._older), group="older")
 
     async def _load_older(self, older: Older) -> None:
-        window = self.intake.triage
+        window = self.intake.triage_queue
         try:
             for _ in range(_PAGES_AT_ONCE):
-                known = self.intake.triaged
-                before = older.before(window.ring)
-                found = await self.console_app.port.stored_anomalies(older.filter, before, PAGE)
+                known = self.intake.triage_sequence
+                before = older.before(window.buffer)
+                found = await console_of(self).port.stored_anomalies(older.filter, before, PAGE)
                 self.intake.pull()
                 if older is not self._older:
                     return
-                if self.intake.triaged != known:
-                    continue  # decided on meanwhile: the page may say otherwise
-                fresh = older.page(found, window.ring)
+                if self.intake.triage_sequence != known:
+                    continue  # a decision came meanwhile, so the page may be out of date
+                fresh = older.page(found, window.buffer)
                 window.prepend(fresh)
                 if fresh or older.finished:
                     break
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._problem = f"no older ones: {error or type(error).__name__}"
+            self._problem = f"no older ones: {reason_of(error)}"
         self.redraw()
 
     @on(RowList.Moved)
@@ -145,30 +148,28 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         self._problem = ""
 
     def on_resize(self) -> None:
-        """Why goes beside the list, below it, or away."""
-        layout = layout_of(self.size.width, self.size.height)
-        for name in ("bare", "compact", "full"):
-            self.set_class(name == layout, f"-{name}")
+        """The size decides whether the reasons stand beside the list, below it, or not at all."""
+        lay_out(self)
         super().on_resize()
 
     @on(RowList.Opened)
     def action_open(self) -> None:
-        """The transaction under the cursor, with everything known of it and done to it."""
+        """Open the detail of the transaction under the cursor."""
         if self.subject is not None:
             self.app.push_screen(Detail(self.subject))
 
     def action_back(self) -> None:
-        """End a list alone or a sorted order, else go back the way one came, clear the filter, or follow again."""
-        if not (self.put_back() or self.console_app.climb() or self.clear_filter() or self.active.follow):
+        """The first of these that applies: end the zoom or the sorting, go back, remove the filter, follow again."""
+        if not (self.put_back() or console_of(self).climb() or self.clear_filter() or self.active.follow):
             self.active.set_follow(True)
 
     def action_anomaly(self, step: int) -> None:
-        """The previous or next anomaly, which is the line above or below; from the newest one while following."""
+        """Go to the line above or below. While following, the first key goes to the newest line."""
         rows = self.active
         rows.move_to(rows.cursor_index + (0 if rows.follow else step))
 
     def action_toggle_open(self) -> None:
-        """Open ones only, or all."""
+        """Switch between the open anomalies and all of them."""
         self._only_open = not self._only_open
         self.apply_filter(self.active, self.active.window.filter_text, self._filter)
-        self.console_app.settle()
+        console_of(self).settle()

@@ -1,8 +1,8 @@
-"""What every screen has: the status line, the screens that exist, and the keys."""
+"""The frame of every screen: the status line, the tabs and the keys."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -11,18 +11,15 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from tui import keymap
+from tui.console import console_of, keys_of
 from tui.intake import Intake
 from tui.keymap import READING_HINTS, SCREENS
-from tui.keys import keys_of
-from tui.panes.drawing import palette_of
-from tui.panes.status import Line, StatusLine, keys_line, tabs_line
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.panes.status import StatusLine, keys_line, tabs_line
+from tui.widgets.drawing import Line, palette_of
 
 
 class ConsoleScreen(Screen[None]):
-    """A screen that is drawn from the intake at every tick while it is in front."""
+    """A screen that is drawn at every tick while it is in front."""
 
     NAME: ClassVar[str] = ""
     HINTS: ClassVar[tuple[tuple[str, str], ...]] = READING_HINTS
@@ -30,18 +27,13 @@ class ConsoleScreen(Screen[None]):
     _frame: tuple[object, ...] = ()
 
     @property
-    def console_app(self) -> "ConsoleApp":
-        """The application."""
-        return cast("ConsoleApp", self.app)
-
-    @property
     def intake(self) -> Intake:
-        """What was pulled from the engine."""
-        return self.console_app.intake
+        """What the console pulled from the engine."""
+        return console_of(self).intake
 
     @property
     def hints(self) -> tuple[tuple[str, str], ...]:
-        """What the most used keys do now."""
+        """The most used keys, as they are now."""
         return self.HINTS
 
     def compose(self) -> ComposeResult:
@@ -56,7 +48,7 @@ class ConsoleScreen(Screen[None]):
         raise NotImplementedError
 
     def draw(self, now: datetime) -> None:
-        """Bring the screen up to date; before it is composed and while it closes there is nothing to draw."""
+        """Draw the screen as of `now`, except before it is composed and while it closes."""
         try:
             status = self.query_one(StatusLine)
         except NoMatches:
@@ -69,7 +61,7 @@ class ConsoleScreen(Screen[None]):
         self.draw_body(now)
 
     def _draw_frame(self) -> None:
-        """The lines that stay as they are from tick to tick."""
+        """Draw the tabs and the keys, which rarely change."""
         palette, keys = palette_of(self), keys_of(self)
         width = self.size.width
         tabs = dict(keys.hints(SCREENS.items(), keymap.APP))
@@ -79,18 +71,18 @@ class ConsoleScreen(Screen[None]):
         self.query_one("#keys", Line).show(keys_line(hints, width, palette))
 
     def draw_body(self, now: datetime) -> None:
-        """Bring the body up to date."""
+        """Draw the body as of `now`."""
         raise NotImplementedError
 
     def on_resize(self) -> None:
-        """Lines are cut to the width, so a new one is drawn at once."""
+        """Redraw at once, since lines are cut to the width."""
         self.call_after_refresh(self.redraw)
 
     def on_screen_resume(self) -> None:
-        """Draw before the next tick."""
+        """Redraw before the next tick."""
         self.call_after_refresh(self.redraw)
 
     def redraw(self) -> None:
-        """Draw for this moment."""
+        """Draw as of this moment, if the screen is in front."""
         if self.is_mounted and self.is_current:
-            self.draw(self.console_app.clock())
+            self.draw(console_of(self).clock())

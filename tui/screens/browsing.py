@@ -1,18 +1,19 @@
-"""The keys that go through a list of rows, on every screen that has one."""
+"""The keys that move through a list and filter it."""
 
 import asyncio
 
 from textual import on
 
 from domain.filters import EVERYTHING
-from tui.filterline import FilterLine
+from tui.console import console_of
+from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
 from tui.lists.window import CHECK_CLOCK_EVERY
 from tui.screens.lists import ListScreen
 
 
 class Browsing(ListScreen):
-    """Moving, following, freezing, filtering and finding in the list that is `active`; its body has a `FilterLine`."""
+    """A screen whose keys move, follow, freeze, filter and search the active list. Its body has a `FilterLine`."""
 
     @on(RowList.Moved)
     def _moved(self) -> None:
@@ -27,29 +28,29 @@ class Browsing(ListScreen):
         self.active.move_by(pages * self.active.page)
 
     def action_top(self) -> None:
-        """The oldest row."""
+        """Go to the oldest row."""
         self.active.move_to(0)
 
     def action_end(self) -> None:
-        """The newest row, and follow."""
+        """Go to the newest row, and follow it."""
         self.active.move_to_end()
 
     def action_follow(self) -> None:
-        """Follow the newest row, or stay here."""
+        """Follow the newest row, or stop following."""
         self.active.set_follow(not self.active.follow)
 
     def action_freeze(self) -> None:
-        """Hold the lists still; the engine goes on, and what arrives is counted."""
+        """Hold the lists still, or let them move again. Rows that arrive meanwhile are counted."""
         self.intake.freeze(not self.intake.frozen)
-        self.console_app.settle()
+        console_of(self).settle()
 
     def action_filter(self) -> None:
-        """Type a filter for the list that has the keys."""
+        """Open the filter line for the active list."""
         window = self.active.window
         self._filtered = self.active
-        elsewhere = self.console_app.port.count_live if window is self.intake.feed and window.partial else None
-        recent = self.console_app.library.kept.recent
-        self.query_one(FilterLine).open(window.filter_text, window.ring, recent, elsewhere)
+        count = console_of(self).port.count_live if window is self.intake.feed and window.partial else None
+        recent = console_of(self).library.kept.recent
+        self.query_one(FilterLine).open(window.filter_text, window.buffer, recent, count)
 
     @on(FilterLine.Applied)
     def _filter_applied(self, event: FilterLine.Applied) -> None:
@@ -62,7 +63,7 @@ class Browsing(ListScreen):
         self._filtered.focus()
 
     def put_back(self) -> bool:
-        """End a list alone on the screen, or else a sorted order; False when there is neither."""
+        """End the zoom, or else the sorting; False when there is neither."""
         if self.has_class("-zoom"):
             self.action_zoom()
         elif self.active.order is not None:
@@ -72,15 +73,15 @@ class Browsing(ListScreen):
         return True
 
     def clear_filter(self) -> bool:
-        """Show everything in the active list; False when it has no filter."""
+        """Remove the filter of the active list; False when it has none."""
         if not self.active.window.filter_text:
             return False
         self.apply_filter(self.active, "", EVERYTHING)
-        self.console_app.settle()
+        console_of(self).settle()
         return True
 
     def action_match(self, step: int) -> None:
-        """The next or previous row that matches the last filter."""
+        """Go to the next or previous row that matches the last filter."""
         self.run_worker(self._seek(self.active, step), group="seek", exclusive=True)
 
     async def _seek(self, rows: RowList, step: int) -> None:

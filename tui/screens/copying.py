@@ -1,29 +1,28 @@
-"""The keys that copy a transaction, on every screen that is about one."""
-
-from typing import TYPE_CHECKING, cast
+"""The keys that copy a transaction."""
 
 from textual.screen import Screen
 
 from domain.verdict import ScoredTransaction
 from services.records import export
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+from tui.console import console_of
 
 MAX_OSC_52 = 74_000
-"""Bytes that terminals take in one OSC 52 sequence; they drop a longer one without a word."""
+"""The most bytes in one OSC 52 sequence. Terminals silently drop longer ones."""
 
 
 class Copying(Screen[None]):
-    """Copies the row that is its `subject`."""
+    """A screen whose keys copy its `subject`."""
 
     @property
     def subject(self) -> ScoredTransaction | None:
-        """The row that keys act on."""
+        """The row that the keys act on."""
         raise NotImplementedError
 
     def action_copy(self, as_json: bool) -> None:
-        """Copy the row as one readable line or as JSON: to the terminal, and to a file, since not every one listens."""
+        """Copy the row as one readable line or as JSON.
+
+        It goes to the terminal and to a file, since not every terminal supports OSC 52.
+        """
         row = self.subject
         if row is None:
             return
@@ -34,12 +33,12 @@ class Copying(Screen[None]):
         self.run_worker(self._keep_copy(row.transaction.transaction_id, text, fits), group="copy")
 
     async def _keep_copy(self, ident: str, text: str, sent: bool) -> None:
-        app = cast("ConsoleApp", self.app)
-        file = await app.kept(lambda: app.library.keep_copy(text))
+        console = console_of(self)
+        file = await console.kept(lambda: console.library.keep_copy(text))
         places = ["the terminal, if it listens to OSC 52"] if sent else []
         places += [str(file)] if file else []
         too_long = "" if sent else "; it is too long for a terminal"
         if places:
-            app.notify(f"Copied {ident} to {' and to '.join(places)}{too_long}")
+            console.notify(f"Copied {ident} to {' and to '.join(places)}{too_long}")
         else:
-            app.notify(f"{ident} was not copied{too_long}", severity="warning")
+            console.notify(f"{ident} was not copied{too_long}", severity="warning")

@@ -1,4 +1,4 @@
-"""The Health screen: workers, partitions, quality, and every dead letter with its reason."""
+"""The Health screen: workers, partitions, detection quality, drift, and dead letters."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,23 +10,25 @@ from textual.widget import Widget
 
 from domain.engine import DeadLetter, Snapshot
 from domain.quality import DetectorQuality
+from services.errors import reason_of
 from tui import cells, keymap
+from tui.console import console_of, keys_of
 from tui.frontend import frontend_of
-from tui.inquiry import Inquiry
-from tui.keys import keys_of
-from tui.panes.drawing import line, palette_of, rule
+from tui.lag import SMALL
 from tui.panes.health import component_lines, dead_letter_lines, pipeline_line, worker_line, worst
-from tui.panes.lag import SMALL, outlook_mark, outlook_words, partition_table
+from tui.panes.lag import outlook_mark, outlook_words, partition_table
 from tui.panes.quality import DRIFTED, drift_lines, quality_lines
-from tui.panes.reading import Reading, ReadingScreen
 from tui.screens.base import ConsoleScreen
+from tui.screens.inquiry import Inquiry
 from tui.themes import Palette
+from tui.widgets.drawing import line, palette_of, rule
+from tui.widgets.reading import Reading, ReadingScreen
 
 _DEAD_LETTERS = 200
 
 
 class HealthScreen(ReadingScreen, ConsoleScreen):
-    """The engine's components, in full."""
+    """Everything about the state of the engine, as one text."""
 
     NAME = "Health"
     HINTS = keymap.HEALTH_HINTS
@@ -43,11 +45,11 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         )
 
     def body(self) -> Iterable[Widget]:
-        """One text."""
+        """All sections as one text."""
         yield Reading(id="health-text")
 
     def draw_body(self, now: datetime) -> None:
-        """Engine, workers, partitions, quality and drift where they are known, dead letters."""
+        """Draw every section. Dead letters are read when their number changes."""
         snapshot, palette = self.intake.snapshot, palette_of(self)
         reading = self.query_one(Reading)
         width = reading.size.width
@@ -100,7 +102,7 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         return lines + partition_table(snapshot.partitions, trend, width, palette)
 
     def _quality(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
-        """Nothing where nobody knows the truth."""
+        """The quality since the start and over all stored transactions; empty without ground truth."""
         if not snapshot.quality and not self._stored_asked:
             return []
         lines = [line(*rule("Quality", "since the start", width, palette), width=width)]
@@ -130,19 +132,19 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         return lines + dead_letter_lines(self._letters, width, palette)
 
     def action_quality(self) -> None:
-        """Count verdicts against ground truth over all that is stored."""
+        """Measure the quality over all stored transactions."""
         self._stored_asked = True
         self._stored.forget()
         self._stored.want(None)
         self.redraw()
 
     async def _ask_quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
-        return await self.console_app.port.quality(since)
+        return await console_of(self).port.quality(since)
 
     async def _load_letters(self) -> None:
         try:
-            self._letters = await self.console_app.port.dead_letters(_DEAD_LETTERS)
+            self._letters = await console_of(self).port.dead_letters(_DEAD_LETTERS)
             self._problem = ""
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._problem = f"dead letters unavailable: {error or type(error).__name__}"
+            self._problem = f"dead letters unavailable: {reason_of(error)}"
         self.redraw()

@@ -1,4 +1,4 @@
-"""The Live screen: feed, anomalies, why, user and health together."""
+"""The Live screen: feed, anomalies, reasons, user profile and health together."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -13,31 +13,31 @@ from domain.filters import Filter, of_user
 from domain.profile import ProfileView
 from domain.verdict import ScoredTransaction
 from tui import keymap
-from tui.filterline import FilterLine
-from tui.inquiry import Inquiry
-from tui.layout import layout_of
-from tui.lists.anomalies import Anomalies
+from tui.console import console_of
+from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
+from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
-from tui.lists.stored import MOST_ROWS, StoredRows
-from tui.modals.detail import Detail
-from tui.panes.drawing import palette_of
-from tui.panes.health import Health, health_lines, summary
-from tui.panes.profile import Profile, profile_lines
-from tui.panes.status import Line
-from tui.panes.why import Why, why_lines
+from tui.lists.stored import MOST_ROWS, StoredTransactions
+from tui.panes.health import HealthPane, health_lines, summary
+from tui.panes.profile import ProfilePane, profile_lines
+from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
+from tui.screens.detail import Detail
+from tui.screens.inquiry import Inquiry
+from tui.screens.layout import lay_out
 from tui.screens.triaging import BulkTriaging
+from tui.widgets.drawing import Line, palette_of
 
 _PROFILE_EVERY = 1.0
 _STORED_EVERY = 5.0
 
 
 class LiveScreen(BulkTriaging, Browsing):
-    """What is happening now, and why the row under the cursor scored as it did.
+    """What is happening now, and why the row under the cursor was scored as it was.
 
-    While the feed follows, the panes explain the newest anomaly: the newest row changes many times a
-    second and nobody could read why it scored. The first move of the cursor makes them follow it instead.
+    While the feed follows, the panes explain the newest anomaly, because the newest row changes many times a second.
+    Once the cursor is moved, they explain the row under it.
     """
 
     NAME = "Live"
@@ -46,66 +46,70 @@ class LiveScreen(BulkTriaging, Browsing):
 
     def __init__(self) -> None:
         super().__init__()
-        self._layout = "compact"
         self._in_place = ""
         self._of_user: str | None = None
-        self._profile: Inquiry[str, ProfileView] = Inquiry(self, "profile", self._ask_profile, _PROFILE_EVERY)
+        self._profile: Inquiry[str, ProfileView] = Inquiry(
+            self, "profile", lambda user: console_of(self).port.profile(user), _PROFILE_EVERY
+        )
         self._stored: Inquiry[str, tuple[ScoredTransaction, ...]] = Inquiry(
-            self, "stored transactions", self._ask_stored, _STORED_EVERY
+            self,
+            "stored transactions",
+            lambda user: console_of(self).port.history(of_user(user), MOST_ROWS),
+            _STORED_EVERY,
         )
 
     def body(self) -> Iterable[Widget]:
-        """Lists at the left, panes at the right; the style sheet shows what the size has room for."""
+        """Lists at the left, panes at the right. The style sheet hides what does not fit."""
         intake = self.intake
         yield Horizontal(
             Vertical(
                 Feed(intake.feed, id="feed"),
-                Anomalies(intake.anomalies, id="anomalies"),
-                StoredRows(id="stored"),
+                AnomalyFeed(intake.anomalies, id="anomalies"),
+                StoredTransactions(id="stored"),
                 id="lists",
             ),
-            Vertical(Why(id="why"), Profile(id="profile"), Health(id="health"), id="panes"),
+            Vertical(WhyPane(id="why"), ProfilePane(id="profile"), HealthPane(id="health"), id="panes"),
             id="live",
         )
         yield Line(id="summary")
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:
-        """The feed has the keys at first; what is stored of a user is read again when somebody has decided."""
+        """Focus the feed. Stored transactions are read again after each decision."""
         self.query_one(Feed).focus()
-        self.watch(self.app, "triaged", self._stored.forget, init=False)
+        self.watch(self.app, "triage_sequence", self._stored.forget, init=False)
 
     @property
     def active(self) -> RowList:
-        """The list that keys act on."""
+        """The list that the keys act on."""
         return self.focused if isinstance(self.focused, RowList) else self.query_one(Feed)
 
     @property
     def hints(self) -> tuple[tuple[str, str], ...]:
-        """While it is about one user, first how to leave."""
+        """The most used keys. While the screen shows one user, the first one leads back."""
         return self.HINTS if self._of_user is None else (("Esc", "back to the user"), *self.HINTS)
 
     @property
     def subject(self) -> ScoredTransaction | None:
         """The row that the panes explain."""
-        feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
+        feed, anomalies = self.query_one(Feed), self.query_one(AnomalyFeed)
         if self._of_user is not None:
-            return self.active.selected or feed.newest or self.query_one(StoredRows).newest
+            return self.active.selected or feed.newest or self.query_one(StoredTransactions).newest
         return self.active.selected or anomalies.newest or feed.newest
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
-        """The row under the cursor, else the newest anomaly, the one that is explained; of one user only the former."""
-        return self.active.selected or (self.query_one(Anomalies).newest if self._of_user is None else None)
+        """The row under the cursor, or else the newest anomaly, unless the screen shows one user."""
+        return self.active.selected or (self.query_one(AnomalyFeed).newest if self._of_user is None else None)
 
     @property
     def to_match(self) -> Filter:
-        """The filter of the list that has the keys."""
+        """The filter of the active list."""
         return self.active.window.filter
 
     def draw_body(self, now: datetime) -> None:
-        """Lists, then the panes that are visible."""
-        feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
+        """Draw the lists, then the panes that are visible."""
+        feed, anomalies = self.query_one(Feed), self.query_one(AnomalyFeed)
         feed.today = anomalies.today = now
         feed.notice = self._feed_notice()
         anomalies.notice = (
@@ -122,13 +126,13 @@ class LiveScreen(BulkTriaging, Browsing):
 
     def _feed_notice(self) -> str:
         feed = self.intake.feed
-        if len(feed.ring) and feed.filter_text:
+        if len(feed.buffer) and feed.filter_text:
             return "no transaction matches the filter"
         return "waiting for the first transaction..."
 
     def _draw_panes(self, now: datetime) -> None:
         palette = palette_of(self)
-        why, profile, health = self.query_one(Why), self.query_one(Profile), self.query_one(Health)
+        why, profile, health = self.query_one(WhyPane), self.query_one(ProfilePane), self.query_one(HealthPane)
         subject = self.subject
         if why.region:
             why.show(why_lines(subject, why.size.width, palette, followed=self.active.follow))
@@ -142,30 +146,24 @@ class LiveScreen(BulkTriaging, Browsing):
             health.show(health_lines(self.intake.snapshot, now, health.size.width, palette))
 
     def _draw_stored(self, now: datetime) -> None:
-        """While it is about one user, the transactions of that user in PostgreSQL."""
+        """While the screen shows one user, draw their transactions from the database."""
         user = self._of_user
         if user is None:
             return
         self._stored.want(user)
-        stored, found = self.query_one(StoredRows), self._stored.of(user)
+        stored, found = self.query_one(StoredTransactions), self._stored.of(user)
         stored.today = now
         stored.notice = "none" if found is not None else self._stored.problem_of(user)
         stored.show_rows(found or ())
         stored.refresh_rows()
 
-    async def _ask_profile(self, user: str) -> ProfileView | None:
-        return await self.console_app.port.profile(user)
-
-    async def _ask_stored(self, user: str) -> tuple[ScoredTransaction, ...]:
-        return await self.console_app.port.history(of_user(user), MOST_ROWS)
-
     def drill(self, user_id: str) -> Callable[[], None]:
-        """Be about one user: theirs of the feed, and below them theirs in PostgreSQL.
+        """Show the transactions of one user only: live ones in the feed, stored ones below it.
 
-        Returns what puts filter, cursor and freeze as they were.
+        Returns a function that puts filter, cursor and freeze back.
         """
         feed, frozen = self.query_one(Feed), self.intake.frozen
-        earlier, pane, user, active = feed.view, self._in_place, self._of_user, self.active
+        earlier, pane, user, active = feed.save(), self._in_place, self._of_user, self.active
 
         def restore() -> None:
             feed.restore(earlier)
@@ -174,28 +172,26 @@ class LiveScreen(BulkTriaging, Browsing):
             self._of_user, self._in_place = user, pane
             self._arrange()
             active.focus()
-            self.console_app.settle()
+            console_of(self).settle()
 
         theirs = of_user(user_id)
-        for rows in (feed, self.query_one(StoredRows)):
+        for rows in (feed, self.query_one(StoredTransactions)):
             rows.window.apply(theirs.text, theirs)
             rows.set_follow(True)
         self.zoom(None)
         self._of_user, self._in_place = user_id, ""
         self._arrange()
         feed.focus()
-        self.console_app.settle()
+        console_of(self).settle()
         return restore
 
     def on_resize(self) -> None:
-        """Show the panes that the new size has room for."""
+        """The size decides which panes are shown."""
         self._arrange()
         super().on_resize()
 
     def _arrange(self) -> None:
-        self._layout = layout_of(self.size.width, self.size.height)
-        for name in ("bare", "compact", "full"):
-            self.set_class(name == self._layout, f"-{name}")
+        lay_out(self)
         self.set_class(self._in_place == "why", "-why")
         self.set_class(self._in_place == "user", "-user")
         self.set_class(self._of_user is not None, "-drilled")
@@ -203,14 +199,14 @@ class LiveScreen(BulkTriaging, Browsing):
 
     @on(RowList.Opened)
     def action_open(self) -> None:
-        """The transaction under the cursor, with everything known of it."""
+        """Open the detail of the row that the panes explain."""
         if self.subject is not None:
             self.app.push_screen(Detail(self.subject))
 
     def action_other_list(self) -> None:
-        """The keys go to the other list."""
+        """Switch to the other list."""
         feed = self.query_one(Feed)
-        beside = self.query_one(Anomalies if self._of_user is None else StoredRows)
+        beside = self.query_one(AnomalyFeed if self._of_user is None else StoredTransactions)
         other = beside if self.active is feed and (beside.region or self.has_class("-zoom")) else feed
         if self.has_class("-zoom"):
             self.zoom(other)
@@ -218,8 +214,8 @@ class LiveScreen(BulkTriaging, Browsing):
         self.call_after_refresh(self.redraw)
 
     def action_anomaly(self, step: int) -> None:
-        """The previous or next anomaly, in the feed as well where it is still held."""
-        feed, anomalies = self.query_one(Feed), self.query_one(Anomalies)
+        """Go to the previous or next anomaly, also in the feed if it still has it."""
+        feed, anomalies = self.query_one(Feed), self.query_one(AnomalyFeed)
         if not len(anomalies.window):
             return
         if anomalies.follow:
@@ -232,21 +228,24 @@ class LiveScreen(BulkTriaging, Browsing):
             feed.select(anomalies.selected.sequence)
 
     def action_toggle_why(self) -> None:
-        """The why pane, in place of the anomalies where there is no room beside them."""
+        """Show or hide the reasons, in place of the anomalies where there is no room beside them."""
         self._in_place = "" if self._in_place == "why" else "why"
         self.zoom(None)
         self._arrange()
 
     def action_toggle_user(self) -> None:
-        """The user's profile, in place of the anomalies where there is no room beside them."""
+        """Show or hide the profile of the user, in place of the anomalies where there is no room beside them."""
         self._in_place = "" if self._in_place == "user" else "user"
         self.zoom(None)
         self._arrange()
 
     def action_back(self) -> None:
-        """Close what is open, else end a sorted order, go back the way one came, clear the filter, or follow again."""
+        """The first of these that applies.
+
+        Close a pane, end the zoom or the sorting, go back to the screen that led here, remove the filter, follow again.
+        """
         if self._in_place:
             self._in_place = ""
             self._arrange()
-        elif not (self.put_back() or self.console_app.climb() or self.clear_filter() or self.active.follow):
+        elif not (self.put_back() or console_of(self).climb() or self.clear_filter() or self.active.follow):
             self.active.set_follow(True)

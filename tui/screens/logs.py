@@ -11,10 +11,11 @@ from textual.widget import Widget
 
 from domain.engine import LogLine
 from tui import cells, keymap
-from tui.panes.drawing import line, palette_of
-from tui.panes.reading import Reading, ReadingScreen
+from tui.console import console_of
 from tui.screens.base import ConsoleScreen
 from tui.themes import Palette
+from tui.widgets.drawing import line, palette_of
+from tui.widgets.reading import Reading, ReadingScreen
 
 _LINES = 500
 
@@ -33,7 +34,7 @@ def log_line(entry: LogLine, width: int, palette: Palette) -> Text:
 
 
 class LogsScreen(ReadingScreen, ConsoleScreen):
-    """Log lines, newest last. Scrolling up holds them still; the end follows again."""
+    """Log lines, newest last. Scrolling up holds them still, reaching the end follows again."""
 
     NAME = "Logs"
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.READING]
@@ -43,14 +44,14 @@ class LogsScreen(ReadingScreen, ConsoleScreen):
         self._entries: tuple[LogLine, ...] = ()
 
     def body(self) -> Iterable[Widget]:
-        """One text."""
+        """The log as one text."""
         yield Reading(id="logs-text", tail=True)
 
     def draw_body(self, now: datetime) -> None:
-        """The newest lines while following, else those that were there."""
+        """Draw the newest lines while following, else the same lines as before."""
         reading, palette = self.query_one(Reading), palette_of(self)
         if reading.following:
-            self._entries = self.console_app.port.logs(_LINES)
+            self._entries = console_of(self).port.logs(_LINES)
         width = reading.size.width
         lines = [log_line(entry, width, palette) for entry in self._entries]
         reading.show(lines or [line((" no log lines yet", palette.dim), width=width)])

@@ -1,34 +1,28 @@
-"""The keys that decide on transactions, on every screen that has one to decide on."""
+"""The keys for triage."""
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
 
 from textual.screen import Screen
 
 from domain.filters import Filter
 from domain.triage import MAX_AT_ONCE, TriageStatus
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from tui import cells, keymap
+from tui.console import console_of
 from tui.decider import subject_of
 from tui.modals.confirm import Confirm
 from tui.modals.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
-
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
 
 LENIENCY = "30d"
 
 
 class Triaging(Screen[None]):
-    """Acknowledge, confirm, false positive, snooze, note and undo, for the row that `to_decide` gives.
+    """A screen whose keys decide on the row `to_decide`: acknowledge, confirm, false positive, snooze, note, undo.
 
-    What has to be asked is asked before the next key is looked at.
+    A question opens before the next key is handled, so that the next key answers it.
     """
-
-    @property
-    def _console_app(self) -> "ConsoleApp":
-        return cast("ConsoleApp", self.app)
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
@@ -36,13 +30,13 @@ class Triaging(Screen[None]):
         raise NotImplementedError
 
     def action_triage(self, status: str) -> None:
-        """Decide, after asking for how long where that matters."""
+        """Decide on the row. A snooze and a false positive ask for how long."""
         row, decided = self._row(), TriageStatus(status)
         if row is not None:
-            self._until(decided, subject_of(row), lambda until: self._console_app.decider.decide(row, decided, until))
+            self._until(decided, subject_of(row), lambda until: console_of(self).decisions.decide(row, decided, until))
 
     def action_note(self) -> None:
-        """Write a note; the decision stays."""
+        """Ask for the note of the row. Its status stays."""
         row = self._row()
         if row is None:
             return
@@ -50,13 +44,13 @@ class Triaging(Screen[None]):
 
         def written(answer: str | None) -> None:
             if answer is not None and answer != note:
-                self._console_app.decider.decide(row, None, note=answer)
+                console_of(self).decisions.decide(row, None, note=answer)
 
         self.app.push_screen(NotePrompt(f"Note: {subject_of(row)}", note), written)
 
     def action_undo(self) -> None:
-        """Take back the last decision."""
-        self._console_app.decider.undo()
+        """Undo the user's last decision."""
+        console_of(self).decisions.undo()
 
     def _row(self) -> ScoredTransaction | None:
         if self.to_decide is None:
@@ -64,12 +58,12 @@ class Triaging(Screen[None]):
         return self.to_decide
 
     def _until(self, status: TriageStatus, subject: str, then: Callable[[datetime | None], None]) -> None:
-        """Ask until when a decision shall hold, where it ends by itself, and go on with the answer."""
+        """Call `then` with the end of the decision, after asking for it where the status has one."""
 
         def answered(answer: str | None) -> None:
             if answer is not None:
                 span = span_of(answer)
-                then(self._console_app.clock() + span if span else None)
+                then(console_of(self).clock() + span if span else None)
 
         if status is TriageStatus.FALSE_POSITIVE:
             self.app.push_screen(LeniencyPrompt(f"False positive: {subject}", LENIENCY), answered)
@@ -80,15 +74,15 @@ class Triaging(Screen[None]):
 
 
 class BulkTriaging(Triaging):
-    """The same, and one key that decides on everything that a filter finds."""
+    """A screen that can also decide on every open anomaly that matches its filter."""
 
     @property
     def to_match(self) -> Filter:
-        """The filter that is in force."""
+        """The filter in use."""
         raise NotImplementedError
 
     def action_triage_matching(self) -> None:
-        """Decide on all open anomalies that match, after showing how many there are and asking twice."""
+        """Decide on every open anomaly that matches, after showing their number and asking twice."""
         ids: list[str] = []
         question = StatusChoice()
 
@@ -102,10 +96,10 @@ class BulkTriaging(Triaging):
 
     async def _count(self, question: StatusChoice, filter: Filter, ids: list[str]) -> None:
         try:
-            ids += await self._console_app.port.matching(filter, MAX_AT_ONCE)
-            total = len(ids) if len(ids) < MAX_AT_ONCE else await self._console_app.port.count_matching(filter)
+            ids += await console_of(self).port.matching(filter, MAX_AT_ONCE)
+            total = len(ids) if len(ids) < MAX_AT_ONCE else await console_of(self).port.count_matching(filter)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            problem = f"cannot count what matches: {error or type(error).__name__}"
+            problem = f"cannot count what matches: {reason_of(error)}"
         else:
             problem = "" if ids else "no open anomaly matches" if filter.text else "no anomaly is open"
             many = _many(len(ids), total)
@@ -117,12 +111,12 @@ class BulkTriaging(Triaging):
 
     def _confirm(self, which: str, ids: list[str], status: TriageStatus, until: datetime | None) -> None:
         action = next(option.description for option in keymap.STATUSES if status.value in option.action)
-        undo = self._console_app.keys.shown(keymap.UNDO)
+        undo = console_of(self).keys.shown(keymap.UNDO)
         self.app.push_screen(
             Confirm(
                 f"{action.capitalize()}: {which}?",
                 f"They are decided on in one step, which {undo} undoes.",
-                lambda: self._console_app.decider.decide_all(ids, status, until),
+                lambda: console_of(self).decisions.decide_all(ids, status, until),
             )
         )
 

@@ -1,6 +1,5 @@
-"""The Users screen: a list of users, and everything known of the one under the cursor."""
+"""The Users screen: a table of users, and the profile and anomalies of the one under the cursor."""
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import ClassVar
@@ -11,36 +10,34 @@ from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 
 from domain.filters import EVERYTHING, Filter, of_user, parse
-from domain.profile import ProfileView, UserList, UserOrder
+from domain.profile import ProfileView, UserList
 from domain.verdict import ScoredTransaction
 from tui import keymap
-from tui.filterline import FilterLine
-from tui.inquiry import Inquiry
+from tui.console import console_of
+from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
 from tui.lists.stored import MOST_ROWS, StoredAnomalies
-from tui.lists.users import ORDERS, UserRows
-from tui.modals.detail import Detail
+from tui.lists.users import UserQuery, UserTable
 from tui.modals.plots import Plots
-from tui.panes.drawing import palette_of
-from tui.panes.userprofile import UserProfile, user_lines
+from tui.panes.userprofile import UserProfilePane, user_lines
 from tui.screens.base import ConsoleScreen
 from tui.screens.copying import Copying
+from tui.screens.detail import Detail
+from tui.screens.inquiry import Inquiry
 from tui.screens.triaging import Triaging
+from tui.widgets.drawing import palette_of
 
 MOST_USERS = 200
 WIDE = 120
-"""Cells from which the profile stands beside the list, not in its place."""
+"""Width in cells from which the profile stands beside the users instead of in their place."""
 
 _EVERY = 1.0
 _ANOMALIES_EVERY = 5.0
-_PREFIX = re.compile(r"[\w.@+][\w.@+-]*")
 _FLAGGED = parse("is:flagged")
-
-Asked = tuple[UserOrder, str, Filter]
 
 
 class UsersScreen(Copying, Triaging, ConsoleScreen):
-    """Users, sorted and filtered by the engine, which is asked once a second at most."""
+    """Users, sorted and filtered by the engine, which is queried at most once a second."""
 
     NAME = "Users"
     HINTS = keymap.USERS_HINTS
@@ -49,50 +46,51 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._in_profile = False
-        self._asked: Asked = ("flagged", "", EVERYTHING)
-        self._users: Inquiry[Asked, UserList] = Inquiry(self, "users", self._ask_users, _EVERY)
-        self._profile: Inquiry[str, ProfileView] = Inquiry(self, "profile", self._ask_profile, _EVERY)
+        self._query = UserQuery()
+        self._users: Inquiry[UserQuery, UserList] = Inquiry(
+            self,
+            "users",
+            lambda query: console_of(self).port.users(query.order, MOST_USERS, query.prefix, query.filter),
+            _EVERY,
+        )
+        self._profile: Inquiry[str, ProfileView] = Inquiry(
+            self, "profile", lambda user: console_of(self).port.profile(user), _EVERY
+        )
         self._anomalies: Inquiry[str, tuple[ScoredTransaction, ...]] = Inquiry(
-            self, "anomalies", self._ask_anomalies, _ANOMALIES_EVERY
+            self,
+            "anomalies",
+            lambda user: console_of(self).port.history(of_user(user) & _FLAGGED, MOST_ROWS),
+            _ANOMALIES_EVERY,
         )
 
     def body(self) -> Iterable[Widget]:
-        """The list at the left, the profile above the user's anomalies at the right or in its place."""
+        """Users at the left; profile above anomalies at the right, or in place of the users."""
         yield Horizontal(
-            UserRows(id="users"),
-            Vertical(UserProfile(id="user-profile"), StoredAnomalies(id="user-anomalies"), id="user"),
+            UserTable(id="users"),
+            Vertical(UserProfilePane(id="user-profile"), StoredAnomalies(id="user-anomalies"), id="user"),
             id="users-body",
         )
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:
-        """The list has the keys at first; anomalies are read again when somebody has decided on one."""
-        self.query_one(UserRows).focus()
-        self.watch(self.app, "triaged", self._anomalies.forget, init=False)
+        """Focus the users. Anomalies are read again after each decision."""
+        self.query_one(UserTable).focus()
+        self.watch(self.app, "triage_sequence", self._anomalies.forget, init=False)
         self._arrange()
 
-    async def _ask_users(self, asked: Asked) -> UserList:
-        return await self.console_app.port.users(asked[0], MOST_USERS, asked[1], asked[2])
-
-    async def _ask_profile(self, user: str) -> ProfileView | None:
-        return await self.console_app.port.profile(user)
-
-    async def _ask_anomalies(self, user: str) -> tuple[ScoredTransaction, ...]:
-        return await self.console_app.port.history(of_user(user) & _FLAGGED, MOST_ROWS)
-
     def draw_body(self, now: datetime) -> None:
-        """The list, then the user's profile and anomalies where they are visible."""
-        rows, anomalies = self.query_one(UserRows), self.query_one(StoredAnomalies)
-        self._take_wanted_user(rows)
-        self._users.want(self._asked)
-        rows.today = anomalies.today = now
-        rows.order = self._asked[0]
-        answer = self._users.of(self._asked)
-        rows.notice = self._notice(answer)
-        rows.show(answer or UserList())
-        profile = self.query_one(UserProfile)
+        """Draw the users, and the profile and anomalies if they are visible."""
+        users, anomalies = self.query_one(UserTable), self.query_one(StoredAnomalies)
+        self._take_wanted_user(users)
+        self._users.want(self._query)
+        users.today = anomalies.today = now
+        users.order = self._query.order
+        answer = self._users.of(self._query)
+        users.notice = self._users.problem_of(self._query) if answer is None else self._query.nothing_found
+        users.show(answer or UserList())
+        profile = self.query_one(UserProfilePane)
         if profile.region:
-            user = rows.user
+            user = users.user
             if user is not None:
                 self._profile.want(user)
                 self._anomalies.want(user)
@@ -104,23 +102,15 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
             anomalies.show_rows(found or ())
             anomalies.refresh_rows()
 
-    def _take_wanted_user(self, rows: UserRows) -> None:
-        """Whom another screen asked to see, in full."""
-        wanted, self.console_app.wanted_user = self.console_app.wanted_user, None
+    def _take_wanted_user(self, users: UserTable) -> None:
+        """Select the user that another screen asked for, and show their profile."""
+        wanted, console_of(self).wanted_user = console_of(self).wanted_user, None
         if wanted is not None:
-            rows.user = wanted
+            users.user = wanted
             self._show_profile(True)
 
-    def _notice(self, answer: UserList | None) -> str:
-        if answer is None:
-            return self._users.problem_of(self._asked)
-        _, prefix, asked = self._asked
-        if prefix:
-            return f"no user id begins with {prefix}"
-        return "no user has a transaction that matches" if asked is not EVERYTHING else "no profile yet"
-
     def on_resize(self) -> None:
-        """Beside each other or in place of each other."""
+        """The width decides whether the profile stands beside the users or in their place."""
         self._arrange()
         super().on_resize()
 
@@ -132,29 +122,29 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
     def _show_profile(self, shown: bool) -> None:
         self._in_profile = shown
         self._arrange()
-        self.query_one(StoredAnomalies if shown else UserRows).focus()
+        self.query_one(StoredAnomalies if shown else UserTable).focus()
 
     @property
     def _in_list(self) -> bool:
-        """Whether the keys act on the list of users."""
+        """Whether the keys act on the users."""
         return not isinstance(self.focused, StoredAnomalies)
 
     @property
-    def _active(self) -> UserRows | StoredAnomalies:
-        return self.query_one(UserRows) if self._in_list else self.query_one(StoredAnomalies)
+    def _active(self) -> UserTable | StoredAnomalies:
+        return self.query_one(UserTable) if self._in_list else self.query_one(StoredAnomalies)
 
     @property
     def subject(self) -> ScoredTransaction | None:
-        """The anomaly under the cursor, else the newest one; None while the list of users has the keys."""
+        """The anomaly under the cursor, or else the newest one; None while the keys act on the users."""
         anomalies = self.query_one(StoredAnomalies)
         return None if self._in_list else anomalies.selected or anomalies.newest
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
-        """The same, but only what the cursor is on."""
+        """The anomaly under the cursor; None without a cursor, and while the keys act on the users."""
         return None if self._in_list else self.query_one(StoredAnomalies).selected
 
-    @on(UserRows.Moved)
+    @on(UserTable.Moved)
     @on(RowList.Moved)
     def _moved(self) -> None:
         self.redraw()
@@ -162,40 +152,40 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
     def action_move(self, lines: int) -> None:
         """Move the cursor."""
         if self._in_list:
-            self.query_one(UserRows).move_by(lines)
+            self.query_one(UserTable).move_by(lines)
         else:
             self._reached(self.query_one(StoredAnomalies)).move_by(lines)
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by a screenful."""
+        """Move the cursor by screenfuls."""
         self.action_move(pages * self._active.page)
 
     def action_top(self) -> None:
-        """The first line."""
+        """Go to the first line."""
         self._active.move_to(0)
 
     def action_end(self) -> None:
-        """The last line."""
+        """Go to the last line."""
         if self._in_list:
-            self.query_one(UserRows).move_to_end()
+            self.query_one(UserTable).move_to_end()
         else:
             self.query_one(StoredAnomalies).set_follow(True)
 
     @staticmethod
     def _reached(anomalies: StoredAnomalies) -> StoredAnomalies:
-        """The anomalies with the cursor on one of them."""
+        """The list of anomalies, after putting its cursor on the newest row if it has none."""
         if anomalies.follow:
             anomalies.move_to(len(anomalies.window) - 1)
         return anomalies
 
     def action_other_list(self) -> None:
-        """The keys go to the user's anomalies, or back to the list."""
+        """Switch between the users and the anomalies."""
         self._show_profile(self._in_list)
 
-    @on(UserRows.Opened)
+    @on(UserTable.Opened)
     @on(RowList.Opened)
     def action_open(self) -> None:
-        """The profile of the user; on an anomaly its detail."""
+        """Open the profile of the user, or the detail of the anomaly."""
         if self._in_list:
             self._show_profile(True)
             return
@@ -204,24 +194,22 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
             self.app.push_screen(Detail(anomalies.selected))
 
     def action_back(self) -> None:
-        """The way one came, else back to the list, else clear the filter."""
-        if self.console_app.climb() or self._in_profile:
+        """Go back to the screen that led here, or else to the users, or else remove the filter."""
+        if console_of(self).climb() or self._in_profile:
             self._show_profile(False)
-        elif self.query_one(UserRows).filter_text:
+        elif self.query_one(UserTable).filter_text:
             self._filter("", EVERYTHING)
 
     def action_sort(self) -> None:
-        """Most flagged first, seen last first, by id; from the top."""
-        orders = list(ORDERS)
-        order = orders[(orders.index(self._asked[0]) + 1) % len(orders)]
-        self._asked = (order, *self._asked[1:])
-        self.query_one(UserRows).user = None
+        """Change to the next order, with the cursor at the top."""
+        self._query = self._query.reordered()
+        self.query_one(UserTable).user = None
         self.redraw()
 
     def action_filter(self) -> None:
-        """Type a filter, or how the user's id begins."""
+        """Open the filter line, for a filter or the start of a user id."""
         self.query_one(FilterLine).open(
-            self.query_one(UserRows).filter_text, self.intake.feed.ring, self.console_app.library.kept.recent
+            self.query_one(UserTable).filter_text, self.intake.feed.buffer, console_of(self).library.kept.recent
         )
 
     @on(FilterLine.Applied)
@@ -235,21 +223,20 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         self._show_profile(self._in_profile)
 
     def _filter(self, text: str, filter: Filter) -> None:
-        prefix = text if _PREFIX.fullmatch(text) else ""
-        self._asked = (self._asked[0], prefix, EVERYTHING if prefix else filter)
-        rows = self.query_one(UserRows)
-        rows.filter_text = text
-        rows.user = None
+        self._query = self._query.filtered(text, filter)
+        users = self.query_one(UserTable)
+        users.filter_text = text
+        users.user = None
         self._show_profile(False)
 
     def action_plot(self) -> None:
-        """Amounts, scores and thresholds of the user over time."""
-        user = self.query_one(UserRows).user
+        """Open the plots of the user's amounts and scores."""
+        user = self.query_one(UserTable).user
         if user is not None:
-            self.app.push_screen(Plots(user, self.console_app.port))
+            self.app.push_screen(Plots(user, console_of(self).port))
 
     def action_transactions(self) -> None:
-        """The user's transactions in Live, with those in PostgreSQL."""
-        user = self.query_one(UserRows).user
+        """Go to the user's transactions on the Live screen."""
+        user = self.query_one(UserTable).user
         if user is not None:
-            self.console_app.show_transactions(user)
+            console_of(self).show_transactions(user)

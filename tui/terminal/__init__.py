@@ -1,1 +1,1 @@
-"""The terminal itself: driver, device, and thrift on a slow link."""
+"""The terminal: its driver, its hang-up, and fewer bytes over a slow link."""

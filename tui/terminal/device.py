@@ -1,4 +1,4 @@
-"""The terminal under the console: whether it is still there, how far it is, and a line to it outside the console."""
+"""The terminal: whether it hung up, how often to repaint it, and a spinner for before and after the console."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ REMOTE_HZ = 2.0
 
 
 class Terminal:
-    """Watches standard input for a hang-up, which Textual itself would spin on."""
+    """Watches standard input for a hang-up. Textual itself would read it in a busy loop."""
 
     def __init__(self) -> None:
         self._poll = select.poll()
@@ -21,18 +21,21 @@ class Terminal:
 
     @property
     def gone(self) -> bool:
-        """Whether the other end hung up or closed."""
+        """Whether the terminal hung up or was closed."""
         return any(event & (select.POLLHUP | select.POLLERR | select.POLLNVAL) for _, event in self._poll.poll(0))
 
 
 def usual_hz(environment: Mapping[str, str] = os.environ) -> float:
-    """How often to repaint where the configuration does not say: less over a link that may be slow."""
+    """The default rate of repaints: lower over SSH, where the link may be slow."""
     return REMOTE_HZ if environment.get("SSH_CONNECTION") else LOCAL_HZ
 
 
 @contextlib.contextmanager
 def working(what: str) -> Iterator[Callable[[str], None]]:
-    """A spinner on stderr that says `what`, and whatever it is told; it goes on in silence without a terminal."""
+    """A spinner on standard error with the text `what`, which the function given can replace.
+
+    Where standard error cannot be written to, nothing is shown.
+    """
     status = Console(stderr=True).status(what)
 
     def tell(line: str) -> None:

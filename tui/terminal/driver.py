@@ -1,7 +1,7 @@
-"""The driver under the console: Textual's own, with fewer bytes, a mouse that can be let go, and no waiting.
+"""The terminal driver: Textual's own, but it writes fewer bytes, can release the mouse, and never blocks.
 
-Textual's writer makes the application wait once thirty frames are queued, and with it everything else on its event
-loop. A terminal behind a stalled connection would hold up the engine that way.
+Textual's writer blocks the event loop once thirty frames are queued. The engine runs on the same loop, so a terminal
+behind a stalled connection would stop it.
 """
 
 import os
@@ -17,9 +17,9 @@ _FLUSH_WITHIN = 2.0
 
 
 class Output(threading.Thread):
-    """Writes to a file descriptor in the order of `put`, without making anyone wait.
+    """Writes to a file descriptor from a thread of its own, in the order of `put`.
 
-    What cannot be written because the terminal is gone is dropped.
+    Once the terminal is gone, everything is dropped.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -31,21 +31,21 @@ class Output(threading.Thread):
 
     @property
     def behind(self) -> bool:
-        """Whether the terminal has not taken yet all that it was given."""
+        """Whether something is still to be written."""
         return self._written < self._put
 
     def put(self, text: str) -> None:
-        """Write this after everything before it."""
+        """Queue a text to be written."""
         self._put += 1
         self._queue.put(text)
 
     def stop(self) -> None:
-        """Write what is left, but not for ever: a terminal may have stalled."""
+        """Write what is left, for a limited time: the terminal may have stalled."""
         self._queue.put(None)
         self.join(_FLUSH_WITHIN)
 
     def run(self) -> None:
-        """Write until told to stop."""
+        """Write until `stop` is called."""
         gone = False
         while (text := self._queue.get()) is not None:
             if not gone:
@@ -70,7 +70,7 @@ class ConsoleDriver(LinuxDriver):
 
     @property
     def behind(self) -> bool:
-        """Whether the terminal still has frames to take, so that another would only be late."""
+        """Whether earlier frames are still to be written, so that another one would only be late."""
         return self._output is not None and self._output.behind
 
     def write(self, data: str) -> None:
@@ -86,20 +86,20 @@ class ConsoleDriver(LinuxDriver):
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def close(self) -> None:
-        """Let go of it, once it took what it was given."""
+        """Release the terminal, after writing what is left."""
         if self._output is not None:
             self._output.stop()
         super().close()
 
     def run_input_thread(self) -> None:
-        """Read until told to stop; a terminal that hangs up ends it, and the console notices that by itself."""
+        """Read keys until the console ends or the terminal hangs up, which the console notices by itself."""
         try:
             super().run_input_thread()
         except OSError:
             return
 
     def capture_mouse(self, captured: bool) -> None:
-        """Take the mouse, or leave it to the terminal, whose own selection works then."""
+        """Capture the mouse, or release it so that the terminal's own selection works."""
         if captured:
             self._capturing = True
             self._enable_mouse_support()

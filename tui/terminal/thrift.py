@@ -1,7 +1,7 @@
-"""Terminal output with fewer bytes: colours are set where they change, not for every piece of text.
+"""Terminal output with fewer bytes: a colour is set where it changes, not for every piece of text.
 
-Rich writes every piece with its whole style before it and a reset behind it, 46 bytes of colours around a
-blank cell. A feed that moves is mostly such pieces, and over a slow link the bytes are what one waits for.
+Rich writes the whole style before every piece of text and a reset behind it: 46 bytes around one blank cell. Most of
+a moving feed is such pieces, and a slow link takes long for them.
 """
 
 import re
@@ -14,7 +14,7 @@ _INVISIBLE_ON_BLANKS = frozenset({"1", "2", "3"})
 
 
 class _Ink(NamedTuple):
-    """A style as the parameters that set it; empty is the terminal's own."""
+    """A style, as the SGR parameters that set it; empty for the terminal's default."""
 
     attributes: tuple[str, ...] = ()
     foreground: str = ""
@@ -25,10 +25,10 @@ _PLAIN = _Ink()
 
 
 def thrifty(output: str) -> str:
-    """`output` as Rich renders it, with the same look on a terminal and no colour set twice.
+    """The output of Rich, with the same look on a terminal, but no colour set twice.
 
-    Every style in it must be whole: what a piece does not set is the terminal's own. The result ends in the
-    terminal's own style, as Rich leaves it.
+    Each style in `output` must be complete: what it leaves out is the terminal's default. The result ends in the
+    default style, as the output of Rich does.
     """
     if "\x1b[0m" not in output:
         return output
@@ -51,7 +51,7 @@ def thrifty(output: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _parsed(parameters: str) -> _Ink:
-    """The style of one sequence, which starts from the terminal's own."""
+    """The style that one SGR sequence sets, starting from the terminal's default."""
     attributes: list[str] = []
     foreground = background = ""
     fields = iter(parameters.split(";"))
@@ -73,7 +73,7 @@ def _parsed(parameters: str) -> _Ink:
 
 
 def _looks_alike(text: str, now: _Ink, wanted: _Ink) -> bool:
-    """Whether `text` looks the same in both styles: it only moves the cursor, or is blank on the same paper."""
+    """Whether `text` looks the same in both styles: it only moves the cursor, or is blank on the same background."""
     if text[0] == " ":
         return not text.strip(" ") and _same_paper(now, wanted)
     return text[0] in "\x1b\r\n" and _MOVES.fullmatch(text) is not None
@@ -87,7 +87,7 @@ def _same_paper(now: _Ink, wanted: _Ink) -> bool:
 
 @lru_cache(maxsize=1024)
 def _change(now: _Ink, wanted: _Ink) -> str:
-    """The sequence that leads from one style to another."""
+    """The SGR sequence that changes one style into another."""
     if wanted == _PLAIN:
         return "\x1b[0m"
     fields: list[str] = []

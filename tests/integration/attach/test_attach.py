@@ -34,8 +34,9 @@ from services.attach.protocol import (
     encode,
     frame,
 )
-from tests.attaching import Host, host, until
+from tests.attaching import Host, host
 from tests.tui.fake_port import QUIET, FakePort, row, rows
+from tests.waiting import until
 
 NOBODY = 65_534
 BURSTS, BURST = 20, 40

@@ -28,7 +28,8 @@ from services.sending.producer import Sender, outgoing
 from services.settings import load
 from services.store.database import EmbeddedDatabase
 from simulator import Simulator
-from tests.attaching import HZ, until
+from tests.attaching import HZ
+from tests.waiting import until
 
 BEFORE_THE_FIT = 1_000
 TRANSACTIONS = 1_600
@@ -56,8 +57,7 @@ class Running:
         for transaction, truth in islice(self._stream, count):
             await self._sender.send(outgoing(transaction, truth))
         await self._sender.flush()
-        while self.engine.bus.transactions < target:
-            await asyncio.sleep(0.05)
+        await until(lambda: self.engine.bus.transactions >= target, 60)
 
     async def stop(self) -> None:
         await self._sender.stop()
@@ -79,8 +79,7 @@ async def running(server: EmbeddedDatabase, tmp_path_factory: pytest.TempPathFac
         await made.start()
         async with asyncio.timeout(60):
             await made.send(BEFORE_THE_FIT)
-            while "warming" in made.engine.snapshot().model_versions.values():
-                await asyncio.sleep(0.05)
+            await until(lambda: "warming" not in made.engine.snapshot().model_versions.values(), 60)
             await made.send(TRANSACTIONS - BEFORE_THE_FIT)
         yield made
     finally:

@@ -1,5 +1,6 @@
 """The web frontend is built once for each state of its sources, and never half."""
 
+from tests.waiting import until
 import asyncio
 import signal
 import subprocess
@@ -109,13 +110,11 @@ async def test_a_cancelled_build_ends_its_processes_and_leaves_nothing(site, cac
     began = tmp_path / "began"
     monkeypatch.setenv("NEVER_DONE", str(began))
     building = asyncio.create_task(build(site, cache))
-    while not (began.exists() and began.read_text()):
-        await asyncio.sleep(0.05)
+    await until(lambda: began.exists() and began.read_text())
     building.cancel()
     with pytest.raises(asyncio.CancelledError):
         await building
-    while not gone(int(began.read_text())):
-        await asyncio.sleep(0.05)
+    await until(lambda: gone(int(began.read_text())))
     assert {path.name for path in (cache / "frontend").iterdir()} == {"lock", "build.log"}
 
 
@@ -134,8 +133,7 @@ async def test_a_killed_build_takes_its_processes_along_and_is_made_anew(site, c
         await asyncio.sleep(0.05)
     builder.send_signal(signal.SIGKILL)
     builder.wait()
-    while not gone(int(began.read_text())):
-        await asyncio.sleep(0.05)
+    await until(lambda: gone(int(began.read_text())))
     assert (cache / "frontend" / "building").exists()
     folder, _ = await build(site, cache)
     assert (folder / "server.js").is_file()

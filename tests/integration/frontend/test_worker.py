@@ -1,5 +1,6 @@
 """The web frontend as a worker: it answers, it comes back, it ends with us, and trouble is one clear line."""
 
+from tests.waiting import until
 import asyncio
 import os
 import signal
@@ -39,12 +40,6 @@ def frontend(site: Path, cache: Path, supervisor: Supervisor) -> Frontend:
     worker = Frontend(cache, lambda: API, port=0, source=site)
     supervisor.add(worker)
     return worker
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 def state(supervisor: Supervisor) -> str:

@@ -17,7 +17,8 @@ from services.models import schedule
 from services.records import wire
 from services.sending.producer import Outgoing, Sender
 from services.store.store import Store
-from tests.consuming import TOPIC, Consumer, profiles_equal_a_recount, send, simulated, until
+from tests.consuming import TOPIC, Consumer, profiles_equal_a_recount, send, simulated
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

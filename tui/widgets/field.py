@@ -1,4 +1,4 @@
-"""An input for one line of text, as every question and the filter line have it."""
+"""The input for one line of text."""
 
 from textual.widgets import Input
 
@@ -9,10 +9,10 @@ class Field(Input):
     """An input whose cursor stays lit: blinking would repaint twice a second while nobody types."""
 
     def on_mount(self) -> None:
-        """The cursor stays lit."""
+        """Stop the cursor from blinking."""
         self.cursor_blink = False
 
     def put(self, text: str, cursor: int | None = None) -> None:
-        """Have this text in it, of which only what may be drawn, and the cursor at `cursor` or behind it."""
+        """Replace the text, sanitised, and put the cursor at `cursor`, or at the end."""
         self.value = sanitize(text)
         self.cursor_position = len(self.value) if cursor is None else cursor

@@ -12,17 +12,19 @@ from textual.binding import BindingType
 from domain.sanitize import sanitize
 from domain.triage import Triage, TriageEvent, TriageStatus
 from domain.verdict import ScoredTransaction
+from services.errors import reason_of
 from tui import cells, keymap
+from tui.console import console_of
 from tui.modals.modal import Modal
-from tui.panes.drawing import line
 from tui.panes.why import both, judgement, reason_lines
 from tui.screens.copying import Copying
 from tui.screens.triaging import Triaging
 from tui.themes import Palette
+from tui.widgets.drawing import line
 
 
 class Detail(Copying, Triaging, Modal):
-    """Everything known of one transaction, and everything done to it."""
+    """Everything known about one transaction, with its triage history."""
 
     TITLE = "Transaction"
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.DETAIL]
@@ -35,34 +37,34 @@ class Detail(Copying, Triaging, Modal):
 
     @property
     def subject(self) -> ScoredTransaction | None:
-        """This one."""
+        """The transaction."""
         return self.row
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
-        """This one."""
+        """The transaction."""
         return self.row
 
     def on_mount(self) -> None:
-        """Read what was done to it, now and whenever somebody has decided on something."""
+        """Read the triage history, now and after each decision."""
         super().on_mount()
-        self.watch(self.app, "triaged", self._read_log)
+        self.watch(self.app, "triage_sequence", self._read_log)
 
     def _read_log(self) -> None:
         self.run_worker(self._load_log(), group="log", exclusive=True)
 
     async def _load_log(self) -> None:
         try:
-            self._log = await self._console_app.port.triage_log(self.row.transaction.transaction_id)
+            self._log = await console_of(self).port.triage_log(self.row.transaction.transaction_id)
             self._problem = ""
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._problem = f"history unavailable: {error or type(error).__name__}"
+            self._problem = f"history unavailable: {reason_of(error)}"
         if self._log:
             self.row = msgspec.structs.replace(self.row, triage=self._log[0].after)
         self.call_after_refresh(self._draw)
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
-        """Fields, then verdicts with their reasons."""
+        """Fields, then verdicts with their reasons, then the triage history."""
         lines: list[Text] = []
         for name, value in self._fields():
             for number, part in enumerate(_wrapped(sanitize(value), max(1, width - 15))):
@@ -86,7 +88,7 @@ class Detail(Copying, Triaging, Modal):
 
     @property
     def _number(self) -> str:
-        """The number in order of commit, which only rows of this run have."""
+        """The number in order of commit. Only rows of this run of the engine have one."""
         return f", number {self.row.sequence}" if self.row.sequence > 0 else ""
 
     def _fields(self) -> list[tuple[str, str]]:
@@ -118,7 +120,7 @@ class Detail(Copying, Triaging, Modal):
 
 
 def event_line(event: TriageEvent, width: int, palette: Palette) -> Text:
-    """One line of the triage log: when, who, from which state to which."""
+    """One line of the triage history: time, user, action, and the status before and after."""
     return line(
         (f" {event.at:%Y-%m-%d %H:%M:%S}", palette.dim),
         f" {cells.fit(event.decided_by, 12)} {cells.fit(event.action.replace('_', ' '), 14)} ",

@@ -1,4 +1,4 @@
-"""The line in which a filter is typed; below it the match count or the error, and what may come next."""
+"""The line in which a filter is typed. Below it stand the number of matches or the error, and suggestions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,23 +15,25 @@ from textual.widgets import Input
 
 from domain.engine import LiveCount
 from domain.filters import EVERYTHING, Filter, FilterError, Suggestion, complete, parse, values_seen
+from services.errors import reason_of
 from tui import cells, keymap
-from tui.field import Field
-from tui.lists.window import CHECK_CLOCK_EVERY, Ring
-from tui.panes.drawing import line, palette_of
-from tui.panes.status import Line
+from tui.lists.buffer import RowBuffer
+from tui.lists.window import CHECK_CLOCK_EVERY
+from tui.widgets.drawing import Line, line, palette_of
+from tui.widgets.field import Field
 
 Counting = Callable[[Filter], Awaitable[LiveCount]]
 
 _PROMPT = "/"
 _LOOKED_THROUGH = 2_000
-"""Newest rows whose values are offered: as many as a slice of the loop has time for."""
+"""Newest rows whose values are suggested: as many as can be read without delaying the screen."""
 
 
 def error_lines(error: FilterError, text: str, scrolled: int, width: int) -> tuple[str, str]:
-    """An error below its filter: a caret under the place with the message beside it, else on a line of its own.
+    """Two lines below a filter with an error: a caret under the error, and the message.
 
-    `scrolled` is how many cells of the filter are out of sight at the left.
+    The message stands beside the caret where it fits, and the second line is empty then. `scrolled` is the number of
+    cells of the filter that are out of sight at the left.
     """
     place = len(_PROMPT) + cells.width(text[: error.position]) - scrolled
     place = max(0, min(width - 1, place))
@@ -44,13 +46,13 @@ def error_lines(error: FilterError, text: str, scrolled: int, width: int) -> tup
 
 
 class FilterInput(Field):
-    """An input whose cursor can go right beyond its end."""
+    """An input that posts `PastEnd` when the cursor is moved right at its end."""
 
     class PastEnd(Message):
-        """The cursor was to go right, but it is at the end."""
+        """The cursor was moved right, but it is at the end."""
 
     def action_cursor_right(self, select: bool = False) -> None:
-        """Move right, or say that it was asked for."""
+        """Move right, or post `PastEnd`."""
         if self.cursor_at_end and not select:
             self.post_message(self.PastEnd())
         else:
@@ -58,16 +60,15 @@ class FilterInput(Field):
 
 
 class FilterLine(Vertical):
-    """`/` and an input; Enter applies what parses, Escape leaves things as they were.
+    """`/` and an input. Enter applies a valid filter, Escape closes the line without a change.
 
-    Tab, or going right at the end, accepts the suggestion that is marked. Up and down go through the filters
-    that were used before.
+    Tab, or the right arrow at the end, accepts the marked suggestion. Up and down recall earlier filters.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.FILTER]
 
     class Applied(Message):
-        """A filter was accepted."""
+        """A valid filter was entered."""
 
         def __init__(self, text: str, filter: Filter) -> None:
             super().__init__()
@@ -75,12 +76,12 @@ class FilterLine(Vertical):
             self.filter = filter
 
     class Cancelled(Message):
-        """The line was left without a change."""
+        """The line was closed without a change."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
-        self._ring = Ring(1)
-        self._elsewhere: Counting | None = None
+        self._buffer = RowBuffer(1)
+        self._engine_count: Counting | None = None
         self._recent: Sequence[str] = ()
         self._recalled = 0
         self._draft = ""
@@ -98,16 +99,16 @@ class FilterLine(Vertical):
         yield Line(id="filter-suggestions")
 
     def on_mount(self) -> None:
-        """Suggestions go with the cursor, not only with the text."""
+        """Suggest again when the cursor moves."""
         self.watch(self.query_one(FilterInput), "selection", self._suggest, init=False)
 
-    def open(self, text: str, ring: Ring, recent: Sequence[str] = (), elsewhere: Counting | None = None) -> None:
+    def open(self, text: str, buffer: RowBuffer, recent: Sequence[str] = (), count: Counting | None = None) -> None:
         """Show the line with `text` in it; `recent` filters are newest last.
 
-        Matches are counted in `ring`, or by `elsewhere` where that holds only a part of all rows.
+        Matches are counted in `buffer`, or by the engine with `count` where the buffer has only a part of the rows.
         """
-        self._ring = ring
-        self._elsewhere = elsewhere
+        self._buffer = buffer
+        self._engine_count = count
         self._recent = recent
         self._recalled = len(recent)
         self._draft = text
@@ -142,7 +143,7 @@ class FilterLine(Vertical):
 
     @on(FilterInput.PastEnd)
     def action_complete(self) -> None:
-        """Put the suggestion that is marked into the filter."""
+        """Accept the marked suggestion."""
         if self._suggestions:
             field = self.query_one(FilterInput)
             field.put(*self._suggestions[self._marked].accepted(field.value))
@@ -154,7 +155,7 @@ class FilterLine(Vertical):
             self._show_suggestions()
 
     def action_recall(self, step: int) -> None:
-        """The filter used before or after the one shown; after the last one, what was typed."""
+        """Recall the earlier or later filter; after the last one comes the typed text."""
         if self._recalled == len(self._recent):
             self._draft = self.query_one(FilterInput).value
         self._recalled = max(0, min(len(self._recent), self._recalled + step))
@@ -162,11 +163,11 @@ class FilterLine(Vertical):
         self.query_one(FilterInput).put(text)
 
     def action_cancel(self) -> None:
-        """Leave without a change."""
+        """Close without a change."""
         self.post_message(self.Cancelled())
 
     def _judge(self, text: str) -> Filter | None:
-        """Parse what was typed and say how it stands; None when it does not parse."""
+        """Parse the text, and show the number of matches or the error; None for an error."""
         palette = palette_of(self)
         try:
             parsed = parse(text) if text.strip() else EVERYTHING
@@ -180,35 +181,35 @@ class FilterLine(Vertical):
         if self._overflow:
             self._overflow = ""
             self._show_suggestions()
-        # A coroutine would be complained about when the next key cancels its worker before that has begun.
+        # A coroutine that is cancelled before it starts would raise a warning.
         counting: Callable[[], Awaitable[None]] = partial(self._count, parsed)
         self.run_worker(counting, group="count", exclusive=True)
         return parsed
 
     async def _count(self, filter: Filter) -> None:
-        """Count the rows that match, without holding the loop for longer than a few rows take."""
-        if self._elsewhere is not None:
-            await self._count_elsewhere(self._elsewhere, filter)
+        """Count the matches, giving way to other work every few rows."""
+        if self._engine_count is not None:
+            await self._count_in_engine(self._engine_count, filter)
             return
         matching = 0
-        ring = self._ring
-        held = len(ring)
-        evicted = ring.total - held
+        buffer = self._buffer
+        held = len(buffer)
+        evicted = buffer.total - held
         for position in range(held):
             if position % CHECK_CLOCK_EVERY == 0:
                 await asyncio.sleep(0)
-            index = position + evicted - (ring.total - len(ring))
-            if index >= 0 and filter.matches(ring[index]):
+            index = position + evicted - (buffer.total - len(buffer))
+            if index >= 0 and filter.matches(buffer[index]):
                 matching += 1
         self._say_count(matching, held)
 
-    async def _count_elsewhere(self, elsewhere: Counting, filter: Filter) -> None:
+    async def _count_in_engine(self, count: Counting, filter: Filter) -> None:
         try:
-            count = await elsewhere(filter)
+            counted = await count(filter)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            self._say(f" not counted: {error or type(error).__name__}", palette_of(self).warn)
+            self._say(f" not counted: {reason_of(error)}", palette_of(self).warn)
         else:
-            self._say_count(count.matches, count.of)
+            self._say_count(counted.matches, counted.of)
 
     def _say_count(self, matching: int, held: int) -> None:
         self._say(f" {cells.grouped(matching)} of {cells.grouped(held)} match", palette_of(self).dim)
@@ -222,16 +223,16 @@ class FilterLine(Vertical):
 
     @property
     def _width(self) -> int:
-        """Its own, or before it was laid out the screen's, which it spans."""
+        """The width in cells; before the layout that of the screen, which the line spans."""
         return max(1, self.size.width or self.screen.size.width)
 
     def _seen(self, name: str) -> tuple[str, ...]:
         if name not in self._values:
-            self._values[name] = values_seen(name, self._ring.newest(_LOOKED_THROUGH))
+            self._values[name] = values_seen(name, self._buffer.newest(_LOOKED_THROUGH))
         return self._values[name]
 
     def _show_suggestions(self) -> None:
-        """What may come next, the marked one first where the others would push it out; else what keys there are."""
+        """Show the suggestions so that the marked one is in view, or the keys when there are none."""
         palette = palette_of(self)
         if self._overflow:
             parts = [(f" {self._overflow}", palette.bad)]

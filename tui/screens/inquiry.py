@@ -1,24 +1,25 @@
-"""A question to the port that a screen keeps asking while it is in front."""
+"""A query that a screen repeats while it is in front."""
 
 import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from services.errors import reason_of
 from tui.screens.base import ConsoleScreen
 
 Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 
 _SHARE = 0.1
-"""Of the time at most, so that a query which takes long is asked rarely."""
+"""The largest share of the time that the query may run, so that a slow query runs rarely."""
 
 
 class Inquiry(Generic[Key, Answer]):
-    """The newest answer to one question, which `ask` puts to the port for a key.
+    """The newest answer to `ask(key)`, which is asked again after `every` seconds or ten times as long as it took.
 
-    One question at a time: a key that is wanted meanwhile waits for its turn, and only the last one gets it.
-    An answer is asked for again after `every` seconds, or ten times as long as it took. `answer` is None before
-    the first one and after a failure, of which `problem` tells; the screen is drawn again either way.
+    One query runs at a time; the screen wants its key at every draw, so a key that comes meanwhile is asked about next.
+    `answer` is None before the first answer and after a failure, and `problem` says why. The screen is redrawn
+    after each.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class Inquiry(Generic[Key, Answer]):
         self.problem = ""
 
     def want(self, key: Key) -> None:
-        """Ask about `key` unless its answer is still fresh."""
+        """Ask about `key`, unless its answer is fresh or a query is running."""
         age = time.monotonic() - self._asked_at
         fresh = key == self.key and age < max(self._every, self._took / _SHARE)
         if not fresh and not self._busy:
@@ -44,7 +45,7 @@ class Inquiry(Generic[Key, Answer]):
             self._screen.run_worker(self._load(key), group=self._what)
 
     def of(self, key: Key | None) -> Answer | None:
-        """The answer about `key`, None until it is there."""
+        """The answer about `key`; None until there is one."""
         return self.answer if key is not None and key == self.key else None
 
     def problem_of(self, key: Key | None) -> str:
@@ -52,7 +53,7 @@ class Inquiry(Generic[Key, Answer]):
         return self.problem if key is not None and key == self.key else "loading..."
 
     def forget(self) -> None:
-        """Ask again the next time."""
+        """Ask again at the next `want`."""
         self._asked_at = 0.0
         self._took = 0.0
 
@@ -62,7 +63,7 @@ class Inquiry(Generic[Key, Answer]):
         try:
             answer = await self._ask(key)
         except Exception as error:  # the port may be any engine, near or far: say it and go on
-            problem = f"{self._what} unavailable: {error or type(error).__name__}"
+            problem = f"{self._what} unavailable: {reason_of(error)}"
         finally:
             self._busy = False
         self._took = time.monotonic() - began

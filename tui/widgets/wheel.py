@@ -7,7 +7,7 @@ LINES = 3
 
 
 class Wheeled(Widget):
-    """A widget that the wheel moves by a few lines."""
+    """A widget that the mouse wheel scrolls."""
 
     def move_by(self, lines: int) -> None:
         """Move by lines, up when negative."""

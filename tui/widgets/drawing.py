@@ -1,4 +1,4 @@
-"""What panes share: the rule they begin with, and a pane of text that redraws only when its text changes."""
+"""Drawing with text: rules, lines, columns of lines, and widgets that redraw only when their text changes."""
 
 from rich.style import Style
 from rich.text import Text
@@ -11,7 +11,7 @@ _palettes: dict[str, Palette] = {}
 
 
 def palette_of(widget: Widget) -> Palette:
-    """The styles of the theme that `widget` is drawn in."""
+    """The styles of the current theme."""
     theme = widget.app.current_theme
     found = _palettes.get(theme.name)
     if found is None:
@@ -28,12 +28,12 @@ def rule(
     left = cells.fit(title, min(cells.width(title), width - 4))
     room = width - cells.width(left) - 4
     right = cells.fit(status, min(cells.width(status), max(0, room - 4))) if status and room > 6 else ""
-    line = palette.title if focused else palette.dim
-    parts = [("━ " if focused else "─ ", line), (left, palette.title if not alarm else palette.bad)]
+    ink = palette.title if focused else palette.dim
+    parts = [("━ " if focused else "─ ", ink), (left, palette.title if not alarm else palette.bad)]
     fill = width - 3 - cells.width(left) - (cells.width(right) + 3 if right else 0)
-    parts.append((" " + ("━" if focused else "─") * fill, line))
+    parts.append((" " + ("━" if focused else "─") * fill, ink))
     if right:
-        parts += [(f" {right} ", palette.bad if alarm else palette.dim), ("━" if focused else "─", line)]
+        parts += [(f" {right} ", palette.bad if alarm else palette.dim), ("━" if focused else "─", ink)]
     return parts
 
 
@@ -51,14 +51,14 @@ def line(*parts: tuple[str, Style] | str, width: int) -> Text:
     return text
 
 
-def beside(columns: list[list[Text]], width: int) -> list[Text]:
-    """Lines side by side, each column `width` cells wide and the last one as wide as it is."""
+def beside(blocks: list[list[Text]], width: int) -> list[Text]:
+    """Blocks of lines side by side. Each block is `width` cells wide, except the last one."""
     joined = []
-    for index in range(max(map(len, columns), default=0)):
+    for index in range(max(map(len, blocks), default=0)):
         whole = Text(no_wrap=True, end="")
-        for number, column in enumerate(columns):
-            part = column[index].copy() if index < len(column) else Text("")
-            if number < len(columns) - 1:
+        for number, block in enumerate(blocks):
+            part = block[index].copy() if index < len(block) else Text("")
+            if number < len(blocks) - 1:
                 part.pad_right(max(0, width - part.cell_len))
             whole.append_text(part)
         joined.append(whole)
@@ -66,14 +66,14 @@ def beside(columns: list[list[Text]], width: int) -> list[Text]:
 
 
 class TextPane(Widget):
-    """A pane of lines, drawn from the top and cut at its height."""
+    """A pane of lines, cut at its height."""
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id)
         self._text = Text()
 
     def show(self, lines: list[Text]) -> None:
-        """Show these lines; nothing is drawn again when they are the same."""
+        """Show these lines. Nothing is redrawn when they are the same as before."""
         text = Text("\n", no_wrap=True, end="").join(lines[: max(1, self.size.height)])
         text.no_wrap = True
         if text != self._text or text.spans != self._text.spans:
@@ -83,3 +83,21 @@ class TextPane(Widget):
     def render(self) -> Text:
         """The lines."""
         return self._text
+
+
+class Line(Widget):
+    """One line of text."""
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id)
+        self._line = Text()
+
+    def show(self, line: Text) -> None:
+        """Show this line."""
+        if line != self._line or line.spans != self._line.spans:
+            self._line = line
+            self.refresh()
+
+    def render(self) -> Text:
+        """The line."""
+        return self._line

@@ -1,13 +1,13 @@
-"""Text that scrolls, and the keys that scroll it: health, logs, detail, help."""
+"""Text that scrolls, and the actions that scroll it."""
 
 from rich.text import Text
 from textual.screen import Screen
 
-from tui.lists.wheel import Wheeled
+from tui.widgets.wheel import Wheeled
 
 
 class Reading(Wheeled, can_focus=True):
-    """Lines of text drawn from an offset; `tail` keeps the end in view until one scrolls up."""
+    """Lines of text that scroll. With `tail` the end stays in view until the user scrolls up."""
 
     def __init__(self, *, id: str, tail: bool = False) -> None:
         super().__init__(id=id)
@@ -22,7 +22,7 @@ class Reading(Wheeled, can_focus=True):
         return max(0, len(self._lines) - max(1, self.size.height))
 
     def show(self, lines: list[Text]) -> None:
-        """Show these lines; nothing is drawn again when they are the same."""
+        """Show these lines. Nothing is redrawn when they are the same as before."""
         same = len(lines) == len(self._lines) and all(
             old == new and old.spans == new.spans for old, new in zip(self._lines, lines, strict=True)
         )
@@ -31,21 +31,21 @@ class Reading(Wheeled, can_focus=True):
             self.refresh()
 
     def move_by(self, lines: int) -> None:
-        """Move by so many lines; upwards it stops following the tail, at the end it follows again."""
+        """Scroll by lines. Scrolling up stops following the end, reaching the end follows it again."""
         self._place(min(self._offset, self.last_offset) + lines)
 
     def scroll_pages(self, pages: int) -> None:
-        """Move by so many screenfuls."""
+        """Scroll by screenfuls."""
         self.move_by(pages * max(1, self.size.height - 1))
 
     def reveal(self, index: int) -> None:
-        """Move as little as it takes to have this line in view."""
+        """Scroll as little as needed to show the line at `index`."""
         height = max(1, self.size.height)
         if not self._offset <= index < self._offset + height:
             self._place(index if index < self._offset else index - height + 1)
 
     def scroll_edge(self, end: bool) -> None:
-        """The top, or the end."""
+        """Scroll to the top or to the end."""
         self._place(self.last_offset if end else 0)
 
     def _place(self, offset: int) -> None:
@@ -62,7 +62,7 @@ class Reading(Wheeled, can_focus=True):
 
 
 class ReadingScreen(Screen[None]):
-    """The scrolling actions of a screen that has one `Reading`."""
+    """A screen whose keys scroll its `Reading`."""
 
     def action_read(self, lines: int) -> None:
         """Scroll by lines."""

@@ -1,0 +1,1 @@
+"""Widgets that know nothing of transactions: lines, panes of text, an input, scrolling."""
