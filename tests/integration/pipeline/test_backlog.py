@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
-from tests.waiting import until
-
 from domain.transaction import Transaction
 from domain.verdict import Verdict
 from services.brokers.broker import Broker
@@ -16,6 +14,7 @@ from services.pipeline.consumer import Pipeline
 from services.sending.producer import Sender
 from services.store.store import Store
 from tests.consuming import TOPIC, send, simulated
+from tests.waiting import until
 
 ALERT_RATE = 0.02
 
