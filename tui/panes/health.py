@@ -7,6 +7,7 @@ from rich.text import Text
 
 from domain.engine import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
 from tui import cells
+from tui.panes.backlog import backlog_line
 from tui.themes import Palette
 from tui.widgets.drawing import TextPane, line, rule
 
@@ -31,7 +32,7 @@ def worst(snapshot: Snapshot) -> WorkerStatus | None:
 
 
 def summary(snapshot: Snapshot, width: int, palette: Palette) -> Text:
-    """Health in one line: the worst worker with its message, or the number of running workers."""
+    """Health in one line: the worst worker with its message, a backlog, or the number of running workers."""
     worker = worst(snapshot)
     if worker is not None:
         detail = worker.detail or worker.last_error or ""
@@ -40,6 +41,8 @@ def summary(snapshot: Snapshot, width: int, palette: Palette) -> Text:
         ]
         parts.append((detail, Style.null()))
         return line(*parts, width=width)
+    if snapshot.backlog is not None:
+        return backlog_line(snapshot.backlog, width, palette)
     parts = []
     if snapshot.offset_gaps:
         parts.append((f" ✗ {cells.grouped(snapshot.offset_gaps)} offset gaps", palette.bad))
@@ -59,6 +62,8 @@ def summary(snapshot: Snapshot, width: int, palette: Palette) -> Text:
 def health_lines(snapshot: Snapshot, now: datetime, width: int, palette: Palette, status: str = "") -> list[Text]:
     """The pane: broker, database and counts, then workers, then partitions."""
     lines = [line(*rule("Health", status, width, palette, alarm=worst(snapshot) is not None), width=width)]
+    if snapshot.backlog is not None:
+        lines.append(backlog_line(snapshot.backlog, width, palette))
     lines += component_lines(snapshot, width, palette)
     lines += [worker_line(worker, now, width, palette) for worker in snapshot.workers]
     lines += partition_lines(snapshot.partitions, width, palette)
