@@ -1,4 +1,4 @@
--- The whole schema, idempotent: applied at every start under an advisory lock (services/store/migration.py).
+-- The whole schema, idempotent: applied at every start under an advisory lock (services/store/store.py).
 
 CREATE TABLE IF NOT EXISTS schema_version (
     version    integer PRIMARY KEY,
