@@ -186,10 +186,9 @@ class LocalBroker:
         """End the broker if it is ours."""
         self._topic_ids.close()
         process, self._process = self._process, None
-        if process is None:
-            return
-        await end(process, _STOP_WITHIN)
-        self._state.unlink(missing_ok=True)
+        if process is not None:
+            # The state file stays: it names a process that is gone, unless the next broker has written there by then.
+            await end(process, _STOP_WITHIN)
 
 
 def _running(state: Path) -> str | None:
