@@ -1,4 +1,4 @@
--- The whole schema, idempotent: applied at every start under an advisory lock (services/store/migration.py).
+-- The whole schema, idempotent: applied at every start under an advisory lock (services/store/store.py).
 
 CREATE TABLE IF NOT EXISTS schema_version (
     version    integer PRIMARY KEY,
@@ -110,14 +110,16 @@ CREATE TABLE IF NOT EXISTS profiles (
     next_offset     bigint NOT NULL,
     updated_at      timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 60);
--- Already compact: compressing it again costs more than it saves.
-ALTER TABLE profiles ALTER COLUMN state SET STORAGE EXTERNAL;
 -- How many of the user's transactions were flagged, as the state has it too: what a list of users is ordered by. The
 -- time a user was seen last is not here, because an index on what every batch changes would make each update a costly
 -- one. Asked first, because altering locks out whoever reads, even where there is nothing to alter.
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'profiles'::regclass AND attname = 'flagged') THEN
         ALTER TABLE profiles ADD COLUMN flagged integer NOT NULL DEFAULT 0;
+    END IF;
+    -- Already compact: compressing it again costs more than it saves.
+    IF (SELECT attstorage FROM pg_attribute WHERE attrelid = 'profiles'::regclass AND attname = 'state') <> 'e' THEN
+        ALTER TABLE profiles ALTER COLUMN state SET STORAGE EXTERNAL;
     END IF;
 END $$;
 CREATE INDEX IF NOT EXISTS profiles_flagged ON profiles (flagged DESC, user_id COLLATE "C");

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from services.brokers.broker import BrokerError, Progress
+from services.process.claim import claim
 
 OLDEST_JAVA = 17
 POM = Path(__file__).parent / "kafka" / "pom.xml"
@@ -62,8 +63,13 @@ async def jars(cache_dir: Path, kafka_home: Path | None, progress: Progress) -> 
         return folder
     wanted = hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
     folder = cache_dir / f"kafka-{wanted}"
-    if not folder.exists():
-        await _fetch(folder, progress)
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with await claim(cache_dir / "kafka.lock", lambda seconds: progress("waiting for another process's fetch")):
+            if not folder.exists():
+                await _fetch(folder, progress)
+    except OSError as error:
+        raise BrokerError(f"Cannot keep Apache Kafka in {cache_dir}: {error}.") from error
     return folder
 
 
@@ -74,7 +80,6 @@ async def _fetch(folder: Path, progress: Progress) -> None:
             "--kafka local needs Maven (mvn) to fetch Apache Kafka once: install it, or name an unpacked "
             "distribution with --kafka-home."
         )
-    folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="fetching-") as work:
         # Maven writes beside the pom, which may be in a folder that is not ours.
         shutil.copy(POM, Path(work) / "pom.xml")
@@ -108,5 +113,4 @@ async def _fetch(folder: Path, progress: Progress) -> None:
             told = reading.result()[0].decode(errors="replace").splitlines()
             why = next((line for line in told if "FATAL" in line or "Failed" in line or "Could not" in line), told[:1])
             raise BrokerError(f"Maven could not fetch Apache Kafka: {why}")
-        if not folder.exists():
-            libs.rename(folder)
+        libs.rename(folder)

@@ -5,7 +5,7 @@ import contextlib
 import json
 import socket
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import psutil
 
@@ -13,6 +13,7 @@ from services.brokers.broker import BrokerError, BrokerName, Progress, answers, 
 from services.brokers.java import LOG_CONFIGURATION, jars, java
 from services.brokers.topic_id import TopicIds
 from services.process.children import end, spawn
+from services.process.claim import claim
 
 PORT = 9092
 _START_WITHIN = 60.0
@@ -73,8 +74,10 @@ class LocalBroker:
         # The event loop may not have heard yet that its child is dead, the process table has.
         if self._process is not None and _running(self._state):
             await self._until_it_answers()
-        elif not await self._join(progress):
-            await self._launch(progress)
+        else:
+            with await self._turn(progress):
+                if not await self._join(progress):
+                    await self._launch(progress)
         self.cluster_id = _cluster_id(self._data)
 
     @property
@@ -84,6 +87,16 @@ class LocalBroker:
     @property
     def _state(self) -> Path:
         return self._folder / "broker.json"
+
+    async def _turn(self, progress: Progress) -> TextIO:
+        """The lock of the folder: two processes would both find no broker, and both format the folder."""
+        try:
+            (self._folder / "logs").mkdir(parents=True, exist_ok=True)
+            return await claim(
+                self._folder / "lock", lambda seconds: progress("waiting for another process that starts Apache Kafka")
+            )
+        except OSError as error:
+            raise BrokerError(f"Cannot write to {self._folder}: {error}. Choose another --data-dir.") from error
 
     async def _join(self, progress: Progress) -> bool:
         """Whether another process's broker runs here and answers; one that is ending is waited for."""
@@ -99,10 +112,6 @@ class LocalBroker:
         runtime = await asyncio.to_thread(java)
         classpath = f"{await jars(self._cache_dir, self._kafka_home, progress)}/*"
         progress("starting Apache Kafka")
-        try:
-            (self._folder / "logs").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise BrokerError(f"Cannot write to {self._folder}: {error}. Choose another --data-dir.") from error
         port, controller = _free_port(PORT), _free_port(0)
         configuration = self._folder / "server.properties"
         configuration.write_text(
@@ -177,10 +186,9 @@ class LocalBroker:
         """End the broker if it is ours."""
         self._topic_ids.close()
         process, self._process = self._process, None
-        if process is None:
-            return
-        await end(process, _STOP_WITHIN)
-        self._state.unlink(missing_ok=True)
+        if process is not None:
+            # The state file stays: it names a process that is gone, unless the next broker has written there by then.
+            await end(process, _STOP_WITHIN)
 
 
 def _running(state: Path) -> str | None:

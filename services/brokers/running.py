@@ -1,17 +1,26 @@
 """The broker that a running engine uses, for commands beside it."""
 
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
 from services.brokers.broker import Broker
 from services.brokers.external import ExternalBroker, Security
 from services.brokers.factory import make_broker
 from services.errors import UserError
-from services.process.lock import EngineLock
+from services.process.lock import EngineLock, at_work
 from services.settings import Settings
 
+_BROKER_WITHIN = 120.0
 
-def running_broker(settings: Settings) -> Broker:
-    """The broker that a running engine or the configuration names. Raises UserError when nobody could read it."""
-    lock = EngineLock(settings.data_dir)
-    engine = lock.holder() if lock.is_taken() else {}
+
+async def running_broker(settings: Settings) -> Broker:
+    """The broker that a running engine or the configuration names; of an engine that starts, once it has one.
+
+    Raises: UserError when nobody could read it, or where a command is at work that no engine may run beside.
+    """
+    engine = await _engine(settings.data_dir)
     if engine.get("broker") == "embedded":
         # Kafka's own cluster id does not tell one embedded broker from the one before it.
         return ExternalBroker(engine["bootstrap"], Security(), durable=False, cluster_id=engine["cluster"])
@@ -29,3 +38,19 @@ def running_broker(settings: Settings) -> Broker:
         kafka_home=settings.kafka_home,
         security=settings.security,
     )
+
+
+async def _engine(data_dir: Path) -> dict[str, Any]:
+    """What the engine of a data directory tells of itself, its broker included; nothing where none runs."""
+    lock = EngineLock(data_dir)
+    deadline = time.monotonic() + _BROKER_WITHIN
+    while engine := lock.holder():
+        if "broker" in engine:
+            break
+        where = f"on {data_dir} (process {engine.get('pid', 'unknown')})"
+        if command := engine.get("command"):
+            raise UserError(f"{at_work(command)} {where}: try again when it has ended.")
+        if time.monotonic() > deadline:
+            raise UserError(f"The engine {where} has not started within {_BROKER_WITHIN:.0f} s: see its log.")
+        await asyncio.sleep(0.1)
+    return engine

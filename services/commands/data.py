@@ -76,7 +76,7 @@ def reset(settings: Settings, *, assume_yes: bool) -> int:
     """Delete everything that was stored, after asking."""
 
     async def work() -> int:
-        lock = EngineLock(settings.data_dir)
+        lock = EngineLock(settings.data_dir, "reset")
         lock.acquire()
         try:
             async with open_store(settings) as store:

@@ -1,4 +1,7 @@
-"""`anomaly-tui doctor`: what is there, what is wrong, and what to type."""
+"""`anomaly-tui doctor`: what is there, what is wrong, and what to type.
+
+Where an engine runs, its servers are the ones looked at, and none is started.
+"""
 
 import asyncio
 import locale
@@ -8,16 +11,23 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from domain.engine import Snapshot, WorkerStatus
+from domain.sanitize import sanitize
+from services.attach.find import engine_socket
+from services.attach.link import EngineError, opened
 from services.brokers.factory import make_broker
 from services.brokers.java import java
 from services.errors import UserError
 from services.frontend.errors import FrontendError
 from services.frontend.node import find_node
+from services.process.lock import EngineLock
 from services.settings import Settings
 from services.store.database import make_database
 
@@ -45,17 +55,74 @@ def examine(settings: Settings) -> int:
 
 
 async def _look(settings: Settings) -> list[Finding]:
+    holder = EngineLock(settings.data_dir).holder()
+    engine = None if "command" in holder else holder.get("pid")
+    servers = await (_own_servers(settings) if engine is None else _engine(settings, engine))
+    api = urlsplit(str(holder.get("api", ""))).port or _API_PORT
+    ports = [(api, "HTTP API"), (_FRONTEND_PORT, "web frontend")]
+    if settings.kafka == "local":
+        ports.append((_KAFKA_PORT, "local Kafka"))
+    taken = set() if engine is None else _listening(engine)
     return [
         _python(),
         _data_directory(settings),
-        await _try("PostgreSQL", lambda: _postgresql(settings)),
-        await _try("Kafka", lambda: _kafka(settings)),
+        *servers,
         _java_runtime(settings),
         _node(),
-        *(_port(*port) for port in ((_API_PORT, "HTTP API"), (_FRONTEND_PORT, "web frontend"))),
-        *([_port(_KAFKA_PORT, "local Kafka")] if settings.kafka == "local" else []),
+        *(_port(*port, by_engine=port[0] in taken) for port in ports),
         _terminal(),
     ]
+
+
+async def _own_servers(settings: Settings) -> list[Finding]:
+    return [
+        await _try("PostgreSQL", lambda: _postgresql(settings)),
+        await _try("Kafka", lambda: _kafka(settings)),
+    ]
+
+
+async def _engine(settings: Settings, pid: int) -> list[Finding]:
+    """The engine that runs, and its servers as it sees them."""
+    if "socket" not in EngineLock(settings.data_dir).holder():
+        return [Finding("engine", "warn", f"process {pid}, which is starting", "ask again in a moment")]
+    try:
+        async with opened(engine_socket(settings.data_dir)) as link:
+            snapshot: Snapshot = await link.ask("snapshot", {})
+    except (UserError, EngineError) as error:
+        return [Finding("engine", "bad", f"process {pid}: {error}", "anomaly-tui status")]
+    workers = {worker.name: worker for worker in snapshot.workers}
+    unwell = [
+        f"{worker.name} is {worker.state}"
+        for worker in snapshot.workers
+        if worker.essential and worker.state not in ("running", "stopped")
+    ]
+    told = ", ".join((f"process {pid}, runs", *unwell))
+    return [
+        Finding("engine", "bad" if unwell else "ok", told, "anomaly-tui status tells more" if unwell else ""),
+        _server("PostgreSQL", snapshot.database, workers.get("database")),
+        _server("Kafka", snapshot.broker, workers.get("broker")),
+    ]
+
+
+def _server(subject: str, label: str, watch: WorkerStatus | None) -> Finding:
+    if watch is not None and watch.state == "running":
+        return Finding(subject, "ok", f"the engine's: {sanitize(label)}")
+    detail = "nobody watches it" if watch is None else watch.last_error or watch.detail or watch.state
+    return Finding(subject, "bad", f"the engine's: {sanitize(label)}: {sanitize(detail)}", "anomaly-tui status")
+
+
+def _listening(pid: int) -> set[int]:
+    """The TCP ports of a process and those it started, as far as the system tells us."""
+    try:
+        engine = psutil.Process(pid)
+        return {
+            connection.laddr.port
+            for process in (engine, *engine.children(recursive=True))
+            for connection in process.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN
+        }
+    except psutil.Error:
+        return set()
 
 
 async def _try(subject: str, look: Callable[[], Awaitable[str]]) -> Finding:
@@ -136,13 +203,15 @@ def _node() -> Finding:
     return Finding("Node.js", "ok", f"{found.version}, {found.executable}")
 
 
-def _port(port: int, purpose: str) -> Finding:
+def _port(port: int, purpose: str, *, by_engine: bool) -> Finding:
+    if by_engine:
+        return Finding(f"port {port}", "ok", "the running engine's")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            return Finding(f"port {port}", "warn", "taken", f"for the {purpose}; fine if that is ours")
+            return Finding(f"port {port}", "warn", "taken", f"the {purpose} will take the next free one")
     return Finding(f"port {port}", "ok", f"free for the {purpose}")
 
 

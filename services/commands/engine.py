@@ -173,8 +173,7 @@ def _duration(since: datetime, now: datetime) -> str:
 
 def offer(settings: Settings) -> str:
     """What to ask somebody who starts a console where an engine runs already; empty where none does."""
-    lock = EngineLock(settings.data_dir)
-    if not lock.is_taken() or "socket" not in lock.holder():
+    engine = EngineLock(settings.data_dir).holder()
+    if "socket" not in engine:
         return ""
-    pid = lock.holder().get("pid")
-    return f"An engine already runs on {settings.data_dir} (process {pid}). Attach to it?"
+    return f"An engine already runs on {settings.data_dir} (process {engine['pid']}). Attach to it?"

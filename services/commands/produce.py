@@ -19,7 +19,7 @@ def produce(settings: Settings) -> int:
     """The simulator alone, to a broker that others can reach, until a signal."""
 
     async def work() -> int:
-        broker = running_broker(settings)
+        broker = await running_broker(settings)
         await broker.start(lambda line: log.info(line))
         await broker.ensure_topic(settings.topic, settings.partition_count)
         supervisor, quitting = Supervisor(), asyncio.Event()

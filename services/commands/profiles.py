@@ -15,7 +15,7 @@ def init_user_profiles(settings: Settings) -> int:
     """Build every profile anew from stored history: the same as they were, to the bit."""
 
     async def work() -> int:
-        lock = EngineLock(settings.data_dir)
+        lock = EngineLock(settings.data_dir, "init-user-profiles")
         lock.acquire()
         try:
             async with open_store(settings) as store:

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from domain.verdict import DetectorChoice
+from services.brokers.broker import Broker
 from services.brokers.running import running_broker
 from services.commands.database import open_store
 from services.commands.signals import in_time, interruptible
@@ -34,20 +35,33 @@ class EngineConsumer:
 
 
 class StoredConsumer:
-    """Engines elsewhere, known by what they have stored."""
+    """Engines elsewhere, known by what they have stored. What is sent to a broker that forgets, only one can read."""
 
-    def __init__(self, store: Store, cluster: str, topic: str) -> None:
+    def __init__(self, store: Store, broker: Broker, topic: str, engine: EngineLock) -> None:
         self._store = store
-        self._at = (cluster, topic)
+        self._broker = broker
+        self._at = (broker.cluster_id, topic)
+        self._engine = engine
 
     async def lag(self, ends: dict[int, int]) -> int:
-        """How many records before these end offsets are not stored yet."""
+        """How many records before these end offsets are not stored yet.
+
+        Raises: UserError when the only engine that could store them has ended.
+        """
+        # Asked first: what it stored last counts.
+        ended = not self._broker.durable and self._engine.holder().get("cluster") != self._broker.cluster_id
         stored = {
             row["partition"]: row["next_offset"]
             for row in await self._store.progress()
             if (row["cluster"], row["topic"]) == self._at
         }
-        return sum(max(0, end - stored.get(partition, 0)) for partition, end in ends.items())
+        behind: int = sum(max(0, end - stored.get(partition, 0)) for partition, end in ends.items())
+        if behind and ended:
+            raise UserError(
+                "The engine ended before it had stored everything: the same command again sends the rest, "
+                "what is stored is not stored twice."
+            )
+        return behind
 
     async def until_fit(self) -> int | None:
         """Other processes fit when they will."""
@@ -61,7 +75,6 @@ def replay(
     speed: float | None,
     mapping: Mapping | None,
     detector: DetectorChoice = "both",
-    produce_only: bool = False,
 ) -> int:
     """Send a file through Kafka, scoring it here unless an engine already does.
 
@@ -98,11 +111,10 @@ def replay(
         return await interruptible(run(), engine.quitting)
 
     async def beside() -> int:
-        broker = running_broker(settings)
+        broker = await running_broker(settings)
         await broker.start(lambda line: None)
         async with open_store(settings) as store:
-            consumer = StoredConsumer(store, broker.cluster_id, settings.topic)
+            consumer = StoredConsumer(store, broker, settings.topic, EngineLock(settings.data_dir))
             return await send_file(broker, settings, path, speed=speed, mapping=mapping, consumer=consumer)
 
-    beside_engine = produce_only or EngineLock(settings.data_dir).is_taken()
-    return asyncio.run(beside() if beside_engine else with_engine())
+    return asyncio.run(beside() if EngineLock(settings.data_dir).is_taken() else with_engine())

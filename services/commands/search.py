@@ -118,7 +118,12 @@ def _answer(settings: Settings, query: Query, head: str, work: Callable[[Search]
     async def run() -> int:
         async with open_store(settings) as store:
             _write(head)
-            return await work(store.search)
+            try:
+                return await work(store.search)
+            except StoreError as error:
+                raise UserError(
+                    f"PostgreSQL could not answer: {error}. A narrower filter, such as since:1d, may help."
+                ) from error
 
     try:
         return asyncio.run(run())
@@ -126,10 +131,6 @@ def _answer(settings: Settings, query: Query, head: str, work: Callable[[Search]
         # Whoever reads has read enough; without this the interpreter would complain while it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except StoreError as error:
-        raise UserError(
-            f"PostgreSQL could not answer: {error}. A narrower filter, such as since:1d, may help."
-        ) from error
 
 
 async def _follow(

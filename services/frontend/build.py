@@ -1,8 +1,6 @@
 """Building the web frontend: once for each state of its sources, in the cache folder, never beside the sources."""
 
 import asyncio
-import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -10,10 +8,11 @@ import tempfile
 import threading
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from services.process.children import end, spawn_family
+from services.process.claim import claim
 from services.frontend.errors import FrontendError
 from services.frontend.node import ADVICE, Node
 
@@ -68,7 +67,10 @@ async def built(source: Path, node: Node, cache_dir: Path, progress: Progress) -
     try:
         if not (folder / SERVER).is_file():
             home.mkdir(parents=True, exist_ok=True)
-            async with _alone(home, progress):
+            with await claim(
+                home / "lock",
+                lambda seconds: progress(f"waiting for the build of another process, {seconds:.0f} s"),
+            ):
                 if not (folder / SERVER).is_file():
                     await _build(source, node, folder, progress)
                     await asyncio.to_thread(_prune, home)
@@ -87,22 +89,6 @@ def _files(source: Path) -> list[Path]:
 def _hidden(path: Path) -> bool:
     """Whether it is nobody's source: output of tools, caches, local settings."""
     return path.suffix == ".tsbuildinfo" or any(part.startswith(".") and part != ".npmrc" for part in path.parts)
-
-
-@contextlib.asynccontextmanager
-async def _alone(home: Path, progress: Progress) -> AsyncIterator[None]:
-    """Hold the lock of the folder; the kernel lets go of it however the process ends."""
-    began = time.monotonic()
-    with (home / "lock").open("a") as lock:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                progress(f"waiting for the build of another process, {time.monotonic() - began:.0f} s")
-                await asyncio.sleep(0.2)
-            else:
-                break
-        yield
 
 
 async def _build(source: Path, node: Node, folder: Path, progress: Progress) -> None:

@@ -38,12 +38,14 @@ def reach_of(url: str, access: Access | None) -> Reach:
 
 def reach_running(data_dir: Path, access: Access | None) -> Reach:
     """The API of the engine that runs on a data directory. Raises FrontendError."""
-    lock = EngineLock(data_dir)
-    if not lock.is_taken():
+    engine = EngineLock(data_dir).holder()
+    if not engine or "command" in engine:
         raise FrontendError(
             f"No engine runs on {data_dir}: start one with `anomaly-tui`, or name its API with --api-url."
         )
-    url = lock.holder().get("api")
+    url = engine.get("api")
+    if url is None and "socket" not in engine:
+        raise FrontendError(f"The engine on {data_dir} (process {engine['pid']}) starts: try again in a moment.")
     if url is None:
         raise FrontendError("The engine runs without its HTTP API: start it without --api off.")
     return reach_of(str(url), access)

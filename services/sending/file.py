@@ -41,8 +41,8 @@ async def send_file(
 
     sender = Sender(broker, settings.topic)
     with open_rows(path, mapping) as rows, progress(console) as bar:
-        await sender.start()
         try:
+            await sender.start()
             task = bar.add_task(f"replaying {path.name}", total=rows.size)
             replay = Replay(
                 sender,

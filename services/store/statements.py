@@ -86,6 +86,10 @@ WHERE v.status <> 'warming' AND g.event_time >= $1 AND v.event_time >= $1
 GROUP BY 1, 2, 3
 """
 
+# One change of the tables at a time, by whatever process: the schema, days, a reset. Two would race between looking
+# whether something is there and making it, or wait for each other's tables.
+ONE_CHANGE = "SELECT pg_advisory_xact_lock(7294000)"
+
 # One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
 # visible in the order of their ids.
 ONE_DECISION = "SELECT pg_advisory_xact_lock(7294003)"

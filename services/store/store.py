@@ -21,14 +21,13 @@ from services.store.backfill import Backfill
 from services.store.days import Days
 from services.store.faults import Fenced, Transient, translated
 from services.store.pages import Pages
-from services.store.pools import create_database, open_pool, open_readers
+from services.store.pools import create_database, open_pool, open_readers, unanswered
 from services.store.reading import reading
 from services.store.search import Search, dead_letter
 from services.store.triage import Decisions
 from services.store.users import Users
 
 SCHEMA_VERSION = 1
-_SCHEMA_LOCK = 7_294_000
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -71,9 +70,12 @@ class Store:
         """
         await create_database(dsn)
         pool = await open_pool(dsn, connections)
-        await _apply_schema(pool)
-        store = cls(pool, await open_readers(dsn, read_dsn, connections))
-        await store.days.ensure_ahead()
+        try:
+            await _apply_schema(pool)
+            store = cls(pool, await open_readers(dsn, read_dsn, connections))
+            await store.days.ensure_ahead()
+        except Transient as error:
+            raise unanswered(error) from error
         return store
 
     async def close(self) -> None:
@@ -262,9 +264,11 @@ class Store:
 
     async def reset(self) -> None:
         """Delete everything that was stored; the schema stays."""
-        await self.days.drop_all()
         with translated():
-            await self.pool.execute(statements.RESET)
+            async with self.pool.acquire() as connection, connection.transaction():
+                await connection.execute(statements.ONE_CHANGE)
+                await self.days.drop_all(connection)
+                await connection.execute(statements.RESET)
         await self.days.ensure_ahead()
 
     async def _fetch(self, query: str, *parameters: Any) -> list[Any]:
@@ -295,7 +299,7 @@ async def _closed(pool: Any) -> None:
 async def _apply_schema(pool: Any) -> None:
     with translated():
         async with pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock($1)", _SCHEMA_LOCK)
+            await connection.execute(statements.ONE_CHANGE)
             if await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL"):
                 found = await connection.fetchval("SELECT max(version) FROM schema_version")
                 if found is not None and found > SCHEMA_VERSION:

@@ -10,12 +10,18 @@ from tests.acceptance.session import COMMAND, Run
 
 
 @pytest.fixture
-def environment(tmp_path: Path, database_url: str) -> dict[str, str]:
+def embedded(tmp_path: Path) -> dict[str, str]:
     """An environment of its own: nothing of this machine's settings is seen, everything lands in `tmp_path`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ANOMALY_TUI_")}
+    kept.pop("DATABASE_URL", None)
     home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    own = {"ANOMALY_TUI_DATA_DIR": str(tmp_path / "data"), "DATABASE_URL": database_url, "ANOMALY_TUI_API": "off"}
-    return {**kept, **home, **own}
+    return {**kept, **home, "ANOMALY_TUI_DATA_DIR": str(tmp_path / "data"), "ANOMALY_TUI_API": "off"}
+
+
+@pytest.fixture
+def environment(embedded: dict[str, str], database_url: str) -> dict[str, str]:
+    """The same, with a database of the session's server instead of a server of its own."""
+    return {**embedded, "DATABASE_URL": database_url}
 
 
 @pytest.fixture

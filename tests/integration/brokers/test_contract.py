@@ -1,5 +1,6 @@
 """What every broker promises, tried on each of the three."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -113,6 +114,17 @@ async def test_a_local_broker_keeps_its_records_is_joined_and_comes_back_after_a
         assert len(await read(first, "transactions", 50)) == 50
     finally:
         await first.stop()
+
+
+async def test_of_two_that_start_a_local_broker_at_once_one_joins_the_other(tmp_path: Path, cache_dir: Path) -> None:
+    both = [LocalBroker(tmp_path, cache_dir, None) for _ in range(2)]
+    try:
+        await asyncio.gather(*(broker.start(quiet) for broker in both))
+        assert sorted(broker.process_id is None for broker in both) == [False, True]
+        assert len({(broker.bootstrap, broker.cluster_id) for broker in both}) == 1
+    finally:
+        for broker in both:
+            await broker.stop()
 
 
 async def test_a_broker_that_is_not_there_is_one_clear_line() -> None:

@@ -250,7 +250,8 @@ async def test_retention_keeps_a_leniency_that_still_runs_and_the_log(filled: St
     everything_is_old = NOW + timedelta(days=2)
     await filled.triage.forget(everything_is_old)
     assert len(await filled.triage.of(["t-1", "t-2"])) == 2
-    await filled.days.drop_all()
+    async with filled.pool.acquire() as connection:
+        await filled.days.drop_all(connection)
     await filled.triage.forget(everything_is_old)
     assert list(await filled.triage.of(["t-1", "t-2"])) == ["t-1"]
     assert len(await filled.triage.log("t-2")) == 1
