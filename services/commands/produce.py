@@ -5,7 +5,7 @@ import contextlib
 
 import structlog
 
-from services.brokers.running import running_broker
+from services.commands.broker import running_broker
 from services.commands.signals import in_time, interruptible
 from services.process.supervisor import Supervisor
 from services.sending.producer import Producer

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from domain.verdict import DetectorChoice
 from services.brokers.broker import Broker
-from services.brokers.running import running_broker
+from services.commands.broker import running_broker
 from services.commands.database import open_store
 from services.commands.signals import in_time, interruptible
 from services.engine.engine import Engine

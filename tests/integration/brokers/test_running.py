@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.brokers.external import ExternalBroker, Security
-from services.brokers.running import running_broker
+from services.commands.broker import running_broker
 from services.commands.replay import StoredConsumer
 from services.errors import UserError
 from services.process.lock import EngineLock
