@@ -17,7 +17,7 @@ from services.sending.producer import Sender, outgoing
 from services.store import statements
 from services.store.store import Store
 from simulator import Simulator
-from tests.oracle import broken_promises
+from tests.faults.promises import broken_promises
 from tests.waiting import until
 
 TOPIC = "transactions"

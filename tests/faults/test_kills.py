@@ -17,7 +17,7 @@ from services.brokers.local import LocalBroker
 from services.sending.producer import Outgoing, Sender, outgoing
 from services.store.store import Store
 from simulator import Simulator
-from tests.oracle import broken_promises
+from tests.faults.promises import broken_promises
 from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"

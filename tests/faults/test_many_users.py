@@ -15,7 +15,7 @@ from services.sending.producer import Sender, outgoing
 from services.store.store import Store
 from simulator import Simulator
 from tests.consuming import Consumer
-from tests.oracle import broken_promises
+from tests.faults.promises import broken_promises
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
 USERS, CACHE_BYTES = (200_000, 16 * 1024 * 1024) if FULL else (8_000, 640 * 1024)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from textual.pilot import Pilot
 
-from tests.attaching import Host, host
+from tests.integration.attach.host import Host, host
 from tests.tui.fake_port import QUIET, FakePort, row, rows
 from tests.tui.session import running, shown
 from tests.waiting import until

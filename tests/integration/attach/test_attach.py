@@ -34,7 +34,7 @@ from services.attach.protocol import (
     encode,
     frame,
 )
-from tests.attaching import Host, host
+from tests.integration.attach.host import Host, host
 from tests.tui.fake_port import QUIET, FakePort, row, rows
 from tests.waiting import until
 

@@ -28,7 +28,7 @@ from services.sending.producer import Sender, outgoing
 from services.settings import load
 from services.store.database import EmbeddedDatabase
 from simulator import Simulator
-from tests.attaching import HZ
+from tests.integration.attach.host import HZ
 from tests.waiting import until
 
 BEFORE_THE_FIT = 1_000

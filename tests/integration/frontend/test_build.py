@@ -23,7 +23,7 @@ async def build(site: Path, cache: Path) -> tuple[Path, list[str]]:
     return folder, list(dict.fromkeys(line.partition(",")[0] for line in told))
 
 
-async def test_unchanged_sources_are_never_built_again(site, cache):
+async def test_unchanged_sources_are_never_built_again(site, cache) -> None:
     folder, steps = await build(site, cache)
     assert steps == ["installing packages", "building"]
     assert (folder / "server.js").is_file()
@@ -31,7 +31,7 @@ async def test_unchanged_sources_are_never_built_again(site, cache):
     assert await build(site, cache) == (folder, [])
 
 
-async def test_changed_sources_are_built_beside_the_build_in_use(site, cache):
+async def test_changed_sources_are_built_beside_the_build_in_use(site, cache) -> None:
     first, _ = await build(site, cache)
     with (site / "server.js").open("a") as appended:
         appended.write("// other\n")
@@ -41,7 +41,7 @@ async def test_changed_sources_are_built_beside_the_build_in_use(site, cache):
     assert (first / "server.js").is_file()
 
 
-async def test_only_the_builds_used_last_are_kept(site, cache):
+async def test_only_the_builds_used_last_are_kept(site, cache) -> None:
     folders = []
     for number in range(4):
         (site / "number").write_text(str(number))
@@ -49,14 +49,14 @@ async def test_only_the_builds_used_last_are_kept(site, cache):
     assert [folder.exists() for folder in folders] == [False, True, True, True]
 
 
-async def test_the_sources_are_left_as_they_were(site, cache):
+async def test_the_sources_are_left_as_they_were(site, cache) -> None:
     before = {path: path.read_bytes() for path in site.rglob("*")}
     await build(site, cache)
     assert {path: path.read_bytes() for path in site.rglob("*")} == before
 
 
 @pytest.mark.parametrize("name", ["node_modules/some/index.js", ".next/x", "tests/a.ts", ".env.local", "README.md"])
-def test_what_no_build_is_made_of_makes_no_other_build(site, name):
+def test_what_no_build_is_made_of_makes_no_other_build(site, name) -> None:
     before = fingerprint(site)
     (site / name).parent.mkdir(parents=True, exist_ok=True)
     (site / name).write_text("x")
@@ -64,14 +64,14 @@ def test_what_no_build_is_made_of_makes_no_other_build(site, name):
 
 
 @pytest.mark.parametrize("name", ["package-lock.json", ".npmrc", "app/tests/page.tsx"])
-def test_what_a_build_is_made_of_makes_another_one(site, name):
+def test_what_a_build_is_made_of_makes_another_one(site, name) -> None:
     before = fingerprint(site)
     (site / name).parent.mkdir(parents=True, exist_ok=True)
     (site / name).write_text("x")
     assert fingerprint(site) != before
 
 
-async def test_of_two_that_want_a_build_one_makes_it(site, cache):
+async def test_of_two_that_want_a_build_one_makes_it(site, cache) -> None:
     (first, one), (second, other) = await asyncio.gather(build(site, cache), build(site, cache))
     assert first == second
     assert sorted([one, other], key=len) == [
@@ -87,7 +87,7 @@ async def test_of_two_that_want_a_build_one_makes_it(site, cache):
         ("building", '[ "$1" = ci ] && exit 0; mkdir -p .next/standalone; echo "Error: no such registry"; exit 1'),
     ],
 )
-async def test_an_npm_that_fails_half_way_leaves_its_words_only(site, cache, tmp_path, monkeypatch, step, script):
+async def test_an_npm_that_fails_half_way_leaves_its_words_only(site, cache, tmp_path, monkeypatch, step, script) -> None:
     with monkeypatch.context() as changed:
         write_program(tmp_path / "bin", "npm", script)
         changed.setenv("PATH", path_with(tmp_path / "bin"))
@@ -100,13 +100,13 @@ async def test_an_npm_that_fails_half_way_leaves_its_words_only(site, cache, tmp
     assert (await build(site, cache))[1] == ["installing packages", "building"]
 
 
-async def test_a_build_without_a_server_is_none(site, cache):
+async def test_a_build_without_a_server_is_none(site, cache) -> None:
     (site / "build.mjs").write_text("")
     with pytest.raises(FrontendError, match=r"made no server\.js"):
         await build(site, cache)
 
 
-async def test_a_cancelled_build_ends_its_processes_and_leaves_nothing(site, cache, tmp_path, monkeypatch):
+async def test_a_cancelled_build_ends_its_processes_and_leaves_nothing(site, cache, tmp_path, monkeypatch) -> None:
     began = tmp_path / "began"
     monkeypatch.setenv("NEVER_DONE", str(began))
     building = asyncio.create_task(build(site, cache))
@@ -118,7 +118,7 @@ async def test_a_cancelled_build_ends_its_processes_and_leaves_nothing(site, cac
     assert {path.name for path in (cache / "frontend").iterdir()} == {"lock", "build.log"}
 
 
-async def test_a_killed_build_takes_its_processes_along_and_is_made_anew(site, cache, tmp_path, monkeypatch):
+async def test_a_killed_build_takes_its_processes_along_and_is_made_anew(site, cache, tmp_path, monkeypatch) -> None:
     began = tmp_path / "began"
     script = (
         "import asyncio; from pathlib import Path; from services.frontend.build import built;"
@@ -140,30 +140,30 @@ async def test_a_killed_build_takes_its_processes_along_and_is_made_anew(site, c
     assert not (cache / "frontend" / "building").exists()
 
 
-async def test_without_npm_the_line_says_so(site, cache):
+async def test_without_npm_the_line_says_so(site, cache) -> None:
     node = find_node()._replace(npm=None)
     with pytest.raises(FrontendError, match="without npm"):
         await built(site, node, cache, lambda line: None)
 
 
-async def test_what_is_built_needs_no_npm(site, cache):
+async def test_what_is_built_needs_no_npm(site, cache) -> None:
     folder, _ = await build(site, cache)
     node = find_node()._replace(npm=None)
     assert await built(site, node, cache, lambda line: None) == folder
 
 
-async def test_a_cache_that_cannot_be_written_is_named(site, tmp_path):
+async def test_a_cache_that_cannot_be_written_is_named(site, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FrontendError, match=str(tmp_path / "file")):
         await build(site, tmp_path / "file")
 
 
-async def test_a_package_without_sources_is_said(cache, tmp_path):
+async def test_a_package_without_sources_is_said(cache, tmp_path) -> None:
     with pytest.raises(FrontendError, match="run-frontend --api-url"):
         await build(tmp_path, cache)
 
 
-def test_a_wheel_carries_the_sources_of_the_checkout(tmp_path):
+def test_a_wheel_carries_the_sources_of_the_checkout(tmp_path) -> None:
     checkout = Path(__file__).parents[3]
     assert sources() == checkout / "frontend"
     hatch = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]

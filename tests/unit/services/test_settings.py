@@ -16,7 +16,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_flags_beat_the_environment_which_beats_the_file_which_beats_defaults(own_folder, monkeypatch):
+def test_flags_beat_the_environment_which_beats_the_file_which_beats_defaults(own_folder, monkeypatch) -> None:
     (own_folder / FILE_NAME).write_text("users = 10\nrate = 20.0\nseed = 30\n")
     monkeypatch.setenv("ANOMALY_TUI_RATE", "21")
     monkeypatch.setenv("ANOMALY_TUI_SEED", "31")
@@ -26,7 +26,7 @@ def test_flags_beat_the_environment_which_beats_the_file_which_beats_defaults(ow
     assert [loaded.sources[name] for name in ("rate", "seed", "theme")] == ["environment", "flag", "default"]
 
 
-def test_database_url_is_read_under_both_names_and_ours_wins(monkeypatch):
+def test_database_url_is_read_under_both_names_and_ours_wins(monkeypatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://one/anomalies")
     assert load({}).settings.dsn == "postgresql://one/anomalies"
     monkeypatch.setenv("ANOMALY_TUI_DATABASE_URL", "postgresql://two/anomalies")
@@ -41,32 +41,32 @@ def test_database_url_is_read_under_both_names_and_ours_wins(monkeypatch):
         ({"theme": "pink"}, ("--theme", "pink", "dark")),
     ],
 )
-def test_a_bad_flag_is_named_with_its_value(flags, words):
+def test_a_bad_flag_is_named_with_its_value(flags, words) -> None:
     with pytest.raises(UserError) as raised:
         load(flags)
     assert all(word in str(raised.value) for word in words)
 
 
-def test_a_setting_that_does_not_exist_is_named_with_its_file(own_folder):
+def test_a_setting_that_does_not_exist_is_named_with_its_file(own_folder) -> None:
     (own_folder / FILE_NAME).write_text("rat = 20.0\n")
     with pytest.raises(UserError, match="no setting rat") as raised:
         load({})
     assert FILE_NAME in str(raised.value)
 
 
-def test_a_file_that_is_no_toml_is_refused(own_folder):
+def test_a_file_that_is_no_toml_is_refused(own_folder) -> None:
     (own_folder / FILE_NAME).write_text("rate = = 3\n")
     with pytest.raises(UserError, match="no valid TOML"):
         load({})
 
 
-def test_a_file_that_was_asked_for_must_exist(own_folder):
+def test_a_file_that_was_asked_for_must_exist(own_folder) -> None:
     with pytest.raises(UserError, match="no configuration file"):
         load({}, own_folder / "missing.toml")
 
 
 @pytest.mark.parametrize("line", ['kafka_password = "s3cret"', 'database_url = "postgresql://me:s3cret@db/anomalies"'])
-def test_a_file_with_a_password_must_be_private(own_folder, line):
+def test_a_file_with_a_password_must_be_private(own_folder, line) -> None:
     file = own_folder / FILE_NAME
     file.write_text(line + "\n")
     file.chmod(0o644)
@@ -78,18 +78,18 @@ def test_a_file_with_a_password_must_be_private(own_folder, line):
 
 
 @pytest.mark.parametrize(("kafka", "runs"), [("embedded", True), ("local", True), ("kafka.example:9092", False)])
-def test_the_simulator_stays_out_of_clusters_that_others_use(kafka, runs):
+def test_the_simulator_stays_out_of_clusters_that_others_use(kafka, runs) -> None:
     assert load({"kafka": kafka}).settings.simulated is runs
     assert load({"kafka": kafka, "simulate": True}).settings.simulated
 
 
 @pytest.mark.parametrize("name", ['"feed.freeze"', "feed.freeze"])
-def test_keys_are_named_with_and_without_quotes(own_folder, name):
+def test_keys_are_named_with_and_without_quotes(own_folder, name) -> None:
     (own_folder / FILE_NAME).write_text(f'[keys]\n{name} = "ctrl+f"\n"app.theme" = ["t", "f9"]\n')
     assert load({}).settings.keys == {"feed.freeze": "ctrl+f", "app.theme": ["t", "f9"]}
 
 
-def test_keys_that_are_no_table_are_refused(own_folder):
+def test_keys_that_are_no_table_are_refused(own_folder) -> None:
     (own_folder / FILE_NAME).write_text("keys = 3\n")
     with pytest.raises(ConfigurationError, match="keys = 3: input should be a valid dictionary") as raised:
         load({})

@@ -14,7 +14,7 @@ def part(first: int, count: int, **more: object) -> FeedPart:
     return FeedPart(first + count - 1, found, **more)  # type: ignore[arg-type]
 
 
-def test_a_reader_gets_each_row_once_and_every_count():
+def test_a_reader_gets_each_row_once_and_every_count() -> None:
     parts = Parts()
     parts.add(part(1, 10, anew=True, unmatched=3))
     first = parts.since(0, 100)
@@ -28,14 +28,14 @@ def test_a_reader_gets_each_row_once_and_every_count():
     assert parts.since(first.upto, 100) == second, "reading changes nothing"
 
 
-def test_more_than_the_limit_are_the_newest_and_the_others_missed():
+def test_more_than_the_limit_are_the_newest_and_the_others_missed() -> None:
     parts = Parts()
     parts.add(part(1, 10))
     found = parts.since(0, 4)
     assert ([row.sequence for row in found.rows], found.missed) == ([7, 8, 9, 10], 6)
 
 
-def test_what_begins_anew_replaces_what_nobody_read_yet():
+def test_what_begins_anew_replaces_what_nobody_read_yet() -> None:
     parts = Parts()
     parts.add(part(1, 10, anew=True))
     read = parts.since(0, 100).upto
@@ -45,7 +45,7 @@ def test_what_begins_anew_replaces_what_nobody_read_yet():
     assert ([row.sequence for row in found.rows], found.anew) == ([5, 6, 7], True)
 
 
-def test_what_nobody_reads_is_bounded_and_counted():
+def test_what_nobody_reads_is_bounded_and_counted() -> None:
     parts = Parts()
     few = tuple(rows(20))
     for number in range(MOST_PARTS * 2):
@@ -56,7 +56,7 @@ def test_what_nobody_reads_is_bounded_and_counted():
     assert found.unmatched == MOST_PARTS * 2
 
 
-async def test_a_snapshot_of_changes_is_the_snapshot():
+async def test_a_snapshot_of_changes_is_the_snapshot() -> None:
     port, mirror = FakePort(rows(3)), Mirror()
     subscription = Subscription(port, None)
     understood = decoder(Message)
@@ -68,7 +68,7 @@ async def test_a_snapshot_of_changes_is_the_snapshot():
     assert (mirror.place.feed, mirror.place.started_at) == (3, port.snapshot().started_at)
 
 
-async def test_fields_of_a_newer_engine_are_passed_over():
+async def test_fields_of_a_newer_engine_are_passed_over() -> None:
     update = await Subscription(FakePort(), None).update()
     newer = msgspec.structs.replace(update, snapshot={**update.snapshot, "moon": msgspec.Raw(encode("full"))})
     mirror = Mirror()
@@ -76,6 +76,6 @@ async def test_fields_of_a_newer_engine_are_passed_over():
     assert mirror.snapshot == FakePort().snapshot()
 
 
-def test_rows_survive_the_way_exactly():
+def test_rows_survive_the_way_exactly() -> None:
     sent = FeedPart(9, (row(20), row(21)))
     assert decoder(FeedPart).decode(encode(sent)) == sent

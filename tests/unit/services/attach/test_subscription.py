@@ -27,7 +27,7 @@ def sequences(update: Update) -> list[int]:
     return [row.sequence for row in update.feed.rows]
 
 
-async def test_who_comes_gets_what_the_rings_hold():
+async def test_who_comes_gets_what_the_rings_hold() -> None:
     update = await Subscription(FakePort(rows(50)), None).update()
     assert update.feed.anew
     assert sequences(update) == list(range(1, 51))
@@ -37,7 +37,7 @@ async def test_who_comes_gets_what_the_rings_hold():
     assert len(update.logs) == 60
 
 
-async def test_at_rest_an_update_says_nothing():
+async def test_at_rest_an_update_says_nothing() -> None:
     subscription = await told(FakePort(rows(50)))
     update = await subscription.update()
     assert (update.snapshot, update.feed.rows, update.anomalies.rows, update.events, update.logs) == (
@@ -49,7 +49,7 @@ async def test_at_rest_an_update_says_nothing():
     )
 
 
-async def test_only_what_changed_of_the_engine_is_told():
+async def test_only_what_changed_of_the_engine_is_told() -> None:
     port = FakePort()
     subscription = await told(port)
     port.changes["rate"] = 3.0
@@ -57,7 +57,7 @@ async def test_only_what_changed_of_the_engine_is_told():
 
 
 @pytest.mark.parametrize("text", ["", "is:flagged", "amount>100", "user:nobody"])
-async def test_rows_that_match_are_sent_and_the_others_counted(text: str):
+async def test_rows_that_match_are_sent_and_the_others_counted(text: str) -> None:
     port = FakePort()
     watched = parse(text)
     subscription = await told(port, watched)
@@ -72,7 +72,7 @@ async def test_rows_that_match_are_sent_and_the_others_counted(text: str):
         assert update.feed.upto == new[-1].sequence
 
 
-async def test_a_burst_fits_where_it_was_quiet_before():
+async def test_a_burst_fits_where_it_was_quiet_before() -> None:
     port = FakePort()
     subscription = await told(port)
     port.add(rows(ROWS * SAVED_UPDATES))
@@ -82,7 +82,7 @@ async def test_a_burst_fits_where_it_was_quiet_before():
 
 
 @pytest.mark.parametrize("hz", [1.0, 2.0, 4.0, 10.0])
-async def test_a_second_has_room_for_as_many_rows_at_any_pace(hz: float):
+async def test_a_second_has_room_for_as_many_rows_at_any_pace(hz: float) -> None:
     port = FakePort()
     subscription = Subscription(port, None, hz)
     subscription.watch(Watch(EVERYTHING, ROWS))
@@ -94,7 +94,7 @@ async def test_a_second_has_room_for_as_many_rows_at_any_pace(hz: float):
     assert sent == ROWS * USUAL_HZ * 3
 
 
-async def test_updates_are_half_as_many_while_the_engine_is_behind():
+async def test_updates_are_half_as_many_while_the_engine_is_behind() -> None:
     port = FakePort()
     subscription = await told(port)
     usual = subscription.interval
@@ -107,7 +107,7 @@ async def test_updates_are_half_as_many_while_the_engine_is_behind():
     assert subscription.interval == usual
 
 
-async def test_another_filter_begins_anew_from_the_ring_with_what_lies_between():
+async def test_another_filter_begins_anew_from_the_ring_with_what_lies_between() -> None:
     port = FakePort(rows(400))
     subscription = await told(port)
     subscription.watch(Watch(ANOMALOUS, ROWS))
@@ -121,7 +121,7 @@ async def test_another_filter_begins_anew_from_the_ring_with_what_lies_between()
     assert not (await subscription.update()).feed.anew, "it is the same filter"
 
 
-async def test_a_refill_counts_no_further_back_than_it_reaches():
+async def test_a_refill_counts_no_further_back_than_it_reaches() -> None:
     port = FakePort(rows(BACKLOG * 3))
     subscription = await told(port, parse("amount<100"))
     subscription.watch(Watch(EVERYTHING, ROWS))
@@ -129,7 +129,7 @@ async def test_a_refill_counts_no_further_back_than_it_reaches():
     assert (len(update.feed.rows), update.feed.unmatched) == (BACKLOG, 0)
 
 
-async def test_anomalies_come_whatever_is_watched_and_are_sent_once():
+async def test_anomalies_come_whatever_is_watched_and_are_sent_once() -> None:
     port = FakePort()
     subscription, mirror = Subscription(port, None), Mirror()
     mirror.apply(await subscription.update())
@@ -146,7 +146,7 @@ async def test_anomalies_come_whatever_is_watched_and_are_sent_once():
         assert [row.sequence for row in mirror.anomalies.since(0, 1_000).rows] == expected
 
 
-async def test_what_a_slow_console_cannot_be_told_is_counted():
+async def test_what_a_slow_console_cannot_be_told_is_counted() -> None:
     port = FakePort()
     subscription = await told(port)
     port.add(rows(TESTED_AT_ONCE + 1_000))
@@ -155,7 +155,7 @@ async def test_what_a_slow_console_cannot_be_told_is_counted():
     assert update.feed.rows[-1].sequence == TESTED_AT_ONCE + 1_000
 
 
-async def test_decisions_are_told_once_and_not_those_of_before():
+async def test_decisions_are_told_once_and_not_those_of_before() -> None:
     port = FakePort(rows(50))
     await port.decide(["t-00000020"], TriageStatus.CONFIRMED, by="ann")
     subscription = Subscription(port, None)
@@ -167,7 +167,7 @@ async def test_decisions_are_told_once_and_not_those_of_before():
     assert (await subscription.update()).events == ()
 
 
-async def test_who_comes_back_goes_on_where_it_was():
+async def test_who_comes_back_goes_on_where_it_was() -> None:
     port = FakePort(rows(50))
     place = Place(port.snapshot().started_at, feed=45, anomalies=40, triage=0)
     update = await Subscription(port, place).update()

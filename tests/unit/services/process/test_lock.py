@@ -15,7 +15,7 @@ from services.errors import UserError
 from services.process.lock import EngineLock
 
 
-def test_a_second_engine_is_refused_and_told_who_has_it(tmp_path: Path):
+def test_a_second_engine_is_refused_and_told_who_has_it(tmp_path: Path) -> None:
     first, second = EngineLock(tmp_path), EngineLock(tmp_path)
     assert not second.is_taken()
     first.acquire()
@@ -31,12 +31,12 @@ def test_a_second_engine_is_refused_and_told_who_has_it(tmp_path: Path):
     second.release()
 
 
-def test_a_lock_file_that_is_no_json_tells_nothing(tmp_path: Path):
+def test_a_lock_file_that_is_no_json_tells_nothing(tmp_path: Path) -> None:
     (tmp_path / "engine.lock").write_text("{")
     assert EngineLock(tmp_path).holder() == {}
 
 
-def test_a_folder_that_cannot_be_is_named(tmp_path: Path):
+def test_a_folder_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="--data-dir"):
         EngineLock(tmp_path / "file").acquire()

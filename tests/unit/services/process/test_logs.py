@@ -31,11 +31,11 @@ def restored() -> Iterator[None]:
         ("nothing to hide", "nothing to hide"),
     ],
 )
-def test_passwords_are_replaced(text, safe):
+def test_passwords_are_replaced(text, safe) -> None:
     assert redacted(text) == safe
 
 
-def test_json_lines_parse_and_carry_the_facts(tmp_path: Path):
+def test_json_lines_parse_and_carry_the_facts(tmp_path: Path) -> None:
     file = tmp_path / "logs" / "engine.log"
     configure(format="json", file=file)
     structlog.get_logger("pipeline").warning("dead letter", partition=3, url="postgresql://me:s3cret@db/x")
@@ -46,7 +46,7 @@ def test_json_lines_parse_and_carry_the_facts(tmp_path: Path):
     assert second["event"] == "plain words"
 
 
-def test_what_came_from_outside_cannot_break_out_of_a_line(tmp_path: Path):
+def test_what_came_from_outside_cannot_break_out_of_a_line(tmp_path: Path) -> None:
     ring = LogRing()
     file = tmp_path / "engine.log"
     configure(format="text", file=file, ring=ring)
@@ -57,7 +57,7 @@ def test_what_came_from_outside_cannot_break_out_of_a_line(tmp_path: Path):
         assert not set(text) & set("\x1b\x07\n\u202e")
 
 
-def test_the_ring_keeps_the_newest(tmp_path: Path):
+def test_the_ring_keeps_the_newest(tmp_path: Path) -> None:
     ring = LogRing(size=3)
     configure(format="text", ring=ring)
     for number in range(5):
@@ -67,7 +67,7 @@ def test_the_ring_keeps_the_newest(tmp_path: Path):
     assert ring.lines(0) == ()
 
 
-def test_a_log_file_that_cannot_be_is_named(tmp_path: Path):
+def test_a_log_file_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write the log file"):
         configure(format="text", file=tmp_path / "file" / "engine.log")

@@ -58,7 +58,7 @@ async def settled(eager: Supervisor, name: str) -> str:
 
 
 @pytest.mark.parametrize("at_start", [True, False])
-async def test_a_worker_that_always_crashes_fails_after_the_exact_number_of_restarts(eager, journal, at_start):
+async def test_a_worker_that_always_crashes_fails_after_the_exact_number_of_restarts(eager, journal, at_start) -> None:
     eager.add(Scripted("bad", 1_000, at_start=at_start, journal=journal))
     await eager.start()
     await eager.wait("bad")
@@ -68,7 +68,7 @@ async def test_a_worker_that_always_crashes_fails_after_the_exact_number_of_rest
     assert eager.failed
 
 
-async def test_a_worker_that_recovers_runs_on_and_the_others_never_noticed(eager, journal):
+async def test_a_worker_that_recovers_runs_on_and_the_others_never_noticed(eager, journal) -> None:
     eager.add(Scripted("good", 0, at_start=False, journal=journal))
     eager.add(Scripted("shaky", 3, at_start=True, journal=journal))
     await eager.start()
@@ -81,7 +81,7 @@ async def test_a_worker_that_recovers_runs_on_and_the_others_never_noticed(eager
     assert not eager.failed
 
 
-async def test_workers_start_in_order_and_stop_in_reverse(eager, journal):
+async def test_workers_start_in_order_and_stop_in_reverse(eager, journal) -> None:
     for name in "abc":
         eager.add(Scripted(name, 0, at_start=False, journal=journal))
     await eager.start()
@@ -89,7 +89,7 @@ async def test_workers_start_in_order_and_stop_in_reverse(eager, journal):
     assert journal == [f"start {name}" for name in "abc"] + [f"stop {name}" for name in "cba"]
 
 
-async def test_one_worker_is_stopped_started_and_restarted(eager, journal):
+async def test_one_worker_is_stopped_started_and_restarted(eager, journal) -> None:
     eager.add(Scripted("a", 0, at_start=False, journal=journal))
     await eager.start()
     await eager.control("a", "stop")
@@ -102,7 +102,7 @@ async def test_one_worker_is_stopped_started_and_restarted(eager, journal):
     await eager.stop()
 
 
-async def test_backoff_doubles_from_half_a_second_up_to_the_cap(monkeypatch, journal):
+async def test_backoff_doubles_from_half_a_second_up_to_the_cap(monkeypatch, journal) -> None:
     waits: list[float] = []
     plain_sleep, loop = asyncio.sleep, asyncio.get_running_loop()
 
@@ -131,7 +131,7 @@ class Hopeless(Scripted):
         raise PermanentError("Install it first.")
 
 
-async def test_what_a_restart_does_not_mend_fails_at_once_in_its_own_words(eager, journal):
+async def test_what_a_restart_does_not_mend_fails_at_once_in_its_own_words(eager, journal) -> None:
     eager.add(Hopeless("optional", 0, at_start=False, journal=journal))
     await eager.start()
     (status,) = eager.statuses
@@ -141,7 +141,7 @@ async def test_what_a_restart_does_not_mend_fails_at_once_in_its_own_words(eager
     assert not eager.failed
 
 
-async def test_an_idle_worker_starts_only_when_it_is_asked_to(eager, journal):
+async def test_an_idle_worker_starts_only_when_it_is_asked_to(eager, journal) -> None:
     eager.add(Scripted("idle", 0, at_start=False, journal=journal), idle=True)
     await eager.start()
     assert (eager.statuses[0].state, journal) == ("stopped", [])
@@ -150,7 +150,7 @@ async def test_an_idle_worker_starts_only_when_it_is_asked_to(eager, journal):
     await eager.stop()
 
 
-async def test_nobody_waits_for_a_worker_whose_start_takes_long(eager, journal):
+async def test_nobody_waits_for_a_worker_whose_start_takes_long(eager, journal) -> None:
     ready = asyncio.Event()
 
     class Slow(Scripted):

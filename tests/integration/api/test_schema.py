@@ -11,7 +11,7 @@ from schemathesis.config import SchemathesisConfig
 
 from services.api.app import ENDPOINTS
 from services.api.openapi import document
-from tests.api.running import Running
+from tests.integration.api.running import Running
 
 EXAMPLES = 200 if os.environ.get("ANOMALY_TUI_FAULTS") == "full" else 8
 CHECKS = {

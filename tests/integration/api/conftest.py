@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from services.store.database import EmbeddedDatabase
-from tests.api.running import Running, running
+from tests.integration.api.running import Running, running
 
 
 @pytest.fixture(scope="session")

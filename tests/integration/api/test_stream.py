@@ -25,8 +25,8 @@ from services.api.server import ApiServer
 from services.api.stream import ALL_ROWS_A_SECOND, BUSY_ROWS_A_SECOND, Hub
 from services.console.bus import ANOMALIES_SIZE, FEED_SIZE
 from services.store.store import Store
-from tests.api.reader import Event, Reader, events_of
-from tests.api.ring_port import RingPort, serving
+from tests.integration.api.reader import Event, Reader, events_of
+from tests.integration.api.ring_port import RingPort, serving
 
 
 async def taken(client: Client, hub: Hub) -> list[Event]:

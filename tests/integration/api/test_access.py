@@ -13,7 +13,7 @@ from services.api.server import ApiServer
 from services.errors import ConfigurationError, UserError
 from services.settings import load
 from services.store.store import Store
-from tests.api.ring_port import RingPort, serving
+from tests.integration.api.ring_port import RingPort, serving
 
 LOOPBACK = Access(Address("127.0.0.1", 0))
 SECRET = "0123456789abcdef"

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from services.records.export import COLUMNS, Row
-from tests.api.running import POISON, TRANSACTIONS, Running
+from tests.integration.api.running import POISON, TRANSACTIONS, Running
 
 
 def problem(engine: Running, path: str, status: int, **parameters: Any) -> dict[str, Any]:

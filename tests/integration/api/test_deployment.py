@@ -14,9 +14,9 @@ import yaml
 
 from services.settings import PREFIX, Settings
 from tests.acceptance.session import COMMAND
-from tests.api.running import Running
+from tests.integration.api.running import Running
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 METRIC = re.compile(r"\b(?:anomaly_tui|process)_[a-z0-9_]+")
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 DASHBOARD = json.loads((ROOT / "deploy/grafana/anomaly-tui.json").read_text())

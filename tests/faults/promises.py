@@ -1,4 +1,4 @@
-"""The oracle of the delivery protocol: what must be true of PostgreSQL once everything sent was taken in."""
+"""What delivery promises: what must be true of PostgreSQL once everything that was sent is stored."""
 
 from collections.abc import Iterable, Mapping
 

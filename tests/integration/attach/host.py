@@ -1,4 +1,4 @@
-"""An engine to attach to, without the engine: the worker on any console port, in a folder of its own."""
+"""What consoles attach to, without an engine: the attach worker on any console port, in a folder of its own."""
 
 import shutil
 import tempfile

@@ -8,8 +8,8 @@ import pytest
 from services.access import Access, Address
 from services.api import stream
 from services.store.store import Store
-from tests.api.reader import Reader
-from tests.api.ring_port import RingPort, serving
+from tests.integration.api.reader import Reader
+from tests.integration.api.ring_port import RingPort, serving
 
 LOOPBACK = Access(Address("127.0.0.1", 0))
 
