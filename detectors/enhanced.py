@@ -9,6 +9,7 @@ is one `UserState`.
 from collections.abc import Sequence
 from functools import cached_property
 from math import sqrt
+from typing import NamedTuple
 
 import msgspec
 
@@ -39,6 +40,24 @@ class _Parameters(msgspec.Struct, frozen=True):
 
 COLUMNS = (*(feature.name for feature in FEATURES), "score")
 """What drift is measured of."""
+
+
+class Suspicion(NamedTuple):
+    """What a score is made of. Rarities are -log10 of tail probabilities."""
+
+    shares: list[float]
+    """Each feature's share of `squares`, in the order of `FEATURES`."""
+    squares: float
+    """The weighted sum of the features' squared rarities."""
+    own: float
+    """The rarity of the transaction alone."""
+    memory: float
+    """How suspicious the user's earlier transactions were, faded until now."""
+    raised: float
+    """Both together."""
+    rarity: float
+    """How rare that is in history; the score is this on its public scale."""
+
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_Parameters).decode
@@ -164,24 +183,20 @@ class EnhancedModel:
             status="warming",
         )
 
-    def suspicion(
-        self, tables: Tables, row: Row, state: UserState, expected: Expectation
-    ) -> tuple[list[float], float, float, float, float, float]:
-        """What a score is made of: each feature's share of the sum of squares, that sum, its rarity; the user's memory
-        of suspicion by now, both together, and the rarity of that. The state stays; one row in `SAMPLED` is remembered
-        for drift."""
+    def suspicion(self, tables: Tables, row: Row, state: UserState, expected: Expectation) -> Suspicion:
+        """How suspicious a transaction is before feedback. The state stays; one row in `SAMPLED` is kept for drift."""
         values = measure(row, state, self._parameters.population, expected)
         shares = self._squares.of(values)
         squares = sum(shares)
-        base = tables.combined.rarity(sqrt(squares))
+        own = tables.combined.rarity(sqrt(squares))
         memory = state.memory
         if memory:
             memory = decayed(memory, row.time - state.last_time, expected.gap)
-        total = raised(base, tables.persistence.of(memory)) if memory else base
-        rarity = tables.rarity(total)
+        both = raised(own, tables.persistence.of(memory)) if memory else own
+        rarity = tables.rarity(both)
         if state.seen % SAMPLED == 0 and state.seen >= WARMED_UP:
             self._sample.add([*values, rarity])
-        return shares, squares, base, memory, total, rarity
+        return Suspicion(shares, squares, own, memory, both, rarity)
 
     def _judge(
         self,
@@ -196,18 +211,19 @@ class EnhancedModel:
 
         The habits are left to `learn`.
         """
-        shares, squares, base, memory, total, rarity = self.suspicion(tables, row, state, expected)
+        found = self.suspicion(tables, row, state, expected)
+        rarity = found.rarity
         common, rate = self._budget(row.user, feedback)
         bar = common + state.bar
         suspicious = rarity >= bar
-        state.memory = fed(memory, base)
+        state.memory = fed(found.memory, found.own)
         state.bar = moved(state.bar, common, rarity, rate, self._returning)
 
         lift = feedback.lifts.get(row.merchant or "", 0.0) if feedback.lifts else 0.0
         if lift:
-            rarity = tables.rarity(total + lift)
-        worth = squares / base if base > 0.0 else 1.0
-        shares += [worth * (total - base), worth * lift]
+            rarity = tables.rarity(found.raised + lift)
+        worth = found.squares / found.own if found.own > 0.0 else 1.0
+        shares = [*found.shares, worth * (found.raised - found.own), worth * lift]
         score, threshold = public_score(rarity), public_score(bar)
         tolerance = None
         if score >= threshold and row.user in feedback.tolerated:
