@@ -33,8 +33,6 @@ from tests.waiting import until
 
 BEFORE_THE_FIT = 1_000
 TRANSACTIONS = 1_600
-START = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
-"""Noon: people spend by the hour, so that beginning now would be another stream at every run."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -45,7 +43,9 @@ class Running:
     def __init__(self, engine: Engine, logs: LogRing) -> None:
         self.engine = engine
         self.logs = logs
-        self._stream = Simulator(users=20, anomaly_rate=0.1, seed=5, start=START, rate=400).stream()
+        # At noon: people spend by the hour, so that beginning now would be another stream at every run.
+        start = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+        self._stream = Simulator(users=20, anomaly_rate=0.1, seed=5, start=start, rate=400).stream()
         self._sender = Sender(engine.broker, engine.settings.topic)
 
     async def start(self) -> None:
