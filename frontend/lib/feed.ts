@@ -1,6 +1,6 @@
 /**
  * The rows of a list that is both live and stored: new ones come in at the top, older ones are asked for at the end.
- * Pure; `useFeed` is what connects it.
+ * Pure; `LiveList` connects it to the API and to the stream.
  */
 import type { Change } from './live/messages'
 import type { Page, Row } from './schemas'
