@@ -1,4 +1,6 @@
-"""Both detectors, fitted on the same ordinary traffic."""
+"""Both detectors, fitted on the same ordinary traffic, and the users who lived through it."""
+
+from collections.abc import Callable
 
 import pytest
 from town import settled, traffic
@@ -24,6 +26,13 @@ def enhanced(history: list[Transaction]) -> EnhancedModel:
     return EnhancedModel.fit(history, version="v1")
 
 
+@pytest.fixture(scope="session")
+def fresh_states(enhanced: EnhancedModel, history: list[Transaction]) -> Callable[[], dict[str, UserState]]:
+    """Gives the states after `history` as often as asked, each time to be changed at will."""
+    lived = {user: state.to_bytes() for user, state in settled(enhanced, history).items()}
+    return lambda: {user: UserState.from_bytes(state) for user, state in lived.items()}
+
+
 @pytest.fixture
-def states(enhanced: EnhancedModel, history: list[Transaction]) -> dict[str, UserState]:
-    return settled(enhanced, history)
+def states(fresh_states: Callable[[], dict[str, UserState]]) -> dict[str, UserState]:
+    return fresh_states()

@@ -1,16 +1,18 @@
 """How far traffic has moved: nothing for the same, a lot for another population."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from math import inf
 
 import numpy as np
 import pytest
-from town import purchase, settled, traffic
+from town import purchase, traffic
 
 from detectors.basic import BasicModel
 from detectors.drift import ENOUGH, Reference, Sample
 from detectors.enhanced import EnhancedModel
+from detectors.state import UserState
 from domain.transaction import Transaction
 
 
@@ -57,7 +59,10 @@ def later() -> list[Transaction]:
 
 
 def test_both_detectors_tell_when_amounts_move(
-    basic: BasicModel, enhanced: EnhancedModel, history: list[Transaction], later: list[Transaction]
+    basic: BasicModel,
+    enhanced: EnhancedModel,
+    fresh_states: Callable[[], dict[str, UserState]],
+    later: list[Transaction],
 ) -> None:
     inflated = [
         purchase(
@@ -70,7 +75,7 @@ def test_both_detectors_tell_when_amounts_move(
         calm, moved = type(model).from_bytes(model.to_bytes()), type(model).from_bytes(model.to_bytes())
         for chosen, sent in ((calm, later), (moved, inflated)):
             if isinstance(chosen, EnhancedModel):
-                chosen.score(sent, settled(EnhancedModel.from_bytes(enhanced.to_bytes()), history))
+                chosen.score(sent, fresh_states())
             else:
                 chosen.score(sent)
         assert calm.drift()[feature] < 0.1, feature

@@ -1,5 +1,6 @@
 """The enhanced detector: what it flags, what it learns, and that partitions make no difference."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from itertools import islice
@@ -59,10 +60,10 @@ def test_impossible_travel_names_the_speed_and_where_from(
     ],
 )
 def test_what_the_user_never_did_raises_the_score_for_that_reason(
-    enhanced: EnhancedModel, history: list[Transaction], changes: dict[str, object], factor: str
+    enhanced: EnhancedModel, fresh_states: Callable[[], dict[str, UserState]], changes: dict[str, object], factor: str
 ) -> None:
-    usual = verdict_of(enhanced, settled(enhanced, history), purchase())
-    verdict = verdict_of(enhanced, settled(enhanced, history), purchase(**changes))
+    usual = verdict_of(enhanced, fresh_states(), purchase())
+    verdict = verdict_of(enhanced, fresh_states(), purchase(**changes))
     assert verdict.score > usual.score
     assert verdict.reasons[0].factor == factor
 
@@ -157,11 +158,13 @@ def test_how_users_are_spread_over_partitions_changes_nothing(
     assert apart == together
 
 
-def test_a_stored_model_scores_the_same(enhanced: EnhancedModel, history: list[Transaction]) -> None:
+def test_a_stored_model_scores_the_same(
+    enhanced: EnhancedModel, history: list[Transaction], states: dict[str, UserState]
+) -> None:
     stored = EnhancedModel.from_bytes(enhanced.to_bytes())
     assert stored.version == "v1"
     unseen = traffic(600, seed=8)
-    assert stored.score(unseen, settled(stored, history)) == enhanced.score(unseen, settled(enhanced, history))
+    assert stored.score(unseen, settled(stored, history)) == enhanced.score(unseen, states)
 
 
 def test_the_same_history_gives_the_same_model(enhanced: EnhancedModel, history: list[Transaction]) -> None:

@@ -1,10 +1,11 @@
 """What analysts' decisions change in scores, and what they leave alone."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from town import LISBON, purchase, settled, traffic
+from town import LISBON, purchase, traffic
 
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import MARGIN, NO_FEEDBACK, Feedback, Tolerance, merchant_lifts
@@ -13,15 +14,16 @@ from detectors.state import UserState
 from domain.transaction import Device, Transaction
 from domain.verdict import Verdict
 
-Town = tuple[EnhancedModel, list[Transaction]]
+States = dict[str, UserState]
+Judge = Callable[..., tuple[Verdict, UserState]]
 
 
 @pytest.fixture
-def judge(enhanced: EnhancedModel, history: list[Transaction]):
+def judge(enhanced: EnhancedModel, fresh_states: Callable[[], States]) -> Judge:
     """Scores one transaction after the same history, with feedback or without; also the state it leaves."""
 
     def score(transaction: Transaction, feedback: Feedback = NO_FEEDBACK) -> tuple[Verdict, UserState]:
-        states = settled(enhanced, history)
+        states = fresh_states()
         (verdict,) = enhanced.score([transaction], states, feedback=feedback)
         return verdict, states[transaction.user_id]
 
@@ -38,7 +40,7 @@ def tolerating(verdict: Verdict, transaction: Transaction, days: float = 30) -> 
 SPIKE = purchase(amount=Decimal(4000))
 
 
-def test_a_false_positive_raises_the_bar_for_the_same_reasons_and_says_so(judge) -> None:
+def test_a_false_positive_raises_the_bar_for_the_same_reasons_and_says_so(judge: Judge) -> None:
     before, _ = judge(SPIKE)
     after, _ = judge(SPIKE, tolerating(before, SPIKE))
     assert before.flagged
@@ -49,7 +51,7 @@ def test_a_false_positive_raises_the_bar_for_the_same_reasons_and_says_so(judge)
     assert sum(reason.contribution for reason in after.reasons) == pytest.approx(after.score)
 
 
-def test_a_false_positive_spares_nobody_for_other_reasons(judge) -> None:
+def test_a_false_positive_spares_nobody_for_other_reasons(judge: Judge) -> None:
     spared, _ = judge(SPIKE)
     stranger = purchase(location=LISBON, device=Device(id="stolen", type="desktop"), payment_method="wire")
     before, _ = judge(stranger)
@@ -58,7 +60,7 @@ def test_a_false_positive_spares_nobody_for_other_reasons(judge) -> None:
     assert after.flagged
 
 
-def test_a_false_positive_counts_until_it_expires(judge) -> None:
+def test_a_false_positive_counts_until_it_expires(judge: Judge) -> None:
     before, _ = judge(SPIKE)
     later = purchase(amount=Decimal(4000), timestamp=SPIKE.timestamp + timedelta(days=31))
     assert judge(later)[0].flagged
@@ -66,13 +68,13 @@ def test_a_false_positive_counts_until_it_expires(judge) -> None:
     assert not judge(later, tolerating(before, SPIKE, days=32))[0].flagged
 
 
-def test_a_false_positive_is_one_users_own(judge) -> None:
+def test_a_false_positive_is_one_users_own(judge: Judge) -> None:
     before, _ = judge(SPIKE)
     other = purchase(user_id="u-001", amount=Decimal(9000))
     assert judge(other, tolerating(before, SPIKE))[0] == judge(other)[0]
 
 
-def test_frauds_confirmed_at_a_merchant_raise_what_is_bought_there(judge) -> None:
+def test_frauds_confirmed_at_a_merchant_raise_what_is_bought_there(judge: Judge) -> None:
     here = purchase().merchant.id or ""
     seen, confirmed = {here: 40}, {here: 20}
     feedback = Feedback(merchant_lifts(seen, confirmed, 10_000), seen, confirmed)
@@ -93,17 +95,14 @@ def test_lifts_are_log_odds_over_what_is_usual_and_never_negative() -> None:
     assert merchant_lifts({"bad": 98}, {}, 10_000) == {}
 
 
-def test_states_learn_the_same_whatever_analysts_decide(judge) -> None:
+def test_states_learn_the_same_whatever_analysts_decide(judge: Judge) -> None:
     before, learnt = judge(SPIKE)
     feedback = tolerating(before, SPIKE)
     feedback = Feedback({SPIKE.merchant.id or "": 2.0}, {}, {}, feedback.tolerated)
     assert judge(SPIKE, feedback)[1] == learnt
 
 
-def test_a_user_with_an_alert_rate_of_their_own_has_another_bar(
-    enhanced: EnhancedModel, history: list[Transaction]
-) -> None:
-    states = settled(enhanced, history)
+def test_a_user_with_an_alert_rate_of_their_own_has_another_bar(enhanced: EnhancedModel, states: States) -> None:
     strict = Feedback(alert_rates={"u-000": 0.05})
     usual = enhanced.threshold("u-000", states["u-000"])
     lowered = enhanced.threshold("u-000", states["u-000"], strict)
@@ -112,8 +111,9 @@ def test_a_user_with_an_alert_rate_of_their_own_has_another_bar(
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.1])
-def test_an_alert_rate_of_ones_own_is_met(enhanced: EnhancedModel, history: list[Transaction], rate: float) -> None:
-    states = settled(enhanced, history)
+def test_an_alert_rate_of_ones_own_is_met(
+    enhanced: EnhancedModel, states: States, history: list[Transaction], rate: float
+) -> None:
     later = [
         purchase(
             **{

@@ -7,7 +7,7 @@ from math import isfinite
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from town import purchase, traffic
+from town import purchase
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
@@ -16,9 +16,6 @@ from detectors.row import rows_of
 from detectors.state import UserState
 from domain.transaction import Device, Location, Merchant, Transaction
 
-HISTORY = traffic(2000, seed=1)
-BASIC = BasicModel.fit(HISTORY, version="v1")
-ENHANCED = EnhancedModel.fit(HISTORY, version="v1")
 EPOCH = datetime(2026, 4, 1, tzinfo=UTC)
 LARGE = [index for index, feature in enumerate(FEATURES) if feature.factor == "amount" and "low" not in feature.name]
 
@@ -50,10 +47,12 @@ def transactions(draw: st.DrawFn) -> Transaction:
 
 
 @quick
-@given(st.lists(transactions(), min_size=1, max_size=12))
-def test_every_score_is_a_number_between_0_and_1(sent: list[Transaction]) -> None:
+@given(sent=st.lists(transactions(), min_size=1, max_size=12))
+def test_every_score_is_a_number_between_0_and_1(
+    basic: BasicModel, enhanced: EnhancedModel, sent: list[Transaction]
+) -> None:
     states: dict[str, UserState] = {}
-    for verdict in [*BASIC.score(sent), *ENHANCED.score(sent, states)]:
+    for verdict in [*basic.score(sent), *enhanced.score(sent, states)]:
         assert 0.0 <= verdict.score <= 1.0
         assert isfinite(verdict.threshold)
         assert abs(sum(reason.contribution for reason in verdict.reasons) - verdict.score) < 1e-9
@@ -62,16 +61,18 @@ def test_every_score_is_a_number_between_0_and_1(sent: list[Transaction]) -> Non
 
 
 @quick
-@given(numbers, numbers, st.integers(0, 200))
-def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(one: Decimal, other: Decimal, seen: int) -> None:
+@given(one=numbers, other=numbers, seen=st.integers(0, 200))
+def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(
+    enhanced: EnhancedModel, history: list[Transaction], one: Decimal, other: Decimal, seen: int
+) -> None:
     states: dict[str, UserState] = {}
-    ENHANCED.score([each for each in HISTORY if each.user_id == "u-000"][:seen], states)
+    enhanced.score([each for each in history if each.user_id == "u-000"][:seen], states)
     state = states.get("u-000", UserState())
 
     def evidence(amount: Decimal) -> list[float]:
         (row,) = rows_of([purchase(amount=amount)])
-        expected = expectation(row, state, ENHANCED.population)
-        values = measure(row, state, ENHANCED.population, expected)
+        expected = expectation(row, state, enhanced.population)
+        values = measure(row, state, enhanced.population, expected)
         return [values[index] for index in LARGE]
 
     small, large = sorted((one, other))
@@ -79,19 +80,19 @@ def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(one: Decimal, o
 
 
 @pytest.mark.parametrize("rows", [1, 2, 30, 400])
-def test_a_model_of_next_to_no_history_still_scores(rows: int) -> None:
+def test_a_model_of_next_to_no_history_still_scores(history: list[Transaction], rows: int) -> None:
     same = [purchase(transaction_id=f"t{number}", timestamp=EPOCH + timedelta(hours=number)) for number in range(rows)]
-    for history in (same, HISTORY[:rows]):
-        model = EnhancedModel.fit(history, version="v1")
-        for verdict in model.score([*history, purchase(amount=Decimal(10) ** 15), *HISTORY[:200]], {}):
+    for little in (same, history[:rows]):
+        model = EnhancedModel.fit(little, version="v1")
+        for verdict in model.score([*little, purchase(amount=Decimal(10) ** 15), *history[:200]], {}):
             assert 0.0 <= verdict.score <= 1.0
 
 
-def test_ten_thousand_merchants_leave_a_user_within_bounds() -> None:
+def test_ten_thousand_merchants_leave_a_user_within_bounds(enhanced: EnhancedModel) -> None:
     states: dict[str, UserState] = {}
     sizes = []
     for start in range(0, 10_000, 1_000):
-        ENHANCED.score(
+        enhanced.score(
             [
                 purchase(
                     merchant=Merchant(f"m-{number}" + "x" * 500, None, f"c-{number}"),
