@@ -19,7 +19,6 @@ from simulator import Simulator
 from tests.waiting import until
 
 TOPIC = "transactions"
-NOW = datetime.now(UTC)
 
 
 class Consumer:
@@ -68,7 +67,7 @@ class Consumer:
 
 
 def simulated(count: int, seed: int = 1, users: int = 20) -> list[tuple[Transaction, GroundTruth]]:
-    start = NOW - timedelta(minutes=5)
+    start = datetime.now(UTC) - timedelta(minutes=5)
     return list(islice(Simulator(users=users, anomaly_rate=0.05, seed=seed, start=start, rate=50.0).stream(), count))
 
 
