@@ -3,7 +3,7 @@ WORKDIR /src
 RUN python -m venv /opt/anomaly-tui
 COPY requirements.txt ./
 RUN /opt/anomaly-tui/bin/pip install --no-cache-dir --require-hashes -r requirements.txt
-COPY pyproject.toml README.md schema.sql ./
+COPY pyproject.toml README.md LICENSE schema.sql ./
 COPY domain domain
 COPY simulator simulator
 COPY detectors detectors

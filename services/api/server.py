@@ -5,7 +5,6 @@ import getpass
 import socket
 import ssl
 from collections.abc import Callable
-from importlib.metadata import version
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -21,6 +20,7 @@ from services.console.port import ConsolePort
 from services.errors import UserError
 from services.process.supervisor import Worker
 from services.store.store import Store
+from services.version import VERSION
 
 BEAT_EVERY = 1.0
 END_WITHIN = 2
@@ -56,7 +56,7 @@ class ApiServer(Worker):
         self, port: ConsolePort, store: Store, bus: Bus, engine: str, consoles: Callable[[], int] = lambda: 0
     ) -> None:
         """What is to be answered from; `engine` is its id in streams, letters and digits; `consoles` are attached."""
-        hub, release = Hub(port, engine), version("anomaly-tui")
+        hub, release = Hub(port, engine), VERSION
         self._sources = Sources(
             port=port,
             store=store,

@@ -21,7 +21,6 @@ from services.attach.protocol import (
     MOST_FIRST,
     MOST_SAID,
     PROTOCOL,
-    VERSION,
     Answer,
     Ask,
     Deflater,
@@ -42,6 +41,7 @@ from services.attach.protocol import (
 from services.attach.subscription import Subscription
 from services.console.port import ConsolePort
 from services.errors import reason_of
+from services.version import VERSION
 
 log = structlog.get_logger("attach")
 

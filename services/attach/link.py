@@ -15,7 +15,6 @@ from services.attach.protocol import (
     MOST_FIRST,
     MOST_SAID,
     PROTOCOL,
-    VERSION,
     Answer,
     Ask,
     Failure,
@@ -33,6 +32,7 @@ from services.attach.protocol import (
     mismatch,
 )
 from services.errors import UserError
+from services.version import VERSION
 
 SILENT = "the engine does not answer"
 GONE = "the engine is gone"

@@ -9,7 +9,6 @@ ones before costs next to nothing.
 import struct
 import zlib
 from datetime import datetime
-from importlib.metadata import version
 from typing import Any, Literal
 
 import msgspec
@@ -20,7 +19,6 @@ from domain.triage import TriageEvent
 from domain.verdict import ScoredTransaction
 
 PROTOCOL = 1
-VERSION = version("anomaly-tui")
 
 LENGTH = struct.Struct(">I")
 MOST_ASKED = 4 * 1024 * 1024

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from services.cli.plan import RunPlan
 from services.errors import UserError
 from services.process.logs import LogRing, configure
 from services.settings import Loaded, Settings
+from services.version import VERSION
 
 OpenConsole = Callable[[Settings, RunPlan], int]
 AttachConsole = Callable[[Settings], int]
@@ -45,7 +45,7 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
 
     def show_version(asked: bool) -> None:
         if asked:
-            typer.echo(f"anomaly-tui {version('anomaly-tui')}")
+            typer.echo(f"anomaly-tui {VERSION}")
             raise typer.Exit
 
     def start(

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from services.settings import PREFIX, Settings
+from services.version import VERSION
 from tests.acceptance.session import COMMAND
 from tests.integration.api.running import Running
 
@@ -114,13 +115,7 @@ def test_the_engine_is_started_with_options_and_settings_that_exist() -> None:
     settings = {name.removeprefix(PREFIX).lower() for name in ENGINE["environment"] if name.startswith(PREFIX)}
     assert settings
     assert settings <= Settings.model_fields.keys()
-    assert ENGINE["image"].endswith(f":{version_of_the_project()}")
-
-
-def version_of_the_project() -> str:
-    found = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert found is not None
-    return found[1]
+    assert ENGINE["image"].endswith(f":{VERSION}")
 
 
 def test_prometheus_asks_the_engine_by_a_name_that_it_answers_to() -> None:

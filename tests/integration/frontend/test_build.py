@@ -161,16 +161,3 @@ async def test_a_cache_that_cannot_be_written_is_named(site, tmp_path) -> None:
 async def test_a_package_without_sources_is_said(cache, tmp_path) -> None:
     with pytest.raises(FrontendError, match="run-frontend --api-url"):
         await build(tmp_path, cache)
-
-
-def test_a_wheel_carries_the_sources_of_the_checkout(tmp_path) -> None:
-    checkout = Path(__file__).parents[3]
-    assert sources() == checkout / "frontend"
-    hatch = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path]
-    subprocess.run(hatch, cwd=checkout, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as files:
-        files.extractall(tmp_path)
-    packaged = tmp_path / "services" / "frontend" / "app"
-    assert not (packaged / "node_modules").exists()
-    assert fingerprint(packaged) == fingerprint(sources())

@@ -6,7 +6,6 @@ from domain.filters import parse
 from services.attach import protocol
 from services.attach.protocol import (
     PROTOCOL,
-    VERSION,
     Deflater,
     Hello,
     Inflater,
@@ -17,6 +16,7 @@ from services.attach.protocol import (
     encode,
     mismatch,
 )
+from services.version import VERSION
 
 LENGTH = protocol.LENGTH.size
 
