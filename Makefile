@@ -4,10 +4,13 @@ NPM = ../$(BIN)/python -m services.frontend.npm
 RUN_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check faults bench lock format clean system
+PYTEST = $(BIN)/python -m pytest -q --dist loadfile
+
+.PHONY: help setup run test check faults bench lock format clean system \
+	test-unit test-integration test-api test-tui test-acceptance test-faults test-browser test-web
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 setup: .venv/.ready ## make .venv from the hash-locked requirements; nothing the second time
 
@@ -17,7 +20,7 @@ $(BIN)/uv: requirements-uv.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 	@touch $@
 
-.venv/.ready: $(BIN)/uv requirements.txt pyproject.toml
+.venv/.ready: $(BIN)/uv requirements.txt pyproject.toml services/version.py
 	@echo "Installing packages ..."
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
@@ -51,9 +54,33 @@ system:
 	else echo "Missing for the tests over SSH and in a browser:" $$missing; \
 		echo "Install tmux, screen, openssh-server and chromium."; fi
 
-test: .venv/.dev frontend/node_modules/.ready system ## every test that fits in a few minutes
+test: .venv/.dev frontend/node_modules/.ready system ## every test that fits in a few minutes, all parts below at once
 	@cd frontend && $(NPM) --silent test
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile
+	@$(PYTEST) -n 3
+
+test-unit: .venv/.dev ## its parts: domain, simulator, detectors and services alone, and the examples in docs/
+	@$(PYTEST) -n 2 tests/unit docs
+
+test-integration: .venv/.dev ## services on a real PostgreSQL and the embedded broker
+	@$(PYTEST) -n 2 tests/integration --ignore tests/integration/api
+
+test-api: .venv/.dev ## the HTTP API of a running engine
+	@$(PYTEST) -n 2 tests/integration/api
+
+test-tui: .venv/.dev ## the console: keys, screens, snapshots of what they look like
+	@$(PYTEST) -n 2 tests/tui
+
+test-acceptance: .venv/.dev system ## the commands as a user types them, over SSH too
+	@$(PYTEST) -n 2 tests/acceptance
+
+test-faults: .venv/.dev ## kill -9 and fencing on a real Apache Kafka (Java and Maven), shortened
+	@$(PYTEST) -n 2 tests/faults
+
+test-browser: .venv/.dev frontend/node_modules/.ready system ## the web frontend in a real browser
+	@$(PYTEST) tests/browser
+
+test-web: frontend/node_modules/.ready ## the web frontend's modules in Node.js
+	@cd frontend && $(NPM) --silent test
 
 check: .venv/.dev frontend/node_modules/.ready ## format, lint, types, one-way imports
 	@$(BIN)/ruff format --check .
