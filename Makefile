@@ -59,7 +59,7 @@ test: .venv/.dev frontend/node_modules/.ready system ## every test that fits in 
 	@$(PYTEST) -n 3
 
 test-unit: .venv/.dev ## its parts: domain, simulator, detectors and services alone, and the examples in docs/
-	@$(PYTEST) -n 2 tests/unit docs
+	@$(PYTEST) -n 2 -p no:schemathesis -p no:textual-snapshot tests/unit docs
 
 test-integration: .venv/.dev ## services on a real PostgreSQL and the embedded broker
 	@$(PYTEST) -n 2 tests/integration --ignore tests/integration/api

@@ -39,8 +39,8 @@ The amount has four, since trees draw their columns at random and most anomalies
 logarithm in standard deviations of the category's, and twice the euros, where a huge one stands far out.
 """
 
-TOLD = 0.7
-"""Suspicious scores are told in full: asking the forest what each field adds costs eight scores."""
+EXPLAINED_FROM = 0.7
+"""Only suspicious scores are explained in full: finding out what each field adds costs eight scores."""
 
 _HOURS = [(sin(2 * pi * quarter / 96), cos(2 * pi * quarter / 96)) for quarter in range(96)]
 _WEEKDAYS = [(sin(2 * pi * day / 7), cos(2 * pi * day / 7)) for day in range(7)]
@@ -147,11 +147,11 @@ class BasicModel:
         rows = rows or rows_of(transactions)
         X, anomaly, scores = self.scores(fitted, forest, rows)
         self._sample.extend(_sampled(X[::SAMPLED], anomaly[::SAMPLED]))
-        worth_it = min(TOLD, self._threshold)
+        worth_it = min(EXPLAINED_FROM, self._threshold)
         odd = [index for index, score in enumerate(scores) if score >= worth_it]
         reasons = [_brief(score, *two) for score, two in zip(scores, _oddest(X, fitted), strict=True)]
         for index, shares in zip(odd, _shares(forest, X[odd], anomaly[odd], fitted.typical), strict=True):
-            reasons[index] = _told(scores[index], shares, transactions[index], rows[index], fitted)
+            reasons[index] = _explained(scores[index], shares, transactions[index], rows[index], fitted)
         return [self._verdict(score, why, "ok") for score, why in zip(scores, reasons, strict=True)]
 
     def scores(
@@ -283,7 +283,9 @@ def _brief(score: float, first: int, second: int, part: float) -> tuple[Reason, 
     return (Reason(name, factor, score * part), Reason(other, other_factor, score - score * part))
 
 
-def _told(score: float, shares: list[float], transaction: Transaction, row: Row, fitted: Fitted) -> tuple[Reason, ...]:
+def _explained(
+    score: float, shares: list[float], transaction: Transaction, row: Row, fitted: Fitted
+) -> tuple[Reason, ...]:
     """Every field with a share, strongest first, in sentences; the strongest takes the rounding."""
     total = sum(shares)
     order = sorted((index for index, share in enumerate(shares) if share > 0.0), key=lambda i: -shares[i])

@@ -46,7 +46,7 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         history nothing is rare at all.
 
         `heaviest` is the most the tail's mean excess may be of the body's, between the 80th and 95th percentile,
-        where the feature's nature tells that nothing but anomalies could make it heavier.
+        where by the feature's nature nothing but anomalies could make it heavier.
 
         With `decades` the values are logarithms of a probability themselves, of the user's own habits: beyond
         `TRUSTED` of history each unit of `value` above `decades` is one unit of rarity, whatever history shows
@@ -127,7 +127,7 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
 class Squares:
     """What each of a row's features adds to the sum of squares: its weight times its squared rarity.
 
-    The same as `Calibration.rarity` of every value, in one loop: half of the cost of a score would be calls.
+    Equal to `Calibration.rarity` of every value, but in one loop: half of the cost of a score would be calls.
     """
 
     def __init__(self, tables: Sequence[Calibration], weights: Sequence[float]) -> None:

@@ -2,7 +2,7 @@
 
 Confirmed frauds make a merchant suspect: a compromised terminal charges ordinary amounts of ordinary users, which
 nothing but labels can tell. False positives raise a user's bar against the reasons they were flagged for. Neither
-touches what a user's state learns, so that profiles can be built anew from history. An alert rate of a user's own
+touches what a user's state learns, so that profiles can be rebuilt from history. An alert rate of a user's own
 does: the user's bar settles for it.
 """
 

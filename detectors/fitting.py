@@ -20,7 +20,7 @@ from detectors.state import UserState
 from detectors.threshold import fitted_base
 
 FORMAT = 3
-"""Written beside each stored model of either detector; one of another format is not decoded but fitted anew."""
+"""Written beside each stored model of either detector; one of another format is not used but fitted again."""
 
 WARMED_UP = 10
 """Transactions a user must have before the features of that user help to calibrate a model."""
@@ -37,7 +37,7 @@ BEND = 1.4
 1; with 1.4 the half per cent that is foretold is .6 % of simulated traffic without anomalies, .3 % of Sparkov's."""
 
 HELD_OUT, ENOUGH_ALERTS = 1 / 3, 8
-"""The newest part of history, on which the bar is tried, and how many alerts it must have to tell anything."""
+"""The newest part of history, on which the bar is tried, and how many alerts it must have to be of use."""
 
 WEIGHTS = [feature.weight for feature in FEATURES]
 

@@ -64,7 +64,7 @@ class Population(msgspec.Struct, frozen=True):
 
     @classmethod
     def fit(cls, rows: Sequence[Row]) -> "Population":
-        """The population of a history in order of time; defaults stand in for what it does not tell."""
+        """The population of a history in order of time; defaults stand in for what it lacks."""
         if not rows:
             return _DEFAULT
         amounts = np.array([row.amount for row in rows])

@@ -22,7 +22,7 @@ from domain.verdict import Factor, Reason
 NEEDED = 20
 """Transactions after which a user stands on their own history rather than on the population's."""
 
-TOLD = 0.02
+EXPLAINED = 0.02
 """Contributions from here on are worth a sentence: two hundredths of the score can be seen."""
 
 MEMORY_INDEX, RISK_INDEX = len(FEATURES), len(FEATURES) + 1
@@ -79,7 +79,7 @@ def full(
     for index in order[1:]:
         part = score * shares[index] / total
         left -= part
-        if part >= TOLD:
+        if part >= EXPLAINED:
             reasons.append(_told(index, part, row, amount, state, expected, feedback))
         else:
             reasons.append(Reason(*_NAMED[index], part))

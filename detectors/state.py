@@ -5,7 +5,7 @@ from bisect import insort
 import msgspec
 
 STATE_VERSION = 1
-"""Written beside each stored state; a state of another version is not decoded but learnt anew."""
+"""Written beside each stored state; a state of another version is not used but learnt again."""
 
 MAX_MERCHANTS = 64
 MAX_VALUES = 24
@@ -60,7 +60,7 @@ class Counts(msgspec.Struct, array_like=True, gc=False):
 
 
 class Place(msgspec.Struct, array_like=True, gc=False):
-    """Where and when the user last was, as far as coordinates tell."""
+    """Where and when the user last was, known from the last coordinates."""
 
     latitude: float
     longitude: float

@@ -66,7 +66,7 @@ def fitted_base(
     Found on a replay with users' bars on top of it. `left_out` are the rows beyond what the body of history foretells,
     `counted` those on which alerts are counted; arrays have shape (n,). The result is at most a decade below the
     fixed bar of the alert rate, and at most half a decade above it. Where there are more anomalies than the budget has
-    alerts, counts tell nothing of ordinary traffic, and the bar is the fixed one.
+    alerts, the number of alerts says nothing about ordinary traffic, and the bar is the fixed one.
     """
     fixed = rarity_of_rate(rate)
     anomalous = float(left_out.mean())

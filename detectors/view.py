@@ -40,7 +40,7 @@ def view(user_id: str, state: UserState, model: EnhancedModel, feedback: Feedbac
 
 
 def summary(user_id: str, state: UserState, model: EnhancedModel, feedback: Feedback = NO_FEEDBACK) -> UserSummary:
-    """The same in one line."""
+    """A user's profile in one line of a list."""
     currency, rate = _usual_currency(state)
     return UserSummary(
         user_id=user_id,

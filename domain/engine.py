@@ -51,7 +51,7 @@ class FeatureDrift(msgspec.Struct, frozen=True):
 
 
 BEHIND = 5_000
-"""Records that wait where an engine is behind: whoever watches it gets less until it has caught up."""
+"""Consumer lag from which an engine counts as behind: consoles and streams get less until it has caught up."""
 
 
 class Backlog(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,11 +129,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedSlice(msgspec.Struct, frozen=True):
-    """What came after the place asked for: rows, oldest first, and the place to ask from the next time.
+    """New rows of a feed, oldest first, and the sequence number `upto` to ask from the next time.
 
-    `missed` rows match what is watched and are not among them: they left the ring before they were read, or were more
-    than can be shown. `unmatched` were left out because they do not match. With `anew` the rows stand instead of all
-    that were read before: the filter that is watched changed, or the engine is another one.
+    `missed` counts rows that match the filter and are not included: they were evicted before they were read, or were
+    more than the console can show. `unmatched` counts rows left out because they do not match. When `anew` is set, drop
+    all rows read before: the filter has changed, or another engine answers.
     """
 
     rows: tuple[ScoredTransaction, ...]

@@ -32,8 +32,8 @@ class ProfileView(msgspec.Struct, frozen=True, kw_only=True):
 
     Amounts are in the user's usual currency. `hours` has 24 weights and `weekdays` 7 (Monday first), each summing
     to 1, or all zero before the first transaction; both by the sun where the user's place is known, else UTC.
-    `seen` of `needed` tells how far a new user is from standing on their own history. `per_day` is 0 before the second
-    transaction. `thresholds` is how the threshold moved, oldest first.
+    From `needed` transactions on a user is judged by their own history. `per_day` is 0 before the second transaction.
+    `thresholds` is how the threshold moved, oldest first.
     """
 
     user_id: str

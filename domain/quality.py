@@ -5,7 +5,7 @@ import msgspec
 from domain.verdict import DetectorName
 
 OTHER_KIND = "other"
-"""Anomalies whose producer told no kind, and those of kinds that came after `MOST_COUNTS` were known."""
+"""Anomalies without a kind, and those of kinds seen after `MOST_COUNTS` others."""
 
 MOST_COUNTS = 100
 """Pairs of detector and kind that are counted apart: a producer that invents kinds must not fill the memory."""

@@ -76,7 +76,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):
-    """What an undo took back: the action, its lines in the log, and how many were decided anew since and were kept."""
+    """What an undo took back: the action, its lines in the log, and how many were kept because of a later decision."""
 
     action: str
     events: tuple[TriageEvent, ...]

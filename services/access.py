@@ -29,7 +29,7 @@ class Address(NamedTuple):
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` names this machine to itself, as far as that can be told without asking a name server."""
+    """Whether `host` names this machine to itself, as far as that is known without asking a name server."""
     if host.lower() == "localhost":
         return True
     try:

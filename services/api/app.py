@@ -48,7 +48,7 @@ DESCRIPTION = Endpoint("GET", "/api/openapi.json", "OpenAPI 3.1", overview.NoQue
 
 
 def build(sources: Sources, access: Access, user: str) -> ASGIApp:
-    """The API over these sources; `user` is written into the triage log where no token tells who decides."""
+    """The API over these sources; `user` is written into the triage log where no token names the caller."""
     app = Starlette(
         routes=[_route(endpoint, sources) for endpoint in (*ENDPOINTS, DESCRIPTION)],
         exception_handlers={

@@ -1,6 +1,6 @@
 """One reader of the live stream: how far it has read, what waits for it, and how that is written.
 
-A client that reads too slowly, or comes back too late, is told how many rows it missed. Nothing waits for it.
+A client that reads too slowly, or comes back too late, is sent the number of rows it missed. Nothing waits for it.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ class Encoded:
 
 
 class Line(NamedTuple):
-    """A line of the triage log as JSON, to be told after the rows up to `after`, which may not know of it."""
+    """A line of the triage log as JSON, to be sent after the rows up to `after`, which may not carry it yet."""
 
     sequence: int
     json: bytes
@@ -170,7 +170,7 @@ class Client:
             self._wake.set()
 
     def tell(self, lines: Sequence[Line], mark: Mark) -> None:
-        """Queue decisions up to `mark`; a client that does not take them has to begin anew."""
+        """Queue decisions up to `mark`; a client that does not take them has to load everything again."""
         self._triage.extend(lines)
         self._offered = self._offered._replace(triage=mark.triage)
         if len(self._triage) > QUEUE_TRIAGE:
@@ -184,7 +184,7 @@ class Client:
         self._wake.set()
 
     def reset(self, reason: str) -> None:
-        """Tell it that what it has cannot be continued: nothing that waits for it is of use any more."""
+        """Send a `reset`: what the client has cannot be continued, and what waits for it is dropped."""
         self._rows.clear()
         self._triage.clear()
         self._missed = 0
@@ -228,11 +228,11 @@ class Client:
         missed, self._missed = self._missed, 0
         if rows:
             self._read = self._read._replace(rows=rows[-1].sequence)
-        told = self._event("missed", b'{"count":%d}' % missed) if missed else b""
+        notice = self._event("missed", b'{"count":%d}' % missed) if missed else b""
         if not rows:
-            return told
+            return notice
         several = b",".join(map(self._encoded.row, rows))
-        return told + self._event("rows", b'{"rows":[', several, b'],"missed":%d}' % missed)
+        return notice + self._event("rows", b'{"rows":[', several, b'],"missed":%d}' % missed)
 
     def _event(self, name: str, *data: bytes) -> bytes:
         if not self._rows:

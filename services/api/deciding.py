@@ -58,7 +58,7 @@ class TakenBack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def undo(sources: Sources, asked: UndoQuestion, by: str) -> TakenBack:
-    """Take back a step, except what was decided anew since."""
+    """Take back a step, except what has been decided again since."""
     return TakenBack(at=datetime.now(UTC), undone=await sources.port.undo(by, asked.step))
 
 

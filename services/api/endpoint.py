@@ -72,8 +72,8 @@ class Endpoint(Generic[Question]):
         try:
             if self.method == "POST":
                 return msgspec.json.decode(await _json_body(request), type=self.question)
-            told = {name: request.headers[header] for header, name in self.headers.items() if header in request.headers}
-            given = {**_once_each(request.query_params), **request.path_params, **told}
+            sent = {name: request.headers[header] for header, name in self.headers.items() if header in request.headers}
+            given = {**_once_each(request.query_params), **request.path_params, **sent}
             return msgspec.convert(given, self.question, strict=False)
         except msgspec.ValidationError as error:
             raise Problem(422, _readable(str(error))) from error

@@ -72,7 +72,7 @@ class Guard:
         scheme, _, given = headers.get("authorization", "").partition(" ")
         found = ""
         for token in self._access.tokens:
-            # All are compared, so that the time it takes tells nothing.
+            # All are compared, so that the time it takes reveals nothing.
             if hmac.compare_digest(token.secret.encode(), given.strip().encode()):
                 found = token.name
         if scheme.lower() != "bearer" or not found:

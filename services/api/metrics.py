@@ -17,7 +17,7 @@ _REQUEST_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0
 
 
 class Metrics:
-    """A registry of its own, so that nothing else of the process is told."""
+    """A registry of its own, so that no other metric of the process is shown."""
 
     def __init__(self, port: ConsolePort, bus: Bus, hub: Hub, consoles: Callable[[], int], version: str) -> None:
         self._registry = CollectorRegistry()

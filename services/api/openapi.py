@@ -61,11 +61,11 @@ def document(endpoints: Sequence[Endpoint[Any]], version: str) -> bytes:
 
 
 def _operation(endpoint: Endpoint[Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    told = (endpoint.handle.__doc__ or "").strip()
+    description = (endpoint.handle.__doc__ or "").strip()
     operation: dict[str, Any] = {
         "operationId": endpoint.handle.__name__,
         "summary": endpoint.summary,
-        "description": told,
+        "description": description,
         "responses": {"200": _answer(endpoint)} | {str(status): _problem(status) for status in _problems(endpoint)},
     }
     if endpoint.method == "POST":

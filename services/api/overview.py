@@ -18,7 +18,7 @@ class NoQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CategoryShare(msgspec.Struct, frozen=True, kw_only=True):
-    """Transactions of one merchant category ("" where none was told): `share` of all, how many flagged."""
+    """Transactions of one merchant category ("" where it is unknown): `share` of all, how many flagged."""
 
     category: str
     transactions: int

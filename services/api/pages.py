@@ -24,7 +24,7 @@ def position_of(cursor: str) -> Position:
 
 
 def ranked_of(cursor: str) -> Ranked:
-    """The same in a list by score. Raises ValueError."""
+    """Where a page of a list by score begins. Raises ValueError."""
     score, _, rest = _text_of(cursor).partition("/")
     microseconds, _, ident = rest.partition(".")
     return Ranked(float(score), _moment(microseconds), ident)

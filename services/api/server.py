@@ -126,7 +126,7 @@ class ApiServer(Worker):
         if self._server is not None:
             server, self._server = self._server, None
             for connection in server.server_state.connections:
-                # Whoever reads nothing now would hold up the end.
+                # A client that reads nothing now would hold up the end.
                 if isinstance(connection, H11Protocol) and connection.flow.write_paused:
                     connection.transport.abort()
             await server.shutdown()

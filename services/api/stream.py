@@ -20,7 +20,7 @@ POLL_SECONDS = 0.1
 ALL_ROWS_A_SECOND = 6_000
 """What all clients get together, shared evenly: what streams cost the engine has a bound, however many there are."""
 BUSY_ROWS_A_SECOND = 1_000
-"""The same while the engine is behind, which has better to do."""
+"""Rows a second of all clients together while the engine is behind."""
 STATUS_EVERY = 10
 """Polls from one `status` event to the next."""
 CHANGES_AT_ONCE = 1_000
@@ -123,7 +123,7 @@ class Hub:
         else:
             new = self._port.anomalies(after.rows, ANOMALIES_SIZE)
         if len(changes) == QUEUE_TRIAGE or (client.of == "anomalies" and len(new.rows) == ANOMALIES_SIZE):
-            # The ring no longer tells how many there were.
+            # The ring no longer holds them all, so their number is unknown.
             client.reset("late")
         else:
             client.offer(new.rows, new.missed, self.mark)
@@ -140,7 +140,7 @@ class Hub:
             client.close()
 
     def _status(self) -> str:
-        """What clients are told each second; it takes note of whether the engine is behind."""
+        """The `status` event of each second; it takes note of whether the engine is behind."""
         snapshot = self._port.snapshot()
         self._behind = snapshot.behind
         return safe_json(status_of(snapshot, self.mark.engine))

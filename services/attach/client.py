@@ -34,9 +34,9 @@ _CONTROL_WITHIN = 60.0
 class RemotePort:
     """Implements `ConsolePort`. Reads come from a copy that the engine keeps up to date `hz` times a second.
 
-    `find` tells where the engine listens, and raises NotConnected where there is none. A connection that is lost is
-    made again and again, with growing pauses; `trouble` tells of it meanwhile, and questions raise NotConnected. An
-    engine that was started again is another one: both feeds begin anew.
+    `find` returns where the engine listens, or raises NotConnected where there is none. A connection that is lost is
+    made again and again, with growing pauses; meanwhile `trouble` says so and questions raise NotConnected. An
+    engine that was started again is another one: both feeds start over.
     """
 
     def __init__(self, find: Callable[[], Path], hz: float) -> None:
@@ -125,7 +125,7 @@ class RemotePort:
         return self._mirror.feed.since(after, limit)
 
     def anomalies(self, after: int, limit: int) -> FeedSlice:
-        """The same for flagged transactions."""
+        """At most `limit` newest flagged transactions after `after`."""
         return self._mirror.anomalies.since(after, limit)
 
     def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:

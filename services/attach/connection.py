@@ -154,7 +154,7 @@ class Connection:
             self._writer.transport.abort()
 
     async def _pump(self, subscription: Subscription) -> None:
-        """Tell at even times, and at once where another filter is watched."""
+        """Send updates at even times, and at once when the filter changes."""
         while True:
             began = time.monotonic()
             self._wanted.clear()

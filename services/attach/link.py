@@ -146,7 +146,7 @@ class Link:
         raise NotConnected(self._ended)
 
     def close(self) -> None:
-        """Hang up; whoever waits for an answer is told."""
+        """Hang up; every question that waits for an answer raises."""
         self._ended = self._ended or "the connection was closed"
         for _, answer in self._asked.values():
             if not answer.done():

@@ -1,6 +1,6 @@
 """The methods of the console port that can be called over the socket, read by their own signatures.
 
-All that are coroutines, and `snapshot` for whoever wants nothing else.
+All coroutines, and `snapshot` for callers such as `anomaly-tui status` that need nothing else.
 """
 
 import inspect

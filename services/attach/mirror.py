@@ -28,7 +28,7 @@ class Parts:
 
     @property
     def upto(self) -> int:
-        """The sequence that the engine has told of last."""
+        """The highest sequence number that the engine has announced."""
         return self._parts[-1].upto if self._parts else 0
 
     def add(self, part: FeedPart) -> None:

@@ -1,7 +1,7 @@
 """What the two sides say to each other, and how it is packed.
 
 A frame is its length, four bytes big-endian, and that many bytes of MessagePack. The console begins with `Hello`, the
-engine answers with `Welcome` or `Refused`; these never change, so that every version can tell another what is wrong.
+engine answers with `Welcome` or `Refused`; these never change, so that any version can explain itself to any other.
 After that all that the engine sends is one deflate stream with a flush after each frame: what a frame repeats of the
 ones before costs next to nothing.
 """

@@ -28,8 +28,8 @@ _GOODBYE_WITHIN = 2.0
 class Attach(Worker):
     """Listens on the Unix socket in `runtime` and serves each console that may speak.
 
-    `trusted` are the user ids that may. `announce` is told where the socket is. What keeps it from listening makes it
-    degraded, never the engine fail: it tries again, also where somebody cleaned up the folder.
+    `trusted` are the user ids that may. `announce` is called with the path of the socket. When it cannot listen it is
+    degraded and tries again, also after somebody has cleaned up the folder; the engine goes on.
     """
 
     name = ATTACH
@@ -83,7 +83,7 @@ class Attach(Worker):
         listener = socket.socket(socket.AF_UNIX)
         try:
             self._runtime.open()
-            # Whoever had it is gone: there is one engine a data directory.
+            # Its former owner is gone: there is one engine a data directory.
             path.unlink(missing_ok=True)
             listener.bind(str(path))
             path.chmod(0o600)

@@ -1,4 +1,4 @@
-"""What one console has been told of an engine, and what it has still to be told."""
+"""What one console has been sent of an engine, and what is still to be sent."""
 
 import asyncio
 from collections.abc import Sequence
@@ -72,7 +72,7 @@ class Subscription:
             self._feed, self._anomalies, self._triaged = place.feed, place.anomalies, place.triage
         else:
             self._feed = self._anomalies = 0
-            # Rows carry the decisions on them, so only what is decided from now on has to be told.
+            # Rows carry the decisions on them, so only what is decided from now on has to be sent.
             recent = port.triage_changes(0, _RING)
             self._triaged = recent[-1].sequence if recent else 0
 

@@ -32,7 +32,7 @@ class Unanswered(Exception):
 class Broker(Protocol):
     """A Kafka cluster. `bootstrap` and `cluster_id` are valid after `start`.
 
-    `durable` tells whether records survive the broker process. `cluster_id` changes whenever its records are
+    `durable` says whether records survive the broker process. `cluster_id` changes whenever its records are
     gone, so that stored offsets are never taken for offsets of another cluster. `client_options` go to every
     aiokafka client. `partitions_of_one` is the number of partitions of every topic where only one consumer can be,
     which then takes them all at once; None where a consumer group shares them out.

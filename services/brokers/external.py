@@ -69,7 +69,7 @@ class Security:
 class ExternalBroker:
     """`bootstrap` is `HOST:PORT`, or several of them with commas between.
 
-    `cluster_id` may be given where the cluster's own does not tell whether its records are gone.
+    `cluster_id` may be given where the cluster's own id stays the same although its records are gone.
     """
 
     name: BrokerName = "external"

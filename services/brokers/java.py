@@ -44,10 +44,10 @@ def java() -> Path:
 def _version(candidate: Path) -> int:
     """The feature release of a runtime, 0 when it does not run."""
     try:
-        told = subprocess.run([candidate, "-version"], capture_output=True, text=True, timeout=20)
+        output = subprocess.run([candidate, "-version"], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return 0
-    match = re.search(r'version "(\d+)', told.stderr)
+    match = re.search(r'version "(\d+)', output.stderr)
     return int(match[1]) if match else 0
 
 
@@ -110,7 +110,9 @@ async def _fetch(folder: Path, progress: Progress) -> None:
                 process.kill()
                 await process.wait()
         if process.returncode != 0:
-            told = reading.result()[0].decode(errors="replace").splitlines()
-            why = next((line for line in told if "FATAL" in line or "Failed" in line or "Could not" in line), told[:1])
+            output = reading.result()[0].decode(errors="replace").splitlines()
+            why = next(
+                (line for line in output if "FATAL" in line or "Failed" in line or "Could not" in line), output[:1]
+            )
             raise BrokerError(f"Maven could not fetch Apache Kafka: {why}")
         libs.rename(folder)

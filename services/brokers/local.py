@@ -41,7 +41,7 @@ log.dirs={data}
 class LocalBroker:
     """Takes port 9092 when it is free, another one otherwise.
 
-    A broker that another anomaly-tui process started on the same folder is joined instead; whoever started it
+    A broker that another anomaly-tui process started on the same folder is joined instead; the process that started it
     ends it, and it ends with them however they end (Linux).
     """
 
@@ -144,10 +144,10 @@ class LocalBroker:
         tool = (runtime, "-cp", classpath, "kafka.tools.StorageTool")
         code, ident = await _run(*tool, "random-uuid")
         if code == 0:
-            code, told = await _run(*tool, "format", "-t", ident.split()[-1], "-c", configuration)
+            code, output = await _run(*tool, "format", "-t", ident.split()[-1], "-c", configuration)
         if code != 0:
-            told = ident if not ident.strip() else told
-            raise BrokerError(f"Apache Kafka cannot use {self._data}: {told.strip().splitlines()[-1:]}")
+            output = ident if not ident.strip() else output
+            raise BrokerError(f"Apache Kafka cannot use {self._data}: {output.strip().splitlines()[-1:]}")
 
     async def _until_it_answers(self) -> None:
         process = self._process
@@ -228,7 +228,7 @@ def _cluster_id(data: Path) -> str:
     for line in (data / "meta.properties").read_text(encoding="utf-8").splitlines():
         if line.startswith("cluster.id="):
             return line.removeprefix("cluster.id=")
-    raise BrokerError(f"{data / 'meta.properties'} names no cluster.id: remove {data} to begin anew.")
+    raise BrokerError(f"{data / 'meta.properties'} names no cluster.id: remove {data} to start over.")
 
 
 async def _run(*command: object) -> tuple[int, str]:

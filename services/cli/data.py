@@ -22,7 +22,7 @@ def add_commands(app: typer.Typer) -> None:
     @app.command("init-user-profiles", rich_help_panel="Data")
     @command(*DATABASE)
     def init_user_profiles(loaded: Loaded) -> int:
-        """Build every user profile anew from stored history."""
+        """Rebuild every user profile from stored history."""
         from services.commands import profiles
 
         return profiles.init_user_profiles(loaded.settings)

@@ -90,7 +90,7 @@ def add_commands(app: typer.Typer) -> None:
             typer.Option(
                 min=0,
                 metavar="DAYS",
-                help="Tell the detectors of every fraud that many days later, as an analyst would.",
+                help="Confirm every fraud to the detectors that many days later, as an analyst would.",
                 show_default=False,
             ),
         ] = None,

@@ -22,7 +22,7 @@ async def running_broker(settings: Settings) -> Broker:
     """
     engine = await _engine(settings.data_dir)
     if engine.get("broker") == "embedded":
-        # Kafka's own cluster id does not tell one embedded broker from the one before it.
+        # Every embedded broker reports the same Kafka cluster id, so the engine's own is used.
         return ExternalBroker(engine["bootstrap"], Security(), durable=False, cluster_id=engine["cluster"])
     if settings.kafka == "embedded" and not engine:
         raise UserError(

@@ -80,7 +80,7 @@ def evaluate_file(
 ) -> int:
     """Print the table for a labelled file. Raises UserError when there is nothing to rank.
 
-    With `labels_after` the detectors are told of every fraud, as an analyst's verdict, that many days later.
+    With `labels_after` every fraud is confirmed to the detectors that many days later, as by an analyst.
     """
     console = Console(stderr=True)
     rejected = 0
@@ -148,7 +148,7 @@ def score(
     without: frozenset[str] = frozenset(),
     late: DelayedLabels | None = None,
 ) -> Scored:
-    """Score a labelled stream as the engine would, told of frauds by `late` if by anything.
+    """Score a labelled stream as the engine would; `late` confirms frauds to the detectors, where it is given.
 
     The first `skip` rows, rows whose column `evaluated` is false, rows without a label and anomalies of the kinds
     `without` are scored and learnt, but not reported. Raises UserError when no row has a label.

@@ -47,7 +47,7 @@ def run_frontend(settings: Settings, *, api_url: str | None) -> int:
 def _expect(url: str) -> None:
     """Raises FrontendError unless an HTTP server answers."""
     try:
-        httpx.get(f"{url}/livez", timeout=_ANSWER_WITHIN, trust_env=False, verify=False)  # noqa: S501 - nothing is told
+        httpx.get(f"{url}/livez", timeout=_ANSWER_WITHIN, trust_env=False, verify=False)  # noqa: S501 - no secret is sent
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise FrontendError(f"No HTTP API answers at {url} ({error}): is the engine running there?") from error
 

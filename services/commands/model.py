@@ -32,13 +32,13 @@ def show(settings: Settings) -> int:
             table.columns[column].justify = "right"
         for row in found:
             verdicts, flagged = judged.get((row["detector"], row["version"]), (0, 0))
-            told = msgspec.json.decode(row["figures"])
+            figures = msgspec.json.decode(row["figures"])
             table.add_row(
                 row["version"],
                 row["detector"],
-                f"{told.get('rows', row['trained_rows']):,}",
-                f"{told['users']:,}" if "users" in told else "",
-                told.get("to", "")[:16].replace("T", " "),
+                f"{figures.get('rows', row['trained_rows']):,}",
+                f"{figures['users']:,}" if "users" in figures else "",
+                figures.get("to", "")[:16].replace("T", " "),
                 f"{verdicts:,}",
                 f"{flagged / verdicts:.2%}" if verdicts else "",
                 "in use" if row["in_use"] else "" if row["usable"] else "of another release",

@@ -12,7 +12,7 @@ from services.settings import Settings
 
 
 def init_user_profiles(settings: Settings) -> int:
-    """Build every profile anew from stored history: the same as they were, to the bit."""
+    """Rebuild every profile from stored history, identical to the last bit."""
 
     async def work() -> int:
         lock = EngineLock(settings.data_dir, "init-user-profiles")

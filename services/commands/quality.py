@@ -1,4 +1,4 @@
-"""`anomaly-tui quality`: how well the detectors do where the producer told the truth."""
+"""`anomaly-tui quality`: how well the detectors do where the producer sent ground truth."""
 
 import asyncio
 from collections.abc import Callable

@@ -26,7 +26,7 @@ def run_headless(
 ) -> int:
     """The engine without a console, until a signal or `anomaly-tui stop`. Exit code 1 when a worker failed for good.
 
-    The service manager, where there is one, is told when it is ready and that it lives.
+    A service manager is notified when the engine is ready and that it lives.
     """
 
     manager = ServiceManager()

@@ -128,7 +128,7 @@ def _answer(settings: Settings, query: Query, head: str, work: Callable[[Search]
     try:
         return asyncio.run(run())
     except BrokenPipeError:
-        # Whoever reads has read enough; without this the interpreter would complain while it closes stdout.
+        # The reader has closed the pipe; without this the interpreter would complain while it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 

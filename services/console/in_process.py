@@ -55,7 +55,7 @@ class InProcessPort:
         return self._snapshot()
 
     def trouble(self) -> str:
-        """Never any: whoever asks lives in the same process."""
+        """Never any: the caller lives in the same process."""
         return ""
 
     def watch(self, filter: Filter, rows: int) -> None:

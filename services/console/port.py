@@ -39,13 +39,13 @@ class ConsolePort(Protocol):
         ...
 
     def anomalies(self, after: int, limit: int) -> FeedSlice:
-        """The same for flagged transactions, from a ring of their own, whatever is watched."""
+        """At most `limit` newest flagged transactions after `after`, whatever `watch` asked for."""
         ...
 
     def triage_changes(self, after: int, limit: int) -> tuple[TriageEvent, ...]:
         """Newest event of each transaction triaged lately, at most `limit` of a sequence above `after`, oldest first.
 
-        Rows of `feed` and `anomalies` carry the decision as it is when they are pulled; this tells what became of them.
+        Rows of `feed` and `anomalies` carry the decision as it was when they were pulled; these events came later.
         """
         ...
 

@@ -52,7 +52,7 @@ def fingerprint(source: Path) -> str:
 async def built(source: Path, node: Node, cache_dir: Path, progress: Progress) -> Path:
     """The folder of the built frontend with its server.js, made now unless these sources were built before.
 
-    `progress` is told every second what goes on. Of several processes one builds, and the others wait for it. A build
+    `progress` is called every second with the current step. Of several processes one builds, and the others wait for it. A build
     that fails leaves nothing but its log. The builds used last are kept, the others deleted.
 
     Raises: FrontendError.
@@ -167,9 +167,9 @@ def _gist(said: deque[str]) -> str:
     """The line that says best what went wrong."""
     lines = [line.strip() for line in said if line.strip()]
     wanted = ("npm error", "npm ERR!", "Error:", "Type error:", "⨯")
-    told = [line for line in lines if line.startswith(wanted)]
+    matching = [line for line in lines if line.startswith(wanted)]
     # npm says first a code, then what it means; its last lines only name its log.
-    best = (told[1] if len(told) > 1 and " code " in told[0] else told[0]) if told else (lines or ["it said nothing"])[-1]
+    best = (matching[1] if len(matching) > 1 and " code " in matching[0] else matching[0]) if matching else (lines or ["it said nothing"])[-1]
     return best.removeprefix("npm error ").rstrip(".")[:200] + "."
 
 

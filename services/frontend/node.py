@@ -67,8 +67,8 @@ _NO_VERSION = "0.0"
 def _version(executable: Path) -> str:
     """The version of a runtime such as 20.20.2, 0.0 when it does not run."""
     try:
-        told = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=20).stdout
+        output = subprocess.run([executable, "--version"], capture_output=True, text=True, timeout=20).stdout
     except (OSError, subprocess.TimeoutExpired):
         return _NO_VERSION
-    match = re.fullmatch(r"v(\d+\.\d+\.\d+)\S*", told.strip())
+    match = re.fullmatch(r"v(\d+\.\d+\.\d+)\S*", output.strip())
     return match[1] if match else _NO_VERSION

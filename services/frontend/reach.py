@@ -17,7 +17,7 @@ class Reach(NamedTuple):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The same for the server of the web frontend."""
+        """The environment in which the web frontend's server finds the API."""
         given = {
             "ANOMALY_TUI_API": self.url,
             "ANOMALY_TUI_API_TOKEN": self.token,

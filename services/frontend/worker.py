@@ -30,7 +30,7 @@ _MISSES = 5
 class Frontend(Worker):
     """Serves the web pages on loopback, port 3000 or the next free one; `port` is one that must be had.
 
-    `api` tells how the engine's HTTP API is reached, or raises FrontendError. `browse` opens a browser at the first
+    `api` returns how the engine's HTTP API is reached, or raises FrontendError. `browse` opens a browser at the first
     start.
     """
 
@@ -74,7 +74,7 @@ class Frontend(Worker):
             await show(self.url)
 
     def _progress(self) -> Progress:
-        """Tells people in `detail` every second, and the log once a step."""
+        """Reports progress in `detail` every second, and in the log once a step."""
         steps: set[str] = set()
 
         def tell(line: str) -> None:

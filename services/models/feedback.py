@@ -46,7 +46,7 @@ def _day(transaction: Transaction) -> int:
 
 
 class DelayedLabels:
-    """Labels that arrive some days late, as confirmed frauds: what they would have told on each day."""
+    """Labels that arrive some days late, as confirmed frauds: what was known on each day."""
 
     def __init__(self, days: int) -> None:
         self._newest = max(NEWEST, days + 1)
@@ -55,7 +55,7 @@ class DelayedLabels:
         self._feedback = Feedback()
 
     def add(self, transaction: Transaction, fraud: bool) -> None:
-        """A transaction and its label, which nobody is told before its time."""
+        """Add a transaction and its label, which counts from its own day on."""
         day = _day(transaction)
         merchant = merchant_of(transaction)
         if not self._seen or day > self._seen[-1][0]:

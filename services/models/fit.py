@@ -34,10 +34,10 @@ async def fit_stored(store: Store, choice: DetectorChoice, alert_rate: float, *,
             if not history:
                 return False
             models = await asyncio.to_thread(schedule.fit, history, stored, choice, alert_rate)
-            told = schedule.figures(history)
+            common = schedule.figures(history)
             for name, model in models.detectors.items():
                 seconds = round(time.monotonic() - began, 1)
-                figures = {**told, **model.figures, "seconds": seconds}
+                figures = {**common, **model.figures, "seconds": seconds}
                 await store.save_model(model.version, name, stored, model.to_bytes(), figures)
             return True
         finally:

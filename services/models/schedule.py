@@ -11,8 +11,8 @@ from domain.transaction import Transaction
 from domain.verdict import DetectorChoice
 
 HISTORY_ROWS = 200_000
-"""A fit uses at most this many of the newest transactions: some dozens of each of thousands of users, who must be
-known well in it for what they do next to be told from what anybody does."""
+"""A fit uses at most this many of the newest transactions: some dozens of each of thousands of users, enough to
+distinguish a user's own habits from those of the population."""
 
 _FIRST_FITS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
 _FIT_EVERY = 100_000
@@ -64,7 +64,7 @@ def version_of(history: Sequence[Transaction], stored: int) -> str:
 
 
 def figures(history: Sequence[Transaction]) -> dict[str, int | str]:
-    """What is told of any fit: rows, users, and the first and last event of the history."""
+    """The figures of any fit: rows, users, and the first and last event of the history."""
     times = [transaction.timestamp for transaction in history]
     return {
         "rows": len(history),

@@ -1,4 +1,4 @@
-"""Child processes: each in a process group of its own, and none outlives whoever started it (Linux)."""
+"""Child processes: each in a process group of its own, and none outlives the process that started it (Linux)."""
 
 import asyncio
 import contextlib

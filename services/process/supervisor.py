@@ -26,7 +26,7 @@ START_WITHIN = 20.0
 class Worker:
     """Something that runs until it is cancelled: `startup`, `main_loop`, `shutdown`.
 
-    A worker tells its condition through `detail` (one line) and `degraded`, and its liveness through `beat`.
+    A worker reports its condition through `detail` (one line) and `degraded`, and its liveness through `beat`.
     The engine goes on without one that is not `essential`. Nobody waits for the start of one that is not `waited_for`,
     because it may take minutes.
     """

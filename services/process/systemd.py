@@ -1,4 +1,4 @@
-"""What a service manager such as systemd is told: ready, alive, stopping. See sd_notify(3)."""
+"""Notifications to a service manager such as systemd: ready, alive, stopping. See sd_notify(3)."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ _MICROSECONDS = 1_000_000
 
 
 class ServiceManager:
-    """The service manager that started this process, where there is one; else nobody is told anything."""
+    """The service manager that started this process; without one, notifications go nowhere."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
@@ -24,7 +24,7 @@ class ServiceManager:
         self.watchdog_seconds = int(asked) / _MICROSECONDS if asked.isdigit() and ours else 0.0
 
     def say(self, *lines: str) -> None:
-        """Tell it something; that it cannot be told is no reason to stop."""
+        """Send a notification; one that cannot be sent is logged and no reason to stop."""
         if not self._address:
             return
         text = "\n".join(line.replace("\n", " ") for line in lines)
@@ -36,7 +36,7 @@ class ServiceManager:
             log.warning("the service manager cannot be told", error=str(error))
 
     async def keep_watching(self, alive: Callable[[], bool]) -> None:
-        """Tell it twice in its interval that this process lives, while the event loop turns and `alive` says so."""
+        """Send a sign of life twice in the watchdog's interval, while the event loop turns and `alive` is true."""
         if not self.watchdog_seconds:
             return
         while True:

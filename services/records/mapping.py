@@ -125,7 +125,7 @@ class Mapping:
         )
 
     def with_constants(self, constants: AnyMapping[str, Any]) -> "Mapping":
-        """The same mapping with more constants; a constant fills a field that a record lacks."""
+        """A copy of this mapping with more constants; a constant fills a field that a record lacks."""
         changed = Mapping(constants={**self._constants, **constants})
         changed._fields = self._fields
         changed._timestamp_format = self._timestamp_format

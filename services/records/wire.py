@@ -124,7 +124,7 @@ def decode_labelled(payload: bytes, mapping: Mapping) -> tuple[Transaction, Grou
 
 
 def read_foreign(record: dict[str, Any], mapping: Mapping) -> tuple[Transaction, GroundTruth | None]:
-    """The same for a record that is no longer JSON, such as a row of a file. Raises: InvalidRecord."""
+    """The transaction in a record that is already parsed, such as a row of a file. Raises: InvalidRecord."""
     document, extra, truth = mapping.translate(record)
     return _assembled(document, extra), truth
 

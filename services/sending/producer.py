@@ -125,7 +125,7 @@ class Sender:
 class Producer(Worker):
     """Sends a stream of transactions at a rate, slowing down while the pipeline lags behind.
 
-    `stream` is asked anew after a crash. `lag` tells how many records before given end offsets (by partition)
+    `stream` is called again after a crash. `lag` returns how many records before given end offsets (by partition)
     are not stored yet.
     """
 

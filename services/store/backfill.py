@@ -23,7 +23,7 @@ JOIN transactions t ON t.event_time = v.event_time AND t.transaction_id = v.tran
 WHERE v.status = 'warming' AND v.detector = ANY($1::text[]) LIMIT $2
 """
 
-# Holds back whoever commits, until this transaction ends; engines other than $1 may have old profiles in memory, so
+# Holds back every commit until this transaction ends; engines other than $1 may have old profiles in memory, so
 # that they must open their partitions again.
 HOLD_FENCES = "UPDATE progress SET epoch = epoch + CASE WHEN owner = $1 THEN 0 ELSE 1 END"
 

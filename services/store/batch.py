@@ -64,7 +64,7 @@ class Term(NamedTuple):
 
 
 class StoredRow(NamedTuple):
-    """A scored record: its offset, transaction, verdicts and, where a producer told, ground truth."""
+    """A scored record: its offset, transaction, verdicts and, where the producer sent it, ground truth."""
 
     offset: int
     transaction: Transaction

@@ -47,7 +47,7 @@ class ExternalDatabase:
         self.label = _where(dsn)
 
     async def start(self, progress: Callable[[str], None]) -> None:
-        """Nothing to start: the first connection tells."""
+        """Nothing to start: the first connection shows whether it can be reached."""
         progress(f"connecting to {self.label}")
 
     async def stop(self) -> None:

@@ -49,7 +49,7 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Category(msgspec.Struct, frozen=True, kw_only=True):
-    """Transactions of one merchant category ("" where none was told), and how many of them were flagged."""
+    """Transactions of one merchant category ("" where it is unknown), and how many of them were flagged."""
 
     category: str
     transactions: int
@@ -72,11 +72,11 @@ class Pages:
         return await self._page(queries.TRANSACTIONS_AFTER, filter, after, limit)
 
     async def anomalies(self, filter: Filter, after: Position, limit: int) -> tuple[ScoredTransaction, ...]:
-        """The same of flagged ones."""
+        """One page of flagged transactions, newest first."""
         return await self._page(queries.ANOMALIES_AFTER, filter, after, limit)
 
     async def anomalies_by_score(self, filter: Filter, after: Ranked, limit: int) -> tuple[ScoredTransaction, ...]:
-        """The same by the score they were flagged for, highest first. It reads all that was flagged."""
+        """One page of flagged transactions, highest score first. It reads all that was flagged."""
         return await self._page(queries.ANOMALIES_BY_SCORE_AFTER, filter, after, limit)
 
     async def _page(

@@ -30,7 +30,7 @@ async def open_pool(dsn: str, connections: int) -> Any:
 
 
 async def open_readers(dsn: str, read_dsn: str | None, connections: int) -> Any:
-    """The same for who only reads: at `read_dsn`, else at `dsn` in a role that may do no more. Raises UserError.
+    """A pool for queries only: at `read_dsn`, else at `dsn` in a role that can only read. Raises UserError.
 
     Where PostgreSQL does not let us have that role, only the setting of the session forbids to write.
     """

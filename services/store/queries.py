@@ -65,7 +65,8 @@ _SCORED = f"{_EVERYTHING} {_JUDGED} {_DECIDED_ON} WHERE "
 # Stored transactions with both verdicts, ground truth and triage; {where} and {limit} come from the filter compiler.
 HISTORY = _SCORED + "{where} ORDER BY t.event_time DESC, t.transaction_id DESC LIMIT {limit}"
 
-# The same from one row of the list on. The first condition says nothing new, but it spares the days that it rules out.
+# The next page of the list, after one of its rows. The first condition follows from the second, but lets PostgreSQL
+# skip the days that it rules out.
 TRANSACTIONS_AFTER = (
     _SCORED
     + "t.event_time <= {at} AND (t.event_time, t.transaction_id) < ({at}::timestamptz, {ident}::text) AND {where} "
@@ -79,7 +80,7 @@ JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.tran
 {_JUDGED_BY} {_DECIDED_ON} WHERE i.transaction_id = $1
 """
 
-# The same for what was stored since a time and is not known yet, in the order in which it was stored.
+# Matching transactions stored since a time that the caller does not know yet, in the order in which they were stored.
 STORED_SINCE = (
     _SCORED + "t.stored_at >= {since} AND t.transaction_id <> ALL({known}::text[]) AND {where} "
     "ORDER BY t.stored_at, t.event_time, t.transaction_id LIMIT {limit}"
@@ -153,12 +154,13 @@ WHERE {{where}} ORDER BY a.event_time DESC, a.transaction_id DESC LIMIT {{limit}
 # Stored anomalies up to a time, as HISTORY has transactions.
 STORED_ANOMALIES = _anomalies("v.event_time <= {before}")
 
-# The same from one row of the list on.
+# The next page of flagged transactions, after one row of the list.
 ANOMALIES_AFTER = _anomalies(
     "v.event_time <= {at} AND (v.event_time, v.transaction_id) < ({at}::timestamptz, {ident}::text)"
 )
 
-# The same in the order of the score that a row is listed under: the enhanced detector's where it flagged the row.
+# One page of flagged transactions by the score that a row is listed under: the enhanced detector's where it flagged
+# the row.
 ANOMALIES_BY_SCORE_AFTER = f"""
 {_EVERYTHING} FROM (
     SELECT * FROM (

@@ -1,4 +1,4 @@
-"""What the engine tells and asks PostgreSQL for its own work: each statement with a name and a sentence."""
+"""The SQL of the engine's own work: each statement with a name and a sentence."""
 
 # Opens an owner's term on a partition. The row lock waits out a zombie's commit; counting restores at one
 # offset is how a batch that kills the process is noticed. The topic's id stays what it was, unless it was not known.
@@ -28,7 +28,7 @@ UPDATE progress SET next_offset = $6, restores = 0, attempt_size = 0, attempts =
 WHERE cluster = $1 AND topic = $2 AND partition = $3 AND next_offset = $4 AND epoch = $5
 """
 
-# Leaves a mark before a suspicious batch is scored: if the process dies, the mark tells how large it was.
+# Leaves a mark before a suspicious batch is scored: if the process dies, the mark says how large it was.
 MARK_ATTEMPT = """
 UPDATE progress SET attempt_size = $5, attempts = attempts + 1
 WHERE cluster = $1 AND topic = $2 AND partition = $3 AND epoch = $4
@@ -40,7 +40,7 @@ UPDATE progress SET restores = 0, attempt_size = 0, attempts = 0, restored_from 
 WHERE cluster = $1 AND topic = $2 AND partition = $3 AND epoch = $4
 """
 
-# Which of these ids are stored, with enough of them to tell a resend from another transaction.
+# Which of these ids are stored, with enough of them to recognise a record that was sent twice.
 STORED_IDS = """
 SELECT i.transaction_id, t.user_id, t.amount, t.event_time
 FROM transaction_ids i
@@ -140,7 +140,7 @@ WHERE l.step = $1 AND l.undoes IS NULL AND NOT EXISTS (SELECT FROM triage_log u 
 HAVING count(*) > 0
 """
 
-# Takes step $1 back for $2, except where somebody decided anew since.
+# Takes step $1 back for $2, except where somebody has decided again since.
 UNDO = """
 WITH step AS MATERIALIZED (SELECT nextval('triage_steps') AS number),
 standing AS (
@@ -195,7 +195,7 @@ ORDER BY t.stored_at, t.kafka_partition, t.kafka_offset
 
 COUNT_TRANSACTIONS = "SELECT count(*) FROM transaction_ids"
 
-# Keeps a fitted model with what is told of its fit; the same version again is the same model.
+# Keeps a fitted model with the figures of its fit; the same version again is the same model.
 SAVE_MODEL = """
 INSERT INTO models (version, detector, trained_rows, body, format, figures) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (detector, version) DO UPDATE SET body = EXCLUDED.body, format = EXCLUDED.format,

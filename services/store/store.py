@@ -173,10 +173,10 @@ class Store:
     async def save_model(
         self, version: str, detector: str, trained_rows: int, body: bytes, figures: dict[str, Any]
     ) -> None:
-        """Keep a fitted model; `figures` tell people of its fit."""
-        told = msgspec.json.encode(figures).decode()
+        """Keep a fitted model; `figures` describe its fit to people."""
+        described = msgspec.json.encode(figures).decode()
         with translated():
-            await self.pool.execute(statements.SAVE_MODEL, version, detector, trained_rows, body, FORMAT, told)
+            await self.pool.execute(statements.SAVE_MODEL, version, detector, trained_rows, body, FORMAT, described)
 
     async def latest_model(self, detector: str) -> tuple[str, int, bytes] | None:
         """Version, trained rows and body of the model in use, or None before the first fit of this release."""
@@ -248,7 +248,7 @@ class Store:
         return [dict(row) for row in await self._fetch(statements.PROGRESS)]
 
     async def heartbeat(self, instance: str, started_at: datetime, status: str) -> None:
-        """Tell others that this engine lives; `status` is JSON."""
+        """Record for other processes that this engine lives; `status` is JSON."""
         with translated():
             await self.pool.execute(statements.HEARTBEAT, instance, started_at, status)
 

@@ -61,7 +61,7 @@ class Decisions:
         )
 
     async def undo(self, by: str, step: int | None = None) -> Undone | None:
-        """Take back a step, by default the last of `by` that still stands; what was decided anew since is kept.
+        """Take back a step, by default the last of `by` that still stands; what has been decided again since is kept.
 
         None when there is nothing to take back: no such step, one that was undone before, or one that is an undo.
         """

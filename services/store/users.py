@@ -9,7 +9,7 @@ from services.store import queries
 from services.store.faults import Transient, translated
 
 ANSWER_WITHIN = 5.0
-"""Seconds after which PostgreSQL is told to give up: a list is asked for again and again."""
+"""Statement timeout in seconds: a console repeats its question, so an old one need not be answered."""
 
 NEWEST = 5_000
 """Transactions looked through for who was seen last, and matching ones for whom a filter lets through."""
