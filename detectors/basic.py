@@ -138,7 +138,7 @@ class BasicModel:
         return BasicModel(_decode(encoded))
 
     def score(self, transactions: Sequence[Transaction], *, rows: Sequence[Row] | None = None) -> list[Verdict]:
-        """One verdict each, in order, whatever came before; `rows` are their `rows_of`, for who has them already."""
+        """One verdict each, in order, whatever came before; `rows` are their `rows_of`, if known already."""
         if not transactions:
             return []
         fitted, forest = self.fitted, self.forest

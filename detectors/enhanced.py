@@ -152,7 +152,7 @@ class EnhancedModel:
     ) -> list[Verdict]:
         """One verdict each, in order; every transaction is scored before its user's state learns it.
 
-        `rows` are the `rows_of` the transactions, for who has them already. `states` holds the users' states by
+        `rows` are the transactions' `rows_of` where the caller has them already. `states` holds the users' states by
         user id; it gains an entry for each user it lacks and its states are changed in place. A verdict depends on
         the model, its own user's state and the feedback only; of the feedback, states learn by alert rates alone.
         """

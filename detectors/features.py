@@ -216,7 +216,7 @@ def _novelty(value: str | None, own: Counts, population: Frequencies, *, open_en
     """-log10 of the value's probability for this user, backing off to the population.
 
     A known value's share is Witten-Bell's; a new one has its part of the probability that Good and Turing leave to
-    all new values, the share of values seen once: who tries things all the time surprises nobody by another. Of
+    all new values, the share of values seen once: for a user who often tries new things, one more is no surprise. Of
     `open_ended` fields more values come than a state keeps, and new ones too have Witten-Bell's share.
 
     A value in more than half of the transactions is no news at all: 0, however long the user is known. Nor is

@@ -1,7 +1,7 @@
 """What people's decisions say of transactions to come.
 
-Confirmed frauds make a merchant suspect: a compromised terminal charges ordinary amounts of ordinary users, which
-nothing but labels can tell. False positives raise a user's bar against the reasons they were flagged for. Neither
+Confirmed frauds make a merchant suspect: a compromised terminal charges ordinary amounts to ordinary users, which
+only labels reveal. False positives raise a user's bar against the reasons they were flagged for. Neither
 touches what a user's state learns, so that profiles can be rebuilt from history. An alert rate of a user's own
 does: the user's bar settles for it.
 """

@@ -1,4 +1,4 @@
-"""What analysts decided of transactions, and what of it still counts."""
+"""Analysts' decisions on transactions, and which of them still count."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -18,5 +18,5 @@ class PermanentError(UserError):
 
 
 def reason_of(error: BaseException) -> str:
-    """What the error says or, as `TimeoutError()` says nothing, what it is called."""
+    """The error's message, or its class where it has none, as `TimeoutError()`."""
     return str(error) or type(error).__name__

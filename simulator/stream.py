@@ -87,7 +87,7 @@ class Simulator:
         return self._directory.shops(city, category)
 
     def share(self, user: User, at: float) -> float:
-        """How likely it is this user who acts at `at`, among all."""
+        """The probability that a transaction at `at` is this user's."""
         return user.activity * user.liveliness(at) / self._cumulative[-1]
 
     def catch_up(self, moment: datetime) -> None:

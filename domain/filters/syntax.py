@@ -1,4 +1,4 @@
-"""What the parser hands on, and the error that points at what it did not understand."""
+"""The syntax tree of a filter, and the error that points at the words that were not understood."""
 
 from typing import NamedTuple
 from unicodedata import east_asian_width

@@ -117,7 +117,7 @@ class Backlog:
 
 
 class Client:
-    """One reader of the stream: what it asked for, and what waits for it.
+    """One reader of the stream: its question, and the events that wait for it.
 
     `missed` counts all rows that it was too slow for.
     """

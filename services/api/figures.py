@@ -35,7 +35,7 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figures:
-    """Counts once for all who ask at the same time."""
+    """Counts once for all questions that come at the same time."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

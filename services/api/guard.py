@@ -1,7 +1,7 @@
 """Who may ask at all: checked before anything else looks at a request.
 
 The engine listens on loopback, where every web page that the user opens can send requests as well. A page of another
-origin is told apart by what browsers say of themselves (Origin, Sec-Fetch-Site), and one whose name was pointed here
+origin is recognised by the headers that browsers add (Origin, Sec-Fetch-Site), and one whose name was pointed here
 (DNS rebinding) by that name in Host.
 """
 

@@ -80,7 +80,11 @@ def _throughput(snapshot: Snapshot, bus: Bus) -> Iterator[Metric]:
     yield _counter("duplicates", "Transactions that were sent again.", snapshot.duplicates)
     yield _counter("late", "Transactions older than those before them.", snapshot.late)
     yield _counter("offset_gaps", "Records that Kafka lost before they were read.", snapshot.offset_gaps)
-    yield _counter("topic_resets", "Partitions begun anew: their topic was made again.", snapshot.topic_resets)
+    yield _counter(
+        "topic_resets",
+        "Partitions read again from the beginning: their topic was created again.",
+        snapshot.topic_resets,
+    )
     yield _gauge("queued_records", "Records waiting to be scored.", snapshot.writer_queue)
     lag = _gauge("lag_records", "Records in Kafka that are not stored yet.", labels=("partition",))
     offset = _gauge("next_offset", "The offset a partition is read up to.", labels=("partition",))

@@ -12,7 +12,7 @@ _BETWEEN = "\n"
 
 
 def cursor_of(position: Position | Ranked) -> str:
-    """A position as text that may stand in a URL as it is; what it says is nobody's business."""
+    """A position as opaque text that needs no escaping in a URL."""
     text = f"{_microseconds(position.at)}.{position.ident}"
     return _encoded(f"{position.score!r}/{text}" if isinstance(position, Ranked) else text)
 

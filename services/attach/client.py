@@ -147,7 +147,7 @@ class RemotePort:
         return found
 
     async def users(self, order: UserOrder, limit: int, prefix: str, filter: Filter) -> UserList:
-        """Users with a profile, who match."""
+        """At most `limit` users whose id begins with `prefix` and who have a transaction that matches."""
         found: UserList = await self._ask("users", order=order, limit=limit, prefix=prefix, filter=filter)
         return found
 

@@ -1,4 +1,4 @@
-"""What the two sides say to each other, and how it is packed.
+"""The messages between console and engine, and their encoding.
 
 A frame is its length, four bytes big-endian, and that many bytes of MessagePack. The console begins with `Hello`, the
 engine answers with `Welcome` or `Refused`; these never change, so that any version can explain itself to any other.
@@ -30,7 +30,7 @@ MOST_FIRST = 4 * 1024
 
 
 class ProtocolError(Exception):
-    """The other side does not keep to the protocol: the connection has to end."""
+    """The other side breaks the protocol: the connection is closed."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag=True):

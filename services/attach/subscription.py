@@ -77,7 +77,7 @@ class Subscription:
             self._triaged = recent[-1].sequence if recent else 0
 
     def watch(self, watched: Watch) -> None:
-        """Send what matches that filter from now on, and what of it is in the ring."""
+        """Send rows that match this filter, from now on and those that the ring still holds."""
         rows = max(1, min(watched.rows, MOST_ROWS))
         if rows != self._rows:
             self._rows, self._allowance = rows, Allowance(rows, self._hz)

@@ -1,4 +1,4 @@
-"""What every way to have Kafka offers, and what they share: asking a cluster and making a topic."""
+"""The interface of all brokers, and the code they share: asking a cluster, creating a topic."""
 
 import asyncio
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class Broker(Protocol):
         ...
 
     async def topic_id(self, topic: str) -> str | None:
-        """What tells this topic from an earlier or later one of the same name; empty where nothing does.
+        """An id that no earlier or later topic of the same name has; empty where there is none.
 
         None where there is no such topic. Raises Unanswered.
         """

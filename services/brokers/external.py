@@ -49,7 +49,7 @@ class Security:
         return options
 
     def librdkafka_options(self) -> dict[str, Any]:
-        """The same for clients of librdkafka."""
+        """The options of librdkafka clients."""
         options: dict[str, Any] = {"security.protocol": self.protocol}
         if self.protocol.endswith("SSL"):
             for option, file in (

@@ -1,4 +1,4 @@
-"""What tells topics of one name apart: the id that Kafka gives each topic when it is made."""
+"""The id that Kafka gives each topic when it is created, which distinguishes topics of the same name."""
 
 import asyncio
 from typing import Any

@@ -72,7 +72,7 @@ def _models() -> typer.Typer:
     @group.command("list")
     @command(*DATABASE)
     def show(loaded: Loaded) -> int:
-        """Show every version, what it was fitted on and what it has judged."""
+        """Show every version with the history it was fitted on and the transactions it has scored."""
         from services.commands import model
 
         return model.show(loaded.settings)

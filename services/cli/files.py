@@ -99,7 +99,7 @@ def add_commands(app: typer.Typer) -> None:
     ) -> int:
         """Show how well the detectors rank labelled transactions, beside simple baselines.
 
-        Simulated traffic has an oracle besides: who knows every habit and every kind of fraud. Labels of a file come
+        Simulated traffic has an oracle besides, which knows every habit and every kind of fraud. Labels of a file come
         from a column `label` (and `scenario` for the kind) or from a mapping's section [label].
         """
         from services.commands import evaluate

@@ -38,7 +38,7 @@ _EARLIER_AMOUNTS = 200
 
 
 class Labelled(NamedTuple):
-    """A transaction, what is known of it, and for simulated ones the log odds of who knows all habits."""
+    """A transaction, its ground truth, and for simulated ones the log odds of the oracle."""
 
     transaction: Transaction
     truth: GroundTruth | None

@@ -17,7 +17,7 @@ from services.store.store import Store
 
 
 def show(settings: Settings) -> int:
-    """Print every version: what it was fitted on, and what it has judged since."""
+    """Print every version with the history it was fitted on and the transactions it has scored."""
 
     async def work(store: Store) -> int:
         found = await store.models()

@@ -68,7 +68,7 @@ class TriageDesk:
         return undone
 
     async def keep_up(self) -> None:
-        """Learn what other engines decided, and count what is open when that is due. Raises `faults` errors."""
+        """Read other engines' decisions, and count open anomalies again when that is due. Raises `faults` errors."""
         await self._refresh()
         if time.monotonic() < self._count_at:
             return

@@ -47,7 +47,7 @@ Stream = Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]]
 class Engine:
     """Everything that runs. `start` raises UserError when a server cannot be had; later trouble is supervised.
 
-    `stream` is what the producer sends, None for no producer; `logs` is what consoles see of the log. With `browse` the
+    `stream` gives what the producer sends, None means no producer; `logs` keeps lines for consoles. With `browse` the
     web frontend opens a browser.
     """
 

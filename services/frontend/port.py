@@ -27,7 +27,7 @@ def free_port(wanted: int | None) -> tuple[int, str]:
 
 
 def _free(port: int) -> bool:
-    """Whether nobody listens there: neither where we would, nor where a browser looks first for localhost."""
+    """Whether the port is free: on the address that we bind, and on the one a browser tries first for localhost."""
     for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
         with socket.socket(family) as probe:
             probe.settimeout(1.0)

@@ -194,7 +194,7 @@ class ModelKeeper(Worker):
         log.info("judged what was stored before the first fit", transactions=count, **models.versions)
 
     async def _listen(self) -> None:
-        """Take up what analysts decided since, and once an hour what the days did to it."""
+        """Take up analysts' newest decisions, and once an hour what has expired of the older ones."""
         newest = await self._store.triage.newest()
         if newest != self._decided or time.monotonic() - self._heard_at > LISTEN_EVERY:
             self._decided, self._heard_at = newest, time.monotonic()

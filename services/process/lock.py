@@ -48,7 +48,7 @@ class EngineLock:
         self.describe(pid=os.getpid(), **({"command": self._command} if self._command else {}))
 
     def describe(self, **facts: Any) -> None:
-        """Write what others may want to know besides what was written before, such as the broker's address."""
+        """Add facts about the engine for other processes to read, such as the broker's address."""
         assert self._file is not None
         self._facts |= facts
         self._file.seek(0)

@@ -7,7 +7,6 @@ from itertools import islice
 
 import msgspec
 import pytest
-from tests.oracle import broken_promises
 
 from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker

@@ -14,8 +14,9 @@ from services.models import schedule
 from services.pipeline import consumer as consumers
 from services.pipeline import ends
 from services.store.store import Store
-from tests.consuming import Consumer, simulated, until
+from tests.consuming import Consumer, simulated
 from tests.faults.topics import Topics
+from tests.waiting import until
 
 WARMING = schedule.warming("both")
 
