@@ -22,13 +22,13 @@ $(BIN)/uv: requirements-uv.txt
 
 .venv/.ready: $(BIN)/uv requirements.txt pyproject.toml services/version.py
 	@echo "Installing packages ..."
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.dev: .venv/.ready requirements-dev.txt
 	@echo "Installing test and lint packages ..."
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.txt
 	@touch $@
 
 run: setup ## open the console; RUN_ARGS="--rate 200" passes options
