@@ -1,8 +1,9 @@
 """A card transaction as it travels on the wire and as every part of the system holds it."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -67,6 +68,38 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         zone = self.timestamp.tzinfo
         moved = self.timestamp.replace(tzinfo=UTC) if zone is None else self.timestamp.astimezone(UTC)
         return msgspec.structs.replace(self, timestamp=moved)
+
+
+class Column(NamedTuple):
+    """One value of a transaction: its name in a flat record or table, and where the transaction keeps it.
+
+    `path` is the name itself, or a group and a name with a dot between: `merchant.id` for the column `merchant_id`.
+    """
+
+    name: str
+    path: str
+
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "location": Location.__struct_fields__,
+    "merchant": Merchant.__struct_fields__,
+    "device": Device.__struct_fields__,
+}
+"""The objects within a transaction, and the names of what is in them."""
+
+
+def _columns() -> Iterator[Column]:
+    for field in Transaction.__struct_fields__:
+        if field == "extra":
+            continue
+        for name in GROUPS.get(field, ("",)):
+            # A place needs no prefix: there is one country, but a merchant's name and a device's type.
+            flat = name if field == "location" else f"{field}_{name}" if name else field
+            yield Column(flat, f"{field}.{name}" if name else field)
+
+
+COLUMNS = tuple(_columns())
+"""Every value of a transaction but `extra`, in the order of the table."""
 
 
 class GroundTruth(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

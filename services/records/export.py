@@ -10,12 +10,15 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
 import msgspec
 
+from domain import transaction as transactions
 from domain.currency import CURRENCIES, exponent
 from domain.filters.nodes import REASON_COUNTS_FROM
 from domain.sanitize import sanitize
@@ -24,23 +27,7 @@ from domain.triage import Triage
 from domain.verdict import ScoredTransaction, Verdict
 
 COLUMNS = (
-    "transaction_id",
-    "user_id",
-    "amount",
-    "currency",
-    "timestamp",
-    "country",
-    "city",
-    "latitude",
-    "longitude",
-    "transaction_type",
-    "merchant_id",
-    "merchant_name",
-    "merchant_category",
-    "payment_method",
-    "device_id",
-    "device_type",
-    "device_ip",
+    *(column.name for column in transactions.COLUMNS),
     "flagged",
     "severity",
     "score",
@@ -57,6 +44,7 @@ COLUMNS = (
 )
 """The columns of exported transactions; severity, score and threshold are the leading verdict's, as in a filter."""
 
+_values = attrgetter(*(column.path for column in transactions.COLUMNS))
 _FORMULA = ("=", "+", "-", "@", "\t", "\0")
 
 
@@ -234,28 +222,10 @@ def timestamp(at: datetime) -> str:
 
 
 def _cells(row: ScoredTransaction) -> list[object]:
-    transaction = row.transaction
-    place, merchant, device = transaction.location, transaction.merchant, transaction.device
     leading, by = row.verdict, {verdict.detector: verdict for verdict in row.verdicts}
     basic, enhanced, truth = by.get("basic"), by.get("enhanced"), row.truth
     return [
-        cell(transaction.transaction_id),
-        cell(transaction.user_id),
-        exact(row),
-        cell(transaction.currency),
-        timestamp(transaction.timestamp),
-        _optional(place.country),
-        _optional(place.city),
-        _number(place.latitude),
-        _number(place.longitude),
-        _optional(transaction.transaction_type),
-        _optional(merchant.id),
-        _optional(merchant.name),
-        _optional(merchant.category),
-        _optional(transaction.payment_method),
-        _optional(device.id),
-        _optional(device.type),
-        _optional(device.ip),
+        *map(_value, _values(row.transaction)),
         _yes(row.flagged),
         leading.severity.value if leading else "",
         _number(leading.score if leading else None),
@@ -270,6 +240,14 @@ def _cells(row: ScoredTransaction) -> list[object]:
         row.triage.status.value if row.triage else "",
         timestamp(row.stored_at),
     ]
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return timestamp(value)
+    return _number(value) if isinstance(value, int | float) else _optional(None if value is None else str(value))
 
 
 def _optional(text: str | None) -> str:

@@ -2,33 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import date
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
-from domain.transaction import GroundTruth, Transaction
+from domain.transaction import COLUMNS, GROUPS, GroundTruth, Transaction
 from domain.verdict import Reason, Verdict
 from services.store import statements
 from services.store.faults import Fenced, translated
 
 TRANSACTION_COLUMNS = (
-    "transaction_id",
-    "user_id",
-    "amount",
-    "currency",
-    "event_time",
-    "country",
-    "city",
-    "latitude",
-    "longitude",
-    "transaction_type",
-    "merchant_id",
-    "merchant_name",
-    "merchant_category",
-    "payment_method",
-    "device_id",
-    "device_type",
-    "device_ip",
+    *("event_time" if column.name == "timestamp" else column.name for column in COLUMNS),
     "extra",
     "kafka_partition",
     "kafka_offset",
@@ -48,6 +33,7 @@ VERDICT_COLUMNS = (
 )
 
 _json = msgspec.json.Encoder()
+_values = attrgetter(*(column.path for column in COLUMNS))
 
 
 class Term(NamedTuple):
@@ -118,27 +104,10 @@ def prepare(batch: Batch) -> Prepared:
     ids, transactions, verdicts, truth = [], [], [], []
     for offset, transaction, judged, known in batch.rows:
         ident, at = transaction.transaction_id, transaction.timestamp
-        location, merchant, device = transaction.location, transaction.merchant, transaction.device
         ids.append((ident, at))
         transactions.append(
             (
-                ident,
-                transaction.user_id,
-                transaction.amount,
-                transaction.currency,
-                at,
-                location.country,
-                location.city,
-                location.latitude,
-                location.longitude,
-                transaction.transaction_type,
-                merchant.id,
-                merchant.name,
-                merchant.category,
-                transaction.payment_method,
-                device.id,
-                device.type,
-                device.ip,
+                *_values(transaction),
                 _json.encode(transaction.extra).decode() if transaction.extra else None,
                 partition,
                 offset,
@@ -223,22 +192,12 @@ async def commit(connection: Any, prepared: Prepared) -> None:
 
 def transaction_of(row: Any) -> Transaction:
     """The transaction a `transactions` row holds."""
-    return msgspec.convert(
-        {
-            "transaction_id": row["transaction_id"],
-            "user_id": row["user_id"],
-            "amount": row["amount"],
-            "currency": row["currency"],
-            "timestamp": row["event_time"],
-            "location": {key: row[key] for key in ("country", "city", "latitude", "longitude")},
-            "transaction_type": row["transaction_type"],
-            "merchant": {key: row[f"merchant_{key}"] for key in ("id", "name", "category")},
-            "payment_method": row["payment_method"],
-            "device": {key: row[f"device_{key}"] for key in ("id", "type", "ip")},
-            "extra": msgspec.json.decode(row["extra"]) if row["extra"] else None,
-        },
-        Transaction,
-    )
+    fields: dict[str, Any] = {group: {} for group in GROUPS}
+    for column, stored in zip(COLUMNS, TRANSACTION_COLUMNS, strict=False):
+        group, _, name = column.path.rpartition(".")
+        (fields[group] if group else fields)[name] = row[stored]
+    fields["extra"] = msgspec.json.decode(row["extra"]) if row["extra"] else None
+    return msgspec.convert(fields, Transaction)
 
 
 def reasons_of(stored: Any) -> tuple[Reason, ...]:
