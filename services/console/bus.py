@@ -101,6 +101,8 @@ class Bus:
         self.anomalous = 0
         self.dead_letters = 0
         self.duplicates = 0
+        self.skipped: Counter[str] = Counter()
+        self.remarks: Counter[str] = Counter()
         self.late = 0
         self.offset_gaps = 0
         self.topic_resets = 0

@@ -14,6 +14,7 @@ from services.pipeline import scoring
 from services.pipeline.inbox import Inbox
 from services.pipeline.scoring import Record
 from services.records import mapping as mappings
+from services.store.faults import Transient
 
 LOOK_EVERY = 0.01
 
@@ -166,7 +167,11 @@ def event_times(records: Sequence[Record], mapping: mappings.Mapping | None) -> 
     """When each record's transaction happened, in seconds; minus infinity for what is no transaction."""
     if mapping is None:
         return [_event_time(record) for record in records]
-    decoded, _ = scoring.decode(records, mapping, datetime.now(UTC))
+    try:
+        decoded = scoring.decode(records, mapping, datetime.now(UTC)).transactions
+    except Transient:
+        # The schema registry is away: whoever stores these records waits for it.
+        decoded = []
     times = {record.offset: record.transaction.timestamp.timestamp() for record in decoded}
     return [times.get(record.offset, -inf) for record in records]
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -264,14 +265,14 @@ class PartitionTask:
                     return
             await self._until_answered(lambda: self._store.mark_attempt(self._term, len(records)))
         loop = asyncio.get_running_loop()
-        resends = 0
-        decoded, dead = await loop.run_in_executor(
-            self._shared.executor, scoring.decode, records, self._shared.mapping, datetime.now(UTC)
+        now = datetime.now(UTC)
+        found = await self._until_answered(
+            lambda: loop.run_in_executor(self._shared.executor, scoring.decode, records, self._shared.mapping, now)
         )
-        if decoded:
-            ids = [record.transaction.transaction_id for record in decoded]
-            decoded, changed, resends = sort_out(decoded, await self._until_answered(lambda: self._store.known(ids)))
-            dead = sorted((*dead, *changed))
+        ids = [record.transaction.transaction_id for record in found.transactions]
+        stored = await self._until_answered(lambda: self._store.known(ids)) if ids else {}
+        decoded, changed, resends, updates = sort_out(found.transactions, stored)
+        dead = sorted((*found.dead, *changed))
         lent = self._profiles.lend(self.partition, {record.transaction.user_id for record in decoded})
         if lent.unknown:
             lent.encoded.update(await self._load(lent.unknown))
@@ -289,6 +290,8 @@ class PartitionTask:
         )
         await self._commit(scored)
         self._bus.duplicates += resends
+        self._bus.skipped.update(found.skipped + Counter(updated=updates))
+        self._bus.remarks.update(found.remarks)
 
     async def _load(self, users: Sequence[str]) -> dict[str, bytes]:
         found = await self._until_answered(lambda: self._store.profiles(users, STATE_VERSION))

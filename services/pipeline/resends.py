@@ -14,6 +14,7 @@ class Sorted(NamedTuple):
     fresh: list[DecodedRecord]
     changed: list[DeadRecord]
     resends: int
+    updates: int
 
 
 def sort_out(decoded: Sequence[DecodedRecord], stored: dict[str, tuple[str, Any, datetime]]) -> Sorted:
@@ -24,7 +25,7 @@ def sort_out(decoded: Sequence[DecodedRecord], stored: dict[str, tuple[str, Any,
     known = dict(stored)
     fresh: list[DecodedRecord] = []
     changed: list[DeadRecord] = []
-    resends = 0
+    resends = updates = 0
     for record in decoded:
         transaction = record.transaction
         content = (transaction.user_id, transaction.amount, transaction.timestamp)
@@ -32,9 +33,11 @@ def sort_out(decoded: Sequence[DecodedRecord], stored: dict[str, tuple[str, Any,
         if earlier is None:
             known[transaction.transaction_id] = content
             fresh.append(record)
+        elif record.updated:
+            updates += 1
         elif earlier[0] in (None, content[0]) and earlier[1:] in ((None, None), content[1:]):
             resends += 1
         else:
             reason = f"transaction id {transaction.transaction_id!r} was used before by another transaction"
             changed.append(DeadRecord(record.offset, record.payload, reason))
-    return Sorted(fresh, changed, resends)
+    return Sorted(fresh, changed, resends, updates)

@@ -1,9 +1,12 @@
 """From Kafka records to a batch ready to store: decode, score, encode. Pure CPU work, run off the event loop."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple, Protocol
+
+import structlog
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
@@ -16,25 +19,31 @@ from domain.verdict import DetectorName, Severity, Verdict
 from services.records import mapping as mappings
 from services.records import wire
 from services.store.batch import Batch, DeadRecord, Prepared, StoredRow, Term, prepare
+from services.store.faults import Transient
+
+log = structlog.get_logger("pipeline")
+
+UNEXPECTED = "it could not be read, by a fault of this program"
 
 
 class Record(Protocol):
-    """What is used of a Kafka record; `timestamp` is milliseconds."""
+    """What is used of a Kafka record; `timestamp` is milliseconds, and none or -1 where the record has no time."""
 
     offset: int
     timestamp: int
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
 
 class DecodedRecord(NamedTuple):
-    """A record that is a transaction."""
+    """A record that is a transaction; `updated` marks a change of one that may be stored already."""
 
     offset: int
     produced_at: float
     payload: bytes
     transaction: Transaction
     truth: GroundTruth | None
+    updated: bool = False
 
 
 class ScoredBatch(NamedTuple):
@@ -45,32 +54,55 @@ class ScoredBatch(NamedTuple):
     states: Mapping[str, UserState]
 
 
-def decode(
-    records: Sequence[Record], mapping: mappings.Mapping | None, now: datetime
-) -> tuple[list[DecodedRecord], list[DeadRecord]]:
-    """Split records into transactions and dead letters, each in offset order."""
-    decoded: list[DecodedRecord] = []
-    dead: list[DeadRecord] = []
+class Decoded(NamedTuple):
+    """Records by what became of them, each list in offset order; every record is in one of the three.
+
+    `skipped` counts by kind what stands for no transaction; `remarks` counts what had to be decided to read others.
+    """
+
+    transactions: list[DecodedRecord]
+    dead: list[DeadRecord]
+    skipped: Counter[str]
+    remarks: Counter[str]
+
+
+def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: datetime) -> Decoded:
+    """Tell transactions from dead letters and from what is skipped. Nothing in a record makes it raise.
+
+    Raises: Transient where a schema registry has to be asked and does not answer.
+    """
+    decoded, dead, skipped, remarked = found = Decoded([], [], Counter(), Counter())
     for record in records:
-        payload = record.value or b""
-        headers = dict(record.headers)
-        if wire.REFUSED_HEADER in headers:
-            dead.append(DeadRecord(record.offset, payload, headers[wire.REFUSED_HEADER].decode(errors="replace")))
+        payload = record.value
+        if payload is None:
+            skipped["tombstone"] += 1
             continue
+        headers = dict(record.headers)
         try:
-            truth = wire.decode_truth(headers.get(wire.TRUTH_HEADER))
-            if mapping is None:
-                transaction = wire.decode(payload)
-            else:
-                transaction, labelled = wire.decode_labelled(payload, mapping)
-                truth = truth or labelled
+            if headers.get(wire.REFUSED_HEADER):
+                raise wire.InvalidRecord(wire.refused_reason(headers))
+            transaction, labelled, updated, remarks = wire.read(payload, mapping, headers)
             if headers.get(wire.CLOCK_HEADER) != wire.CLOCK_REPLAY:
                 wire.check_clock(transaction, now)
+            truth = wire.decode_truth(headers.get(wire.TRUTH_HEADER)) or labelled
+        except wire.Skipped as skip:
+            skipped[skip.kind] += 1
         except wire.InvalidRecord as error:
-            dead.append(DeadRecord(record.offset, payload, str(error)))
+            dead.append(DeadRecord(record.offset, payload, error.reason))
+        except wire.Unreachable as error:
+            raise Transient(str(error)) from error
+        except Exception as error:
+            # One record that shows a fault of ours must not end the daemon at every start.
+            log.exception("a record could not be decoded", offset=record.offset)
+            reason = f"{UNEXPECTED} ({type(error).__name__}), please report it"
+            dead.append(DeadRecord(record.offset, payload, reason))
         else:
-            decoded.append(DecodedRecord(record.offset, record.timestamp / 1000, payload, transaction, truth))
-    return decoded, dead
+            # Records of an old format have no time.
+            produced_at = record.timestamp / 1000 if (record.timestamp or -1) > 0 else now.timestamp()
+            decoded.append(DecodedRecord(record.offset, produced_at, payload, transaction, truth, updated))
+            if remarks:
+                remarked.update(remarks)
+    return found
 
 
 def score(

@@ -22,6 +22,8 @@ RING_SIZE = 2_000
 _FILE_BYTES = 10 * 1024 * 1024
 _FILES_KEPT = 5
 _REPEATS_WITHIN = 10.0
+_LONGEST = 2_000
+"""Characters of one fact that are logged: a record may hold a megabyte in a field."""
 
 Event = MutableMapping[str, Any]
 
@@ -149,7 +151,8 @@ def configure(
 def _redact(logger: Any, method: str, event: Event) -> Event:
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = redacted(value)
+            cut = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}… ({len(value):,} characters)"
+            event[key] = redacted(cut)
     return event
 
 

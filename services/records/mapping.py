@@ -1,104 +1,76 @@
-"""Foreign records in our words: names, nesting, epoch timestamps, integer ids, constants and labels.
+"""Foreign records in our words: names, nesting, units, zones, integer ids, constants, envelopes and labels.
 
-A mapping is a TOML file, or the section `[mapping]` of the configuration file:
-
-    timestamp_format = "ms"            # rfc3339 (default), s, ms, us, auto, or a strptime pattern with %
-
-    [fields]                           # ours = theirs; dots go into nested objects
-    transaction_id = "trans_num"
-    amount = "payload.amt"
-    "merchant.id" = "payload.shop"
-
-    [set]                              # for what the source lacks
-    currency = "USD"
-
-    [label]                            # ground truth, kept away from the detectors
-    field = "is_fraud"
-    anomalous = [1]
-    kind = "scenario"
+A mapping is a TOML file, or the section `[mapping]` of the configuration file; `mapping_file.py` has its keys.
 """
 
-import re
-import tomllib
+from collections.abc import Callable
 from collections.abc import Mapping as AnyMapping
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
-from domain.transaction import MAX_DECIMALS, GroundTruth
-from services.errors import UserError
-from services.records.validation import InvalidRecord, quoted
+from domain import currency
+from domain.transaction import COLUMNS, GROUPS, GroundTruth
+from services.records import amounts
+from services.records.amounts import DebitAndCredit, Signed
+from services.records.mapping_file import ROW_NUMBER, BadMapping, Label, options, settings_of
+from services.records.paths import MISSING, is_absent, value_at, without
+from services.records.presets import PRESETS, Headers, Unwrapped
+from services.records.registry import SchemaRegistry
+from services.records.timestamps import TimeFormat, joined
+from services.records.validation import InvalidRecord, described, quoted
 
-GROUPS = ("location", "merchant", "device")
-_PLAIN = ("transaction_id", "user_id", "amount", "currency", "timestamp", "transaction_type", "payment_method")
-_NESTED = {
-    "location": ("country", "city", "latitude", "longitude"),
-    "merchant": ("id", "name", "category"),
-    "device": ("id", "type", "ip"),
-}
-_DOTTED = tuple(f"{group}.{name}" for group, names in _NESTED.items() for name in names)
-REQUIRED = _PLAIN[:5]
+__all__ = ["BadMapping", "Mapping", "Translation"]
 
-FLAT_NAMES: dict[str, str] = {
-    **{name: name for name in (*_PLAIN, *_DOTTED)},
-    **{name: f"location.{name}" for name in _NESTED["location"]},
-    **{f"merchant_{name}": f"merchant.{name}" for name in _NESTED["merchant"]},
-    **{f"device_{name}": f"device.{name}" for name in _NESTED["device"]},
-    "ip": "device.ip",
-}
-"""Every name a flat record may use for a field, to the field's dotted name."""
+REQUIRED = ("transaction_id", "user_id", "amount", "currency", "timestamp")
+FLAT_NAMES = {**{column.path: column.path for column in COLUMNS}, **{column.name: column.path for column in COLUMNS}}
+"""Every name a flat record may use for a field, to the field's path."""
+FLAT_NAMES |= {f"location_{name}": f"location.{name}" for name in GROUPS["location"]} | {"ip": "device.ip"}
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
-_FORMATS = ("rfc3339", "s", "ms", "us", "auto")
-_SECTIONS = ("fields", "set", "label", "timestamp_format")
-_LABEL_KEYS = ("field", "anomalous", "kind")
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
-_MISSING = object()
+MOST_DIGITS = 64
+
+_NO_HEADERS: Headers = {}
 
 
-class BadMapping(UserError):
-    """A mapping that cannot be used; the message is one line that names the key."""
+class Translation(NamedTuple):
+    """A foreign record as a document of the wire's shape; `extra` is what has no name of ours.
+
+    `updated` says that the source changed a row that may be stored already; `remarks` are what had to be decided.
+    """
+
+    document: dict[str, Any]
+    extra: dict[str, Any]
+    truth: GroundTruth | None
+    updated: bool
+    remarks: tuple[str, ...]
 
 
+@dataclass(frozen=True)
 class Mapping:
     """Turns one foreign record into our fields. `Mapping()` only reads flat names and types loosely.
 
     Under any mapping integers become text where text is meant, numeric text becomes a number where a number
-    is meant, an empty text or NaN is a missing field, and currency codes are upper-cased. Records that are
-    already ours read as they are, so that a replay may share a topic with the producer that the mapping is for.
+    is meant, an empty text or NaN is a missing field, and a currency may be in lower case or a number. Records that
+    are already ours read as they are, so that a replay may share a topic with the producer that the mapping is for.
     """
 
-    def __init__(
-        self,
-        fields: AnyMapping[str, str] | None = None,
-        constants: AnyMapping[str, Any] | None = None,
-        timestamp_format: str = "rfc3339",
-        label: str | None = None,
-        anomalous: tuple[Any, ...] = (1, True),
-        kind: str | None = None,
-    ) -> None:
-        self._fields = {_target(name, "fields"): source for name, source in (fields or {}).items()}
-        self._constants = {_target(name, "set"): value for name, value in (constants or {}).items()}
-        if timestamp_format not in _FORMATS and "%" not in timestamp_format:
-            raise BadMapping(
-                f"timestamp_format: {quoted(timestamp_format)} is none of {', '.join(_FORMATS)}, nor a % pattern"
-            )
-        self._timestamp_format = timestamp_format
-        self._label = label
-        self._anomalous = frozenset(_label_text(value) for value in anomalous)
-        self._kind = kind
+    fields: dict[str, str] = field(default_factory=dict)
+    amount: DebitAndCredit | Signed | None = None
+    timestamp: tuple[str, ...] = ()
+    constants: dict[str, Any] = field(default_factory=dict)
+    times: TimeFormat = field(default_factory=TimeFormat)
+    minor_units: bool = False
+    label: Label | None = None
+    preset: str | None = None
+    registry: SchemaRegistry | None = None
 
     @classmethod
     def load(cls, path: Path) -> "Mapping":
         """The mapping of a TOML file. Raises: BadMapping, also for a file that cannot be read."""
-        try:
-            with path.open("rb") as file:
-                settings = tomllib.load(file)
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            raise BadMapping(f"{path}: {why}") from None
+        settings = settings_of(path)
         try:
             return cls.from_dict(settings)
         except BadMapping as error:
@@ -107,231 +79,157 @@ class Mapping:
     @classmethod
     def from_dict(cls, settings: AnyMapping[str, Any]) -> "Mapping":
         """The mapping of a configuration section. Raises: BadMapping."""
-        _only(settings, _SECTIONS, "")
-        label = _table(settings, "label")
-        _only(label, _LABEL_KEYS, "label.")
-        if label and "field" not in label:
-            raise BadMapping("label.field: missing; it names the field that holds the label")
-        anomalous = label.get("anomalous", [1, True])
-        return cls(
-            fields={
-                name: _name(source, f"fields.{name}") for name, source in _flattened(_table(settings, "fields")).items()
-            },
-            constants=_flattened(_table(settings, "set")),
-            timestamp_format=_name(settings.get("timestamp_format", "rfc3339"), "timestamp_format"),
-            label=_name(label["field"], "label.field") if label else None,
-            anomalous=tuple(anomalous) if isinstance(anomalous, list) else (anomalous,),
-            kind=_name(label["kind"], "label.kind") if "kind" in label else None,
-        )
+        return cls(**options(settings, FLAT_NAMES))
 
     def with_constants(self, constants: AnyMapping[str, Any]) -> "Mapping":
-        """A copy of this mapping with more constants; a constant fills a field that a record lacks."""
-        changed = Mapping(constants={**self._constants, **constants})
-        changed._fields = self._fields
-        changed._timestamp_format = self._timestamp_format
-        changed._label, changed._anomalous, changed._kind = self._label, self._anomalous, self._kind
-        return changed
+        """The same mapping with more constants; a constant fills a field that a record lacks. Raises: BadMapping."""
+        more = options({"set": constants}, FLAT_NAMES)["constants"]
+        return replace(self, constants={**self.constants, **more})
+
+    def with_preset(self, name: str) -> "Mapping":
+        """The same mapping within an envelope of this name. Raises: BadMapping."""
+        return replace(self, preset=options({"preset": name}, FLAT_NAMES)["preset"])
+
+    def with_registry(self, registry: SchemaRegistry) -> "Mapping":
+        """The same mapping for records that a schema registry describes."""
+        return replace(self, registry=registry)
 
     def lacking(self, columns: list[str]) -> list[str]:
         """Our required fields that no record with these columns can have; empty when all can be had."""
         tops = {source for column in columns for source in (column, FLAT_NAMES.get(column, column))}
+
+        def there(source: str) -> bool:
+            return source in tops or source == ROW_NUMBER or any(source.startswith(f"{top}.") for top in tops)
+
+        sources: dict[str, tuple[str, ...]] = {name: (self.fields.get(name, name),) for name in REQUIRED}
+        if self.amount is not None:
+            # A debit is enough where there is no credit, and an amount where it has no sign.
+            sources["amount"] = self.amount.paths[:1]
+        if self.timestamp:
+            sources["timestamp"] = self.timestamp
         return [
             name
             for name in REQUIRED
-            if name not in self._constants
-            and (
-                (source := self._fields.get(name, name)) not in tops
-                and not any(source.startswith(f"{top}.") for top in tops)
-            )
+            if name not in self.constants and self.preset is None and not all(map(there, sources[name]))
         ]
 
-    def translate(self, record: AnyMapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], GroundTruth | None]:
-        """Our fields as a document of the wire's shape, the fields left over, and the ground truth if mapped.
+    def translate(
+        self, record: dict[str, Any], headers: Headers = _NO_HEADERS, number: int | None = None
+    ) -> Translation:
+        """Our fields as a document of the wire's shape, with all that is left over.
 
-        Raises: InvalidRecord for a value that cannot be what its field means.
+        `number` is the record's row in a file. Raises: Skipped; InvalidRecord for a value that cannot be what its
+        field means.
         """
-        rest = dict(record)
-        found: dict[str, Any] = {}
-        truth = self._truth(rest)
-        taken = {source: _value_at(rest, source) for source in self._fields.values()}
-        for source in taken:
-            _remove(rest, source)
-        for target, source in self._fields.items():
-            if taken[source] is not _MISSING:
-                found[target] = taken[source]
-        extra: dict[str, Any] = {}
-        for key, value in rest.items():
-            ours = FLAT_NAMES.get(key)
-            if ours is not None and ours not in found:
-                found[ours] = value
-            elif key in _NESTED and isinstance(value, dict):
-                for name, inner in value.items():
-                    dotted = f"{key}.{name}"
-                    if name in _NESTED[key] and dotted not in found:
-                        found[dotted] = inner
-                    else:
-                        extra[dotted] = inner
-            elif key in _NESTED and value is None:
-                continue
-            elif key == "extra" and isinstance(value, dict):
-                extra.update(value)
-            elif value == value:
-                extra[key] = value
-            else:
-                extra[key] = None
+        preset = PRESETS[self.preset] if self.preset is not None else None
+        opened = Unwrapped(record, {}) if preset is None else preset.unwrap(record, headers)
+        rest = opened.row
+
+        def find(path: str) -> Any:
+            value = value_at(opened.row, preset.inside(path) if preset else path)
+            if value is MISSING and path == ROW_NUMBER and number is not None:
+                return number
+            return value_at(opened.envelope, path) if value is MISSING and opened.envelope else value
+
+        truth = self.label.truth(find) if self.label else None
+        found = self._mapped(find)
+        # A record of ours on the same topic has its amount under our name, in whole currency.
+        minor = self.minor_units and ("amount" in found or not (self.amount or "amount" in self.fields))
+        for path in self._paths:
+            rest = without(rest, preset.inside(path) if preset else path)
+            if rest is MISSING:
+                rest = {}
+        extra = _sorted_out(rest, found)
+        document, remarks = self._document(found, minor=minor)
+        return Translation(document, extra, truth, opened.updated, remarks)
+
+    @cached_property
+    def _paths(self) -> tuple[str, ...]:
+        label = () if self.label is None else self.label.paths
+        return (*self.fields.values(), *(self.amount.paths if self.amount else ()), *self.timestamp, *label)
+
+    def _mapped(self, find: Callable[[str], Any]) -> dict[str, Any]:
+        """What the mapping names, by our paths, as the source has it."""
+        found = {target: value for target, source in self.fields.items() if (value := find(source)) is not MISSING}
+        if self.amount is not None and (amount := self.amount.of(find)) is not MISSING:
+            found["amount"] = amount
+        if self.timestamp:
+            parts = [find(source) for source in self.timestamp]
+            lacking = [name for name, part in zip(self.timestamp, parts, strict=True) if is_absent(part)]
+            if not lacking:
+                found["timestamp"] = joined(parts, self.times.form)
+            elif len(lacking) < len(parts):
+                raise InvalidRecord(f"timestamp lacks its part {quoted(lacking[0])}")
+        return found
+
+    def _document(self, found: dict[str, Any], *, minor: bool) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """Values by our paths as a nested document of our types, with the remarks made on the way."""
         document: dict[str, Any] = {}
-        for target, value in found.items():
-            if value is None or value == "" or value != value:
-                continue
-            self._place(document, target, value)
-        for target, value in self._constants.items():
+        remarks: tuple[str, ...] = ()
+        for target, value in (*found.items(), *self.constants.items()):
             group, _, name = target.rpartition(".")
-            if name not in (document.get(group, {}) if group else document):
-                self._place(document, target, value)
-        return document, extra, truth
+            holder = document.setdefault(group, {}) if group else document
+            if is_absent(value) or name in holder:
+                continue
+            if target == "timestamp":
+                holder[name], remark = self.times.read(value)
+                remarks = () if remark is None else (remark,)
+            elif target == "amount":
+                holder[name] = self._amount(value)
+            else:
+                holder[name] = _typed(target, name, value)
+        for name in REQUIRED:
+            if name not in document:
+                value = found.get(name, MISSING)
+                raise InvalidRecord(f"{name} is {'null' if value is None else 'empty' if value == '' else 'missing'}")
+        if minor:
+            document["amount"] = amounts.from_minor_units(document["amount"], document["currency"])
+        return document, remarks
 
-    def _place(self, document: dict[str, Any], target: str, value: Any) -> None:
-        group, _, name = target.rpartition(".")
-        if target == "amount":
-            # repr is the shortest text that reads back as the same double: 75.81, not 75.8100000000000022; and
-            # what a double adds beyond our decimals is its own noise (10.1 * 3 = 30.299999999999997).
-            document[name] = Decimal(repr(round(value, MAX_DECIMALS))) if isinstance(value, float) else value
-        elif target == "timestamp":
-            document[name] = self._time(value)
-        elif target == "currency":
-            document[name] = value.strip().upper() if isinstance(value, str) else value
-        elif name in ("latitude", "longitude"):
-            document.setdefault(group, {})[name] = _number(target, value)
-        elif group:
-            document.setdefault(group, {})[name] = value if isinstance(value, str) else _text(value)
+    def _amount(self, value: Any) -> Decimal:
+        if self.preset == "debezium" and amounts.looks_binary(value):
+            raise InvalidRecord(
+                f"amount {quoted(value)} looks like a decimal in base64, and the record does not say its scale: send "
+                "the schema too, or set decimal.handling.mode to string at the connector"
+            )
+        return amounts.number(value)
+
+
+def _sorted_out(rest: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Add to `found` what has a name of ours; answers what has none."""
+    extra: dict[str, Any] = {}
+    for key, value in rest.items():
+        ours = FLAT_NAMES.get(key)
+        if ours is not None and ours not in found:
+            found[ours] = value
+        elif key in GROUPS and isinstance(value, dict):
+            for name, inner in value.items():
+                dotted = f"{key}.{name}"
+                if name in GROUPS[key] and dotted not in found:
+                    found[dotted] = inner
+                else:
+                    extra[dotted] = inner
+        elif key in GROUPS and isinstance(value, list):
+            raise InvalidRecord(f"{key} is {described(value)}, not an object")
+        elif key in GROUPS and value is None:
+            continue
+        elif key == "extra" and isinstance(value, dict):
+            extra.update(value)
         else:
-            document[name] = value if isinstance(value, str) else _text(value)
-
-    def _time(self, value: Any) -> Any:
-        """A number by the mapping's unit, a text by its pattern, and RFC 3339 whatever the mapping says."""
-        form = self._timestamp_format
-        if isinstance(value, datetime):
-            return value
-        try:
-            if "%" in form:
-                return datetime.strptime(str(value), form)
-            if isinstance(value, str) and (form == "rfc3339" or not _is_number(value)):
-                return value
-            if form != "rfc3339":
-                number = Decimal(repr(value) if isinstance(value, float) else value)
-                unit = _unit_of(number) if form == "auto" else form
-                return _EPOCH + timedelta(microseconds=int(number * (1_000_000 // _PER_SECOND[unit])))
-        except (ValueError, ArithmeticError, TypeError):
-            if isinstance(value, str) and _RFC3339.match(value):
-                return value
-            raise InvalidRecord(f"timestamp {quoted(value)} does not match timestamp_format {quoted(form)}") from None
-        raise InvalidRecord(f"timestamp {quoted(value)} is a number; name its unit with timestamp_format in a mapping")
-
-    def _truth(self, rest: dict[str, Any]) -> GroundTruth | None:
-        if self._label is None:
-            return None
-        label = _value_at(rest, self._label)
-        kind = _value_at(rest, self._kind) if self._kind else None
-        _remove(rest, self._label)
-        if self._kind:
-            _remove(rest, self._kind)
-        if label is _MISSING or label is None or label == "":
-            return None
-        if _label_text(label) not in self._anomalous:
-            return GroundTruth(anomalous=False)
-        named = kind is not None and kind is not _MISSING and kind != ""
-        return GroundTruth(anomalous=True, kind=str(kind) if named else None)
+            extra[key] = None if value != value else value
+    return extra
 
 
-def _is_number(text: str) -> bool:
-    try:
-        return Decimal(text).is_finite()
-    except InvalidOperation:
-        return False
-
-
-def _unit_of(number: Decimal) -> str:
-    # Seconds reach 10^11 in the year 5138, milliseconds pass it in March 1973: the ranges do not meet.
-    if abs(number) < 10**11:
-        return "s"
-    return "ms" if abs(number) < 10**14 else "us"
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float | Decimal) and value == value.__trunc__():
-        return str(value.__trunc__())
-    return value
-
-
-def _number(target: str, value: Any) -> Any:
-    if isinstance(value, str | Decimal):
-        try:
-            return float(value)
-        except ValueError:
-            raise InvalidRecord(f"{target} {quoted(value)} is not a number") from None
-    return value
-
-
-def _label_text(value: Any) -> str:
-    return str(_text(value)).strip().lower()
-
-
-def _value_at(record: AnyMapping[str, Any], path: str) -> Any:
-    if path in record:
-        return record[path]
-    head, dot, tail = path.partition(".")
-    inner = record.get(head) if dot else None
-    return _value_at(inner, tail) if isinstance(inner, dict) else _MISSING
-
-
-def _remove(record: dict[str, Any], path: str) -> None:
-    """Take a field out of `record`, copying the nested objects on its way and dropping those left empty."""
-    if record.pop(path, _MISSING) is not _MISSING:
-        return
-    head, dot, tail = path.partition(".")
-    inner = record.get(head) if dot else None
-    if isinstance(inner, dict):
-        record[head] = dict(inner)
-        _remove(record[head], tail)
-        if not record[head]:
-            del record[head]
-
-
-def _target(name: str, section: str) -> str:
-    if name not in FLAT_NAMES:
-        raise BadMapping(f"{section}.{name}: not a field of ours; they are {', '.join((*_PLAIN, *_DOTTED))}")
-    return FLAT_NAMES[name]
-
-
-def _only(table: AnyMapping[str, Any], allowed: tuple[str, ...], prefix: str) -> None:
-    for key in table:
-        if key not in allowed:
-            raise BadMapping(f"{prefix}{key}: unknown key; expected one of {', '.join(allowed)}")
-
-
-def _table(settings: AnyMapping[str, Any], key: str) -> AnyMapping[str, Any]:
-    table = settings.get(key, {})
-    if not isinstance(table, dict):
-        raise BadMapping(f"{key}: expected a table, got {quoted(table)}")
-    return table
-
-
-def _name(value: Any, key: str) -> str:
-    if not isinstance(value, str) or not value:
-        raise BadMapping(f"{key}: expected a name in quotes, got {quoted(value)}")
-    return value
-
-
-def _flattened(table: AnyMapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """TOML reads an unquoted `merchant.id = ...` as a nested table: give it back its dot."""
-    flat: dict[str, Any] = {}
-    for key, value in table.items():
-        if isinstance(value, dict):
-            flat.update(_flattened(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat
+def _typed(target: str, name: str, value: Any) -> Any:
+    """A value as the type of its field. Raises: InvalidRecord."""
+    if name in ("latitude", "longitude"):
+        return float(amounts.number(value, target, "a number of degrees"))
+    if isinstance(value, str):
+        return currency.alphabetic(value) if target == "currency" else value
+    if isinstance(value, float):
+        value = Decimal(repr(value))
+    if isinstance(value, Decimal) and value.is_finite() and value.adjusted() < MOST_DIGITS and value == int(value):
+        value = int(value)
+    if isinstance(value, UUID) or (isinstance(value, int) and not isinstance(value, bool)):
+        return currency.alphabetic(str(value)) if target == "currency" else str(value)
+    raise InvalidRecord(f"{target} is {described(value)}, not a text")

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
-from domain.currency import CURRENCIES
+from domain.currency import CURRENCIES, IN_FORCE, NO_CURRENCY, withdrawn
 from domain.transaction import MAX_AMOUNT, MAX_DECIMALS, MAX_TEXT, Transaction
 
 MAX_ID = 256
@@ -21,6 +22,8 @@ NEWEST = timedelta(minutes=5)
 
 _QUANTUM = Decimal(1).scaleb(-MAX_DECIMALS)
 _UNIT = Decimal(1)
+_LEAST_AMOUNT = -MAX_AMOUNT
+_LONGEST_AGO = -OLDEST
 
 
 class InvalidRecord(ValueError):
@@ -31,10 +34,38 @@ class InvalidRecord(ValueError):
         self.reason = reason
 
 
+class Skipped(InvalidRecord):
+    """A record that stands for no transaction and is none of a wrong kind; `kind` is what it is counted as."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
 def quoted(value: object, limit: int = 40) -> str:
     """`value` as a short literal that is safe to store and to show: control characters are escaped."""
-    text = ascii(value[: limit + 1] if isinstance(value, str) else value)
+    if isinstance(value, str):
+        text = ascii(value[: limit + 1])
+    elif value is None or isinstance(value, bool | list | dict):
+        try:
+            text = ascii(msgspec.json.encode(value)[: limit + 1].decode(errors="replace"))[1:-1]
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            text = "..."
+    else:
+        text = ascii(value)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def described(value: object) -> str:
+    """A value with the kind of thing it is: the text 'ten', the number 5, the list [1,2], null, true."""
+    if value is None or isinstance(value, bool):
+        return quoted(value)
+    if isinstance(value, str):
+        return f"the text {quoted(value)}"
+    if isinstance(value, int | float | Decimal):
+        return f"the number {quoted(str(value))[1:-1]}"
+    kind = "object" if isinstance(value, dict) else type(value).__name__
+    return f"the {kind} {quoted(value)}"
 
 
 def validated(transaction: Transaction, texts: bool = True) -> Transaction:
@@ -43,14 +74,16 @@ def validated(transaction: Transaction, texts: bool = True) -> Transaction:
     `texts=False` leaves out the scan for NUL, lone surrogates and length, for callers whose payload cannot hold
     any. Raises: InvalidRecord.
     """
-    _check_id("transaction_id", transaction.transaction_id)
-    _check_id("user_id", transaction.user_id)
-    if transaction.merchant.id is not None and len(transaction.merchant.id) > MAX_ID:
-        _check_id("merchant.id", transaction.merchant.id)
-    if transaction.device.id is not None and len(transaction.device.id) > MAX_ID:
-        _check_id("device.id", transaction.device.id)
-    if transaction.currency not in CURRENCIES:
-        raise InvalidRecord(f"currency {quoted(transaction.currency)} is not an ISO 4217 code")
+    if not 0 < len(transaction.transaction_id) <= MAX_ID or transaction.transaction_id.isspace():
+        raise _wrong_id("transaction_id", transaction.transaction_id)
+    if not 0 < len(transaction.user_id) <= MAX_ID or transaction.user_id.isspace():
+        raise _wrong_id("user_id", transaction.user_id)
+    if (merchant := transaction.merchant.id) is not None and len(merchant) > MAX_ID:
+        raise _wrong_id("merchant.id", merchant)
+    if (device := transaction.device.id) is not None and len(device) > MAX_ID:
+        raise _wrong_id("device.id", device)
+    if transaction.currency not in IN_FORCE:
+        _check_currency(transaction)
     place = transaction.location
     if place.latitude is not None and not -90 <= place.latitude <= 90:
         raise InvalidRecord(f"location.latitude {place.latitude!r} is outside -90..90 degrees")
@@ -72,7 +105,7 @@ def check_clock(transaction: Transaction, now: datetime) -> None:
     ahead = transaction.timestamp - now
     if ahead > NEWEST:
         raise InvalidRecord(f"timestamp is {_duration(ahead)} ahead of the clock; at most 5 minutes are accepted")
-    if ahead < -OLDEST:
+    if ahead < _LONGEST_AGO:
         raise InvalidRecord(f"timestamp is {_duration(-ahead)} old; at most 7 days are accepted")
 
 
@@ -104,11 +137,21 @@ def checked_extra(extra: dict[str, Any]) -> dict[str, Any] | None:
     return kept
 
 
-def _check_id(name: str, text: str) -> None:
-    if not text or text.isspace():
-        raise InvalidRecord(f"{name} is empty")
+def _wrong_id(name: str, text: str) -> InvalidRecord:
     if len(text) > MAX_ID:
-        raise InvalidRecord(f"{name} has {len(text):,} characters; at most {MAX_ID} are accepted")
+        return InvalidRecord(f"{name} has {len(text):,} characters; at most {MAX_ID} are accepted")
+    return InvalidRecord(f"{name} is empty")
+
+
+def _check_currency(transaction: Transaction) -> None:
+    code = transaction.currency
+    if code in NO_CURRENCY:
+        raise InvalidRecord(f"currency {code} is {NO_CURRENCY[code]}")
+    if code not in CURRENCIES:
+        raise InvalidRecord(f"currency {quoted(code)} is not an ISO 4217 code")
+    end = withdrawn(code)
+    if end is not None and transaction.timestamp.date() >= end:
+        raise InvalidRecord(f"currency {code} was withdrawn on {end}, before this transaction")
 
 
 def _texts(transaction: Transaction) -> Iterator[tuple[str, str]]:
@@ -125,9 +168,9 @@ def _texts(transaction: Transaction) -> Iterator[tuple[str, str]]:
 def _plain(amount: Decimal) -> Decimal:
     if not amount.is_finite():
         raise InvalidRecord("amount is not a finite number")
-    if not -MAX_AMOUNT <= amount <= MAX_AMOUNT:
+    if not _LEAST_AMOUNT <= amount <= MAX_AMOUNT:
         raise InvalidRecord("amount is beyond 10^15")
-    exponent = amount.as_tuple().exponent
+    exponent = amount.as_tuple()[2]
     assert isinstance(exponent, int)
     if -MAX_DECIMALS <= exponent <= 0:
         return amount
@@ -163,6 +206,8 @@ def _json_value(name: str, value: Any, depth: int) -> Any:
         return {key: _json_value(key, item, depth + 1) for key, item in value.items()}
     if isinstance(value, date | time):
         return value.isoformat()
+    if isinstance(value, UUID | timedelta):
+        return str(value)
     if isinstance(value, bytes):
         return value.hex()
     raise InvalidRecord(f"{quoted(name)} holds a value of type {type(value).__name__}, which JSON cannot keep")

@@ -108,7 +108,7 @@ def test_a_bad_csv_row_is_named_and_the_rest_unharmed(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     good = b"t-%d,u-1,5.00,EUR,2026-03-04T12:00:00Z,m,,\n"
     bad = [
-        (b"t,u,five,EUR,2026-03-04T12:00:00Z,m,,\n", "amount is not a decimal number"),
+        (b"t,u,five,EUR,2026-03-04T12:00:00Z,m,,\n", "amount is the text 'five', not a decimal number"),
         (b"t,u,5\n", "the row has 3 cells, the header 8"),
         (b"t,u,5,EUR,2026-03-04T12:00:00Z,m,95,\n", "location.latitude 95.0 is outside -90..90 degrees"),
         (b"t,u,5,EUR,2026-03-04T12:00:00Z,m,north,\n", "location.latitude 'north' is not a number"),
@@ -149,7 +149,7 @@ def test_a_bad_line_keeps_its_raw_text(tmp_path: Path) -> None:
         "the JSON is malformed: it ends too early",
         lines[0].strip(),
     )
-    assert second.reason == "the record is not a JSON object"
+    assert second.reason == "the record is the list [1], not a JSON object"
     assert third.reason == "the line is longer than 8,388,608 bytes"
     assert len(third.raw) == 65_536
     assert last == (good, None)
