@@ -93,6 +93,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     their beginning because their topic was deleted and made again, or shortened.
     `backlog` is None once what waited in Kafka at the start is stored.
     `open_anomalies` are stored, flagged, and neither decided on nor asleep; None until they are counted.
+    `skipped` counts records that stand for no transaction by kind (tombstone, deleted, updated), `remarks` what had to
+    be decided to read others (ambiguous local time).
     """
 
     at: datetime
@@ -121,6 +123,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     open_anomalies: int | None = None
     topic_resets: int = 0
     backlog: Backlog | None = None
+    skipped: dict[str, int] = {}
+    remarks: dict[str, int] = {}
 
     @property
     def behind(self) -> bool:

@@ -17,6 +17,7 @@ from services.brokers.broker import Isolation, StartFrom
 from services.brokers.external import Protocol, Security
 from services.errors import ConfigurationError
 from services.process.redaction import redacted
+from services.records.registry import SchemaRegistry
 
 FILE_NAME = "anomaly-tui.toml"
 _FLAGS = {"database_url": "--database", "start_from": "--from"}
@@ -134,6 +135,12 @@ class Settings(BaseSettings):
     browser: bool = Field(True, description="open a browser when the web frontend starts, where there is a display")
     log_format: Literal["text", "json"] = "text"
     log_file: Folder | None = None
+    schema_registry: str | None = Field(
+        None, pattern=r"^https?://", description="http(s)://HOST:PORT that has the Avro schemas of the topic"
+    )
+    schema_registry_credentials: SecretStr | None = Field(None, description="USER:PASSWORD")
+    schema_registry_credentials_file: Folder | None = None
+    schema_registry_ca_file: Folder | None = None
     mapping: dict[str, Any] | None = Field(None, description="foreign field names, see `replay --help`")
 
     @property
@@ -162,6 +169,20 @@ class Settings(BaseSettings):
             certificate_file=self.kafka_certificate_file,
             key_file=self.kafka_key_file,
         )
+
+    @property
+    def registry(self) -> SchemaRegistry | None:
+        """The schema registry, if any. Raises ConfigurationError for a file of credentials others can read."""
+        if self.schema_registry is None:
+            return None
+        given = self.schema_registry_credentials
+        credentials = None if given is None else given.get_secret_value()
+        if self.schema_registry_credentials_file is not None:
+            _private(self.schema_registry_credentials_file)
+            credentials = _text_of(self.schema_registry_credentials_file).strip()
+        if credentials is not None and ":" not in credentials:
+            raise ConfigurationError("schema_registry_credentials: write USER:PASSWORD.")
+        return SchemaRegistry(self.schema_registry, credentials, self.schema_registry_ca_file)
 
     @property
     def api_access(self) -> Access | None:
@@ -262,9 +283,9 @@ def _of_file(file: Path) -> dict[str, Any]:
         values = tomllib.loads(_text_of(file))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file} is no valid TOML: {error}.") from None
-    if {"kafka_password", "api_token"} & values.keys() or ":" in str(values.get("database_url", "")).partition("://")[
-        2
-    ].partition("@")[0]:
+    if {"kafka_password", "api_token", "schema_registry_credentials"} & values.keys() or ":" in str(
+        values.get("database_url", "")
+    ).partition("://")[2].partition("@")[0]:
         _private(file)
     return values
 

@@ -43,6 +43,7 @@ export const snapshot = z.looseObject({
   flagged: z.record(z.string(), z.number()),
   dead_letters: z.number(),
   duplicates: z.number(),
+  skipped: z.record(z.string(), z.number()).default({}),
   late: z.number(),
   offset_gaps: z.number(),
   model_versions: z.record(z.string(), z.string()),

@@ -78,6 +78,10 @@ def _throughput(snapshot: Snapshot, bus: Bus) -> Iterator[Metric]:
     )
     yield _counter("dead_letters", "Records that could not become transactions.", snapshot.dead_letters)
     yield _counter("duplicates", "Transactions that were sent again.", snapshot.duplicates)
+    skipped = _counter("skipped_records", "Records that stand for no transaction.", labels=("kind",))
+    for kind, count in snapshot.skipped.items():
+        skipped.add_metric((kind,), count)
+    yield skipped
     yield _counter("late", "Transactions older than those before them.", snapshot.late)
     yield _counter("offset_gaps", "Records that Kafka lost before they were read.", snapshot.offset_gaps)
     yield _counter(

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from services.cli import data, engine, files, frontend, search
-from services.cli.files import MappingFile, chosen_mapping
+from services.cli import mapping as mappings
+from services.cli.mapping import MappingFile, PresetName, chosen_mapping
 from services.cli.options import LOGS, RUN, SERVERS, SIMULATOR, command, guarded, has_terminal
 from services.cli.plan import RunPlan
 from services.errors import UserError
 from services.process.logs import LogRing, configure
+from services.records.mapping import Mapping
 from services.settings import Loaded, Settings
 from services.version import VERSION
 
@@ -49,13 +50,13 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
             raise typer.Exit
 
     def start(
-        loaded: Loaded, detector: Any, daemon: bool, mapping: Path | None, *, simulate: bool | None = None
+        loaded: Loaded, detector: Any, daemon: bool, mapping: Mapping | None, *, simulate: bool | None = None
     ) -> int:
         settings = loaded.settings
         plan = RunPlan(
             detector=detector,
             simulate=settings.simulated if simulate is None else simulate,
-            mapping=chosen_mapping(settings, mapping),
+            mapping=mapping,
         )
         if daemon:
             from services.commands import run
@@ -73,23 +74,28 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
         loaded: Loaded,
         daemon: Daemon = False,
         mapping: MappingFile = None,
+        preset: PresetName = None,
         version: Annotated[
             bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
         ] = False,
     ) -> int:
-        return start(loaded, loaded.settings.detector, daemon, mapping)
+        return start(loaded, loaded.settings.detector, daemon, chosen_mapping(loaded.settings, mapping, preset))
 
     @app.command("run-system", rich_help_panel="Run")
     @command(*RUN)
-    def run_system(loaded: Loaded, daemon: Daemon = False, mapping: MappingFile = None) -> int:
+    def run_system(
+        loaded: Loaded, daemon: Daemon = False, mapping: MappingFile = None, preset: PresetName = None
+    ) -> int:
         """Run everything with the basic detector."""
-        return start(loaded, "basic", daemon, mapping)
+        return start(loaded, "basic", daemon, chosen_mapping(loaded.settings, mapping, preset))
 
     @app.command("run-enhanced", rich_help_panel="Run")
     @command(*RUN)
-    def run_enhanced(loaded: Loaded, daemon: Daemon = False, mapping: MappingFile = None) -> int:
+    def run_enhanced(
+        loaded: Loaded, daemon: Daemon = False, mapping: MappingFile = None, preset: PresetName = None
+    ) -> int:
         """Run everything with the enhanced detector."""
-        return start(loaded, "enhanced", daemon, mapping)
+        return start(loaded, "enhanced", daemon, chosen_mapping(loaded.settings, mapping, preset))
 
     @app.command(rich_help_panel="Run")
     @command(*SERVERS, *SIMULATOR, *LOGS)
@@ -102,19 +108,25 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
 
     @app.command(rich_help_panel="Run")
     @command(*SERVERS, "alert_rate", "api", *LOGS)
-    def detect(loaded: Loaded, detector: Annotated[Detector, typer.Argument()], mapping: MappingFile = None) -> int:
+    def detect(
+        loaded: Loaded,
+        detector: Annotated[Detector, typer.Argument()],
+        mapping: MappingFile = None,
+        preset: PresetName = None,
+    ) -> int:
         """Run one detector and the writer alone, without simulator and console."""
         if loaded.settings.kafka == "embedded":
             raise UserError(
                 "Nobody could send to an embedded broker of this command's own: "
                 "name one with --kafka local or --kafka HOST:PORT."
             )
-        return start(loaded, detector.value, True, mapping, simulate=False)
+        return start(loaded, detector.value, True, chosen_mapping(loaded.settings, mapping, preset), simulate=False)
 
     frontend.add_commands(app)
     engine.add_commands(app, attach_console)
     search.add_commands(app)
     files.add_commands(app)
+    mappings.add_commands(app)
     data.add_commands(app)
 
     @app.command(rich_help_panel="Help")

@@ -5,23 +5,13 @@ from typing import Annotated
 
 import typer
 
+from services.cli.mapping import Constants, MappingFile, PresetName, chosen_mapping
 from services.cli.options import DETECTION, SERVERS, command
 from services.errors import UserError
 from services.process.logs import configure
-from services.records.mapping import Mapping
-from services.settings import Loaded, Settings
+from services.settings import Loaded
 
 File = Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet.", show_default=False)]
-MappingFile = Annotated[
-    Path | None,
-    typer.Option("--mapping", metavar="FILE.toml", help="How foreign field names become ours.", show_default=False),
-]
-Constants = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="FIELD=VALUE", help="A field the source lacks: --set currency=USD.", show_default=False
-    ),
-]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -36,6 +26,7 @@ def add_commands(app: typer.Typer) -> None:
             str, typer.Option("--speed", metavar="N|max", help="Times as fast as it happened, or as fast as it goes.")
         ] = "max",
         mapping: MappingFile = None,
+        preset: PresetName = None,
         constant: Constants = None,
     ) -> int:
         """Send a file through Kafka, scoring it here unless an engine already runs.
@@ -50,7 +41,7 @@ def add_commands(app: typer.Typer) -> None:
             settings,
             file,
             speed=_speed(speed),
-            mapping=chosen_mapping(settings, mapping, constant),
+            mapping=chosen_mapping(settings, mapping, preset, constant),
             detector=settings.detector,
         )
 
@@ -61,6 +52,7 @@ def add_commands(app: typer.Typer) -> None:
         file: File,
         output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.csv")] = Path("scores.csv"),
         mapping: MappingFile = None,
+        preset: PresetName = None,
         constant: Constants = None,
     ) -> int:
         """Score a file in event time, without any server."""
@@ -68,7 +60,7 @@ def add_commands(app: typer.Typer) -> None:
 
         settings = loaded.settings
         configure(format="text", stderr=True, level="WARNING")
-        found = chosen_mapping(settings, mapping, constant)
+        found = chosen_mapping(settings, mapping, preset, constant)
         return score.score(settings, file, detector=settings.detector, output=output, mapping=found)
 
     @app.command(rich_help_panel="Files")
@@ -95,6 +87,7 @@ def add_commands(app: typer.Typer) -> None:
             ),
         ] = None,
         mapping: MappingFile = None,
+        preset: PresetName = None,
         constant: Constants = None,
     ) -> int:
         """Show how well the detectors rank labelled transactions, beside simple baselines.
@@ -110,28 +103,10 @@ def add_commands(app: typer.Typer) -> None:
         configure(format="text", stderr=True, level="CRITICAL")
         if file is None:
             return evaluate.evaluate_simulator(settings, seeds=seeds, rows=rows, skip=skip)
-        found = chosen_mapping(settings, mapping, constant)
+        found = chosen_mapping(settings, mapping, preset, constant)
         return evaluate.evaluate_file(
             settings, file, mapping=found, skip=skip, without=frozenset(without or ()), labels_after=labels_after
         )
-
-
-def chosen_mapping(settings: Settings, file: Path | None, constants: list[str] | None = None) -> Mapping | None:
-    """The mapping of the option, else of the configuration, with the constants of --set. Raises UserError."""
-    found = None
-    if file is not None:
-        found = Mapping.load(file)
-    elif settings.mapping is not None:
-        found = Mapping.from_dict(settings.mapping)
-    if not constants:
-        return found
-    pairs = {}
-    for constant in constants:
-        name, equals, value = constant.partition("=")
-        if not equals or not name:
-            raise UserError(f"--set {constant}: write FIELD=VALUE, such as --set currency=USD.")
-        pairs[name] = value
-    return (found or Mapping()).with_constants(pairs)
 
 
 def _speed(text: str) -> float | None:

@@ -1,6 +1,7 @@
 """`init-db`, `stats` and `reset`: what is stored, as a whole. Each returns its exit code."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -43,6 +44,8 @@ def stats(settings: Settings, *, as_json: bool) -> int:
             "workers": [
                 {"instance": engine["instance"], **worker} for engine in engines for worker in engine["workers"]
             ],
+            "duplicates": sum(engine["duplicates"] for engine in engines),
+            "skipped": dict(sum((Counter(engine.get("skipped", {})) for engine in engines), Counter[str]())),
             "engines": len(engines),
             "topic_resets": sum(max(0, partition["incarnation"] - 1) for partition in progress),
             "progress": progress,
@@ -66,6 +69,9 @@ def stats(settings: Settings, *, as_json: bool) -> int:
     if found["engines"]:
         table.add_row("rate", f"{found['rate']:.0f} transactions/s")
         table.add_row("lag", f"{found['lag']:,} records")
+        skipped = ", ".join(f"{count:,} {kind}" for kind, count in found["skipped"].items()) or "none"
+        table.add_row("duplicates", f"{found['duplicates']:,}")
+        table.add_row("skipped", skipped)
         for worker in found["workers"]:
             table.add_row(f"worker {worker['name']}", f"{worker['state']}: {worker['detail']}")
     console.print(table)

@@ -55,8 +55,8 @@ def score(
             write(scorer.score(chunk))
         write(scorer.finish())
     console.print(f"{count:,} transactions scored, {flagged:,} flagged, {len(rejected):,} rows left out: {output}")
-    report(rejected)
-    return 1 if rejected else 0
+    report(rejected, rows.remarks)
+    return 1 if rejected or rows.remarks else 0
 
 
 def _chunks(rows: RowFile, rejected: list[InvalidRow]) -> Iterator[list[Transaction]]:

@@ -88,7 +88,10 @@ class Histogram:
 
 
 class Bus:
-    """Counters and rings of one engine; everything it holds has been committed."""
+    """Counters and rings of one engine; everything it holds has been committed.
+
+    `skipped` counts records that stand for no transaction, by kind; `remarks` what had to be decided to read others.
+    """
 
     def __init__(self) -> None:
         self.feed = Ring(FEED_SIZE)

@@ -259,6 +259,8 @@ class Engine:
             quality=self.bus.scoreboard.qualities,
             drift=parts.models.drift,
             open_anomalies=parts.triage.open_anomalies,
+            skipped=dict(self.bus.skipped),
+            remarks=dict(self.bus.remarks),
         )
 
 

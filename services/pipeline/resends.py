@@ -9,7 +9,10 @@ from services.store.batch import DeadRecord
 
 
 class Sorted(NamedTuple):
-    """Records that are new, dead letters for ids used before by another transaction, and how many were resends."""
+    """Records that are new, and dead letters for ids used before by another transaction.
+
+    `resends` counts the same transaction again, `updates` what its source changed since it was stored.
+    """
 
     fresh: list[DecodedRecord]
     changed: list[DeadRecord]

@@ -10,6 +10,7 @@ import gzip
 import io
 import zlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -48,7 +49,8 @@ class RowFile(ABC):
     """An open file, read once by iterating over it.
 
     `total` is the number of rows where the format knows it (Parquet). `size` and `position` count bytes of
-    the file on disk, or rows for Parquet; they always tell how far reading has come.
+    the file on disk, or rows for Parquet; they always tell how far reading has come. `remarks` counts what had to be
+    decided to read rows, such as an ambiguous local time.
     """
 
     def __init__(self, path: Path, mapping: Mapping) -> None:
@@ -56,6 +58,7 @@ class RowFile(ABC):
         self.total: int | None = None
         self.size = path.stat().st_size
         self.mapping = mapping
+        self.remarks: Counter[str] = Counter()
 
     @property
     @abstractmethod
@@ -84,7 +87,11 @@ class RowFile(ABC):
             try:
                 if isinstance(record, InvalidRecord):
                     raise record
-                row: Row = wire.read_foreign(record, self.mapping)
+                reading = wire.read_row(record, self.mapping, number)
+                row: Row = reading.transaction, reading.truth
+                self.remarks.update(reading.remarks)
+                if reading.updated:
+                    self.remarks["updated"] += 1
             except InvalidRecord as error:
                 row = InvalidRow(number, error.reason, raw if raw is not None else _as_json(record))
             yield row

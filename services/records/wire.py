@@ -28,7 +28,6 @@ __all__ = [
     "encode_truth",
     "json_object",
     "read",
-    "read_foreign",
     "read_row",
     "refused_reason",
 ]
@@ -104,9 +103,7 @@ def decode(payload: bytes, mapping: mappings.Mapping | None = None) -> Transacti
     return read(payload, mapping).transaction
 
 
-def read(
-    payload: bytes, mapping: mappings.Mapping | None = None, headers: Headers = _NO_HEADERS
-) -> Reading:
+def read(payload: bytes, mapping: mappings.Mapping | None = None, headers: Headers = _NO_HEADERS) -> Reading:
     """A record's value as a transaction, checked and with its time in UTC.
 
     Without a mapping names must be ours; fields that have no name here land in `extra`, those of a nested object
@@ -132,15 +129,7 @@ def read_row(record: dict[str, Any], mapping: mappings.Mapping, number: int | No
     return _read(record, mapping, _NO_HEADERS, number)
 
 
-def read_foreign(record: dict[str, Any], mapping: mappings.Mapping) -> tuple[Transaction, GroundTruth | None]:
-    """The transaction of a row and the ground truth that the mapping finds in it. Raises: InvalidRecord."""
-    reading = read_row(record, mapping)
-    return reading.transaction, reading.truth
-
-
-def _read(
-    record: dict[str, Any], mapping: mappings.Mapping, headers: Headers, number: int | None
-) -> Reading:
+def _read(record: dict[str, Any], mapping: mappings.Mapping, headers: Headers, number: int | None) -> Reading:
     document, extra, truth, updated, remarks = mapping.translate(record, headers, number)
     for group, kind in _GROUPS:
         if group in document:

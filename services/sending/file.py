@@ -1,6 +1,7 @@
 """Sends a file to a broker and says what became of its rows."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,11 +14,16 @@ from services.errors import UserError, reason_of
 from services.progress import progress
 from services.records.files import InvalidRow, Row, open_rows
 from services.records.mapping import Mapping
+from services.records.timestamps import AMBIGUOUS
 from services.sending.pace import Consumer, Replay
 from services.sending.producer import EMBEDDED_LAG_LIMIT, LAG_LIMIT, Sender
 from services.settings import Settings
 
 _SHOWN_REJECTS = 10
+_REMARKS = {
+    AMBIGUOUS: "their local time came twice when the clocks were put back; the first is taken",
+    "updated": "their source changed a row; of several under one id the first is kept",
+}
 
 
 async def send_file(
@@ -63,12 +69,14 @@ async def send_file(
         finally:
             await sender.stop()
     console.print(f"{replay.count:,} transactions replayed and stored, {len(rejected):,} rows in the dead letters.")
-    report(rejected)
-    return 1 if rejected else 0
+    report(rejected, rows.remarks)
+    return 1 if rejected or rows.remarks else 0
 
 
-def report(rejected: list[InvalidRow]) -> None:
-    """Name the first rows that are not transactions, on stderr."""
+def report(rejected: list[InvalidRow], remarks: Counter[str]) -> None:
+    """Name the first rows that are not transactions, and what had to be decided to read others, on stderr."""
+    for remark, count in remarks.items():
+        sys.stderr.write(f"rows read with a remark, {count:,}: {_REMARKS.get(remark, remark)}\n")
     for row in rejected[:_SHOWN_REJECTS]:
         sys.stderr.write(f"row {row.row}: {sanitize(row.reason)}\n")
     if len(rejected) > _SHOWN_REJECTS:

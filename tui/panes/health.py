@@ -86,6 +86,10 @@ def component_lines(snapshot: Snapshot, width: int, palette: Palette) -> list[Te
             width=width,
         ),
     ]
+    for name, counts in (("skipped", snapshot.skipped), ("remarks", snapshot.remarks)):
+        if counts:
+            said = ", ".join(f"{cells.grouped(count)} {kind}" for kind, count in counts.items())
+            lines.append(line((f" {name}  ", dim), said, width=width))
     wrong: list[tuple[str, Style]] = []
     if snapshot.dead_letters:
         wrong.append((f"{cells.grouped(snapshot.dead_letters)} dead letters  ", palette.warn + palette.strong))

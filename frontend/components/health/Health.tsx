@@ -89,6 +89,8 @@ export function Health() {
   )
 }
 
+const total = (counts: Record<string, number>) => Object.values(counts).reduce((sum, each) => sum + each, 0)
+
 function Condition({ health, stats, lag }: { health: Answer; stats: Stats | undefined; lag: number | undefined }) {
   const now = stats?.snapshot
   const milliseconds = (seconds: number) => count(seconds * 1000)
@@ -109,7 +111,11 @@ function Condition({ health, stats, lag }: { health: Answer; stats: Stats | unde
       />
       <Figure name="Kafka lag" value={lag === undefined ? '–' : count(lag)} remark="records" />
       <Figure name="Writer queue" value={now ? count(now.writer_queue) : '–'} remark="records" />
-      <Figure name="Late" value={now ? count(now.late) : '–'} remark={now && `${count(now.duplicates)} duplicates`} />
+      <Figure
+        name="Late"
+        value={now ? count(now.late) : '–'}
+        remark={now && `${count(now.duplicates)} duplicates, ${count(total(now.skipped))} skipped`}
+      />
       <Figure
         name="Offset gaps"
         value={now ? count(now.offset_gaps) : '–'}

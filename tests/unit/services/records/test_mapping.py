@@ -10,7 +10,7 @@ import pytest
 from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
 from services.records.mapping import BadMapping, Mapping
 from services.records.validation import InvalidRecord
-from services.records.wire import decode, encode, read_foreign
+from services.records.wire import decode, encode, read_row
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 PLAIN: dict[str, Any] = {
@@ -20,6 +20,11 @@ PLAIN: dict[str, Any] = {
     "currency": "EUR",
     "timestamp": "2026-03-04T12:00:00Z",
 }
+
+
+def read_foreign(record: dict[str, Any], mapping: Mapping) -> tuple[Transaction, GroundTruth | None]:
+    reading = read_row(record, mapping)
+    return reading.transaction, reading.truth
 
 
 def read(record: dict[str, Any], **settings: Any) -> Transaction:
@@ -183,9 +188,15 @@ def test_a_label_without_a_mapping_is_an_unknown_field_like_any_other() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"field": {}}, "field: unknown key; expected one of fields, set, label, preset, timestamp_format, timestamp_zone"),
+        (
+            {"field": {}},
+            "field: unknown key; expected one of fields, set, label, preset, timestamp_format, timestamp_zone",
+        ),
         ({"fields": {"amuont": "x"}}, "fields.amuont: not a field of ours; they are transaction_id, "),
-        ({"fields": {"amount": 5}}, "fields.amount: expected a name in quotes or {debit, credit} or {field, sign, credit}, got 5"),
+        (
+            {"fields": {"amount": 5}},
+            "fields.amount: expected a name in quotes or {debit, credit} or {field, sign, credit}, got 5",
+        ),
         ({"fields": "amount"}, "fields: expected a table, got 'amount'"),
         ({"set": {"price": 1}}, "set.price: not a field of ours"),
         ({"label": {"anomalous": [1]}}, "label.field: missing"),
