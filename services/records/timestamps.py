@@ -71,9 +71,7 @@ class TimeFormat:
 
     def _by_epoch(self, value: Any, number: Decimal) -> Instant:
         if self.form == "rfc3339":
-            raise InvalidRecord(
-                f"timestamp {quoted(value)} is a number; name its unit with timestamp_format in a mapping"
-            )
+            raise self._unitless(value)
         if not abs(number) < _MOST_TICKS:
             raise self._mismatch(value)
         try:
@@ -84,6 +82,8 @@ class TimeFormat:
 
     def _by_iso(self, text: str) -> Instant:
         found = _ISO.fullmatch(text.upper())
+        if found is None and _NUMBER.fullmatch(text):
+            raise self._unitless(text)
         if found is None:
             raise InvalidRecord(f"timestamp is {described(text)}, not {self._wanted}")
         date, clock = found["date"], found["clock"] or "00"
@@ -123,6 +123,9 @@ class TimeFormat:
             )
         twice = first.utcoffset() != first.replace(fold=1).utcoffset()
         return Instant(at, AMBIGUOUS if twice else None)
+
+    def _unitless(self, value: Any) -> InvalidRecord:
+        return InvalidRecord(f"timestamp {quoted(value)} is a number; name its unit with timestamp_format in a mapping")
 
     def _mismatch(self, value: Any) -> InvalidRecord:
         return InvalidRecord(f"timestamp {quoted(value)} does not match timestamp_format {quoted(self.form)}")
