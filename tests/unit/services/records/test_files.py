@@ -111,14 +111,17 @@ def test_a_bad_csv_row_is_named_and_the_rest_unharmed(tmp_path: Path) -> None:
         (b"t,u,five,EUR,2026-03-04T12:00:00Z,m,,\n", "amount is the text 'five', not a decimal number"),
         (b"t,u,5\n", "the row has 3 cells, the header 8"),
         (b"t,u,5,EUR,2026-03-04T12:00:00Z,m,95,\n", "location.latitude 95.0 is outside -90..90 degrees"),
-        (b"t,u,5,EUR,2026-03-04T12:00:00Z,m,north,\n", "location.latitude is the text 'north', not a number of degrees"),
+        (
+            b"t,u,5,EUR,2026-03-04T12:00:00Z,m,north,\n",
+            "location.latitude is the text 'north', not a number of degrees",
+        ),
         (
             b"t,u,5,EUR,2026-03-04T12:00:00Z,m,,\xff\n",
             "'note' is not valid Unicode (a lone surrogate or a broken byte)",
         ),
         (b"t,u,5,EUR,2026-03-04T12:00:00Z,m,,a\0b\n", "'note' contains the character U+0000 (NUL)"),
         (b"t,u,5,EUR,2026-03-04T12:00:00Z,m,," + b"x" * 200_000 + b"\n", "the row is not CSV: field larger than"),
-        (b",u,5,EUR,2026-03-04T12:00:00Z,m,,\n", "transaction_id is missing"),
+        (b",u,5,EUR,2026-03-04T12:00:00Z,m,,\n", "transaction_id is empty"),
     ]
     content = HEADER.encode()
     for number, (line, _) in enumerate(bad):

@@ -1,0 +1,57 @@
+"""A mapping guessed from a sample reads that sample, and says what it could not tell."""
+
+import tomllib
+from typing import Any
+
+from domain.transaction import Transaction
+from services.records.guess import guess
+from services.records.mapping import Mapping
+from services.records.wire import read_row
+
+
+def read_as_guessed(records: list[dict[str, Any]], preset: str | None = None) -> tuple[list[Transaction], str]:
+    text = guess(records).toml(preset)
+    mapping = Mapping.from_dict(tomllib.loads(text))
+    return [read_row(record, mapping).transaction for record in records], text
+
+
+def test_nested_fields_an_epoch_and_a_label_are_found() -> None:
+    records = [
+        {
+            "id": n,
+            "card": {"customer": 7},
+            "legs": [{"amount": 1840 + n, "ccy": "eur"}],
+            "created": 1795680000 + n,
+            "is_fraud": 0,
+        }
+        for n in range(3)
+    ]
+    found, text = read_as_guessed(records)
+    assert (found[1].transaction_id, found[1].user_id, found[1].amount, found[1].currency) == ("1", "7", 1841, "EUR")
+    assert 'timestamp_format = "auto"' in text
+    assert 'field = "is_fraud"' in text
+    assert 'amount_unit = "minor"' in text
+
+
+def test_a_pattern_without_a_zone_is_found_and_said() -> None:
+    records = [
+        {
+            "Reference": "a",
+            "Account": "x",
+            "Amt": "1.50",
+            "Currency": "GBP",
+            "Date": "26/11/2026 10:00",
+            "Shop": "Kiosk",
+        }
+    ]
+    (found,), text = read_as_guessed(records)
+    assert found.timestamp.isoformat() == "2026-11-26T10:00:00+00:00"
+    assert found.merchant.name == "Kiosk"
+    assert "timestamp_zone" in text
+
+
+def test_what_cannot_be_told_is_said_in_comments() -> None:
+    text = guess([{'x"\n': 1, "y": [1, 2]}]).toml("debezium")
+    assert tomllib.loads(text) == {"preset": "debezium", "fields": {}, "set": {}}
+    assert "# No field looks like transaction_id: name it in [fields]." in text
+    assert "# No field holds a currency: name the one of all records in [set]." in text
