@@ -13,6 +13,7 @@ from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
 from services.console.bus import Bus
 from services.pipeline.consumer import Pipeline
+from services.records.mapping import Mapping
 from services.sending.producer import Sender, outgoing
 from services.store.store import Store
 from simulator import Simulator
@@ -32,6 +33,7 @@ class Consumer:
         owner: str = "a",
         batch_size: int = 200,
         topic: str = TOPIC,
+        mapping: Mapping | None = None,
         **options: Any,
     ) -> None:
         self.bus = Bus()
@@ -41,7 +43,7 @@ class Consumer:
             store=store,
             bus=self.bus,
             models=lambda: self.models,
-            mapping=None,
+            mapping=mapping,
             topic=topic,
             group="tests",
             owner=owner,

@@ -74,7 +74,7 @@ async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str,
 
     from services.brokers.running import running_broker
 
-    broker = running_broker(settings)
+    broker = await running_broker(settings)
     await broker.start(lambda line: None)
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", **broker.client_options

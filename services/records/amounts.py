@@ -1,4 +1,7 @@
-"""Amounts as sources write them: signs, debit and credit, minor units, binary decimals."""
+"""Amounts as sources write them: signs, debit and credit, minor units, binary decimals.
+
+Signs are turned with `copy_negate`: the operator would round to 28 digits, and overflow.
+"""
 
 import re
 from base64 import b64decode
@@ -37,10 +40,10 @@ class DebitAndCredit:
             amounts = [number(value) for value in given]
             if all(amounts):
                 raise InvalidRecord(f"amount is in both {self.debit} and {self.credit}")
-            return amounts[0] or -amounts[1]
+            return amounts[0] or amounts[1].copy_negate()
         if not given:
             return debit
-        return debit if given[0] is debit else -number(credit)
+        return debit if given[0] is debit else number(credit).copy_negate()
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,7 @@ class Signed:
         value, sign = find(self.amount), find(self.sign)
         if is_absent(value) or str(sign).strip().casefold() not in self.credit:
             return value
-        return -abs(number(value))
+        return number(value).copy_abs().copy_negate()
 
 
 def number(value: Any, name: str = "amount", wanted: str = "a decimal number") -> Decimal:
@@ -88,7 +91,7 @@ def from_minor_units(amount: Decimal, currency: Any) -> Decimal:
         return amount
     if currency in UNCOINED:
         raise InvalidRecord(f"amount is in minor units, which {currency} does not have")
-    if abs(amount) > MAX_AMOUNT or not amount.is_finite():
+    if not amount.is_finite() or amount.copy_abs() > MAX_AMOUNT:
         return amount
     if amount != amount.to_integral_value():
         raise InvalidRecord(f"amount {amount} is not a whole number of minor units")

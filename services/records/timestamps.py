@@ -72,7 +72,7 @@ class TimeFormat:
     def _by_epoch(self, value: Any, number: Decimal) -> Instant:
         if self.form == "rfc3339":
             raise self._unitless(value)
-        if not abs(number) < _MOST_TICKS:
+        if not number.copy_abs() < _MOST_TICKS:
             raise self._mismatch(value)
         try:
             unit = _unit_of(number) if self.form == "auto" else self.form

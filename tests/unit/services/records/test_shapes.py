@@ -170,6 +170,8 @@ def test_money_back_is_negative_from_two_columns_or_a_sign() -> None:
     assert sent(of_two, amount=..., Debit="", Credit="2500.00").amount == Decimal("-2500.00")
     named = {"fields": {"amount": {"debit": "Out", "credit": "In"}}}
     assert sent(named, amount=..., Out="0.00", In="3").amount == Decimal(-3)
+    assert refusal(of_two, amount=..., Credit="1e999999999") == "amount is beyond 10^15"
+    assert refusal({"timestamp_format": "s"}, timestamp="1e999999999").startswith("timestamp")
     assert refusal(named, amount=..., Out="1", In="3") == "amount is in both Out and In"
     signed = {"fields": {"amount": {"field": "Sum", "sign": "DC", "credit": ["C", "CR"]}}}
     assert sent(signed, amount=..., Sum="7", DC="cr").amount == Decimal(-7)

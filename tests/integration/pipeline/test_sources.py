@@ -1,0 +1,49 @@
+"""Records of other systems on a topic: what is skipped is counted, nothing ends the pipeline."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from detectors.models import Models
+from services.brokers.broker import Broker
+from services.models import schedule
+from services.records.mapping import Mapping
+from services.sending.producer import Outgoing, Sender
+from services.store.store import Store
+from tests.consuming import Consumer, simulated
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Models:
+    return schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", 0.005)
+
+
+def change(op: str, ident: int, amount: str) -> bytes:
+    now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    row: dict[str, Any] = {"transaction_id": ident, "user_id": 42, "amount": amount, "currency": "eur"}
+    row["timestamp"] = int(now.timestamp()) * 1_000_000
+    return json.dumps({"before": row, "after": None if op == "d" else row, "op": op}).encode()
+
+
+async def test_a_table_of_debezium_is_followed_with_its_updates_deletions_and_tombstones(
+    broker: Broker, store: Store, sender: Sender, fitted: Models
+) -> None:
+    mapping = Mapping.from_dict({"preset": "debezium", "timestamp_format": "us"})
+    values: list[Any] = [
+        change("c", 1, "12.50"),
+        change("u", 1, "13.00"),
+        change("d", 1, "13.00"),
+        None,
+        change("u", 2, "7.00"),
+    ]
+    async with Consumer(broker, store, fitted, mapping=mapping) as consumer:
+        for value in values:
+            await sender.send(Outgoing(b"42", value, [("refused", None)]))  # type: ignore[list-item]
+        await consumer.drained(sender)
+    rows = await store.pool.fetch("SELECT transaction_id, amount::text FROM transactions ORDER BY 1")
+    assert [tuple(row) for row in rows] == [("1", "12.50"), ("2", "7.00")]
+    assert consumer.bus.skipped == Counter(updated=1, deleted=1, tombstone=1)
+    assert (consumer.bus.dead_letters, consumer.bus.duplicates) == (0, 0)
