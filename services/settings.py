@@ -17,7 +17,6 @@ from services.brokers.broker import Isolation, StartFrom
 from services.brokers.external import Protocol, Security
 from services.errors import ConfigurationError
 from services.process.redaction import redacted
-from services.records.registry import SchemaRegistry
 
 FILE_NAME = "anomaly-tui.toml"
 _FLAGS = {"database_url": "--database", "start_from": "--from"}
@@ -171,10 +170,8 @@ class Settings(BaseSettings):
         )
 
     @property
-    def registry(self) -> SchemaRegistry | None:
-        """The schema registry, if any. Raises ConfigurationError for a file of credentials others can read."""
-        if self.schema_registry is None:
-            return None
+    def registry_credentials(self) -> str | None:
+        """USER:PASSWORD for the schema registry, if any. Raises ConfigurationError for a file others can read."""
         given = self.schema_registry_credentials
         credentials = None if given is None else given.get_secret_value()
         if self.schema_registry_credentials_file is not None:
@@ -182,7 +179,7 @@ class Settings(BaseSettings):
             credentials = _text_of(self.schema_registry_credentials_file).strip()
         if credentials is not None and ":" not in credentials:
             raise ConfigurationError("schema_registry_credentials: write USER:PASSWORD.")
-        return SchemaRegistry(self.schema_registry, credentials, self.schema_registry_ca_file)
+        return credentials
 
     @property
     def api_access(self) -> Access | None:

@@ -49,8 +49,10 @@ def chosen_mapping(
         found = Mapping.from_dict(settings.mapping)
     if preset is not None:
         found = (found or Mapping()).with_preset(preset.value)
-    if (registry := settings.registry) is not None:
-        found = (found or Mapping()).with_registry(registry)
+    if settings.schema_registry is not None:
+        from services.commands.mapping import registry_of
+
+        found = (found or Mapping()).with_registry(registry_of(settings, settings.schema_registry))
     if not constants:
         return found
     pairs = {}

@@ -13,11 +13,16 @@ from services.errors import UserError
 from services.records.documents import json_object
 from services.records.guess import guess as guessed
 from services.records.presets import PRESETS
-from services.records.registry import FRAMED, Unreachable, unframed
+from services.records.registry import FRAMED, SchemaRegistry, Unreachable, unframed
 from services.records.validation import InvalidRecord
 from services.settings import Settings
 
 _READ_WITHIN = 10.0
+
+
+def registry_of(settings: Settings, url: str) -> SchemaRegistry:
+    """The schema registry of the settings. Raises ConfigurationError."""
+    return SchemaRegistry(url, settings.registry_credentials, settings.schema_registry_ca_file)
 
 
 def guess(settings: Settings, source: str, preset: str | None, rows: int, output: Path | None) -> int:
@@ -72,13 +77,15 @@ async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str,
     from aiokafka import AIOKafkaConsumer
     from aiokafka.errors import KafkaError
 
-    from services.brokers.running import running_broker
+    from services.commands.broker import running_broker
 
     broker = await running_broker(settings)
     await broker.start(lambda line: None)
     consumer = AIOKafkaConsumer(
         topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", **broker.client_options
     )
+    url = settings.schema_registry
+    registry = None if url is None else registry_of(settings, url)
     sample: list[dict[str, Any]] = []
     try:
         await consumer.start()
@@ -90,7 +97,7 @@ async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str,
             for record in (record for records in found.values() for record in records if record.value):
                 framed = record.value[:1] == FRAMED
                 with suppress(InvalidRecord):
-                    sample.append(unframed(record.value, settings.registry) if framed else json_object(record.value))
+                    sample.append(unframed(record.value, registry) if framed else json_object(record.value))
     except (KafkaError, Unreachable) as error:
         raise UserError(f"Cannot read the topic {topic}: {error}") from None
     finally:
