@@ -15,7 +15,7 @@ from domain.transaction import MAX_AMOUNT, MAX_DECIMALS
 from services.records.paths import is_absent
 from services.records.validation import InvalidRecord, described, quoted
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 Find = Callable[[str], Any]
 

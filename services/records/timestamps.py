@@ -16,7 +16,7 @@ AMBIGUOUS = "ambiguous local time"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _MOST_TICKS = 10**22
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _DATE = r"\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d(?:-?\d)?|\d{4}-\d{3}"
 _CLOCK = r"(?P<clock>\d\d(?::\d\d(?::(?P<second>\d\d))?|\d\d(?P<packed>\d\d)?)?)(?P<fraction>[.,]\d+)?"
 _ORDINAL = re.compile(r"\d{4}-\d{3}", re.ASCII)

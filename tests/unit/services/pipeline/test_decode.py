@@ -101,6 +101,8 @@ def test_an_amount_with_a_hundred_thousand_digits_and_the_like_take_no_time() ->
         b'{"a":"' + b"\\" * 500_000,
         b'{"' + b'a":{"' * 100_000,
         ours(amount="9" * 4_000),
+        ours(amount="9" * 200_000 + "x"),
+        ours(timestamp="9" * 200_000 + "x"),
     )
     began = time.process_time()
     found = decoded(*map(Sent, hostile))
