@@ -79,8 +79,6 @@ def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: dat
             continue
         headers = dict(record.headers)
         try:
-            if headers.get(wire.REFUSED_HEADER):
-                raise wire.InvalidRecord(wire.refused_reason(headers))
             transaction, labelled, updated, remarks = wire.read(payload, mapping, headers)
             if headers.get(wire.CLOCK_HEADER) != wire.CLOCK_REPLAY:
                 wire.check_clock(transaction, now)
@@ -88,7 +86,7 @@ def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: dat
         except wire.Skipped as skip:
             skipped[skip.kind] += 1
         except wire.InvalidRecord as error:
-            dead.append(DeadRecord(record.offset, payload, error.reason))
+            dead.append(DeadRecord(record.offset, payload, wire.refused_reason(headers) or error.reason))
         except wire.Unreachable as error:
             raise Transient(str(error)) from error
         except Exception as error:

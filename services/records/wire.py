@@ -39,9 +39,8 @@ CLOCK_REPLAY = b"replay"
 REFUSED_HEADER = "anomaly-tui-refused"
 """On a replayed row that cannot be a transaction: why. Its value is the row as it stands in the file.
 
-The prefix is what tells our own producer. Other programs name headers `refused` or `event-clock`, but none by
-accident after this one; and a secret between producer and engine would guard nothing, because whoever may write to the
-topic can have any record stored, and any refused, without a header.
+Nothing has to be believed: the header only words the reason of a record that is no transaction anyway. The prefix keeps
+ours apart from what other programs call `refused` or `event-clock`.
 """
 
 _MAX_HEADER = 8192

@@ -56,6 +56,12 @@ def test_a_header_of_ours_without_a_value_says_nothing() -> None:
     assert found.truth is None
 
 
+def test_a_valid_record_is_a_transaction_whatever_its_headers_claim() -> None:
+    claimed = decoded(Sent(ours(), [(REFUSED_HEADER, b"the row has 3 cells")]))
+    assert [record.payload for record in claimed.transactions] == [ours()]
+    assert claimed.dead == []
+
+
 def test_a_row_that_our_producer_refused_is_a_dead_letter_with_its_reason() -> None:
     found = decoded(Sent(b"1,2,3", [(REFUSED_HEADER, b"the row has 3 cells"), ("other", None)]))
     assert [(dead.payload, dead.reason) for dead in found.dead] == [(b"1,2,3", "the row has 3 cells")]
