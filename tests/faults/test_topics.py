@@ -13,6 +13,7 @@ from services.brokers.external import ExternalBroker, Security
 from services.models import schedule
 from services.pipeline import consumer as consumers
 from services.pipeline import ends
+from services.store.batch import Term
 from services.store.store import Store
 from tests.consuming import Consumer, simulated
 from tests.faults.topics import Topics
@@ -274,3 +275,24 @@ async def test_a_first_start_begins_at_a_time(
         await until(lambda: [status.state for status in consumer.pipeline.partitions] == ["running"])
         await topics.write(topic, rows[15:20])
         await until_stored(store, 5 if ahead else 10)
+
+
+async def test_a_record_the_process_dies_of_is_buried_also_where_aborted_ones_lie_before_it(
+    kafka: Broker, store: Store, topics: Topics, topic: str, rows: list[Transaction]
+) -> None:
+    await topics.make(topic)
+    await topics.write(topic, rows[:3])
+    async with Consumer(kafka, store, WARMING, topic=topic):
+        await until_stored(store, 3)
+    async with topics.transaction(topic) as aborted:
+        await aborted.write(rows[3:8])
+    await topics.write(topic, rows[8:10])
+    for _ in range(2):
+        # As an owner leaves it that dies while it scores one record.
+        opening = await store.open_term(kafka.cluster_id, topic, 0, "dying")
+        await store.mark_attempt(Term(kafka.cluster_id, topic, 0, opening.epoch), 1)
+    async with Consumer(kafka, store, WARMING, topic=topic):
+        await until_stored(store, 4)
+        await until_reached(store, 11)
+    (letter,) = await store.dead_letters(5)
+    assert (letter.offset, letter.topic) == (9, topic)

@@ -69,6 +69,13 @@ async def test_a_broker_keeps_the_contract(broker: Broker) -> None:
     await produce(broker, "transactions", 200)
     assert await read(broker, "transactions", 200) == [b"%d" % number for number in range(200)]
 
+    found = await broker.topic_id("transactions")
+    assert found is not None
+    assert bool(found) == (broker.name != "embedded"), "its cluster id changes with each of its starts"
+    if found:
+        assert await broker.topic_id("transactions") == found
+        assert await broker.topic_id("no-such-topic") is None
+
     cluster = broker.cluster_id
     await broker.start(quiet)
     assert broker.cluster_id == cluster, "starting what runs changes nothing"

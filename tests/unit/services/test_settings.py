@@ -1,5 +1,6 @@
 """Where settings come from, and what is said about bad ones."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -94,3 +95,28 @@ def test_keys_that_are_no_table_are_refused(own_folder) -> None:
     with pytest.raises(ConfigurationError, match="keys = 3: input should be a valid dictionary") as raised:
         load({})
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("earliest", "earliest"),
+        ("latest", "latest"),
+        ("2026-03-01T12:00:00Z", datetime(2026, 3, 1, 12, tzinfo=UTC)),
+        ("2026-03-01T12:00:00+02:00", datetime(2026, 3, 1, 10, tzinfo=UTC)),
+        ("2026-03-01", datetime(2026, 3, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_first_start_is_told_where_to_begin(given: str, expected: str | datetime) -> None:
+    assert load({"start_from": given}).settings.start_from == expected
+
+
+def test_a_start_that_is_no_time_is_refused_with_what_to_write() -> None:
+    with pytest.raises(ConfigurationError, match="--from = yesterday: write earliest, latest, or a time such as"):
+        load({"start_from": "yesterday"})
+
+
+def test_only_committed_records_are_read_unless_told_otherwise(own_folder: Path) -> None:
+    assert load({}).settings.kafka_isolation == "read_committed"
+    (own_folder / FILE_NAME).write_text('kafka_isolation = "read_uncommitted"\n')
+    assert load({}).settings.kafka_isolation == "read_uncommitted"

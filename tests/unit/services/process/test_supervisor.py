@@ -64,6 +64,7 @@ async def test_a_worker_that_always_crashes_fails_after_the_exact_number_of_rest
     await eager.wait("bad")
     (status,) = eager.statuses
     assert (status.state, status.restarts, status.last_error) == ("failed", MOST_RESTARTS, "OSError: broken")
+    assert status.detail == "OSError: broken", "what it failed of, not when it starts again"
     assert journal == ["start bad", "stop bad"] * (MOST_RESTARTS + 1)
     assert eager.failed
 
