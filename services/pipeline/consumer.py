@@ -13,7 +13,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from detectors.models import Models
 from domain.engine import Backlog, PartitionStatus
-from services.brokers.broker import Broker, Isolation, StartFrom, Unanswered
+from services.brokers.broker import Broker, Isolation, StartFrom
 from services.console.bus import Bus
 from services.pipeline.backpressure import Backpressure
 from services.pipeline.catchup import CatchUp
@@ -23,6 +23,7 @@ from services.pipeline.partition import PartitionTask, Shared
 from services.pipeline.profile_cache import ProfileCache
 from services.pipeline.scoring import Record
 from services.pipeline.source import ConsumerSource
+from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
 from services.process.supervisor import Worker
 from services.records import mapping as mappings
@@ -82,7 +83,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._cache_bytes = cache_bytes
         self._isolation: Isolation = isolation
         self._start_from: StartFrom = start_from
-        self._topic_id: str | None = ""
+        self._watch = TopicWatch(broker, topic)
+        self._watching: asyncio.Task[None] | None = None
         self._tasks: dict[TopicPartition, PartitionTask] = {}
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self._turns = Turns()
@@ -107,8 +109,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         """Start the consumer and let it have its partitions."""
         self._shared = Shared(
             cluster=self._broker.cluster_id,
-            topic=self._topic,
-            topic_id=lambda: self._topic_id or "",
+            topic=self._watch,
             owner=self._owner,
             store=self._store,
             # One thread: scoring is pure Python, of which two threads together get no more done.
@@ -121,9 +122,11 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             profiles=ProfileCache(self._cache_bytes),
         )
         await self._join()
+        self._watching = asyncio.create_task(self._watch.watch(), name="topic")
 
     async def _join(self) -> None:
-        await self._ask_topic_id()
+        await self._watch.look()
+        self._watch.changed = False
         alone_on = self._broker.partitions_of_one
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self._broker.bootstrap,
@@ -160,7 +163,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
                 self._catch_up.check()
             self._backpressure.apply(self._consumer, {p: task.inbox for p, task in self._tasks.items()})
             fetched = await self._poll()
-            for partition, task in self._tasks.items():
+            for partition, task in list(self._tasks.items()):
                 task.inbox.offer(fetched.get(partition, ()))
                 if task.inbox.opened:
                     with contextlib.suppress(IllegalStateError):
@@ -168,13 +171,17 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             now = time.monotonic()
             if fetched:
                 self._moved_at = now
+            if self._watch.changed:
+                # What was read of the old topic can be read nowhere else: it is stored first.
+                await self._end(list(self._tasks), drain=True)
+                await self._rejoin()
             if now - committed_at > KAFKA_COMMIT_EVERY:
                 committed_at = now
                 await self._commit_to_kafka()
             if now - probed_at > PROBE_EVERY:
                 probed_at = now
                 await self._probe()
-            self.degraded = self._topic_id is None or any(
+            self.degraded = self._watch.id is None or any(
                 task.state == "degraded" or self._ends.open_transaction(partition) is not None
                 for partition, task in self._tasks.items()
             )
@@ -199,6 +206,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def shutdown(self) -> None:
         """Finish the batches in flight, end the terms, leave the group."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._catch_up is not None:
             await self._catch_up.stop()
         await self._end(list(self._tasks))
@@ -268,14 +277,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
                 await asyncio.wait_for(self._consumer.commit(offsets), 2)
 
     async def _probe(self) -> None:
-        """See whether the topic is still the same; join again with a new consumer when fetches get no answer."""
-        before = self._topic_id
-        await self._ask_topic_id()
-        if self._topic_id not in (before, None):
-            # What was read of the old topic can be read nowhere else.
-            await self._end(list(self._tasks), drain=True)
-            await self._rejoin()
-            return
+        """Join again with a new consumer when fetches get no answer."""
         stuck = await self._ends.probe(self._consumer, dict(self._tasks))
         now = time.monotonic()
         if not stuck:
@@ -290,18 +292,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         await _stop(consumer)
         await self._join()
 
-    async def _ask_topic_id(self) -> None:
-        try:
-            found = await self._broker.topic_id(self._topic)
-        except Unanswered:
-            return
-        if found is None and self._topic_id is not None:
-            log.error("the topic is gone", topic=self._topic)
-        self._topic_id = found
-
     def _describe(self) -> str:
         states = [task.state for task in self._tasks.values()]
-        if self._topic_id is None:
+        if self._watch.id is None:
             return f"there is no topic {self._topic} any more: waiting until it is made again"
         if not states:
             return "waiting for partitions"

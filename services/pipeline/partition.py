@@ -22,6 +22,7 @@ from services.pipeline.profile_cache import ProfileCache
 from services.pipeline.resends import sort_out
 from services.pipeline.scoring import Record, ScoredBatch
 from services.pipeline.source import Revoked, Source
+from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
 from services.records.mapping import Mapping
 from services.store.batch import DeadRecord, Term
@@ -43,15 +44,10 @@ LATE_AFTER = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class Shared:
-    """What the partition tasks of one process have in common.
-
-    `owner` names the process in the store. `topic_id` gives the id that Kafka gave the topic, empty where it has none:
-    a topic that was deleted and made again has another one.
-    """
+    """What the partition tasks of one process have in common; `owner` names the process in the store."""
 
     cluster: str
-    topic: str
-    topic_id: Callable[[], str]
+    topic: TopicWatch
     owner: str
     store: Store
     executor: Executor
@@ -78,7 +74,7 @@ class PartitionTask:
         self._shared = shared
         self._store = shared.store
         self._bus = shared.bus
-        self._term = Term(shared.cluster, shared.topic, partition, 0)
+        self._term = Term(shared.cluster, shared.topic.name, partition, 0)
         self._source = source
         self._profiles = shared.profiles
         self._narrowing = Narrowing(shared.batch_size)
@@ -177,7 +173,7 @@ class PartitionTask:
         unreachable, self._unreachable = self._unreachable, False
         if not opening.incarnation:
             opening = await self._begin(await self._source.beginning())
-        elif self._shared.topic_id() not in ("", opening.topic_id):
+        elif await self._is_another_topic(opening.topic_id):
             opening = await self._begin_again(opening, first, "the topic was deleted and made again")
         elif unreachable and first <= opening.next_offset:
             opening = await self._begin_again(opening, first, "the topic was made again or shortened")
@@ -190,11 +186,19 @@ class PartitionTask:
         self.inbox.open(start)
         self.state = "running"
 
+    async def _is_another_topic(self, read_before: str) -> bool:
+        topic = self._shared.topic
+        if topic.id in (None, "", read_before):
+            return False
+        # Another process may have seen the change before we did.
+        await topic.look()
+        return topic.id not in (None, "", read_before)
+
     async def _open(self) -> Opening:
         term, shared = self._term, self._shared
         opening = await self._until_answered(
             lambda: self._store.open_term(
-                term.cluster, term.topic, term.partition, shared.owner, topic_id=shared.topic_id()
+                term.cluster, term.topic, term.partition, shared.owner, topic_id=shared.topic.id or ""
             )
         )
         self._term = term._replace(epoch=opening.epoch, incarnation=opening.incarnation)
@@ -202,7 +206,7 @@ class PartitionTask:
 
     async def _begin(self, offset: int) -> Opening:
         opening = await self._until_answered(
-            lambda: self._store.begin_incarnation(self._term, self._shared.topic_id(), offset)
+            lambda: self._store.begin_incarnation(self._term, self._shared.topic.id or "", offset)
         )
         self._term = self._term._replace(incarnation=opening.incarnation)
         return opening

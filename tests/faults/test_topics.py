@@ -13,6 +13,7 @@ from services.brokers.external import ExternalBroker, Security
 from services.models import schedule
 from services.pipeline import consumer as consumers
 from services.pipeline import ends
+from services.pipeline import topic as topic_watch
 from services.store.batch import Term
 from services.store.store import Store
 from tests.consuming import Consumer, simulated
@@ -32,6 +33,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the topic and the end offsets far more often than in use."""
     monkeypatch.setattr(consumers, "PROBE_EVERY", 0.3)
     monkeypatch.setattr(consumers, "REJOIN_AFTER", 1.0)
+    monkeypatch.setattr(topic_watch, "LOOK_EVERY", 0.3)
     monkeypatch.setattr(ends, "OPEN_TRANSACTION_AFTER", 0.5)
 
 

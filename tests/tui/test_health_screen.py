@@ -11,8 +11,11 @@ from tests.tui.session import running, shown
 from tui.lag import KEPT, LagTrend
 from tui.modals.confirm import Confirm
 from tui.modals.workers import Workers
+from tui.panes.health import component_lines, summary
 from tui.panes.lag import outlook_mark, outlook_words
 from tui.screens.health import HealthScreen
+from tui.themes import THEMES
+from tui.themes import palette as palette_of
 from tui.widgets.reading import Reading
 
 PIPELINE = WorkerStatus(name="pipeline", state="running", detail="partitions: 4 running", since=NOON)
@@ -187,3 +190,12 @@ async def test_a_worker_that_cannot_be_controlled_is_said(error: Exception, said
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert said in shown(app, Reading)
+
+
+def test_a_topic_that_was_made_again_is_said_in_red() -> None:
+    palette = palette_of(THEMES[0])
+    snapshot = msgspec.structs.replace(QUIET, topic_resets=4)
+    (said,) = [line for line in component_lines(snapshot, 120, palette) if "made again" in line.plain]
+    assert "✗ 4 partitions begun anew: topic made again or shortened" in said.plain
+    assert any(span.style == palette.bad for span in said.spans)
+    assert "topic made again" in summary(snapshot, 120, palette).plain
