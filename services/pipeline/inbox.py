@@ -120,14 +120,10 @@ class Inbox:
         return taken
 
     async def wait(self, seconds: float) -> None:
-        """Wait until something is offered, until `shut` or `wake`, or that long."""
+        """Wait until something is offered, until `shut`, or that long."""
         self._arrived.clear()
         try:
             async with asyncio.timeout(seconds):
                 await self._arrived.wait()
         except TimeoutError:
             return
-
-    def wake(self) -> None:
-        """End a wait although nothing came."""
-        self._arrived.set()
