@@ -3,6 +3,8 @@
 A mapping is a TOML file, or the section `[mapping]` of the configuration file:
 
     timestamp_format = "ms"            # rfc3339 (default), s, ms, us, auto, or a strptime pattern with %
+    decimal = ","                      # how amounts are written in texts: 1.234,56
+    thousands = "."
 
     [fields]                           # ours = theirs; dots go into nested objects
     transaction_id = "trans_num"
@@ -21,6 +23,7 @@ A mapping is a TOML file, or the section `[mapping]` of the configuration file:
 import re
 import tomllib
 from collections.abc import Mapping as AnyMapping
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -28,6 +31,7 @@ from typing import Any
 
 from domain.transaction import MAX_DECIMALS, GroundTruth
 from services.errors import UserError
+from services.records.numerals import Numerals
 from services.records.validation import InvalidRecord, quoted
 
 GROUPS = ("location", "merchant", "device")
@@ -52,7 +56,7 @@ FLAT_NAMES: dict[str, str] = {
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000}
 _FORMATS = ("rfc3339", "s", "ms", "us", "auto")
-_SECTIONS = ("fields", "set", "label", "timestamp_format")
+_SECTIONS = ("fields", "set", "label", "timestamp_format", "decimal", "thousands")
 _LABEL_KEYS = ("field", "anomalous", "kind")
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d")
 _MISSING = object()
@@ -78,6 +82,7 @@ class Mapping:
         label: str | None = None,
         anomalous: tuple[Any, ...] = (1, True),
         kind: str | None = None,
+        numerals: Numerals | None = None,
     ) -> None:
         self._fields = {_target(name, "fields"): source for name, source in (fields or {}).items()}
         self._constants = {_target(name, "set"): value for name, value in (constants or {}).items()}
@@ -89,6 +94,7 @@ class Mapping:
         self._label = label
         self._anomalous = frozenset(_label_text(value) for value in anomalous)
         self._kind = kind
+        self._numerals = numerals or Numerals()
 
     @classmethod
     def load(cls, path: Path) -> "Mapping":
@@ -122,6 +128,7 @@ class Mapping:
             label=_name(label["field"], "label.field") if label else None,
             anomalous=tuple(anomalous) if isinstance(anomalous, list) else (anomalous,),
             kind=_name(label["kind"], "label.kind") if "kind" in label else None,
+            numerals=_numerals(settings),
         )
 
     def with_constants(self, constants: AnyMapping[str, Any]) -> "Mapping":
@@ -130,6 +137,13 @@ class Mapping:
         changed._fields = self._fields
         changed._timestamp_format = self._timestamp_format
         changed._label, changed._anomalous, changed._kind = self._label, self._anomalous, self._kind
+        changed._numerals = self._numerals
+        return changed
+
+    def with_numerals(self, numerals: Numerals) -> "Mapping":
+        """The same mapping for amounts that are written otherwise."""
+        changed = copy(self)
+        changed._numerals = numerals
         return changed
 
     def lacking(self, columns: list[str]) -> list[str]:
@@ -195,6 +209,8 @@ class Mapping:
         if target == "amount":
             # repr is the shortest text that reads back as the same double: 75.81, not 75.8100000000000022; and
             # what a double adds beyond our decimals is its own noise (10.1 * 3 = 30.299999999999997).
+            if isinstance(value, str):
+                value = self._numerals.read(value)
             document[name] = Decimal(repr(round(value, MAX_DECIMALS))) if isinstance(value, float) else value
         elif target == "timestamp":
             document[name] = self._time(value)
@@ -324,6 +340,14 @@ def _name(value: Any, key: str) -> str:
     if not isinstance(value, str) or not value:
         raise BadMapping(f"{key}: expected a name in quotes, got {quoted(value)}")
     return value
+
+
+def _numerals(settings: AnyMapping[str, Any]) -> Numerals:
+    signs = {key: _name(settings[key], key) for key in ("decimal", "thousands") if key in settings}
+    try:
+        return Numerals.of(**signs)
+    except ValueError as error:
+        raise BadMapping(str(error)) from None
 
 
 def _flattened(table: AnyMapping[str, Any], prefix: str = "") -> dict[str, Any]:
