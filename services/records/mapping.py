@@ -7,7 +7,7 @@ A mapping is a TOML file, or the section `[mapping]` of the configuration file:
     thousands = "."
 
     [fields]                           # ours = theirs; dots go into nested objects
-    transaction_id = "trans_num"
+    transaction_id = "trans_num"       # "#": the name of the file and the line, where rows have no id
     amount = "payload.amt"
     "merchant.id" = "payload.shop"
 
@@ -43,6 +43,8 @@ _NESTED = {
 }
 _DOTTED = tuple(f"{group}.{name}" for group, names in _NESTED.items() for name in names)
 REQUIRED = _PLAIN[:5]
+ROW_NUMBER = "#"
+"""The name under which rows of a file know their number: the file's name, #, and the line."""
 
 FLAT_NAMES: dict[str, str] = {
     **{name: name for name in (*_PLAIN, *_DOTTED)},
@@ -145,6 +147,11 @@ class Mapping:
         changed = copy(self)
         changed._numerals = numerals
         return changed
+
+    @property
+    def numbers_rows(self) -> bool:
+        """Whether a field is to be a row's number."""
+        return ROW_NUMBER in self._fields.values()
 
     def lacking(self, columns: list[str]) -> list[str]:
         """Our required fields that no record with these columns can have; empty when all can be had."""
