@@ -177,13 +177,12 @@ def score(
     reported: list[bool] = []
     scorer = OfflineScorer("both", alert_rate, late.at if late is not None else None)
     rows = iter(stream)
-    # Those that are scored and not yet judged; of an id that comes twice, the first.
+    # Those that are scored and not yet judged.
     known: dict[str, Labelled] = {}
 
     def judged() -> Iterator[Judged]:
         while chunk := list(islice(rows, CHUNK)):
-            for labelled in chunk:
-                known.setdefault(labelled.transaction.transaction_id, labelled)
+            known.update((labelled.transaction.transaction_id, labelled) for labelled in chunk)
             yield from scorer.score([labelled.transaction for labelled in chunk])
         yield from scorer.finish()
 
