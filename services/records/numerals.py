@@ -43,7 +43,9 @@ class Numerals(NamedTuple):
         """
         found = self._digits(text)
         if found is None:
-            raise InvalidRecord(f"amount {quoted(text)} is not a number such as {self._example}{self._advice(text)}")
+            raise InvalidRecord(
+                f"amount is the text {quoted(text)}, not a decimal number such as {self._example}{self._advice(text)}"
+            )
         try:
             return Decimal(found)
         except DecimalException:

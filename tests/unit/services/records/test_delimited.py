@@ -88,8 +88,8 @@ def test_a_decimal_comma_is_named_where_it_is_refused_and_read_where_it_is_named
         "t2;u1;1.234,56;EUR;2026-11-26T08:01:00Z",
     )
     assert read(path) == [
-        "line 2: amount '12,50' is not a number such as 1234.56; try --decimal ,",
-        "line 3: amount '1.234,56' is not a number such as 1234.56; try --decimal , --thousands .",
+        "line 2: amount is the text '12,50', not a decimal number such as 1234.56; try --decimal ,",
+        "line 3: amount is the text '1.234,56', not a decimal number such as 1234.56; try --decimal , --thousands .",
     ]
     found = transactions(path, mapping=Mapping().with_numerals(Numerals(",", ".")))
     assert [each.amount for each in found] == [Decimal("12.50"), Decimal("1234.56")]

@@ -108,7 +108,7 @@ def test_a_bad_csv_row_is_named_and_the_rest_unharmed(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     good = b"t-%d,u-1,5.00,EUR,2026-03-04T12:00:00Z,m,,\n"
     bad = [
-        (b"t,u,five,EUR,2026-03-04T12:00:00Z,m,,\n", "amount 'five' is not a number such as 1234.56"),
+        (b"t,u,five,EUR,2026-03-04T12:00:00Z,m,,\n", "amount is the text 'five', not a decimal number such as 1234.56"),
         (b"t,u,5\n", "the row has 3 cells, the header 8"),
         (b"t,u,5,EUR,2026-03-04T12:00:00Z,m,95,\n", "location.latitude 95.0 is outside -90..90 degrees"),
         (b"t,u,5,EUR,2026-03-04T12:00:00Z,m,north,\n", "location.latitude 'north' is not a number"),

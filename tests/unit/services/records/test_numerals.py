@@ -42,20 +42,36 @@ def test_an_amount_is_read_by_its_numerals(numerals: Numerals, text: str, amount
 @pytest.mark.parametrize(
     ("numerals", "text", "sentence"),
     [
-        (Numerals(), "12,50", "amount '12,50' is not a number such as 1234.56; try --decimal ,"),
-        (Numerals(), "1.234,56", "amount '1.234,56' is not a number such as 1234.56; try --decimal , --thousands ."),
-        (Numerals(), "1,234.56", "amount '1,234.56' is not a number such as 1234.56; try --thousands ,"),
-        (Numerals(), "1,234", "amount '1,234' is not a number such as 1234.56; try --thousands , or --decimal ,"),
-        (GERMAN, "12.50", "amount '12.50' is not a number such as 1.234,56; try --decimal ."),
-        (Numerals(), "1'234.50", 'amount "1\'234.50" is not a number such as 1234.56; try --thousands "\'"'),
+        (Numerals(), "12,50", "amount is the text '12,50', not a decimal number such as 1234.56; try --decimal ,"),
+        (
+            Numerals(),
+            "1.234,56",
+            "amount is the text '1.234,56', not a decimal number such as 1234.56; try --decimal , --thousands .",
+        ),
+        (
+            Numerals(),
+            "1,234.56",
+            "amount is the text '1,234.56', not a decimal number such as 1234.56; try --thousands ,",
+        ),
+        (
+            Numerals(),
+            "1,234",
+            "amount is the text '1,234', not a decimal number such as 1234.56; try --thousands , or --decimal ,",
+        ),
+        (GERMAN, "12.50", "amount is the text '12.50', not a decimal number such as 1.234,56; try --decimal ."),
+        (
+            Numerals(),
+            "1'234.50",
+            'amount is the text "1\'234.50", not a decimal number such as 1234.56; try --thousands "\'"',
+        ),
         *(
-            (Numerals(), text, f"amount {text!a} is not a number such as 1234.56")
+            (Numerals(), text, f"amount is the text {text!a}, not a decimal number such as 1234.56")
             for text in ("1_000", "(12.50)", "12.50-", "12.50 EUR", "NaN", "Infinity", "0x10", "", "$", "-")
         ),
-        (Numerals(), "\uff11\uff12", "amount '\\uff11\\uff12' is not a number such as 1234.56"),
-        (Numerals(), "\u0661\u0662", "amount '\\u0661\\u0662' is not a number such as 1234.56"),
+        (Numerals(), "\uff11\uff12", "amount is the text '\\uff11\\uff12', not a decimal number such as 1234.56"),
+        (Numerals(), "\u0661\u0662", "amount is the text '\\u0661\\u0662', not a decimal number such as 1234.56"),
         (Numerals(), "1e99999999999999999999", "amount '1e99999999999999999999' is out of range"),
-        (Numerals(thousands=","), "1,23,45", "amount '1,23,45' is not a number such as 1,234.56"),
+        (Numerals(thousands=","), "1,23,45", "amount is the text '1,23,45', not a decimal number such as 1,234.56"),
     ],
 )
 def test_what_is_no_amount_is_refused_with_the_option_that_would_read_it(
@@ -73,7 +89,8 @@ def test_amounts_with_signs_between_thousands_read_back(amount: Decimal) -> None
 
 
 def test_a_mapping_names_its_numerals() -> None:
-    record = {"transaction_id": "t", "amount": "1.234,56"}
+    record = {"transaction_id": "t", "user_id": "u", "amount": "1.234,56", "timestamp": "2026-11-26T08:00:00Z"}
+    record["currency"] = "EUR"
     mapping = Mapping.from_dict({"decimal": ",", "thousands": "."})
     assert mapping.translate(record)[0]["amount"] == Decimal("1234.56")
     assert Mapping().with_numerals(GERMAN).translate(record)[0]["amount"] == Decimal("1234.56")
