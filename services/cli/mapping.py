@@ -9,6 +9,7 @@ import typer
 from services.cli.options import SERVERS, command
 from services.errors import UserError
 from services.records.mapping import Mapping
+from services.records.numerals import Numerals
 from services.settings import Loaded, Settings
 
 
@@ -36,7 +37,13 @@ Constants = Annotated[
 
 
 def chosen_mapping(
-    settings: Settings, file: Path | None, preset: Preset | None, constants: list[str] | None = None
+    settings: Settings,
+    file: Path | None,
+    preset: Preset | None,
+    constants: list[str] | None = None,
+    *,
+    decimal: str | None = None,
+    thousands: str | None = None,
 ) -> Mapping | None:
     """The mapping of the option, else of the configuration, with all that other options add to it.
 
@@ -49,6 +56,11 @@ def chosen_mapping(
         found = Mapping.from_dict(settings.mapping)
     if preset is not None:
         found = (found or Mapping()).with_preset(preset.value)
+    if decimal is not None or thousands is not None:
+        try:
+            found = (found or Mapping()).with_numerals(Numerals.of(decimal, thousands))
+        except ValueError as error:
+            raise UserError(f"--decimal and --thousands: {error}.") from None
     if settings.schema_registry is not None:
         from services.commands.mapping import registry_of
 

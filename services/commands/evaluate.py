@@ -7,7 +7,7 @@ fit them, each transaction scored before it is learnt.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from statistics import mean, median
 from typing import Any, NamedTuple
@@ -20,11 +20,14 @@ from rich.table import Table
 from detectors.row import euros
 from domain.sanitize import sanitize
 from domain.transaction import GroundTruth, Transaction
+from services import account
+from services.account import counted
 from services.errors import UserError
 from services.models.feedback import DelayedLabels
 from services.models.offline import CHUNK, Judged, OfflineScorer
 from services.progress import progress
-from services.records.files import InvalidRow, open_rows
+from services.records.files import Reading, open_rows
+from services.records.intake import Intake
 from services.records.mapping import Mapping
 from services.settings import Settings
 
@@ -77,31 +80,39 @@ def evaluate_file(
     skip: int,
     without: frozenset[str],
     labels_after: int | None = None,
+    reading: Reading | None = None,
 ) -> int:
     """Print the table for a labelled file. Raises UserError when there is nothing to rank.
 
     With `labels_after` every fraud is confirmed to the detectors that many days later, as by an analyst.
     """
     console = Console(stderr=True)
-    rejected = 0
-    with open_rows(path, mapping) as rows, progress(console) as bar:
-        task = bar.add_task(f"scoring {path.name}", total=rows.size)
+    with open_rows(path, mapping, reading) as rows, progress(console) as bar:
+        account.tell(console, rows.remarks)
+        intake = Intake(rows)
+        task = bar.add_task(f"scoring {rows.source.name}", total=rows.size)
 
         def labelled() -> Iterator[Labelled]:
-            nonlocal rejected
-            for row in rows:
+            for transaction, truth in _oldest_first(intake, console):
                 bar.update(task, completed=rows.position)
-                if isinstance(row, InvalidRow):
-                    rejected += 1
-                else:
-                    yield Labelled(row[0], row[1] or _labelled(row[0]))
+                yield Labelled(transaction, truth or _labelled(transaction))
 
         late = None if labels_after is None else DelayedLabels(labels_after)
         scored = score(labelled(), settings.alert_rate, skip=skip, without=without, late=late)
-    if rejected:
-        console.print(f"{rejected:,} rows are no transactions and were left out.")
-    _print(path.name, [scored])
-    return 0
+    _print(rows.source.name, [scored])
+    return account.close(console, intake, f"{counted(intake.taken, 'transaction')} evaluated")
+
+
+def _oldest_first(
+    rows: Iterable[tuple[Transaction, GroundTruth | None]], console: Console
+) -> Iterator[tuple[Transaction, GroundTruth | None]]:
+    """The rows as they happened, also of a list that begins with the newest, as `transactions --csv` writes it."""
+    unread = iter(rows)
+    start = list(islice(unread, CHUNK))
+    if start and start[0][0].timestamp > start[-1][0].timestamp:
+        account.tell(console, ["The newest rows come first: read from the last one on."])
+        return reversed([*start, *unread])
+    return chain(start, unread)
 
 
 def evaluate_simulator(settings: Settings, *, seeds: int, rows: int, skip: int) -> int:
@@ -131,13 +142,18 @@ def _simulated(settings: Settings, seed: int) -> Iterator[Labelled]:
 
 
 def _labelled(transaction: Transaction) -> GroundTruth | None:
-    """The truth of a file that has columns `label` and perhaps `scenario`, which land in `extra`."""
+    """The truth of a file with columns `label` and `scenario`, or `anomalous` and `kind` as we write them ourselves.
+
+    They have no other meaning to us, so that they are in `extra`; an empty one says that nothing is known.
+    """
     extra = transaction.extra or {}
-    if "label" not in extra:
-        return None
-    anomalous = str(extra["label"]).lower() in ("1", "1.0", "true")
-    kind = extra.get("scenario") if anomalous else None
-    return GroundTruth(anomalous, None if kind is None else f"scenario {kind}")
+    for label, kind, prefix in (("label", "scenario", "scenario "), ("anomalous", "kind", "")):
+        known = str(extra.get(label, "")).strip().lower()
+        if known:
+            anomalous = known in ("1", "1.0", "true")
+            named = extra.get(kind) if anomalous else None
+            return GroundTruth(anomalous, None if named in (None, "") else f"{prefix}{named}")
+    return None
 
 
 def score(
@@ -161,13 +177,12 @@ def score(
     reported: list[bool] = []
     scorer = OfflineScorer("both", alert_rate, late.at if late is not None else None)
     rows = iter(stream)
-    # Those that are scored and not yet judged; of an id that comes twice, the first.
+    # Those that are scored and not yet judged.
     known: dict[str, Labelled] = {}
 
     def judged() -> Iterator[Judged]:
         while chunk := list(islice(rows, CHUNK)):
-            for labelled in chunk:
-                known.setdefault(labelled.transaction.transaction_id, labelled)
+            known.update((labelled.transaction.transaction_id, labelled) for labelled in chunk)
             yield from scorer.score([labelled.transaction for labelled in chunk])
         yield from scorer.finish()
 
@@ -198,7 +213,7 @@ def score(
     )
     if len(set(found.anomalous[found.reported].tolist())) < 2:
         raise UserError(
-            "There are no anomalous or no ordinary rows to report on. A file needs a column `label`, "
+            "There are no anomalous or no ordinary rows to report on. A file needs a column `label` or `anomalous`, "
             "or a mapping with a section [label]."
         )
     return found

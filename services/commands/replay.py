@@ -1,6 +1,7 @@
 """`replay`: a file through Kafka, scored by an engine of this command's own unless one runs already."""
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -13,16 +14,33 @@ from services.commands.signals import in_time, interruptible
 from services.engine.engine import Engine
 from services.errors import UserError
 from services.process.lock import EngineLock
+from services.records.files import Reading
+from services.records.intake import SHOWN
 from services.records.mapping import Mapping
 from services.sending.file import send_file
+from services.sending.pace import Offsets, Outcome
 from services.settings import Settings
 from services.store.store import Store
 
 
-class EngineConsumer:
+class _Remembering:
+    """A consumer that knows by what is stored what became of what was sent."""
+
+    def __init__(self, store: Store, cluster: str, topic: str, since: datetime) -> None:
+        self._store = store
+        self._at = (cluster, topic)
+        self._since = since
+
+    async def outcome(self, sent: Offsets) -> Outcome:
+        """What became of the transactions at these offsets, all of which have been read."""
+        return Outcome(*await self._store.outcomes.of(*self._at, sent, self._since, SHOWN))
+
+
+class EngineConsumer(_Remembering):
     """The engine in this process: its fits are waited for, so that `score` can repeat the replay exactly."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, topic: str, since: datetime) -> None:
+        super().__init__(engine.parts.store, engine.broker.cluster_id, topic, since)
         self._engine = engine
 
     async def lag(self, ends: dict[int, int]) -> int:
@@ -34,13 +52,12 @@ class EngineConsumer:
         return await self._engine.parts.models.until_fit()
 
 
-class StoredConsumer:
+class StoredConsumer(_Remembering):
     """Engines elsewhere, known by what they have stored. What is sent to a broker that forgets, only one can read."""
 
-    def __init__(self, store: Store, broker: Broker, topic: str, engine: EngineLock) -> None:
-        self._store = store
+    def __init__(self, store: Store, broker: Broker, topic: str, since: datetime, engine: EngineLock) -> None:
+        super().__init__(store, broker.cluster_id, topic, since)
         self._broker = broker
-        self._at = (broker.cluster_id, topic)
         self._engine = engine
 
     async def lag(self, ends: dict[int, int]) -> int:
@@ -74,11 +91,12 @@ def replay(
     *,
     speed: float | None,
     mapping: Mapping | None,
+    reading: Reading | None = None,
     detector: DetectorChoice = "both",
 ) -> int:
     """Send a file through Kafka, scoring it here unless an engine already does.
 
-    Exit code 1 when rows could not be sent as transactions; they are named on stderr.
+    Exit code 1 when rows became dead letters; the first ones are named on stderr.
     """
 
     async def with_engine() -> int:
@@ -90,9 +108,16 @@ def replay(
             with console.status("starting"):
                 await engine.start()
             try:
+                since = await engine.parts.store.outcomes.now()
                 sending = asyncio.create_task(
                     send_file(
-                        engine.broker, settings, path, speed=speed, mapping=mapping, consumer=EngineConsumer(engine)
+                        engine.broker,
+                        settings,
+                        path,
+                        speed=speed,
+                        mapping=mapping,
+                        reading=reading,
+                        consumer=EngineConsumer(engine, settings.topic, since),
                     )
                 )
                 watching = asyncio.create_task(engine.wait())
@@ -114,7 +139,16 @@ def replay(
         broker = await running_broker(settings)
         await broker.start(lambda line: None)
         async with open_store(settings) as store:
-            consumer = StoredConsumer(store, broker, settings.topic, EngineLock(settings.data_dir))
-            return await send_file(broker, settings, path, speed=speed, mapping=mapping, consumer=consumer)
+            since = await store.outcomes.now()
+            consumer = StoredConsumer(store, broker, settings.topic, since, EngineLock(settings.data_dir))
+            return await send_file(
+                broker,
+                settings,
+                path,
+                speed=speed,
+                mapping=mapping,
+                reading=reading,
+                consumer=consumer,
+            )
 
     return asyncio.run(beside() if EngineLock(settings.data_dir).is_taken() else with_engine())

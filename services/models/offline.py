@@ -21,7 +21,7 @@ Judged = tuple[Transaction, tuple[Verdict, ...]]
 
 
 class OfflineScorer:
-    """Scores transactions in order as the engine does: same fits at the same counts, resends dropped.
+    """Scores transactions in order as the engine does: same fits at the same counts. Every id comes once.
 
     What comes before the first fit waits for it, as the engine judges it afterwards. `feedback` gives what people have
     decided by the time of a transaction.
@@ -40,25 +40,24 @@ class OfflineScorer:
         self._states: dict[str, UserState] = {}
         self._history: deque[Transaction] = deque(maxlen=schedule.HISTORY_ROWS)
         self._waiting: list[Transaction] = []
-        self._seen: set[str] = set()
+        self._taken = 0
         self._trained_rows = 0
 
     @property
     def room(self) -> int:
         """How many transactions may be scored before the next fit."""
-        return schedule.next_fit(self._trained_rows) - len(self._seen)
+        return schedule.next_fit(self._trained_rows) - self._taken
 
     def score(self, transactions: list[Transaction]) -> Iterator[Judged]:
         """Score a chunk, fitting in between where a fit is due; what waits for the first fit comes with it."""
         fresh = []
         for transaction in transactions:
-            if transaction.transaction_id not in self._seen:
-                self._seen.add(transaction.transaction_id)
-                fresh.append(transaction)
-                if schedule.due(len(self._seen), self._trained_rows):
-                    yield from self._take(fresh)
-                    fresh = []
-                    yield from self._fit()
+            self._taken += 1
+            fresh.append(transaction)
+            if schedule.due(self._taken, self._trained_rows):
+                yield from self._take(fresh)
+                fresh = []
+                yield from self._fit()
         yield from self._take(fresh)
 
     def finish(self) -> Iterator[Judged]:
@@ -74,7 +73,7 @@ class OfflineScorer:
         return iter(())
 
     def _fit(self) -> Iterator[Judged]:
-        self._trained_rows = len(self._seen)
+        self._trained_rows = self._taken
         self._models = schedule.fit(list(self._history), self._trained_rows, self._choice, self._alert_rate)
         waiting, self._waiting = self._waiting, []
         return ((transaction, backfilled(verdicts)) for transaction, verdicts in self._score_chunk(waiting))

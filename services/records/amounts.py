@@ -18,6 +18,8 @@ from services.records.validation import InvalidRecord, described, quoted
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
 Find = Callable[[str], Any]
+Read = Callable[[Any], Decimal]
+"""How a source's amounts are read, by its numerals."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class DebitAndCredit:
         """The fields it reads."""
         return (self.debit, self.credit)
 
-    def of(self, find: Find) -> Any:
+    def of(self, find: Find, number: Read) -> Any:
         """The amount, `paths.MISSING` where neither is given. Raises: InvalidRecord."""
         debit, credit = find(self.debit), find(self.credit)
         given = [value for value in (debit, credit) if not is_absent(value)]
@@ -59,7 +61,7 @@ class Signed:
         """The fields it reads."""
         return (self.amount, self.sign)
 
-    def of(self, find: Find) -> Any:
+    def of(self, find: Find, number: Read) -> Any:
         """The amount, `paths.MISSING` where it is not given. Raises: InvalidRecord."""
         value, sign = find(self.amount), find(self.sign)
         if is_absent(value) or str(sign).strip().casefold() not in self.credit:

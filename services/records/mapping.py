@@ -17,6 +17,7 @@ from domain.transaction import COLUMNS, GROUPS, GroundTruth
 from services.records import amounts
 from services.records.amounts import DebitAndCredit, Signed
 from services.records.mapping_file import ROW_NUMBER, BadMapping, Label, options, settings_of
+from services.records.numerals import Numerals
 from services.records.paths import MISSING, is_absent, value_at, without
 from services.records.presets import PRESETS, Headers, Unwrapped
 from services.records.registry import SchemaRegistry
@@ -62,6 +63,7 @@ class Mapping:
     timestamp: tuple[str, ...] = ()
     constants: dict[str, Any] = field(default_factory=dict)
     times: TimeFormat = field(default_factory=TimeFormat)
+    numerals: Numerals = field(default_factory=Numerals)
     minor_units: bool = False
     label: Label | None = None
     preset: str | None = None
@@ -85,6 +87,10 @@ class Mapping:
         """The same mapping with more constants; a constant fills a field that a record lacks. Raises: BadMapping."""
         more = options({"set": constants}, FLAT_NAMES)["constants"]
         return replace(self, constants={**self.constants, **more})
+
+    def with_numerals(self, numerals: Numerals) -> "Mapping":
+        """The same mapping for amounts that are written otherwise."""
+        return replace(self, numerals=numerals)
 
     def with_preset(self, name: str) -> "Mapping":
         """The same mapping within an envelope of this name. Raises: BadMapping."""
@@ -114,7 +120,7 @@ class Mapping:
         ]
 
     def translate(
-        self, record: dict[str, Any], headers: Headers = _NO_HEADERS, number: int | None = None
+        self, record: dict[str, Any], headers: Headers = _NO_HEADERS, number: str | None = None
     ) -> Translation:
         """Our fields as a document of the wire's shape, with all that is left over.
 
@@ -151,7 +157,7 @@ class Mapping:
     def _mapped(self, find: Callable[[str], Any]) -> dict[str, Any]:
         """What the mapping names, by our paths, as the source has it."""
         found = {target: value for target, source in self.fields.items() if (value := find(source)) is not MISSING}
-        if self.amount is not None and (amount := self.amount.of(find)) is not MISSING:
+        if self.amount is not None and (amount := self.amount.of(find, self._number)) is not MISSING:
             found["amount"] = amount
         if self.timestamp:
             parts = [find(source) for source in self.timestamp]
@@ -192,7 +198,10 @@ class Mapping:
                 f"amount {quoted(value)} looks like a decimal in base64, and the record does not say its scale: send "
                 "the schema too, or set decimal.handling.mode to string at the connector"
             )
-        return amounts.number(value)
+        return self._number(value)
+
+    def _number(self, value: Any) -> Decimal:
+        return self.numerals.read(value) if isinstance(value, str) else amounts.number(value)
 
 
 def _sorted_out(rest: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:

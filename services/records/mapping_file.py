@@ -4,6 +4,8 @@
     timestamp_format = "ms"            # rfc3339 (default), s, ms, us, ns, auto, or a strptime pattern with %
     timestamp_zone = "Europe/London"   # of times that name no zone; else they are UTC
     amount_unit = "minor"              # amounts are in cents, or what the currency's minor unit is
+    decimal = ","                      # how amounts are written in texts: 1.234,56
+    thousands = "."
 
     [fields]                           # ours = theirs; dots go into nested objects, numbers into lists
     transaction_id = "trans_num"
@@ -33,13 +35,24 @@ from zoneinfo import ZoneInfo, available_timezones
 from domain.transaction import COLUMNS, GroundTruth
 from services.errors import UserError
 from services.records.amounts import DebitAndCredit, Signed
+from services.records.numerals import Numerals
 from services.records.paths import is_absent
 from services.records.presets import PRESETS
 from services.records.timestamps import FORMATS, TimeFormat
 from services.records.validation import MAX_INTEGER, quoted
 
 ROW_NUMBER = "#"
-_SECTIONS = ("fields", "set", "label", "preset", "timestamp_format", "timestamp_zone", "amount_unit")
+_SECTIONS = (
+    "fields",
+    "set",
+    "label",
+    "preset",
+    "timestamp_format",
+    "timestamp_zone",
+    "amount_unit",
+    "decimal",
+    "thousands",
+)
 _LABEL_KEYS = ("field", "anomalous", "kind")
 _AMOUNT_KEYS = "{debit, credit} or {field, sign, credit}"
 
@@ -106,6 +119,7 @@ def options(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, 
             _target(name, "set", names): value for name, value in _flattened(_table(settings, "set")).items()
         },
         "times": _times(settings),
+        "numerals": _numerals(settings),
         "minor_units": _choice(settings, "amount_unit", ("major", "minor")) == "minor",
         "label": _label(_table(settings, "label")),
         "preset": _choice(settings, "preset", tuple(PRESETS)),
@@ -144,6 +158,14 @@ def _times(settings: Mapping[str, Any]) -> TimeFormat:
     if zone not in available_timezones():
         raise BadMapping(f"timestamp_zone: {quoted(zone)} is no time zone; write one such as Europe/London")
     return TimeFormat(form, ZoneInfo(zone))
+
+
+def _numerals(settings: Mapping[str, Any]) -> Numerals:
+    signs = {key: _name(settings[key], key) for key in ("decimal", "thousands") if key in settings}
+    try:
+        return Numerals.of(**signs)
+    except ValueError as error:
+        raise BadMapping(str(error)) from None
 
 
 def _label(label: Mapping[str, Any]) -> Label | None:

@@ -123,12 +123,12 @@ def read(payload: bytes, mapping: mappings.Mapping | None = None, headers: Heade
     return _read(document, mapping, headers, None)
 
 
-def read_row(record: dict[str, Any], mapping: mappings.Mapping, number: int | None = None) -> Reading:
+def read_row(record: dict[str, Any], mapping: mappings.Mapping, number: str | None = None) -> Reading:
     """A row of a file as a transaction, by the same rules; `number` is the row's. Raises: InvalidRecord."""
     return _read(record, mapping, _NO_HEADERS, number)
 
 
-def _read(record: dict[str, Any], mapping: mappings.Mapping, headers: Headers, number: int | None) -> Reading:
+def _read(record: dict[str, Any], mapping: mappings.Mapping, headers: Headers, number: str | None) -> Reading:
     document, extra, truth, updated, remarks = mapping.translate(record, headers, number)
     for group, kind in _GROUPS:
         if group in document:

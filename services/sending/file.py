@@ -1,29 +1,20 @@
 """Sends a file to a broker and says what became of its rows."""
 
-import sys
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from domain.sanitize import sanitize
+from services.account import counted, name_first, tell
 from services.brokers.broker import Broker
 from services.errors import UserError, reason_of
 from services.progress import progress
-from services.records.files import InvalidRow, Row, open_rows
+from services.records.files import Reading, open_rows
+from services.records.intake import SHOWN, Counted
 from services.records.mapping import Mapping
-from services.records.timestamps import AMBIGUOUS
 from services.sending.pace import Consumer, Replay
 from services.sending.producer import EMBEDDED_LAG_LIMIT, LAG_LIMIT, Sender
 from services.settings import Settings
-
-_SHOWN_REJECTS = 10
-_REMARKS = {
-    AMBIGUOUS: "their local time came twice when the clocks were put back; the first is taken",
-    "updated": "their source changed a row; of several under one id the first is kept",
-}
 
 
 async def send_file(
@@ -33,26 +24,21 @@ async def send_file(
     *,
     speed: float | None,
     mapping: Mapping | None,
+    reading: Reading | None,
     consumer: Consumer,
 ) -> int:
-    """Send every row and wait until all are stored; rows that are no transactions become dead letters, returning 1."""
+    """Send every row and wait until all are stored, then say what became of them; 1 where any is a dead letter."""
     console = Console(stderr=True)
-    rejected: list[InvalidRow] = []
-
-    def records() -> Iterator[Row]:
-        for row in rows:
-            if isinstance(row, InvalidRow):
-                rejected.append(row)
-            yield row
-
     sender = Sender(broker, settings.topic)
-    with open_rows(path, mapping) as rows, progress(console) as bar:
+    with open_rows(path, mapping, reading) as rows, progress(console) as bar:
+        tell(console, rows.remarks)
+        counted_rows = Counted(rows)
         try:
             await sender.start()
-            task = bar.add_task(f"replaying {path.name}", total=rows.size)
+            task = bar.add_task(f"replaying {rows.source.name}", total=rows.size)
             replay = Replay(
                 sender,
-                records(),
+                iter(counted_rows),
                 speed=speed,
                 lag_limit=LAG_LIMIT if broker.durable else EMBEDDED_LAG_LIMIT,
                 consumer=consumer,
@@ -68,16 +54,14 @@ async def send_file(
             ) from error
         finally:
             await sender.stop()
-    console.print(f"{replay.count:,} transactions replayed and stored, {len(rejected):,} rows in the dead letters.")
-    report(rejected, rows.remarks)
-    return 1 if rejected or rows.remarks else 0
-
-
-def report(rejected: list[InvalidRow], remarks: Counter[str]) -> None:
-    """Name the first rows that are not transactions, and what had to be decided to read others, on stderr."""
-    for remark, count in remarks.items():
-        sys.stderr.write(f"rows read with a remark, {count:,}: {_REMARKS.get(remark, remark)}\n")
-    for row in rejected[:_SHOWN_REJECTS]:
-        sys.stderr.write(f"row {row.row}: {sanitize(row.reason)}\n")
-    if len(rejected) > _SHOWN_REJECTS:
-        sys.stderr.write(f"... and {len(rejected) - _SHOWN_REJECTS:,} more\n")
+    outcome = await consumer.outcome(replay.offsets)
+    buried = counted_rows.left_out + outcome.buried
+    stored = f"{counted(outcome.stored, 'transaction')} stored"
+    resends = f"{counted(replay.count - outcome.stored - outcome.buried, 'resend')} of what was stored before"
+    tell(console, [f"{counted(counted_rows.read, 'row')} read: {stored}, {resends}, {counted(buried, 'dead letter')}."])
+    named = [*(f"{row.place}: {row.reason}" for row in counted_rows.first), *outcome.first]
+    name_first(console, named[:SHOWN], buried)
+    tell(console, counted_rows.remarks)
+    if counted_rows.damage is not None:
+        raise counted_rows.damage
+    return 0 if counted_rows.flawless and not outcome.buried else 1

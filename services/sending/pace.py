@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from services.records.files import InvalidRow, Row
 from services.sending.producer import Sender, outgoing, refused
@@ -11,6 +11,14 @@ from services.sending.producer import Sender, outgoing, refused
 LAG_POLL = 0.05
 SENT_AT_ONCE = 100
 """Rows between two turns of the event loop, which the pipeline of the same process needs too."""
+
+
+class Outcome(NamedTuple):
+    """What became of transactions that were sent: `first` names the first of those in the dead letters."""
+
+    stored: int
+    buried: int
+    first: tuple[str, ...]
 
 
 class Consumer(Protocol):
@@ -23,6 +31,30 @@ class Consumer(Protocol):
     async def until_fit(self) -> int | None:
         """How many more transactions may be stored before the next fit, None when nobody is waiting for fits."""
         ...
+
+    async def outcome(self, sent: "Offsets") -> Outcome:
+        """What became of the transactions at these offsets, all of which have been read."""
+        ...
+
+
+class Offsets:
+    """Where the transactions of a replay lie in Kafka: by partition, stretches of offsets."""
+
+    def __init__(self) -> None:
+        self._stretches: dict[int, list[list[int]]] = {}
+
+    def __iter__(self) -> Iterator[tuple[int, str]]:
+        """Every partition with its stretches as PostgreSQL writes a multirange."""
+        for partition, stretches in sorted(self._stretches.items()):
+            yield partition, "{" + ",".join(f"[{first},{after})" for first, after in stretches) + "}"
+
+    def add(self, partition: int, offset: int) -> None:
+        """One more; a partition acknowledges in order, so that most extend the last stretch."""
+        stretches = self._stretches.setdefault(partition, [])
+        if stretches and stretches[-1][1] == offset:
+            stretches[-1][1] += 1
+        else:
+            stretches.append([offset, offset + 1])
 
 
 class Replay:
@@ -49,6 +81,8 @@ class Replay:
         self._consumer = consumer
         self._sent = sent
         self.count = 0
+        self.offsets = Offsets()
+        """Of the transactions that were acknowledged."""
 
     async def run(self) -> None:
         """Send everything and wait for the acknowledgements. Raises KafkaError or TimeoutError."""
@@ -70,7 +104,8 @@ class Replay:
                 if ahead > 0:
                     self._sent()
                     await asyncio.sleep(ahead)
-            await self._sender.send(outgoing(transaction, truth, replay=True))
+            acknowledgement = await self._sender.send(outgoing(transaction, truth, replay=True))
+            acknowledgement.add_done_callback(self._note)
             self.count += 1
             room = None if room is None else room - 1
             if self.count % SENT_AT_ONCE == 0:
@@ -83,6 +118,11 @@ class Replay:
     async def drained(self) -> None:
         """Wait until everything sent is stored."""
         await self._below(0)
+
+    def _note(self, acknowledgement: asyncio.Future[Any]) -> None:
+        if not acknowledgement.cancelled() and acknowledgement.exception() is None:
+            sent = acknowledgement.result()
+            self.offsets.add(sent.partition, sent.offset)
 
     async def _below(self, limit: int) -> None:
         while await self._consumer.lag(self._sender.ends) > limit:

@@ -55,7 +55,7 @@ def test_rows_that_are_no_transactions_become_dead_letters_and_the_exit_code_say
         appended.write(b'\n{"user_id": 1\n{"amount": "1.00"}\n')
     replayed = run("replay", file)
     assert replayed.returncode == 1
-    assert "row 21:" in replayed.stderr
+    assert "line 21:" in replayed.stderr
     assert "Traceback" not in replayed.stderr
     found = stats(run)
     assert (found["transactions"], found["dead_letters"]) == (20, 2)

@@ -1,0 +1,150 @@
+"""Rows of a file: what all formats have in common."""
+
+import zlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from domain.transaction import GroundTruth, Transaction
+from services.errors import UserError
+from services.records import wire
+from services.records.mapping import Mapping
+from services.records.source import Source
+from services.records.timestamps import AMBIGUOUS
+from services.records.validation import InvalidRecord
+
+MAX_RAW = 65_536
+_NOTED = {
+    AMBIGUOUS: "their local time came twice when the clocks were put back; the first is taken",
+    "updated": "their source changed a row; of several under one id the first is kept",
+}
+
+
+class UnreadableFile(UserError):
+    """A file that cannot be read at all, or not to its end; the message is one line with its path."""
+
+
+class InvalidRow(InvalidRecord):
+    """A row that cannot become a transaction: its place, such as "line 7", and the start of its text."""
+
+    def __init__(self, place: str, reason: str, raw: bytes) -> None:
+        super().__init__(reason)
+        self.place = place
+        self.raw = raw[:MAX_RAW]
+
+
+Row = tuple[Transaction, GroundTruth | None] | InvalidRow
+
+
+class Piece(NamedTuple):
+    """A stretch of a file: a record or why it is none, its first and last line, its text where it has one."""
+
+    first: int
+    last: int
+    value: dict[str, Any] | InvalidRecord
+    raw: bytes | None = None
+
+
+class RowFile(ABC):
+    """An open file, read once by iterating over it.
+
+    `size` is its length, None where that is not known, and `position` how much of it has been read: in bytes as
+    they lie on disk, or in rows for Parquet. `remarks` are sentences on how the file is taken.
+    """
+
+    unit = "line"
+
+    def __init__(self, source: Source, mapping: Mapping) -> None:
+        self.source = source
+        self.mapping = mapping
+        self.size: int | None = source.size
+        self.remarks: list[str] = []
+        self.noted: Counter[str] = Counter()
+        """How many rows were read with a remark: an ambiguous local time, a change of an earlier row."""
+        self._at: Piece | None = None
+
+    @property
+    def position(self) -> int:
+        """How much of `size` has been read."""
+        return self.source.position
+
+    @property
+    def place(self) -> str:
+        """Where the last row stands, such as "line 7" or "lines 7 to 9"."""
+        if self._at is None:
+            return "the start"
+        first, last = self._at[:2]
+        return f"{self.unit} {first}" if first == last else f"{self.unit}s {first} to {last}"
+
+    def __iter__(self) -> Iterator[Row]:
+        """The rows in order. Raises: UnreadableFile where the file turns out to be damaged."""
+        pieces = self.pieces()
+        while True:
+            try:
+                piece = next(pieces, None)
+            except InvalidRecord as error:
+                raise self._unreadable(error.reason) from None
+            except (OSError, EOFError, zlib.error) as error:
+                raise self._unreadable(f"damaged after {self.place}: {first_line(error)}") from None
+            if piece is None:
+                return
+            self._at = piece
+            record, raw = piece.value, piece.raw
+            try:
+                if isinstance(record, InvalidRecord):
+                    raise record
+                reading = wire.read_row(record, self.mapping, f"{self.source.stem}#{piece.first}")
+                row: Row = reading.transaction, reading.truth
+                self.noted.update(reading.remarks)
+                if reading.updated:
+                    self.noted["updated"] += 1
+            except InvalidRecord as error:
+                row = InvalidRow(self.place, error.reason, raw if raw is not None else _as_json(record))
+            yield row
+
+    @property
+    def closing_remarks(self) -> list[str]:
+        """What can be said once all is read."""
+        return [f"{count:,} rows read with a remark: {_NOTED.get(what, what)}." for what, count in self.noted.items()]
+
+    @abstractmethod
+    def pieces(self) -> Iterator[Piece]:
+        """The file cut into records. Raises: InvalidRecord where the rest cannot be read."""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.source.close()
+
+    def __enter__(self) -> "RowFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _unreadable(self, why: str) -> UnreadableFile:
+        return UnreadableFile(f"{self.source.name}: {why}")
+
+    def _lacking(self, columns: list[str]) -> list[str]:
+        return self.mapping.lacking(columns)
+
+    def _require(self, columns: list[str]) -> None:
+        lacking = self._lacking(columns)
+        if lacking:
+            raise self._unreadable(
+                f"no column for {', '.join(lacking)}; name it in a mapping, or give it with --set {lacking[0]}=..."
+            )
+
+
+def first_line(error: BaseException) -> str:
+    """The start of what an error of a library says."""
+    return (str(error) or type(error).__name__).splitlines()[0][:120]
+
+
+def _as_json(record: object) -> bytes:
+    try:
+        return msgspec.json.encode(record)
+    except (TypeError, ValueError, RecursionError):
+        return repr(record).encode("utf-8", "backslashreplace")
