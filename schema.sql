@@ -122,6 +122,13 @@ DO $$ BEGIN
         ALTER TABLE profiles ALTER COLUMN state SET STORAGE EXTERNAL;
     END IF;
 END $$;
+-- Whose the profile is: partition `kafka_partition` of this topic of this cluster; both empty where it was rebuilt from
+-- stored transactions. Only its owner may write it, see SAVE_PROFILES in services/store/statements.py.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'profiles'::regclass AND attname = 'topic') THEN
+        ALTER TABLE profiles ADD COLUMN cluster text NOT NULL DEFAULT '', ADD COLUMN topic text NOT NULL DEFAULT '';
+    END IF;
+END $$;
 CREATE INDEX IF NOT EXISTS profiles_flagged ON profiles (flagged DESC, user_id COLLATE "C");
 CREATE INDEX IF NOT EXISTS profiles_prefix ON profiles (user_id COLLATE "C");
 

@@ -10,7 +10,7 @@ import msgspec
 from domain.transaction import COLUMNS, GROUPS, GroundTruth, Transaction
 from domain.verdict import Reason, Verdict
 from services.store import statements
-from services.store.faults import Fenced, translated
+from services.store.faults import Fenced, ForeignProfile, translated
 
 TRANSACTION_COLUMNS = (
     *("event_time" if column.name == "timestamp" else column.name for column in COLUMNS),
@@ -137,7 +137,8 @@ def prepare(batch: Batch) -> Prepared:
 async def commit(connection: Any, prepared: Prepared) -> None:
     """Store a batch in one transaction behind the fence.
 
-    Raises: Fenced when another owner took over; Transient, BadData or DuplicateId as `faults` maps them.
+    Raises: Fenced when another owner took over; ForeignProfile when a profile is another partition's; Transient,
+    BadData or DuplicateId as `faults` maps them.
     """
     batch = prepared.batch
     term = batch.term
@@ -167,16 +168,21 @@ async def commit(connection: Any, prepared: Prepared) -> None:
             if batch.profiles:
                 # Sorted, so that two batches never lock the same profiles in opposite order.
                 users = sorted(batch.profiles)
-                await connection.execute(
+                written = await connection.execute(
                     statements.SAVE_PROFILES,
                     users,
                     [batch.profiles[user] for user in users],
                     [batch.flagged.get(user, 0) for user in users],
                     batch.state_version,
                     batch.model_version,
+                    term.cluster,
+                    term.topic,
                     term.partition,
                     batch.following,
                 )
+                if written != f"INSERT 0 {len(users)}":
+                    at = term.cluster, term.topic, term.partition
+                    raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, users, *at))
             if batch.dead:
                 await connection.execute(
                     statements.SAVE_DEAD_LETTERS,

@@ -51,13 +51,24 @@ WHERE i.transaction_id = ANY($1::text[])
 # The committed profiles of these users.
 LOAD_PROFILES = "SELECT user_id, state FROM profiles WHERE user_id = ANY($1::text[]) AND state_version = $2"
 
-# Profiles after a batch, in the same transaction as its rows.
+# Profiles after a batch, in the same transaction as its rows. A row of another partition of the same topic is left as
+# it is, so that fewer rows than profiles are written: who learns only what came in one partition must not overwrite
+# what was learnt in another. A row of another topic or cluster is one that a stream before this one left behind.
 SAVE_PROFILES = """
-INSERT INTO profiles (user_id, state, flagged, state_version, model_version, kafka_partition, next_offset)
-SELECT u, s, f, $4, $5, $6, $7 FROM unnest($1::text[], $2::bytea[], $3::integer[]) AS x (u, s, f)
+INSERT INTO profiles AS p (user_id, state, flagged, state_version, model_version, cluster, topic, kafka_partition,
+    next_offset)
+SELECT u, s, f, $4, $5, $6, $7, $8, $9 FROM unnest($1::text[], $2::bytea[], $3::integer[]) AS x (u, s, f)
 ON CONFLICT (user_id) DO UPDATE SET state = EXCLUDED.state, state_version = EXCLUDED.state_version,
-    flagged = EXCLUDED.flagged, model_version = EXCLUDED.model_version, kafka_partition = EXCLUDED.kafka_partition,
-    next_offset = EXCLUDED.next_offset, updated_at = now()
+    flagged = EXCLUDED.flagged, model_version = EXCLUDED.model_version, cluster = EXCLUDED.cluster,
+    topic = EXCLUDED.topic, kafka_partition = EXCLUDED.kafka_partition, next_offset = EXCLUDED.next_offset,
+    updated_at = now()
+WHERE p.kafka_partition = EXCLUDED.kafka_partition OR (p.cluster, p.topic) <> (EXCLUDED.cluster, EXCLUDED.topic)
+"""
+
+# One of these users whose profile is another partition's, with that partition.
+FOREIGN_PROFILE = """
+SELECT user_id, kafka_partition FROM profiles
+WHERE user_id = ANY($1::text[]) AND cluster = $2 AND topic = $3 AND kafka_partition <> $4 ORDER BY user_id LIMIT 1
 """
 
 # Records that could not become transactions. A record seen twice (a batch repeated) is kept once.

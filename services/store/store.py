@@ -207,7 +207,10 @@ class Store:
     async def save_profiles(
         self, states: dict[str, bytes], flagged: Mapping[str, int], state_version: int, model_version: str
     ) -> None:
-        """Replace profiles outside a batch, with the flagged transactions of each; only while no engine runs."""
+        """Replace profiles outside a batch, with the flagged transactions of each; only while no engine runs.
+
+        They are nobody's: the first partition that a user's transaction comes from makes the profile its own.
+        """
         users = sorted(states)
         with translated():
             await self.pool.execute(
@@ -217,6 +220,8 @@ class Store:
                 [flagged.get(user, 0) for user in users],
                 state_version,
                 model_version,
+                "",
+                "",
                 -1,
                 0,
             )
