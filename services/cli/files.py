@@ -18,7 +18,7 @@ def add_commands(app: typer.Typer) -> None:
     """Add the commands to the command line."""
 
     @app.command(rich_help_panel="Files")
-    @command(*SERVERS, *DETECTION)
+    @command(*SERVERS, "keyed", *DETECTION)
     def replay(
         loaded: Loaded,
         file: File,

@@ -19,6 +19,8 @@ from services.pipeline.backpressure import Backpressure
 from services.pipeline.catchup import CatchUp
 from services.pipeline.ends import ANSWER_WITHIN, Ends
 from services.pipeline.gate import event_times
+from services.pipeline.hops import Hops
+from services.pipeline.keying import COPY, Keyed, Keying, NotKeyedByUser
 from services.pipeline.partition import PartitionTask, Shared
 from services.pipeline.profile_cache import ProfileCache
 from services.pipeline.scoring import Record
@@ -27,7 +29,7 @@ from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
 from services.process.supervisor import Worker
 from services.records import mapping as mappings
-from services.store.faults import StoreError
+from services.store.faults import Rekeyed, StoreError
 from services.store.store import Store
 
 log = structlog.get_logger("pipeline")
@@ -48,7 +50,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     """Consumer, scorers and writers of one process; they start, fail and restart together.
 
     `start_from` is where a partition begins of which nothing was ever read. `until_fit` waits for a fit that is due and
-    gives how many more transactions may be stored before the next; without it a backlog does not wait for fits.
+    gives how many more transactions may be stored before the next; without it a backlog does not wait for fits. A topic
+    that is not keyed by user is read through a copy that is; `on_rekeyed` hears so, at every start.
     """
 
     name = "pipeline"
@@ -69,6 +72,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         isolation: Isolation = "read_committed",
         start_from: StartFrom = "earliest",
         until_fit: Callable[[], Awaitable[int]] | None = None,
+        keyed: Keyed = "auto",
+        on_rekeyed: Callable[[Keying], None] = lambda keying: None,
     ) -> None:
         super().__init__()
         self._broker = broker
@@ -85,6 +90,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._start_from: StartFrom = start_from
         self._watch = TopicWatch(broker, topic)
         self._watching: asyncio.Task[None] | None = None
+        self._keyed: Keyed = keyed
+        self._on_rekeyed = on_rekeyed
+        self._hops: Hops | None = None
         self._tasks: dict[TopicPartition, PartitionTask] = {}
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self._turns = Turns()
@@ -107,6 +115,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def startup(self) -> None:
         """Start the consumer and let it have its partitions."""
+        partitions = await self._broker.partition_count(self._topic)
+        keying = Keying(self._store, self._broker.cluster_id, self._topic, self._keyed, partitions)
+        await keying.load()
         self._shared = Shared(
             cluster=self._broker.cluster_id,
             topic=self._watch,
@@ -120,11 +131,19 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             batch_size=self._batch_size,
             turns=self._turns,
             profiles=ProfileCache(self._cache_bytes),
+            keying=keying,
         )
         await self._join()
         self._watching = asyncio.create_task(self._watch.watch(), name="topic")
 
     async def _join(self) -> None:
+        keying = self._keying
+        if keying.rekeyed:
+            await self._broker.ensure_topic(keying.consumed, keying.partitions, COPY)
+            self._on_rekeyed(keying)
+            self._hops = self._hops or Hops(self._store, self._broker.cluster_id, self._topic)
+            self._hops.start()
+        self._watch.follow(keying.consumed)
         await self._watch.look()
         self._watch.changed = False
         alone_on = self._broker.partitions_of_one
@@ -148,9 +167,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer = consumer
         self._moved_at = time.monotonic()
         if alone_on is None:
-            consumer.subscribe([self._topic], listener=self)
+            consumer.subscribe([keying.consumed], listener=self)
         else:
-            partitions = [TopicPartition(self._topic, number) for number in range(alone_on)]
+            partitions = [TopicPartition(keying.consumed, number) for number in range(alone_on)]
             consumer.assign(partitions)
             await self.on_partitions_assigned(partitions)
 
@@ -158,7 +177,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         """Poll for ever, also while everything is paused: a member that does not poll is thrown out."""
         committed_at = probed_at = time.monotonic()
         while True:
-            self._raise_task_errors()
+            await self._rejoin_where_not_keyed()
             if self._catch_up is not None:
                 self._catch_up.check()
             self._backpressure.apply(self._consumer, {p: task.inbox for p, task in self._tasks.items()})
@@ -211,6 +230,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         if self._catch_up is not None:
             await self._catch_up.stop()
         await self._end(list(self._tasks))
+        if self._hops is not None:
+            await self._hops.stop()
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             await _stop(consumer)
@@ -236,7 +257,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _begin(self, partition: TopicPartition) -> None:
         assert self._shared is not None
-        source = ConsumerSource(self._consumer, partition, self._start_from)
+        # All of a copy has to be read, whatever was asked of the topic itself.
+        start_from: StartFrom = "earliest" if self._keying.rekeyed else self._start_from
+        source = ConsumerSource(self._consumer, partition, start_from)
         task = PartitionTask(self._shared, partition.partition, source)
         self._tasks[partition] = task
         self._running[partition] = asyncio.create_task(task.run(), name=f"partition-{partition.partition}")
@@ -269,6 +292,17 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
                 if error is not None:
                     raise error
 
+    async def _rejoin_where_not_keyed(self) -> None:
+        try:
+            self._raise_task_errors()
+        except NotKeyedByUser as found:
+            await self._keying.rekey(found)
+        except Rekeyed:
+            await self._keying.load()
+        else:
+            return
+        await self._rejoin()
+
     async def _commit_to_kafka(self) -> None:
         """For lag shown by other tools only; the offsets that count are in PostgreSQL."""
         offsets = {partition: task.reached for partition, task in self._tasks.items() if task.reached > 0}
@@ -295,7 +329,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     def _describe(self) -> str:
         states = [task.state for task in self._tasks.values()]
         if self._watch.id is None:
-            return f"there is no topic {self._topic} any more: waiting until it is made again"
+            return f"there is no topic {self._watch.name} any more: waiting until it is made again"
         if not states:
             return "waiting for partitions"
         counted = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
@@ -308,6 +342,11 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         if self._bus.topic_resets:
             said.append(f"{self._bus.topic_resets} begun anew: the topic was made again or shortened")
         return "; ".join(said)
+
+    @property
+    def _keying(self) -> Keying:
+        assert self._shared is not None
+        return self._shared.keying
 
     @property
     def partitions(self) -> tuple[PartitionStatus, ...]:
@@ -354,6 +393,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def behind(self, ends: Mapping[int, int]) -> int:
         """How many records before these end offsets (by partition) are not stored yet."""
+        if self._hops is not None:
+            return self._hops.behind(ends)
         stored = {partition.partition: task.reached for partition, task in self._tasks.items()}
         return sum(max(0, end - stored.get(partition, 0)) for partition, end in ends.items())
 

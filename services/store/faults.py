@@ -30,6 +30,10 @@ class Fenced(StoreError):
     """Another owner took over the partition; this batch must be dropped."""
 
 
+class Rekeyed(StoreError):
+    """The topic is read through its copy that is keyed by user; nobody scores it directly any more."""
+
+
 class ForeignProfile(StoreError):
     """The profile of `user` is of partition `owner` of the same topic: the topic is not keyed by user.
 
