@@ -54,10 +54,14 @@ class RekeyingConsumer(Consumer):
 
 
 async def send_anywhere(
-    sender: Sender, rows: Rows, key: Callable[[Transaction], bytes | None] = lambda transaction: None, seed: int = 3
+    sender: Sender,
+    rows: Rows,
+    key: Callable[[Transaction], bytes | None] = lambda transaction: None,
+    seed: int = 3,
+    partitions: int = 4,
 ) -> None:
     """Send with a key that is not the user's id, each record into a partition of its own."""
     dice = random.Random(seed)
     for transaction, truth in rows:
         record = outgoing(transaction, truth, replay=True)
-        await sender.send(record._replace(key=key(transaction)), partition=dice.randrange(4))
+        await sender.send(record._replace(key=key(transaction)), partition=dice.randrange(partitions))
