@@ -23,7 +23,14 @@ class RekeyingConsumer(Consumer):
     def __init__(self, broker: Broker, store: Store, models: Models, owner: str = "a", **options: Any) -> None:
         super().__init__(broker, store, models, owner=owner, on_rekeyed=self._on_rekeyed, **options)
         self._make = lambda keying: Rekeyer(
-            broker=broker, store=store, bus=self.bus, keying=keying, mapping=None, group="tests", owner=owner
+            broker=broker,
+            store=store,
+            bus=self.bus,
+            keying=keying,
+            mapping=None,
+            group="tests",
+            owner=owner,
+            until_fit=options.get("until_fit"),
         )
         self.rekeyer: Rekeyer | None = None
         self._rekeying: asyncio.Task[None] | None = None

@@ -205,6 +205,7 @@ class Engine:
                 owner=self.instance,
                 isolation=self.settings.kafka_isolation,
                 start_from=self.settings.start_from,
+                until_fit=self.parts.models.until_fit,
             )
             self.supervisor.add(self._rekeyer)
             self._rekeying = asyncio.create_task(self.supervisor.start_worker(self._rekeyer.name))

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from detectors.models import Models
 from domain.engine import Backlog, PartitionStatus
 from services.brokers.broker import Broker, Isolation, StartFrom
 from services.console.bus import Bus
+from services.pipeline import member
 from services.pipeline.backpressure import Backpressure
 from services.pipeline.catchup import CatchUp
 from services.pipeline.ends import ANSWER_WITHIN, Ends
@@ -34,16 +35,13 @@ from services.store.store import Store
 
 log = structlog.get_logger("pipeline")
 
-SESSION_TIMEOUT_MS = 15_000
-REJOIN_AFTER = 2 * SESSION_TIMEOUT_MS / 1000
+REJOIN_AFTER = 2 * member.SESSION_TIMEOUT_MS / 1000
 POLL_MS = 100
 FETCH_RECORDS = 4_000
 CACHE_BYTES = 64 * 1024 * 1024
 LAST_BATCH_WITHIN = 5.0
 KAFKA_COMMIT_EVERY = 5.0
 PROBE_EVERY = 5.0
-METADATA_EVERY_MS = 30_000
-"""How soon partitions that were added to the topic are noticed."""
 
 
 class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
@@ -147,23 +145,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         await self._watch.look()
         self._watch.changed = False
         alone_on = self._broker.partitions_of_one
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._broker.bootstrap,
-            group_id=self._group if alone_on is None else None,
-            enable_auto_commit=False,
-            # The offsets that count are in PostgreSQL: to be sent elsewhere by Kafka would be a loss nobody hears of.
-            auto_offset_reset="none",
-            isolation_level=self._isolation,
-            metadata_max_age_ms=METADATA_EVERY_MS,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=3_000,
-            fetch_max_wait_ms=50,
-            max_poll_interval_ms=300_000,
-            fetch_max_bytes=16 * 1024 * 1024,
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-            **self._broker.client_options,
-        )
-        await consumer.start()
+        consumer = await member.started(self._broker, self._group, self._isolation)
         self._consumer = consumer
         self._moved_at = time.monotonic()
         if alone_on is None:
@@ -234,7 +216,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             await self._hops.stop()
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
-            await _stop(consumer)
+            await member.stop(consumer)
         if self._shared is not None:
             self._shared.executor.shutdown(wait=False)
 
@@ -301,6 +283,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             await self._keying.load()
         else:
             return
+        if self._catch_up is not None:
+            await self._catch_up.stop()
         await self._rejoin()
 
     async def _commit_to_kafka(self) -> None:
@@ -323,7 +307,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     async def _rejoin(self) -> None:
         await self._end(list(self._tasks))
         consumer, self._consumer = self._consumer, None
-        await _stop(consumer)
+        await member.stop(consumer)
         await self._join()
 
     def _describe(self) -> str:
@@ -370,7 +354,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _caught_up_by(self, until_fit: Callable[[], Awaitable[int]]) -> CatchUp:
         async def ends(numbers: Sequence[int]) -> dict[int, int]:
-            partitions = [TopicPartition(self._topic, number) for number in numbers]
+            partitions = [TopicPartition(self._keying.consumed, number) for number in numbers]
             found = await asyncio.wait_for(self._consumer.end_offsets(partitions), ANSWER_WITHIN)
             return {partition.partition: end for partition, end in found.items()}
 
@@ -402,9 +386,3 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     def lag(self) -> int:
         """Records in Kafka that are not stored yet, as far as the last fetches and probes say."""
         return sum(max(0, status.lag) for status in self.partitions)
-
-
-async def _stop(consumer: Any) -> None:
-    """aiokafka's stop can wait for a broker that is gone."""
-    with contextlib.suppress(KafkaError, asyncio.TimeoutError):
-        await asyncio.wait_for(consumer.stop(), 5)

@@ -52,19 +52,11 @@ class Copier:
     """
 
     def __init__(
-        self,
-        servers: Mapping[str, Any],
-        group: str,
-        original: str,
-        copy: str,
-        route: Router,
-        isolation: Isolation,
-        most: int,
+        self, servers: Mapping[str, Any], group: str, original: str, copy: str, route: Router, isolation: Isolation
     ) -> None:
         self._original = original
         self._copy = copy
         self._route = route
-        self._most = most
         self._stopping = False
         self._failure: KafkaError | None = None
         self.trouble = ""
@@ -112,6 +104,7 @@ class Copier:
         self._last_time: dict[int, float] = {}
         self._paused: set[int] = set()
         self._incarnations: Mapping[int, int] = {}
+        self._asked: dict[int, int] = {}
         self._high_water = WAITING_RECORDS
 
     def watermarks(self, partition: int) -> Watermarks:
@@ -130,6 +123,7 @@ class Copier:
     def begin(self, offsets: Mapping[int, int], incarnations: Mapping[int, int]) -> None:
         """Copy from these offsets of all partitions on. Raises KafkaException."""
         self._incarnations = incarnations
+        self._asked = {partition: self._ask(self._original, partition).high for partition in offsets}
         found = self._consumer.list_topics(self._copy, ANSWER_WITHIN).topics[self._copy]
         if found.error is not None:
             raise KafkaException(found.error)
@@ -141,20 +135,24 @@ class Copier:
         self._high_water = max(CHUNK, WAITING_RECORDS // len(offsets))
         self._consumer.assign([TopicPartition(self._original, partition, at) for partition, at in offsets.items()])
 
-    def round(self) -> None:
-        """Read and send for `ROUND_SECONDS`, or until enough is in flight. Raises OutOfRange, KafkaException."""
+    def round(self, most: int) -> int:
+        """Read and send for `ROUND_SECONDS`, or until `most` are sent: returns how many.
+
+        Raises: OutOfRange, KafkaException, CopyFailed.
+        """
         began, until, before = time.thread_time(), time.monotonic() + ROUND_SECONDS, self.records
-        while not self._stopping and self.records - before < self._most and time.monotonic() < until:
+        last = before + most
+        # What was left over the last time comes first.
+        self._send_merged(last)
+        while not self._stopping and self.records < last and time.monotonic() < until:
             first = self._consumer.poll(max(0.0, until - time.monotonic()))
             if first is None:
                 break
             for message in (first, *self._consumer.consume(CHUNK, 0)):
                 self._take(message)
-            while (following := self._merge.next()) is not None:
-                self._send(*following)
-            self._resume()
-            self._producer.poll(0)
+            self._send_merged(last)
         self.seconds += time.thread_time() - began
+        return self.records - before
 
     def acknowledged(self) -> dict[int, int]:
         """Wait until all that was sent is acknowledged: the next offsets, of partitions where they moved.
@@ -183,7 +181,7 @@ class Copier:
 
     @property
     def lag(self) -> int:
-        """Records of the original whose copy is not stored as such, as far as the last fetches tell."""
+        """Records of the original that are not copied yet, as far as the last fetches tell."""
         return sum(max(0, self._high(partition) - at) for partition, at in self._stored.items())
 
     def stop(self) -> None:
@@ -228,6 +226,12 @@ class Copier:
         else:
             self._note(error)
 
+    def _send_merged(self, last: int) -> None:
+        while self.records < last and (following := self._merge.next()) is not None:
+            self._send(*following)
+        self._resume()
+        self._producer.poll(0)
+
     def _send(self, message: Any, user: str | None) -> None:
         source, offset = message.partition(), message.offset()
         key = message.key() if user is None else user.encode()
@@ -254,7 +258,8 @@ class Copier:
         return 0 <= self._high(partition) <= self._next[partition]
 
     def _high(self, partition: int) -> int:
-        return int(self._consumer.get_watermark_offsets(self._places[partition], cached=True)[1])
+        fetched = int(self._consumer.get_watermark_offsets(self._places[partition], cached=True)[1])
+        return max(fetched, self._asked[partition])
 
     def _acknowledge(self, error: KafkaError | None, message: Any) -> None:
         if error is not None:

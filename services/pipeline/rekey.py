@@ -8,8 +8,9 @@ between is told in services/pipeline/origins.py.
 """
 
 import asyncio
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
@@ -44,6 +45,7 @@ EMBEDDED_AHEAD = 8_000
 """The embedded broker keeps about 5 MB a partition; this many records are far from filling it."""
 
 HELD_SECONDS = 0.05
+UNLIMITED = sys.maxsize
 KEEP_EVERY = 60.0
 LOOK_EVERY = 5.0
 RATE_OVER = 5.0
@@ -76,6 +78,7 @@ class Rekeyer(Worker):
         owner: str,
         isolation: Isolation = "read_committed",
         start_from: StartFrom = "earliest",
+        until_fit: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         super().__init__()
         self._broker = broker
@@ -87,6 +90,7 @@ class Rekeyer(Worker):
         self._owner = owner
         self._isolation: Isolation = isolation
         self._start_from: StartFrom = start_from
+        self._until_fit = until_fit
         self._in_flight = IN_FLIGHT if broker.durable else EMBEDDED_IN_FLIGHT
         self._ahead = AHEAD if broker.durable else EMBEDDED_AHEAD
         self._servers = {"bootstrap.servers": broker.bootstrap, **broker.librdkafka_options}
@@ -146,7 +150,6 @@ class Rekeyer(Worker):
             keying.consumed,
             self._route,
             self._isolation,
-            self._in_flight,
         )
         try:
             taken = {each: await self._begun(sources, copier, each, taken[each], topic_id) for each in sorted(taken)}
@@ -157,10 +160,14 @@ class Rekeyer(Worker):
             )
             self._copier, self._rated_at, self._rated_records = copier, time.monotonic(), 0
             kept_at = looked_at = time.monotonic()
+            room = await self._room(copier) if copier.lag else UNLIMITED
             while True:
-                await self._in_thread(copier.round)
+                room -= await self._in_thread(copier.round, min(room, self._in_flight))
                 if await self._store_progress(sources, copier):
-                    await self._hold_back(copier)
+                    await self._hold_back(copier, self._ahead)
+                if room <= 0:
+                    await self._hold_back(copier, 0)
+                    room = await self._room(copier)
                 self._tell(copier)
                 now = time.monotonic()
                 if now - kept_at > KEEP_EVERY:
@@ -211,9 +218,21 @@ class Rekeyer(Worker):
             copier.stored(following)
         return bool(following)
 
-    async def _hold_back(self, copier: Copier) -> None:
+    async def _room(self, copier: Copier) -> int:
+        """How many records of a backlog may be sent before the next fit, so that it meets the models of its time.
+
+        A fit waits for none of what comes in while it runs: what is left then ends before the next.
+        """
+        if self._until_fit is None:
+            return UNLIMITED
+        await self._hold_back(copier, 0)
+        self.beat("waits for a fit")
+        room = await self._until_fit()
+        return UNLIMITED if copier.lag < room else room
+
+    async def _hold_back(self, copier: Copier, most: int) -> None:
         """Wait while more is in the copy and not stored yet than may be."""
-        while (ahead := copier.ahead_of(await self._stored())) > self._ahead:
+        while (ahead := copier.ahead_of(await self._stored())) > most:
             self.beat(f"waits for the pipeline, {ahead:,} records ahead")
             await asyncio.sleep(HELD_SECONDS)
 

@@ -94,6 +94,29 @@ async def test_what_lay_in_kafka_is_learnt_in_the_order_of_event_times(
     assert learnt == happened
 
 
+async def test_a_backlog_is_copied_up_to_the_next_fit_and_no_further_before_it(
+    broker: Broker, store: Store, sender: Sender, fitted: Models
+) -> None:
+    rows = simulated(1_200)
+    await send_anywhere(sender, rows)
+    await sender.flush()
+    stored_at_fits: list[int] = []
+
+    async def until_fit() -> int:
+        """A fit is due every 500 transactions."""
+        stored = await store.count()
+        stored_at_fits.append(stored)
+        return 500 - stored % 500
+
+    async with RekeyingConsumer(broker, store, fitted, keyed="rekey", until_fit=until_fit) as consumer:
+        await consumer.drained(sender)
+    assert {500, 1_000} <= set(stored_at_fits) <= {0, 500, 1_000}
+    happened = [transaction.transaction_id for transaction, _ in rows]
+    stored = [transaction.transaction_id async for transaction, _, _ in store.in_stored_order()]
+    assert set(stored[:500]) == set(happened[:500])
+    assert set(stored[:1_000]) == set(happened[:1_000])
+
+
 @pytest.mark.parametrize("key", [user_as_text, user_as_json])
 async def test_a_topic_keyed_by_user_is_read_as_it_is(
     broker: Broker, store: Store, sender: Sender, fitted: Models, key: Key
@@ -199,11 +222,11 @@ async def test_a_re_keyer_that_does_not_know_it_was_replaced_harms_nothing(
         await send_anywhere(sender, rows[:600])
         await consumer.drained(sender)
         servers = {"bootstrap.servers": broker.bootstrap}
-        zombie = Copier(servers, "zombie", TOPIC, by_user(TOPIC), router(None), "read_committed", 300)
+        zombie = Copier(servers, "zombie", TOPIC, by_user(TOPIC), router(None), "read_committed")
         await asyncio.to_thread(zombie.begin, dict.fromkeys(range(4), 0), dict.fromkeys(range(4), 1))
         sending = asyncio.create_task(send_anywhere(sender, rows[600:], seed=7))
         while zombie.records < 1_000:
-            await asyncio.to_thread(zombie.round)
+            await asyncio.to_thread(zombie.round, 300)
             await asyncio.to_thread(zombie.acknowledged)
         await sending
         await asyncio.to_thread(zombie.close)
