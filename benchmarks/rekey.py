@@ -16,7 +16,6 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import asyncpg
 from rich.console import Console
 from rich.table import Table
 
@@ -116,9 +115,6 @@ async def run(count: int, rounds: int) -> None:
                 keyed = number % 2 == 0
                 topic = f"bench-{number}"
                 await fill(broker, topic, rows, keyed=keyed)
-                admin = await asyncpg.connect(database.dsn)
-                await admin.execute(f"CREATE DATABASE {topic.replace('-', '_')}")
-                await admin.close()
                 store = await Store.open(database.dsn.replace("/anomalies?", f"/{topic.replace('-', '_')}?"))
                 found[keyed].append(await timed(broker, store, topic, count, models))
                 await store.close()

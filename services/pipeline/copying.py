@@ -20,8 +20,9 @@ ROUND_SECONDS = 0.2
 """How long is read and sent before the offsets are stored: a commit of PostgreSQL's must not become a cost a record."""
 
 CHUNK = 500
-WAITING_RECORDS = 64_000
-"""Records in memory over all partitions, about 1.5 KB each. One partition alone may have to wait for the others."""
+WAITING_RECORDS = 32_000
+WAITING_BYTES = 32 * 1024 * 1024
+"""What may be in memory of all partitions together, as long as one is waited for; and as much on its way to Kafka."""
 
 ANSWER_WITHIN = 10.0
 _QUIET = {"log_level": 0}
@@ -90,6 +91,7 @@ class Copier:
                 "enable.gapless.guarantee": True,
                 "message.timeout.ms": 0,
                 "message.max.bytes": 16 * 1024 * 1024,
+                "queue.buffering.max.kbytes": WAITING_BYTES // 1024,
                 "linger.ms": 5,
                 "compression.type": "lz4",
                 "error_cb": self._note,
@@ -105,7 +107,8 @@ class Copier:
         self._paused: set[int] = set()
         self._incarnations: Mapping[int, int] = {}
         self._asked: dict[int, int] = {}
-        self._high_water = WAITING_RECORDS
+        self._bytes: dict[int, int] = {}
+        self._share = 1.0
 
     def watermarks(self, partition: int) -> Watermarks:
         """Where a partition of the original begins and ends. Raises KafkaException."""
@@ -132,7 +135,8 @@ class Copier:
         self._next, self._sent, self._stored = dict(offsets), dict(offsets), dict(offsets)
         self._last_time = dict.fromkeys(offsets, 0.0)
         self._merge = Merge(offsets, self._at_end)
-        self._high_water = max(CHUNK, WAITING_RECORDS // len(offsets))
+        self._bytes = dict.fromkeys(offsets, 0)
+        self._share = 1 / len(offsets)
         self._consumer.assign([TopicPartition(self._original, partition, at) for partition, at in offsets.items()])
 
     def round(self, most: int) -> int:
@@ -210,7 +214,8 @@ class Copier:
             self._last_time[partition] = route.time
         # What is no transaction goes right behind the one before it.
         self._merge.add(partition, self._last_time[partition], (message, None if route is None else route.user))
-        if self._merge.size(partition) >= self._high_water and partition not in self._paused:
+        self._bytes[partition] += len(message)
+        if partition not in self._paused and self._is_full(partition, self._share):
             self._paused.add(partition)
             self._consumer.pause([self._places[partition]])
 
@@ -247,12 +252,17 @@ class Copier:
                     raise CopyFailed(f"{self._copy}: stopped before all was sent") from None
                 self._producer.poll(0.1)
         self._sent[source] = offset + 1
+        self._bytes[source] -= len(message)
         self.records += 1
 
     def _resume(self) -> None:
-        for partition in [each for each in self._paused if self._merge.size(each) <= self._high_water // 2]:
+        for partition in [each for each in self._paused if not self._is_full(each, self._share / 2)]:
             self._paused.discard(partition)
             self._consumer.resume([self._places[partition]])
+
+    def _is_full(self, partition: int, share: float) -> bool:
+        records = max(CHUNK, WAITING_RECORDS * share)
+        return self._merge.size(partition) >= records or self._bytes[partition] >= WAITING_BYTES * share
 
     def _at_end(self, partition: int) -> bool:
         return 0 <= self._high(partition) <= self._next[partition]
