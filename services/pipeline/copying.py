@@ -155,6 +155,7 @@ class Copier:
             for message in (first, *self._consumer.consume(CHUNK, 0)):
                 self._take(message)
             self._send_merged(last)
+            self._pause()
         self.seconds += time.thread_time() - began
         return self.records - before
 
@@ -215,9 +216,6 @@ class Copier:
         # What is no transaction goes right behind the one before it.
         self._merge.add(partition, self._last_time[partition], (message, None if route is None else route.user))
         self._bytes[partition] += len(message)
-        if partition not in self._paused and self._is_full(partition, self._share):
-            self._paused.add(partition)
-            self._consumer.pause([self._places[partition]])
 
     def _take_error(self, error: KafkaError, partition: int, offset: int) -> None:
         if error.code() == KafkaError._PARTITION_EOF:
@@ -242,10 +240,16 @@ class Copier:
         key = message.key() if user is None else user.encode()
         partition = source % len(self.delivered) if user is None else partition_of(key, len(self.delivered))
         headers = [*(message.headers() or ()), source_of(source, self._incarnations[source], offset)]
-        record: dict[str, Any] = {"key": key, "headers": headers, "timestamp": message.timestamp()[1]}
         while True:
             try:
-                self._producer.produce(self._copy, message.value(), partition=partition, **record)
+                self._producer.produce(
+                    self._copy,
+                    message.value(),
+                    key=key,
+                    partition=partition,
+                    timestamp=message.timestamp()[1],
+                    headers=headers,
+                )
                 break
             except BufferError:
                 if self._stopping:
@@ -254,6 +258,12 @@ class Copier:
         self._sent[source] = offset + 1
         self._bytes[source] -= len(message)
         self.records += 1
+
+    def _pause(self) -> None:
+        for partition, place in self._places.items():
+            if partition not in self._paused and self._is_full(partition, self._share):
+                self._paused.add(partition)
+                self._consumer.pause([place])
 
     def _resume(self) -> None:
         for partition in [each for each in self._paused if not self._is_full(each, self._share / 2)]:
