@@ -210,7 +210,7 @@ class Copier:
         if offset < self._next[partition]:
             return
         self._next[partition] = offset + 1
-        route = self._route(message.value())
+        route = self._route(message.value(), message.headers())
         if route is not None:
             self._last_time[partition] = route.time
         # What is no transaction goes right behind the one before it.

@@ -63,7 +63,8 @@ class Origins:
 
 
 def _place(record: Record) -> tuple[int, int, int] | None:
-    if not record.headers or record.headers[-1][0] != SOURCE_HEADER:
+    name, value = record.headers[-1] if record.headers else ("", None)
+    if name != SOURCE_HEADER or value is None:
         return None
-    partition, offset, incarnation = map(int, record.headers[-1][1].split(b":"))
+    partition, offset, incarnation = map(int, value.split(b":"))
     return partition, incarnation, offset

@@ -28,6 +28,7 @@ from services.pipeline.keying import Keying
 from services.pipeline.routing import router
 from services.process.supervisor import Worker
 from services.records.mapping import Mapping
+from services.records.registry import Unreachable
 from services.store.faults import Fenced, Transient
 from services.store.rekeying import Sources, Taken
 from services.store.store import Store
@@ -52,6 +53,7 @@ RATE_OVER = 5.0
 UNWELL = (
     Transient,
     Unanswered,
+    Unreachable,
     KafkaError,
     KafkaException,
     OSError,

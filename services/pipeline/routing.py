@@ -1,7 +1,7 @@
 """Which partition of the copy a record belongs in, and when it happened: as little decoding as tells both."""
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,7 +18,8 @@ class Route(NamedTuple):
     time: float
 
 
-Router = Callable[[bytes | None], Route | None]
+Headers = Sequence[tuple[str, bytes | None]] | None
+Router = Callable[[bytes | None, Headers], Route | None]
 
 
 class _Ours(msgspec.Struct, gc=False):
@@ -30,24 +31,30 @@ _ours = msgspec.json.Decoder(_Ours).decode
 
 
 def router(mapping: Mapping | None) -> Router:
-    """Tells of a record's value; None of what is no transaction, which becomes a dead letter wherever it is read."""
+    """Tells of a record's value and headers; None of what is no transaction, wherever that is read.
 
-    def thorough(value: bytes | None) -> Route | None:
+    What it gives raises: wire.Unreachable where a schema registry has to be asked and does not answer.
+    """
+
+    def thorough(value: bytes | None, headers: Headers) -> Route | None:
         if value is None:
             return None
         try:
-            transaction = wire.decode(value, mapping)
-        except wire.InvalidRecord:
+            transaction = wire.read(value, mapping, dict(headers or ())).transaction
+        except wire.Unreachable:
+            raise
+        except Exception:
+            # Whoever scores it says what is wrong, whether it is the record's fault or ours.
             return None
         return Route(transaction.user_id, transaction.timestamp.timestamp())
 
-    def quick(value: bytes | None) -> Route | None:
+    def quick(value: bytes | None, headers: Headers) -> Route | None:
         try:
             found = _ours(value or b"")
         except (ValueError, RecursionError):
-            return thorough(value)
+            return thorough(value, headers)
         if found.timestamp.tzinfo is None:
-            return thorough(value)
+            return thorough(value, headers)
         return Route(found.user_id, found.timestamp.timestamp())
 
     return quick if mapping is None else thorough

@@ -24,11 +24,12 @@ from services.store.database import EmbeddedDatabase
 from services.store.rekeying import behind, by_user
 from services.store.store import Store
 from simulator import Simulator
-from tests.consuming import Consumer, send, simulated, until
+from tests.consuming import Consumer, send, simulated
 from tests.faults.daemon import Daemon
+from tests.faults.promises import broken_promises, wrong_profiles
 from tests.faults.topics import Topics
-from tests.oracle import broken_promises, wrong_profiles
 from tests.rekeying import RekeyingConsumer, Rows, send_anywhere
+from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
 RECORDS = 200_000 if FULL else 20_000

@@ -19,8 +19,9 @@ from services.sending.producer import Outgoing, Sender
 from services.store.faults import Transient
 from services.store.rekeying import Sources, by_user
 from services.store.store import Store
-from tests.consuming import TOPIC, profiles_equal_a_recount, send, simulated, until
+from tests.consuming import TOPIC, profiles_equal_a_recount, send, simulated
 from tests.rekeying import RekeyingConsumer, send_anywhere
+from tests.waiting import until
 
 Key = Callable[[Transaction], bytes | None]
 

@@ -43,15 +43,15 @@ def test_any_other_key_is_not_the_users(key: bytes | None) -> None:
 
 def test_user_and_time_are_found_in_our_own_shape_and_through_a_mapping() -> None:
     value = wire.encode(PAID)
-    assert router(None)(value) == Route("u-1", AT.timestamp())
+    assert router(None)(value, None) == Route("u-1", AT.timestamp())
     # The time has a name of its own, so that the quick way does not find it.
     foreign = value.replace(b'"user_id"', b'"customer"')
-    assert router(Mapping(fields={"user_id": "customer"}))(foreign) == Route("u-1", AT.timestamp())
+    assert router(Mapping(fields={"user_id": "customer"}))(foreign, None) == Route("u-1", AT.timestamp())
 
 
 @pytest.mark.parametrize("value", [None, b"", b"{", b"[]", b'{"user_id": 7}', b'{"user_id": "u"}', b"\xff"])
 def test_what_is_no_transaction_has_no_route(value: bytes | None) -> None:
-    assert router(None)(value) is None
+    assert router(None)(value, None) is None
 
 
 def test_users_are_spread_evenly_and_always_in_the_same_way() -> None:
