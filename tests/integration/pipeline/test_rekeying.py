@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -15,6 +16,7 @@ from services.errors import PermanentError
 from services.models import schedule
 from services.pipeline.copying import Copier
 from services.pipeline.routing import router
+from services.process.lock import EngineLock
 from services.sending.producer import Outgoing, Sender
 from services.store.faults import Transient
 from services.store.rekeying import Sources, by_user
@@ -276,10 +278,13 @@ async def test_dead_letters_are_named_by_their_place_in_the_original(
 
 
 async def test_a_replay_beside_an_engine_that_re_keys_waits_until_all_of_it_is_stored(
-    broker: Broker, store: Store, sender: Sender, fitted: Models
+    broker: Broker, store: Store, sender: Sender, fitted: Models, tmp_path: Path
 ) -> None:
     rows = simulated(800)
-    beside = StoredConsumer(store, broker.cluster_id, TOPIC)
+    engine = EngineLock(tmp_path)
+    engine.acquire()
+    engine.describe(cluster=broker.cluster_id)
+    beside = StoredConsumer(store, broker, TOPIC, engine)
     async with RekeyingConsumer(broker, store, fitted, keyed="rekey", batch_size=50) as consumer:
         await send(sender, rows)
         await sender.flush()
@@ -289,3 +294,4 @@ async def test_a_replay_beside_an_engine_that_re_keys_waits_until_all_of_it_is_s
                 await asyncio.sleep(0.01)
         assert await store.count() == len(rows)
         await consumer.drained(sender)
+    engine.release()
