@@ -33,6 +33,16 @@ DO $$ BEGIN
             ADD COLUMN incarnation integer NOT NULL DEFAULT 1;
     END IF;
 END $$;
+-- A topic that is not keyed by user is read through a copy that is. `rekeyed` marks the partitions of the original:
+-- `next_offset` is how far they are copied, and nobody scores them; `delivered` is where the partitions of the copy ended
+-- when that was stored. `sources`, of a partition of the copy, has the next place in each partition of the original
+-- (incarnation and offset as one number, see services/store/rekeying.py): a record below it is a repeat.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'progress'::regclass AND attname = 'rekeyed') THEN
+        ALTER TABLE progress ADD COLUMN rekeyed boolean NOT NULL DEFAULT false,
+            ADD COLUMN delivered bigint[] NOT NULL DEFAULT '{}', ADD COLUMN sources bigint[] NOT NULL DEFAULT '{}';
+    END IF;
+END $$;
 
 -- Every stored id once, whatever its day: a partitioned table cannot promise that by itself.
 CREATE TABLE IF NOT EXISTS transaction_ids (
@@ -120,6 +130,13 @@ DO $$ BEGIN
     -- Already compact: compressing it again costs more than it saves.
     IF (SELECT attstorage FROM pg_attribute WHERE attrelid = 'profiles'::regclass AND attname = 'state') <> 'e' THEN
         ALTER TABLE profiles ALTER COLUMN state SET STORAGE EXTERNAL;
+    END IF;
+END $$;
+-- Whose the profile is: partition `kafka_partition` of this topic of this cluster; both empty where it was rebuilt from
+-- stored transactions. Only its owner may write it, see SAVE_PROFILES in services/store/statements.py.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'profiles'::regclass AND attname = 'topic') THEN
+        ALTER TABLE profiles ADD COLUMN cluster text NOT NULL DEFAULT '', ADD COLUMN topic text NOT NULL DEFAULT '';
     END IF;
 END $$;
 CREATE INDEX IF NOT EXISTS profiles_flagged ON profiles (flagged DESC, user_id COLLATE "C");

@@ -42,6 +42,22 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     held_for: float | None = None
 
 
+class Rekeying(msgspec.Struct, frozen=True, kw_only=True):
+    """How `topic`, which is not keyed by user, is copied into one that is.
+
+    One engine copies (`active`): `rate` records per second, each for `cost_us` microseconds of CPU, with `lag` records
+    to go. `repeats` are those that were in the copy twice and stored once.
+    """
+
+    topic: str
+    through: str
+    active: bool = False
+    rate: float = 0.0
+    cost_us: float = 0.0
+    repeats: int = 0
+    lag: int = 0
+
+
 class FeatureDrift(msgspec.Struct, frozen=True):
     """How far a feature has moved from what `detector` was fitted on: the population stability index, 0 or more."""
 
@@ -95,6 +111,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `open_anomalies` are stored, flagged, and neither decided on nor asleep; None until they are counted.
     `skipped` counts records that stand for no transaction by kind (tombstone, deleted, updated), `remarks` what had to
     be decided to read others (ambiguous local time).
+    `rekeying` is None where the topic is read as it is.
     """
 
     at: datetime
@@ -125,6 +142,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     backlog: Backlog | None = None
     skipped: dict[str, int] = {}
     remarks: dict[str, int] = {}
+    rekeying: Rekeying | None = None
 
     @property
     def behind(self) -> bool:

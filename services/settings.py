@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     topic: str = Field("transactions", pattern=r"^[A-Za-z0-9._-]{1,249}$")
     group: str = Field("anomaly-tui", min_length=1, max_length=255)
     partition_count: int = Field(32, ge=1, le=1000, description="of a topic we create; the embedded broker has 4")
+    keyed: Literal["auto", "user", "rekey"] = Field(
+        "auto", description="user: the topic is keyed by user; rekey: read it through a copy that is; auto: look"
+    )
     simulate: bool | None = Field(None, description="run the simulator; default: unless kafka is external")
     users: int = Field(100, ge=1, le=1_000_000)
     anomaly_rate: float = Field(0.05, ge=0, le=1)

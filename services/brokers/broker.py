@@ -1,7 +1,7 @@
 """The interface of all brokers, and the code they share: asking a cluster, creating a topic."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
@@ -34,8 +34,9 @@ class Broker(Protocol):
 
     `durable` says whether records survive the broker process. `cluster_id` changes whenever its records are
     gone, so that stored offsets are never taken for offsets of another cluster. `client_options` go to every
-    aiokafka client. `partitions_of_one` is the number of partitions of every topic where only one consumer can be,
-    which then takes them all at once; None where a consumer group shares them out.
+    aiokafka client, `librdkafka_options` to every one of confluent-kafka. `partitions_of_one` is the number of
+    partitions of every topic where only one consumer can be, which then takes them all at once; None where a consumer
+    group shares them out.
     """
 
     name: BrokerName
@@ -43,6 +44,7 @@ class Broker(Protocol):
     bootstrap: str
     cluster_id: str
     client_options: dict[str, Any]
+    librdkafka_options: dict[str, Any]
     partitions_of_one: int | None
 
     @property
@@ -54,8 +56,15 @@ class Broker(Protocol):
         """Bring it up or reach it; also brings a dead local one back. Raises BrokerError."""
         ...
 
-    async def ensure_topic(self, topic: str, partitions: int) -> None:
-        """Create the topic unless it exists, and wait until every partition has a leader. Raises BrokerError."""
+    async def ensure_topic(self, topic: str, partitions: int, settings: Mapping[str, str] = {}) -> None:
+        """Create the topic with these settings unless it exists; wait until its partitions have leaders.
+
+        Raises: BrokerError.
+        """
+        ...
+
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions the topic has. Raises KafkaError, TimeoutError or OSError."""
         ...
 
     async def topic_id(self, topic: str) -> str | None:
@@ -94,7 +103,21 @@ async def answers(bootstrap: str, options: dict[str, Any]) -> bool:
     return True
 
 
-async def create_topic(bootstrap: str, options: dict[str, Any], topic: str, partitions: int) -> None:
+async def count_partitions(bootstrap: str, options: dict[str, Any], topic: str) -> int:
+    """How many partitions the topic has. Raises KafkaError, TimeoutError or OSError."""
+    async with asyncio.timeout(ANSWER_WITHIN):
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **options)
+        try:
+            await admin.start()
+            (described,) = await admin.describe_topics([topic])
+            return len(described["partitions"])
+        finally:
+            await admin.close()
+
+
+async def create_topic(
+    bootstrap: str, options: dict[str, Any], topic: str, partitions: int, settings: Mapping[str, str]
+) -> None:
     """Create the topic unless it exists and wait for its leaders. Raises BrokerError."""
     try:
         async with asyncio.timeout(_LEADERS_WITHIN):
@@ -102,13 +125,15 @@ async def create_topic(bootstrap: str, options: dict[str, Any], topic: str, part
             try:
                 await admin.start()
                 brokers = len((await admin.describe_cluster())["brokers"])
-                response = await admin.create_topics([NewTopic(topic, partitions, min(MOST_REPLICAS, brokers))])
+                response = await admin.create_topics(
+                    [NewTopic(topic, partitions, min(MOST_REPLICAS, brokers), topic_configs=dict(settings))]
+                )
                 for name, code, *_ in response.topic_errors:
                     if code not in (0, _TOPIC_EXISTS):
                         why = for_code(code).__name__
                         raise BrokerError(
                             f"Kafka at {bootstrap} does not let us create the topic {name} ({why}): "
-                            f"create it with {partitions} partitions, or choose another with --topic."
+                            f"create it with {_asked(partitions, settings)}, or choose another with --topic."
                         )
                 while not await _has_leaders(admin, topic):
                     await asyncio.sleep(0.05)
@@ -118,6 +143,10 @@ async def create_topic(bootstrap: str, options: dict[str, Any], topic: str, part
         raise BrokerError(
             f"Kafka at {bootstrap} does not answer about the topic {topic}: {reason_of(error)}."
         ) from error
+
+
+def _asked(partitions: int, settings: Mapping[str, str]) -> str:
+    return " and ".join([f"{partitions} partitions", *(f"{name}={value}" for name, value in settings.items())])
 
 
 async def _has_leaders(admin: AIOKafkaAdminClient, topic: str) -> bool:

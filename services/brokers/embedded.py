@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from services.brokers.broker import ANSWER_WITHIN, BrokerError, BrokerName, Progress, answers
@@ -23,6 +24,7 @@ class EmbeddedBroker:
         self.bootstrap = ""
         self.cluster_id = ""
         self.client_options: dict[str, Any] = {}
+        self.librdkafka_options: dict[str, Any] = {}
         self._owner: Any = None
 
     @property
@@ -49,7 +51,11 @@ class EmbeddedBroker:
         self.bootstrap = f"{member.host}:{member.port}"
         self.cluster_id = f"embedded-{uuid.uuid4().hex}"
 
-    async def ensure_topic(self, topic: str, partitions: int) -> None:
+    async def partition_count(self, topic: str) -> int:
+        """The same for every topic."""
+        return self.partitions_of_one or 1
+
+    async def ensure_topic(self, topic: str, partitions: int, settings: Mapping[str, str] = {}) -> None:
         """Asking for a topic creates it. Raises BrokerError."""
         from confluent_kafka import KafkaException
 

@@ -1,6 +1,7 @@
 """A Kafka cluster somebody else runs."""
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -9,7 +10,15 @@ from typing import Any, Literal
 import structlog
 from aiokafka.errors import KafkaError
 
-from services.brokers.broker import BrokerError, BrokerName, Progress, answers, create_topic, describe
+from services.brokers.broker import (
+    BrokerError,
+    BrokerName,
+    Progress,
+    answers,
+    count_partitions,
+    create_topic,
+    describe,
+)
 from services.brokers.topic_id import TopicIds
 from services.errors import reason_of
 
@@ -82,6 +91,7 @@ class ExternalBroker:
         self.partitions_of_one: int | None = None
         self.cluster_id = cluster_id or ""
         self.client_options: dict[str, Any] = {}
+        self.librdkafka_options: dict[str, Any] = {}
         self._security = security
         self._topic_ids = TopicIds()
 
@@ -98,6 +108,7 @@ class ExternalBroker:
                 raise BrokerError(f"{self.bootstrap} is no Kafka address: write --kafka HOST:PORT, local or embedded.")
         progress(f"connecting to {self.label}")
         self.client_options = self._security.client_options()
+        self.librdkafka_options = self._security.librdkafka_options()
         if self._security.protocol.endswith("PLAINTEXT") and not _loopback(self.bootstrap):
             log.warning("Kafka traffic is not encrypted", address=self.bootstrap)
         try:
@@ -109,13 +120,17 @@ class ExternalBroker:
             ) from error
         self.cluster_id = self.cluster_id or found
 
-    async def ensure_topic(self, topic: str, partitions: int) -> None:
+    async def ensure_topic(self, topic: str, partitions: int, settings: Mapping[str, str] = {}) -> None:
         """Create the topic unless it exists. Raises BrokerError."""
-        await create_topic(self.bootstrap, self.client_options, topic, partitions)
+        await create_topic(self.bootstrap, self.client_options, topic, partitions, settings)
+
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions the topic has. Raises KafkaError, TimeoutError or OSError."""
+        return await count_partitions(self.bootstrap, self.client_options, topic)
 
     async def topic_id(self, topic: str) -> str | None:
         """The id that Kafka gave the topic, None where there is no such topic. Raises Unanswered."""
-        return await self._topic_ids.of(topic, self.bootstrap, self._security.librdkafka_options())
+        return await self._topic_ids.of(topic, self.bootstrap, self.librdkafka_options)
 
     async def healthy(self) -> bool:
         """Whether it answers now."""

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import json
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import psutil
 
-from services.brokers.broker import BrokerError, BrokerName, Progress, answers, create_topic
+from services.brokers.broker import BrokerError, BrokerName, Progress, answers, count_partitions, create_topic
 from services.brokers.java import LOG_CONFIGURATION, jars, java
 from services.brokers.topic_id import TopicIds
 from services.process.children import end, spawn
@@ -58,6 +59,7 @@ class LocalBroker:
         self.cluster_id = ""
         self.client_options: dict[str, Any] = {}
         self._topic_ids = TopicIds()
+        self.librdkafka_options: dict[str, Any] = {}
 
     @property
     def label(self) -> str:
@@ -170,9 +172,13 @@ class LocalBroker:
                 lines += [line for line in text.splitlines() if "ERROR" in line or "Error" in line or "FATAL" in line]
         return lines[-1] if lines else f"see {self._folder / 'logs'}"
 
-    async def ensure_topic(self, topic: str, partitions: int) -> None:
+    async def ensure_topic(self, topic: str, partitions: int, settings: Mapping[str, str] = {}) -> None:
         """Create the topic unless it exists. Raises BrokerError."""
-        await create_topic(self.bootstrap, {}, topic, partitions)
+        await create_topic(self.bootstrap, {}, topic, partitions, settings)
+
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions the topic has. Raises KafkaError, TimeoutError or OSError."""
+        return await count_partitions(self.bootstrap, {}, topic)
 
     async def topic_id(self, topic: str) -> str | None:
         """The id that Kafka gave the topic, None where there is no such topic. Raises Unanswered."""

@@ -107,7 +107,7 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
         return produce.produce(loaded.settings)
 
     @app.command(rich_help_panel="Run")
-    @command(*SERVERS, "alert_rate", "api", *LOGS)
+    @command(*SERVERS, "keyed", "alert_rate", "api", *LOGS)
     def detect(
         loaded: Loaded,
         detector: Annotated[Detector, typer.Argument()],

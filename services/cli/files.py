@@ -112,7 +112,7 @@ def add_commands(app: typer.Typer) -> None:
     """Add the commands to the command line."""
 
     @app.command(rich_help_panel="Files")
-    @command(*SERVERS, *DETECTION)
+    @command(*SERVERS, "keyed", *DETECTION)
     @reads_a_file
     def replay(
         loaded: Loaded,

@@ -46,6 +46,15 @@ OPTIONS: dict[str, Any] = {
             help="Where partitions begin that nothing was read of yet. Default: earliest.",
         ),
     ],
+    "keyed": Annotated[
+        str | None,
+        _option(
+            _SERVERS,
+            "--keyed",
+            metavar="auto|user|rekey",
+            help="Whether the topic is keyed by user, or has to be re-keyed. Default: auto, which looks at the keys.",
+        ),
+    ],
     "database_url": Annotated[
         str | None,
         _option(
@@ -120,7 +129,19 @@ SIMULATOR = ("users", "anomaly_rate", "rate", "seed")
 DETECTION = ("detector", "alert_rate")
 LOGS = ("log_format", "log_file")
 FRONTEND = ("with_frontend", "frontend_port", "browser")
-RUN = (*SERVERS, "start_from", *SIMULATOR, "simulate", "alert_rate", "api", *FRONTEND, *LOGS, "theme", "refresh_hz")
+RUN = (
+    *SERVERS,
+    "start_from",
+    "keyed",
+    *SIMULATOR,
+    "simulate",
+    "alert_rate",
+    "api",
+    *FRONTEND,
+    *LOGS,
+    "theme",
+    "refresh_hz",
+)
 
 _CONFIG = Annotated[
     Path | None,

@@ -10,10 +10,12 @@ from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
+from domain.engine import Rekeying
 from services.commands.database import open_store
 from services.process.lock import EngineLock
 from services.settings import Settings
 from services.store.database import make_database
+from services.store.rekeying import by_user
 
 
 def init_db(settings: Settings) -> int:
@@ -48,6 +50,7 @@ def stats(settings: Settings, *, as_json: bool) -> int:
             "skipped": dict(sum((Counter(engine.get("skipped", {})) for engine in engines), Counter[str]())),
             "engines": len(engines),
             "topic_resets": sum(max(0, partition["incarnation"] - 1) for partition in progress),
+            "rekeying": rekeying_of(engines, progress),
             "progress": progress,
         }
 
@@ -72,10 +75,34 @@ def stats(settings: Settings, *, as_json: bool) -> int:
         skipped = ", ".join(f"{count:,} {kind}" for kind, count in found["skipped"].items()) or "none"
         table.add_row("duplicates", f"{found['duplicates']:,}")
         table.add_row("skipped", skipped)
+        for rekeying in found["rekeying"]:
+            table.add_row("re-keying", told(rekeying))
         for worker in found["workers"]:
             table.add_row(f"worker {worker['name']}", f"{worker['state']}: {worker['detail']}")
     console.print(table)
     return 0
+
+
+def rekeying_of(engines: list[dict[str, Any]], progress: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The topics that are re-keyed: how it goes at the engine that does it, with the repeats that all dropped."""
+    by_topic = {
+        row["topic"]: msgspec.structs.asdict(Rekeying(topic=row["topic"], through=by_user(row["topic"])))
+        for row in progress
+        if row["rekeyed"]
+    }
+    for found in (engine["rekeying"] for engine in engines if engine.get("rekeying")):
+        known = by_topic.get(found["topic"], found | {"repeats": 0})
+        chosen = found if found["active"] else known
+        by_topic[found["topic"]] = {**chosen, "repeats": known["repeats"] + found["repeats"]}
+    return list(by_topic.values())
+
+
+def told(rekeying: dict[str, Any]) -> str:
+    """One of them in a line."""
+    through = f"{rekeying['topic']} through {rekeying['through']}"
+    if not rekeying["active"]:
+        return f"{through}: no engine does it now"
+    return f"{through}: {rekeying['rate']:,.0f} records/s, {rekeying['cost_us']:.0f} us each, {rekeying['lag']:,} to go"
 
 
 def reset(settings: Settings, *, assume_yes: bool) -> int:

@@ -20,6 +20,7 @@ from services.records.mapping import Mapping
 from services.sending.file import send_file
 from services.sending.pace import Offsets, Outcome
 from services.settings import Settings
+from services.store.rekeying import behind
 from services.store.store import Store
 
 
@@ -67,18 +68,14 @@ class StoredConsumer(_Remembering):
         """
         # Asked first: what it stored last counts.
         ended = not self._broker.durable and self._engine.holder().get("cluster") != self._broker.cluster_id
-        stored = {
-            row["partition"]: row["next_offset"]
-            for row in await self._store.progress()
-            if (row["cluster"], row["topic"]) == self._at
-        }
-        behind: int = sum(max(0, end - stored.get(partition, 0)) for partition, end in ends.items())
-        if behind and ended:
+        _, topic = self._at
+        left = behind(await self._store.rekeying.hops(*self._at), topic, ends)
+        if left and ended:
             raise UserError(
                 "The engine ended before it had stored everything: the same command again sends the rest, "
                 "what is stored is not stored twice."
             )
-        return behind
+        return left
 
     async def until_fit(self) -> int | None:
         """Other processes fit when they will."""

@@ -109,6 +109,7 @@ class Bus:
         self.late = 0
         self.offset_gaps = 0
         self.topic_resets = 0
+        self.repeats = 0
         self.last_event_at: datetime | None = None
         self.last_stored_at: datetime | None = None
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)

@@ -27,6 +27,8 @@ from services.frontend.reach import Reach, reach_of
 from services.frontend.worker import Frontend
 from services.models.keeper import ModelKeeper
 from services.pipeline.consumer import Pipeline
+from services.pipeline.keying import Keying
+from services.pipeline.rekey import Rekeyer
 from services.process import garbage
 from services.process.logs import LogRing
 from services.process.runtime import RuntimeFolder
@@ -72,6 +74,8 @@ class Engine:
         self._mapping = mapping
         self._servers = Servers(settings)
         self._parts: Parts | None = None
+        self._rekeyer: Rekeyer | None = None
+        self._rekeying: asyncio.Task[None] | None = None
         access = settings.api_access
         self.api = None if access is None else ApiServer(access)
         self._frontend = Frontend(
@@ -127,6 +131,8 @@ class Engine:
             until_fit=lambda: models.until_fit(),
             isolation=settings.kafka_isolation,
             start_from=settings.start_from,
+            keyed=settings.keyed,
+            on_rekeyed=self._rekey,
         )
         models = ModelKeeper(
             store,
@@ -186,6 +192,24 @@ class Engine:
             describe(api=self.api.url)
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)
 
+    def _rekey(self, keying: Keying) -> None:
+        """The pipeline reads a copy: see that somebody makes it."""
+        if self._rekeyer is None:
+            self._rekeyer = Rekeyer(
+                broker=self.broker,
+                store=self.parts.store,
+                bus=self.bus,
+                keying=keying,
+                mapping=self._mapping,
+                group=self.settings.group,
+                owner=self.instance,
+                isolation=self.settings.kafka_isolation,
+                start_from=self.settings.start_from,
+                until_fit=self.parts.models.until_fit,
+            )
+            self.supervisor.add(self._rekeyer)
+            self._rekeying = asyncio.create_task(self.supervisor.start_worker(self._rekeyer.name))
+
     async def stop(self) -> None:
         """Stop the producer first, finish what is in flight, then let go of the servers."""
         log.info("engine stopping")
@@ -232,11 +256,12 @@ class Engine:
         """The engine now."""
         parts = self.parts
         p50, p95, p99 = self.bus.latency(0.5, 0.95, 0.99)
+        rekeying = None if self._rekeyer is None else self._rekeyer.figures
         return Snapshot(
             at=datetime.now(UTC),
             started_at=self.started_at,
             rate=self.bus.rate,
-            lag=parts.pipeline.lag,
+            lag=parts.pipeline.lag + (0 if rekeying is None else rekeying.lag),
             latency_p50=p50,
             latency_p95=p95,
             latency_p99=p99,
@@ -261,6 +286,7 @@ class Engine:
             open_anomalies=parts.triage.open_anomalies,
             skipped=dict(self.bus.skipped),
             remarks=dict(self.bus.remarks),
+            rekeying=rekeying,
         )
 
 

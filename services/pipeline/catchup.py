@@ -52,7 +52,7 @@ class CatchUp:
             self._running = asyncio.create_task(self._run(), name="catching up")
 
     async def stop(self) -> None:
-        """Hold nothing back any longer."""
+        """End with what is held back still held, so that nothing of it is stored out of turn."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -90,8 +90,6 @@ class CatchUp:
                 await self._gate.run()
                 return
             await asyncio.sleep(AGAIN_AFTER)
-            for task in self._tasks().values():
-                task.inbox.hold()
 
     async def _measure(self) -> None:
         while not all(task.inbox.opened for task in self._tasks().values()):

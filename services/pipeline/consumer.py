@@ -8,17 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from detectors.models import Models
 from domain.engine import Backlog, PartitionStatus
 from services.brokers.broker import Broker, Isolation, StartFrom
 from services.console.bus import Bus
+from services.pipeline import member
 from services.pipeline.backpressure import Backpressure
 from services.pipeline.catchup import CatchUp
 from services.pipeline.ends import ANSWER_WITHIN, Ends
 from services.pipeline.gate import event_times
+from services.pipeline.hops import Hops
+from services.pipeline.keying import COPY, Keyed, Keying, NotKeyedByUser
 from services.pipeline.partition import PartitionTask, Shared
 from services.pipeline.profile_cache import ProfileCache
 from services.pipeline.scoring import Record
@@ -27,28 +30,26 @@ from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
 from services.process.supervisor import Worker
 from services.records import mapping as mappings
-from services.store.faults import StoreError
+from services.store.faults import Rekeyed, StoreError
 from services.store.store import Store
 
 log = structlog.get_logger("pipeline")
 
-SESSION_TIMEOUT_MS = 15_000
-REJOIN_AFTER = 2 * SESSION_TIMEOUT_MS / 1000
+REJOIN_AFTER = 2 * member.SESSION_TIMEOUT_MS / 1000
 POLL_MS = 100
 FETCH_RECORDS = 4_000
 CACHE_BYTES = 64 * 1024 * 1024
 LAST_BATCH_WITHIN = 5.0
 KAFKA_COMMIT_EVERY = 5.0
 PROBE_EVERY = 5.0
-METADATA_EVERY_MS = 30_000
-"""How soon partitions that were added to the topic are noticed."""
 
 
 class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     """Consumer, scorers and writers of one process; they start, fail and restart together.
 
     `start_from` is where a partition begins of which nothing was ever read. `until_fit` waits for a fit that is due and
-    gives how many more transactions may be stored before the next; without it a backlog does not wait for fits.
+    gives how many more transactions may be stored before the next; without it a backlog does not wait for fits. A topic
+    that is not keyed by user is read through a copy that is; `on_rekeyed` hears so, at every start.
     """
 
     name = "pipeline"
@@ -69,6 +70,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         isolation: Isolation = "read_committed",
         start_from: StartFrom = "earliest",
         until_fit: Callable[[], Awaitable[int]] | None = None,
+        keyed: Keyed = "auto",
+        on_rekeyed: Callable[[Keying], None] = lambda keying: None,
     ) -> None:
         super().__init__()
         self._broker = broker
@@ -85,6 +88,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._start_from: StartFrom = start_from
         self._watch = TopicWatch(broker, topic)
         self._watching: asyncio.Task[None] | None = None
+        self._keyed: Keyed = keyed
+        self._on_rekeyed = on_rekeyed
+        self._hops: Hops | None = None
         self._tasks: dict[TopicPartition, PartitionTask] = {}
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self._turns = Turns()
@@ -107,6 +113,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def startup(self) -> None:
         """Start the consumer and let it have its partitions."""
+        partitions = await self._broker.partition_count(self._topic)
+        keying = Keying(self._store, self._broker.cluster_id, self._topic, self._keyed, partitions)
+        await keying.load()
         self._shared = Shared(
             cluster=self._broker.cluster_id,
             topic=self._watch,
@@ -120,37 +129,29 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             batch_size=self._batch_size,
             turns=self._turns,
             profiles=ProfileCache(self._cache_bytes),
+            keying=keying,
         )
         await self._join()
         self._watching = asyncio.create_task(self._watch.watch(), name="topic")
 
     async def _join(self) -> None:
+        keying = self._keying
+        if keying.rekeyed:
+            await self._broker.ensure_topic(keying.consumed, keying.partitions, COPY)
+            self._on_rekeyed(keying)
+            self._hops = self._hops or Hops(self._store, self._broker.cluster_id, self._topic)
+            self._hops.start()
+        self._watch.follow(keying.consumed)
         await self._watch.look()
         self._watch.changed = False
         alone_on = self._broker.partitions_of_one
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._broker.bootstrap,
-            group_id=self._group if alone_on is None else None,
-            enable_auto_commit=False,
-            # The offsets that count are in PostgreSQL: to be sent elsewhere by Kafka would be a loss nobody hears of.
-            auto_offset_reset="none",
-            isolation_level=self._isolation,
-            metadata_max_age_ms=METADATA_EVERY_MS,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=3_000,
-            fetch_max_wait_ms=50,
-            max_poll_interval_ms=300_000,
-            fetch_max_bytes=16 * 1024 * 1024,
-            max_partition_fetch_bytes=4 * 1024 * 1024,
-            **self._broker.client_options,
-        )
-        await consumer.start()
+        consumer = await member.started(self._broker, self._group, self._isolation)
         self._consumer = consumer
         self._moved_at = time.monotonic()
         if alone_on is None:
-            consumer.subscribe([self._topic], listener=self)
+            consumer.subscribe([keying.consumed], listener=self)
         else:
-            partitions = [TopicPartition(self._topic, number) for number in range(alone_on)]
+            partitions = [TopicPartition(keying.consumed, number) for number in range(alone_on)]
             consumer.assign(partitions)
             await self.on_partitions_assigned(partitions)
 
@@ -158,7 +159,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         """Poll for ever, also while everything is paused: a member that does not poll is thrown out."""
         committed_at = probed_at = time.monotonic()
         while True:
-            self._raise_task_errors()
+            await self._rejoin_where_not_keyed()
             if self._catch_up is not None:
                 self._catch_up.check()
             self._backpressure.apply(self._consumer, {p: task.inbox for p, task in self._tasks.items()})
@@ -211,9 +212,11 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         if self._catch_up is not None:
             await self._catch_up.stop()
         await self._end(list(self._tasks))
+        if self._hops is not None:
+            await self._hops.stop()
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
-            await _stop(consumer)
+            await member.stop(consumer)
         if self._shared is not None:
             self._shared.executor.shutdown(wait=False)
 
@@ -236,7 +239,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _begin(self, partition: TopicPartition) -> None:
         assert self._shared is not None
-        source = ConsumerSource(self._consumer, partition, self._start_from)
+        # All of a copy has to be read, whatever was asked of the topic itself.
+        start_from: StartFrom = "earliest" if self._keying.rekeyed else self._start_from
+        source = ConsumerSource(self._consumer, partition, start_from)
         task = PartitionTask(self._shared, partition.partition, source)
         self._tasks[partition] = task
         self._running[partition] = asyncio.create_task(task.run(), name=f"partition-{partition.partition}")
@@ -269,6 +274,19 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
                 if error is not None:
                     raise error
 
+    async def _rejoin_where_not_keyed(self) -> None:
+        try:
+            self._raise_task_errors()
+        except NotKeyedByUser as found:
+            await self._keying.rekey(found)
+        except Rekeyed:
+            await self._keying.load()
+        else:
+            return
+        if self._catch_up is not None:
+            await self._catch_up.stop()
+        await self._rejoin()
+
     async def _commit_to_kafka(self) -> None:
         """For lag shown by other tools only; the offsets that count are in PostgreSQL."""
         offsets = {partition: task.reached for partition, task in self._tasks.items() if task.reached > 0}
@@ -289,13 +307,13 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     async def _rejoin(self) -> None:
         await self._end(list(self._tasks))
         consumer, self._consumer = self._consumer, None
-        await _stop(consumer)
+        await member.stop(consumer)
         await self._join()
 
     def _describe(self) -> str:
         states = [task.state for task in self._tasks.values()]
         if self._watch.id is None:
-            return f"there is no topic {self._topic} any more: waiting until it is made again"
+            return f"there is no topic {self._watch.name} any more: waiting until it is made again"
         if not states:
             return "waiting for partitions"
         counted = ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states)))
@@ -308,6 +326,11 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         if self._bus.topic_resets:
             said.append(f"{self._bus.topic_resets} begun anew: the topic was made again or shortened")
         return "; ".join(said)
+
+    @property
+    def _keying(self) -> Keying:
+        assert self._shared is not None
+        return self._shared.keying
 
     @property
     def partitions(self) -> tuple[PartitionStatus, ...]:
@@ -331,7 +354,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def _caught_up_by(self, until_fit: Callable[[], Awaitable[int]]) -> CatchUp:
         async def ends(numbers: Sequence[int]) -> dict[int, int]:
-            partitions = [TopicPartition(self._topic, number) for number in numbers]
+            partitions = [TopicPartition(self._keying.consumed, number) for number in numbers]
             found = await asyncio.wait_for(self._consumer.end_offsets(partitions), ANSWER_WITHIN)
             return {partition.partition: end for partition, end in found.items()}
 
@@ -354,6 +377,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
 
     def behind(self, ends: Mapping[int, int]) -> int:
         """How many records before these end offsets (by partition) are not stored yet."""
+        if self._hops is not None:
+            return self._hops.behind(ends)
         stored = {partition.partition: task.reached for partition, task in self._tasks.items()}
         return sum(max(0, end - stored.get(partition, 0)) for partition, end in ends.items())
 
@@ -361,9 +386,3 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     def lag(self) -> int:
         """Records in Kafka that are not stored yet, as far as the last fetches and probes say."""
         return sum(max(0, status.lag) for status in self.partitions)
-
-
-async def _stop(consumer: Any) -> None:
-    """aiokafka's stop can wait for a broker that is gone."""
-    with contextlib.suppress(KafkaError, asyncio.TimeoutError):
-        await asyncio.wait_for(consumer.stop(), 5)

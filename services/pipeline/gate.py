@@ -62,7 +62,10 @@ class Gate:
         self.waiting_for_fit = False
 
     async def run(self) -> None:
-        """Hold all inboxes until what is left of the backlog ends before the next fit. Raises what `ends` raises."""
+        """Hold all inboxes until what is left of the backlog ends before the next fit, then let them go.
+
+        They stay held where it is cancelled, or raises what `ends` raises.
+        """
         try:
             room = 0
             while True:
@@ -73,15 +76,15 @@ class Gate:
                 if room <= 0:
                     room = await self._room_before_the_next_fit()
                     if await self._left(tasks) < room:
-                        return
+                        break
                 passed = await self._let_through(tasks, room)
                 room -= passed
                 if not passed:
                     await asyncio.sleep(LOOK_EVERY)
         finally:
             self._lines.clear()
-            for task in self._tasks().values():
-                task.inbox.let_go()
+        for task in self._tasks().values():
+            task.inbox.let_go()
 
     def _held(self) -> dict[int, Held]:
         tasks = dict(self._tasks())

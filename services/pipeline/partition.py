@@ -17,7 +17,9 @@ from detectors.state import STATE_VERSION
 from services.console.bus import Bus
 from services.pipeline import scoring
 from services.pipeline.inbox import Inbox
+from services.pipeline.keying import Keying, NotKeyedByUser
 from services.pipeline.narrowing import Narrowing
+from services.pipeline.origins import Origins
 from services.pipeline.profile_cache import ProfileCache
 from services.pipeline.resends import sort_out
 from services.pipeline.scoring import Record, ScoredBatch
@@ -25,8 +27,8 @@ from services.pipeline.source import Revoked, Source
 from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
 from services.records.mapping import Mapping
-from services.store.batch import DeadRecord, Term
-from services.store.faults import BadData, DuplicateId, Fenced, StoreError, Transient
+from services.store.batch import DeadRecord, Origin, Term
+from services.store.faults import BadData, DuplicateId, Fenced, ForeignProfile, Rekeyed, StoreError, Transient
 from services.store.store import Opening, Store
 
 log = structlog.get_logger("pipeline")
@@ -57,6 +59,7 @@ class Shared:
     batch_size: int
     turns: Turns
     profiles: ProfileCache
+    keying: Keying
 
 
 class PartitionFailed(Exception):
@@ -82,6 +85,7 @@ class PartitionTask:
         self._taken: Sequence[Record] = ()
         self._unreachable = False
         self._stopping = self._draining = False
+        self._origins: Origins | None = None
         self._latest_event = datetime(1970, 1, 1, tzinfo=UTC)
 
     @property
@@ -116,7 +120,7 @@ class PartitionTask:
     async def run(self) -> None:
         """Restore, then batch after batch until told to stop; being fenced leads back to restoring.
 
-        Raises: PartitionFailed.
+        Raises: PartitionFailed; NotKeyedByUser, or Rekeyed where another engine found that before.
         """
         try:
             while not (self._stopping or self._draining):
@@ -130,7 +134,7 @@ class PartitionTask:
                     log.warning("fenced", partition=self.partition, detail=str(fenced))
                     # If the partition is no longer ours the consumer learns so within a heartbeat and ends us.
                     await asyncio.sleep(FENCED_PAUSE)
-        except PartitionFailed:
+        except (PartitionFailed, NotKeyedByUser, Rekeyed):
             raise
         except Exception as error:
             raise self._failure(error, self.next_offset) from error
@@ -180,6 +184,8 @@ class PartitionTask:
         elif first > opening.next_offset:
             self._note_loss(opening.next_offset, first)
         self._narrowing.begin(opening)
+        keying = self._shared.keying
+        self._origins = Origins(keying.topic, opening.sources) if keying.rekeyed else None
         self.next_offset = opening.next_offset
         start = max(first, opening.next_offset)
         self._source.flow(start)
@@ -236,7 +242,7 @@ class PartitionTask:
                 await self._bury(records[0], following, f"PostgreSQL refused it: {error}")
             else:
                 await self._halve(records, following)
-        except (StoreError, PartitionFailed):
+        except (StoreError, PartitionFailed, NotKeyedByUser):
             raise
         except Exception as error:
             if len(records) > 1:
@@ -269,10 +275,13 @@ class PartitionTask:
                     return
             await self._until_answered(lambda: self._store.mark_attempt(self._term, len(records)))
         loop = asyncio.get_running_loop()
-        now = datetime.now(UTC)
+        fetched = len(records)
+        records, origin = self._without_repeats(records)
+        repeats, now = fetched - len(records), datetime.now(UTC)
         found = await self._until_answered(
             lambda: loop.run_in_executor(self._shared.executor, scoring.decode, records, self._shared.mapping, now)
         )
+        self._shared.keying.check(self.partition, records, found.transactions)
         ids = [record.transaction.transaction_id for record in found.transactions]
         stored = await self._until_answered(lambda: self._store.known(ids)) if ids else {}
         decoded, changed, resends, updates = sort_out(found.transactions, stored)
@@ -292,10 +301,17 @@ class PartitionTask:
             lent.decoded,
             self._shared.models(),
         )
-        await self._commit(scored)
+        try:
+            await self._commit(scored, origin)
+        except ForeignProfile as refused:
+            raise self._shared.keying.foreign(self.partition, decoded, refused) from refused
         self._bus.duplicates += resends
         self._bus.skipped.update(found.skipped + Counter(updated=updates))
         self._bus.remarks.update(found.remarks)
+        self._bus.repeats += repeats
+
+    def _without_repeats(self, records: Sequence[Record]) -> tuple[Sequence[Record], Origin | None]:
+        return (records, None) if self._origins is None else self._origins.without_repeats(records)
 
     async def _load(self, users: Sequence[str]) -> dict[str, bytes]:
         found = await self._until_answered(lambda: self._store.profiles(users, STATE_VERSION))
@@ -305,10 +321,12 @@ class PartitionTask:
 
     async def _bury(self, record: Record, following: int, reason: str) -> None:
         dead = (DeadRecord(record.offset, record.value or b"", reason),)
-        await self._commit(scoring.score(self._term, self.next_offset, following, (), dead, {}, {}, Models(None, None)))
+        _, origin = self._without_repeats([record])
+        scored = scoring.score(self._term, self.next_offset, following, (), dead, {}, {}, Models(None, None))
+        await self._commit(scored, origin)
 
-    async def _commit(self, scored: ScoredBatch) -> None:
-        prepared = scored.prepared
+    async def _commit(self, scored: ScoredBatch, origin: Origin | None) -> None:
+        prepared = scored.prepared._replace(batch=scored.prepared.batch._replace(origin=origin))
         delays = _delays()
         while True:
             try:
@@ -328,7 +346,9 @@ class PartitionTask:
                     raise Fenced("another owner moved the partition meanwhile") from error
                 prepared = prepared._replace(batch=prepared.batch._replace(term=self._term))
         self.state = "running"
-        self._publish(scored)
+        if self._origins is not None and origin is not None:
+            self._origins.stored(origin)
+        self._publish(scored._replace(prepared=prepared))
 
     def _publish(self, scored: ScoredBatch) -> None:
         """Only now, after COMMIT, do profiles and rows become visible."""
@@ -346,7 +366,8 @@ class PartitionTask:
                 self._latest_event = at
         self._bus.publish(batch.rows, (now - at for at in scored.produced_at))
         for dead in batch.dead:
-            log.warning("dead letter", partition=self.partition, offset=dead.offset, reason=dead.reason)
+            topic, partition, _, offset = batch.place(dead.offset)
+            log.warning("dead letter", topic=topic, partition=partition, offset=offset, reason=dead.reason)
 
     async def _until_answered(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Ask PostgreSQL until it answers; being away is its trouble, not the record's."""

@@ -31,6 +31,7 @@ class Record(Protocol):
 
     offset: int
     timestamp: int
+    key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes | None]]
 

@@ -24,6 +24,11 @@ class TopicWatch:
         self._broker = broker
         self._unanswered = False
 
+    def follow(self, topic: str) -> None:
+        """Watch another name, where it is one."""
+        if topic != self.name:
+            self.name, self.id = topic, ""
+
     async def watch(self) -> None:
         """Look for ever. Beside the polling: an answer may take seconds."""
         while True:

@@ -103,8 +103,8 @@ class Intake:
         found = list(self.rows.remarks)
         if self._changed:
             found.append(
-                f"{self._changed:,} resends differ from the row before in other fields; the verdict of that row stands, "
-                f"first at {self._first_changed}."
+                f"{self._changed:,} resends differ from the row before in other fields; the verdict of that row "
+                f"stands, first at {self._first_changed}."
             )
         if self.taken == 1 and self._conflicts > 1:
             found.append(

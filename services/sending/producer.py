@@ -27,7 +27,7 @@ EMBEDDED_LAG_LIMIT = 8_000
 class Outgoing(NamedTuple):
     """A record ready to send; `truth` and `replay` travel in headers."""
 
-    key: bytes
+    key: bytes | None
     value: bytes
     headers: list[tuple[str, bytes]]
 
@@ -73,8 +73,8 @@ class Sender:
         )
         await self._producer.start()
 
-    async def send(self, record: Outgoing) -> asyncio.Future[Any]:
-        """Queue one record.
+    async def send(self, record: Outgoing, partition: int | None = None) -> asyncio.Future[Any]:
+        """Queue one record, for the partition of its key unless another is named.
 
         Returns: its acknowledgement, with partition and offset.
         Raises: KafkaError or TimeoutError when earlier ones were not acknowledged.
@@ -88,7 +88,7 @@ class Sender:
             # Without a turn of the event loop for every record: beside a busy pipeline turns are what is scarce.
             await self._room.acquire()
         future: asyncio.Future[Any] = await self._producer.send(
-            self._topic, key=record.key, value=record.value, headers=record.headers
+            self._topic, key=record.key, value=record.value, headers=record.headers, partition=partition
         )
         self._in_flight.add(future)
         future.add_done_callback(self._acknowledge)

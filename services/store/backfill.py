@@ -25,7 +25,7 @@ WHERE v.status = 'warming' AND v.detector = ANY($1::text[]) LIMIT $2
 
 # Holds back every commit until this transaction ends; engines other than $1 may have old profiles in memory, so
 # that they must open their partitions again.
-HOLD_FENCES = "UPDATE progress SET epoch = epoch + CASE WHEN owner = $1 THEN 0 ELSE 1 END"
+HOLD_FENCES = "UPDATE progress SET epoch = epoch + CASE WHEN owner = $1 THEN 0 ELSE 1 END WHERE NOT rekeyed"
 
 # All transactions of the users $1 in the order their profiles learnt them, with what was said of them.
 HISTORY_OF = """

@@ -1,6 +1,6 @@
 """What one batch commits, and its fenced transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ import msgspec
 from domain.transaction import COLUMNS, GROUPS, GroundTruth, Transaction
 from domain.verdict import Reason, Verdict
 from services.store import statements
-from services.store.faults import Fenced, translated
+from services.store.faults import Fenced, ForeignProfile, translated
 
 TRANSACTION_COLUMNS = (
     *("event_time" if column.name == "timestamp" else column.name for column in COLUMNS),
@@ -66,6 +66,16 @@ class DeadRecord(NamedTuple):
     reason: str
 
 
+class Origin(NamedTuple):
+    """Where the records of a batch were before they were re-keyed: in which topic, and by offset at which partition,
+    incarnation and offset. `sources` has the next place in each partition of that topic, once the batch is stored.
+    """
+
+    topic: str
+    places: Mapping[int, tuple[int, int, int]]
+    sources: Sequence[int]
+
+
 class Batch(NamedTuple):
     """Everything that one transaction stores: `next_offset` moves from `expected` to `following`.
 
@@ -81,6 +91,13 @@ class Batch(NamedTuple):
     state_version: int
     model_version: str
     flagged: Mapping[str, int] = {}
+    origin: Origin | None = None
+
+    def place(self, offset: int) -> tuple[str, int, int, int]:
+        """Topic, partition, incarnation and offset of a record as its producer knows them."""
+        if self.origin is None or offset not in self.origin.places:
+            return self.term.topic, self.term.partition, self.term.incarnation, offset
+        return self.origin.topic, *self.origin.places[offset]
 
     @property
     def days(self) -> set[date]:
@@ -137,7 +154,8 @@ def prepare(batch: Batch) -> Prepared:
 async def commit(connection: Any, prepared: Prepared) -> None:
     """Store a batch in one transaction behind the fence.
 
-    Raises: Fenced when another owner took over; Transient, BadData or DuplicateId as `faults` maps them.
+    Raises: Fenced when another owner took over; ForeignProfile when a profile is another partition's; Transient,
+    BadData or DuplicateId as `faults` maps them.
     """
     batch = prepared.batch
     term = batch.term
@@ -151,6 +169,7 @@ async def commit(connection: Any, prepared: Prepared) -> None:
                 batch.expected,
                 term.epoch,
                 batch.following,
+                None if batch.origin is None else batch.origin.sources,
             )
             if moved != "UPDATE 1":
                 raise Fenced(f"partition {term.partition}: another owner moved past offset {batch.expected}")
@@ -167,24 +186,27 @@ async def commit(connection: Any, prepared: Prepared) -> None:
             if batch.profiles:
                 # Sorted, so that two batches never lock the same profiles in opposite order.
                 users = sorted(batch.profiles)
-                await connection.execute(
+                written = await connection.execute(
                     statements.SAVE_PROFILES,
                     users,
                     [batch.profiles[user] for user in users],
                     [batch.flagged.get(user, 0) for user in users],
                     batch.state_version,
                     batch.model_version,
-                    term.partition,
-                    batch.following,
-                )
-            if batch.dead:
-                await connection.execute(
-                    statements.SAVE_DEAD_LETTERS,
                     term.cluster,
                     term.topic,
                     term.partition,
-                    term.incarnation,
-                    [dead.offset for dead in batch.dead],
+                    batch.following,
+                )
+                if written != f"INSERT 0 {len(users)}":
+                    at = term.cluster, term.topic, term.partition
+                    raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, users, *at))
+            if batch.dead:
+                places = [batch.place(dead.offset) for dead in batch.dead]
+                await connection.execute(
+                    statements.SAVE_DEAD_LETTERS,
+                    term.cluster,
+                    *map(list, zip(*places, strict=True)),
                     [dead.payload for dead in batch.dead],
                     [dead.reason for dead in batch.dead],
                 )

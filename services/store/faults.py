@@ -30,6 +30,22 @@ class Fenced(StoreError):
     """Another owner took over the partition; this batch must be dropped."""
 
 
+class Rekeyed(StoreError):
+    """The topic is read through its copy that is keyed by user; nobody scores it directly any more."""
+
+
+class ForeignProfile(StoreError):
+    """The profile of `user` is of partition `owner` of the same topic: the topic is not keyed by user.
+
+    Nothing of the batch is stored.
+    """
+
+    def __init__(self, user: str, owner: int) -> None:
+        super().__init__(f"the profile of user {user!r} is of partition {owner}")
+        self.user = user
+        self.owner = owner
+
+
 _TRANSIENT = ("08", "40001", "40P01", "53", "57P0", "55P03", "57014", "25P03")
 _DATA = ("22", "23502", "23514")
 # SQLSTATE 23514 too, but a matter of time: the day is created and the batch tried again.

@@ -2,16 +2,19 @@
 
 # Opens an owner's term on a partition. The row lock waits out a zombie's commit; counting restores at one
 # offset is how a batch that kills the process is noticed. The topic's id stays what it was, unless it was not known.
+# No row comes where the topic is re-keyed.
 OPEN_TERM = """
 INSERT INTO progress AS p (cluster, topic, partition, epoch, owner, restored_from, topic_id, incarnation)
-VALUES ($1, $2, $3, 1, $4, 0, $5, 0)
+SELECT $1::text, $2::text, $3::integer, 1, $4::text, 0, $5::text, 0
+WHERE NOT EXISTS (SELECT FROM progress r WHERE r.cluster = $1 AND r.topic = $2 AND r.rekeyed)
 ON CONFLICT (cluster, topic, partition) DO UPDATE SET
     epoch = p.epoch + 1, owner = $4, updated_at = now(), restored_from = p.next_offset,
     topic_id = CASE WHEN p.topic_id = '' THEN $5 ELSE p.topic_id END,
     restores = CASE WHEN p.restored_from = p.next_offset THEN p.restores + 1 ELSE 0 END,
     attempt_size = CASE WHEN p.restored_from = p.next_offset THEN p.attempt_size ELSE 0 END,
     attempts = CASE WHEN p.restored_from = p.next_offset THEN p.attempts ELSE 0 END
-RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation
+WHERE NOT p.rekeyed
+RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation, sources
 """
 
 # Within a term, begins to read another log: the first of a partition, or the one that took its place.
@@ -19,12 +22,13 @@ BEGIN_INCARNATION = """
 UPDATE progress SET incarnation = incarnation + 1, topic_id = $5, next_offset = $6, restored_from = $6,
     restores = 0, attempt_size = 0, attempts = 0, updated_at = now()
 WHERE cluster = $1 AND topic = $2 AND partition = $3 AND epoch = $4
-RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation
+RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation, sources
 """
 
 # Moves the fence: no row means another owner has taken over and the batch must be dropped.
 MOVE_FENCE = """
-UPDATE progress SET next_offset = $6, restores = 0, attempt_size = 0, attempts = 0, updated_at = now()
+UPDATE progress SET next_offset = $6, sources = coalesce($7::bigint[], sources), restores = 0, attempt_size = 0,
+    attempts = 0, updated_at = now()
 WHERE cluster = $1 AND topic = $2 AND partition = $3 AND next_offset = $4 AND epoch = $5
 """
 
@@ -51,19 +55,30 @@ WHERE i.transaction_id = ANY($1::text[])
 # The committed profiles of these users.
 LOAD_PROFILES = "SELECT user_id, state FROM profiles WHERE user_id = ANY($1::text[]) AND state_version = $2"
 
-# Profiles after a batch, in the same transaction as its rows.
+# Profiles after a batch, in the same transaction as its rows. A row of another partition of the same topic is left as
+# it is, so that fewer rows than profiles are written: who learns only what came in one partition must not overwrite
+# what was learnt in another. A row of another topic or cluster is one that a stream before this one left behind.
 SAVE_PROFILES = """
-INSERT INTO profiles (user_id, state, flagged, state_version, model_version, kafka_partition, next_offset)
-SELECT u, s, f, $4, $5, $6, $7 FROM unnest($1::text[], $2::bytea[], $3::integer[]) AS x (u, s, f)
+INSERT INTO profiles AS p (user_id, state, flagged, state_version, model_version, cluster, topic, kafka_partition,
+    next_offset)
+SELECT u, s, f, $4, $5, $6, $7, $8, $9 FROM unnest($1::text[], $2::bytea[], $3::integer[]) AS x (u, s, f)
 ON CONFLICT (user_id) DO UPDATE SET state = EXCLUDED.state, state_version = EXCLUDED.state_version,
-    flagged = EXCLUDED.flagged, model_version = EXCLUDED.model_version, kafka_partition = EXCLUDED.kafka_partition,
-    next_offset = EXCLUDED.next_offset, updated_at = now()
+    flagged = EXCLUDED.flagged, model_version = EXCLUDED.model_version, cluster = EXCLUDED.cluster,
+    topic = EXCLUDED.topic, kafka_partition = EXCLUDED.kafka_partition, next_offset = EXCLUDED.next_offset,
+    updated_at = now()
+WHERE p.kafka_partition = EXCLUDED.kafka_partition OR (p.cluster, p.topic) <> (EXCLUDED.cluster, EXCLUDED.topic)
+"""
+
+# One of these users whose profile is another partition's, with that partition.
+FOREIGN_PROFILE = """
+SELECT user_id, kafka_partition FROM profiles
+WHERE user_id = ANY($1::text[]) AND cluster = $2 AND topic = $3 AND kafka_partition <> $4 ORDER BY user_id LIMIT 1
 """
 
 # Records that could not become transactions. A record seen twice (a batch repeated) is kept once.
 SAVE_DEAD_LETTERS = """
 INSERT INTO dead_letters (cluster, topic, partition, incarnation, "offset", payload, reason)
-SELECT $1, $2, $3, $4, o, p, r FROM unnest($5::bigint[], $6::bytea[], $7::text[]) AS x (o, p, r)
+SELECT $1, x.* FROM unnest($2::text[], $3::integer[], $4::integer[], $5::bigint[], $6::bytea[], $7::text[]) AS x
 ON CONFLICT DO NOTHING
 """
 
@@ -267,7 +282,40 @@ VERDICT_COUNTS = (
 
 COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
 
-PROGRESS = "SELECT cluster, topic, partition, next_offset, epoch, incarnation FROM progress ORDER BY 1, 2, 3"
+PROGRESS = """
+SELECT cluster, topic, partition, next_offset, epoch, incarnation, rekeyed, delivered, sources FROM progress
+ORDER BY 1, 2, 3
+"""
+
+# The same of one topic and its copy that is keyed by user.
+HOPS = """
+SELECT topic, partition, next_offset, incarnation, rekeyed, delivered, sources FROM progress
+WHERE cluster = $1 AND topic IN ($2, $3)
+"""
+
+IS_REKEYED = "SELECT EXISTS (SELECT FROM progress WHERE cluster = $1 AND topic = $2 AND rekeyed)"
+
+# Takes every one of $3 partitions of a topic for the re-keyer $4, in one statement: from now on no owner of before can
+# store a batch, and none can open a term. What was stored stays, and the re-keyer goes on behind it.
+TAKE_SOURCES = """
+INSERT INTO progress AS p (cluster, topic, partition, epoch, owner, rekeyed, incarnation, topic_id)
+SELECT $1::text, $2::text, number, 1, $4::text, true, 0, $5::text FROM generate_series(0, $3::integer - 1) AS number
+ON CONFLICT (cluster, topic, partition) DO UPDATE SET epoch = p.epoch + 1, owner = EXCLUDED.owner, rekeyed = true,
+    topic_id = CASE WHEN p.topic_id = '' THEN EXCLUDED.topic_id ELSE p.topic_id END,
+    restored_from = -1, restores = 0, attempt_size = 0, attempts = 0, updated_at = now()
+RETURNING partition, next_offset, epoch, topic_id, incarnation
+"""
+
+# Moves the positions of a re-keyer once all it sent is acknowledged; fewer rows than partitions: another took over.
+MOVE_SOURCES = """
+UPDATE progress p SET next_offset = x.following, delivered = $6::bigint[], updated_at = now()
+FROM unnest($3::integer[], $4::bigint[], $5::bigint[]) AS x (partition, epoch, following)
+WHERE p.cluster = $1 AND p.topic = $2 AND p.partition = x.partition AND p.epoch = x.epoch
+"""
+
+# One re-keyer of a topic at a time, as long as its connection lives.
+LOCK_SOURCES = "SELECT pg_try_advisory_lock(hashtextextended($1 || ' ' || $2, 7294005))"
+UNLOCK_SOURCES = "SELECT pg_advisory_unlock(hashtextextended($1 || ' ' || $2, 7294005))"
 
 # Days that are past retention both by their events and by when they were last written.
 EXPIRED_DAYS = "SELECT day FROM days WHERE day < $1 AND stored_at < $2 ORDER BY day"

@@ -19,11 +19,12 @@ from services.store import batch as batches
 from services.store import queries, statements
 from services.store.backfill import Backfill
 from services.store.days import Days
-from services.store.faults import Fenced, Transient, translated
+from services.store.faults import Fenced, Rekeyed, Transient, translated
 from services.store.outcomes import Outcomes
 from services.store.pages import Pages
 from services.store.pools import create_database, open_pool, open_readers, unanswered
 from services.store.reading import reading
+from services.store.rekeying import Rekeying, by_user
 from services.store.search import Search, dead_letter
 from services.store.triage import Decisions
 from services.store.users import Users
@@ -36,7 +37,8 @@ class Opening(msgspec.Struct, frozen=True):
 
     `restores` counts openings at this same offset without progress; `attempt_size` and `attempts` describe a
     marked batch during which the process died. `topic_id` is the id of the topic that was read last, empty where Kafka
-    has none; `incarnation` is 0 as long as nothing was read.
+    has none; `incarnation` is 0 as long as nothing was read. `sources` has, of a partition of a re-keyed copy, the next
+    place in each partition of the original.
     """
 
     next_offset: int
@@ -46,6 +48,7 @@ class Opening(msgspec.Struct, frozen=True):
     attempts: int
     topic_id: str
     incarnation: int
+    sources: Sequence[int] = ()
 
 
 class Store:
@@ -61,6 +64,7 @@ class Store:
         self.pages = Pages(readers)
         self.users = Users(readers)
         self.triage = Decisions(pool, readers)
+        self.rekeying = Rekeying(pool)
 
     @classmethod
     async def open(cls, dsn: str, *, read_dsn: str | None = None, connections: int = 8) -> "Store":
@@ -85,8 +89,10 @@ class Store:
         await asyncio.gather(_closed(self.pool), _closed(self.readers))
 
     async def open_term(self, cluster: str, topic: str, partition: int, owner: str, topic_id: str = "") -> Opening:
-        """Become the owner of a partition: earlier owners are fenced from this moment."""
+        """Become the owner of a partition: earlier owners are fenced from this moment. Raises Rekeyed."""
         row = await self._fetchrow(statements.OPEN_TERM, cluster, topic, partition, owner, topic_id)
+        if row is None:
+            raise Rekeyed(f"{topic} is read through {by_user(topic)}")
         return Opening(**row)
 
     async def begin_incarnation(self, term: batches.Term, topic_id: str, offset: int) -> Opening:
@@ -209,7 +215,10 @@ class Store:
     async def save_profiles(
         self, states: dict[str, bytes], flagged: Mapping[str, int], state_version: int, model_version: str
     ) -> None:
-        """Replace profiles outside a batch, with the flagged transactions of each; only while no engine runs."""
+        """Replace profiles outside a batch, with the flagged transactions of each; only while no engine runs.
+
+        They are nobody's: the first partition that a user's transaction comes from makes the profile its own.
+        """
         users = sorted(states)
         with translated():
             await self.pool.execute(
@@ -219,6 +228,8 @@ class Store:
                 [flagged.get(user, 0) for user in users],
                 state_version,
                 model_version,
+                "",
+                "",
                 -1,
                 0,
             )

@@ -23,15 +23,20 @@ def stats(run: Run) -> dict:
     return json.loads(shown.stdout)
 
 
-def test_a_replay_and_a_score_of_the_same_file_agree_on_every_verdict(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("options", [(), ("--keyed", "rekey")], ids=["read as it is", "re-keyed"])
+def test_a_replay_and_a_score_of_the_same_file_agree_on_every_verdict(
+    run: Run, tmp_path: Path, options: tuple[str, ...]
+) -> None:
     file = simulated_file(tmp_path / "some.jsonl", 2_500)
-    replayed = run("replay", file)
+    replayed = run("replay", file, *options)
     assert replayed.returncode == 0, replayed.stderr
     found = stats(run)
     assert found["transactions"] == 2_500
     assert found["verdicts"] == {"basic": 2_500, "enhanced": 2_500}
     assert found["dead_letters"] == 0
-    assert sum(row["next_offset"] for row in found["progress"]) == 2_500
+    assert sum(row["next_offset"] for row in found["progress"] if row["topic"] == "transactions") == 2_500
+    assert {row["topic"] for row in found["progress"] if row["rekeyed"]} == ({"transactions"} if options else set())
+    assert [each["topic"] for each in found["rekeying"]] == (["transactions"] if options else [])
     scored = run("score", file, "--output", "scores.csv")
     assert scored.returncode == 0, scored.stderr
     with (tmp_path / "scores.csv").open(newline="") as lines:
@@ -40,7 +45,7 @@ def test_a_replay_and_a_score_of_the_same_file_agree_on_every_verdict(run: Run, 
     flagged = {name: sum(r["detector"] == name and r["flagged"] == "true" for r in rows) for name in found["flagged"]}
     assert flagged == found["flagged"]
     assert sum(flagged.values()) > 0
-    again = run("replay", file)
+    again = run("replay", file, *options)
     assert again.returncode == 0, again.stderr
     assert stats(run)["transactions"] == 2_500
     built = run("init-user-profiles")
@@ -212,6 +217,7 @@ BAD = {
     "no engine to show": (("run-frontend",), "--api-url"),
     "no API to show": (("run-frontend", "--api-url", "http://127.0.0.1:1"), "http://127.0.0.1:1"),
     "no API at all": (("run-frontend", "--api-url", "nonsense"), "nonsense"),
+    "bad way to be keyed": (("--daemon", "--keyed", "maybe"), "--keyed"),
     "bad rate": (("--daemon", "--rate", "0"), "--rate"),
     "data directory is a file": (("--daemon", "--data-dir", "some.csv"), "--data-dir"),
 }

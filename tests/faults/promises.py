@@ -8,7 +8,13 @@ from services.store.store import Store
 
 
 async def broken_promises(
-    store: Store, *, sent: Iterable[str], poison: Iterable[tuple[int, int]], ends: Mapping[int, int], cluster: str
+    store: Store,
+    *,
+    sent: Iterable[str],
+    poison: Iterable[tuple[int, int]],
+    ends: Mapping[int, int],
+    cluster: str,
+    topic: str = "transactions",
 ) -> list[str]:
     """Every promise that does not hold, named; empty when all do.
 
@@ -31,7 +37,10 @@ async def broken_promises(
     dead = {tuple(row) for row in await store.pool.fetch('SELECT partition, "offset" FROM dead_letters')}
     if dead != set(poison):
         broken.append(f"dead letters {dead ^ set(poison)}")
-    reached = {row["partition"]: row["next_offset"] for row in await store.progress() if row["cluster"] == cluster}
+    at = (cluster, topic)
+    reached = {
+        row["partition"]: row["next_offset"] for row in await store.progress() if (row["cluster"], row["topic"]) == at
+    }
     if {number: reached.get(number, 0) for number in ends} != dict(ends):
         broken.append(f"progress {reached} instead of {dict(ends)}")
     wrong = await wrong_profiles(store)

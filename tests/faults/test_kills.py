@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -17,6 +16,7 @@ from services.brokers.local import LocalBroker
 from services.sending.producer import Outgoing, Sender, outgoing
 from services.store.store import Store
 from simulator import Simulator
+from tests.faults.daemon import Daemon
 from tests.faults.promises import broken_promises
 from tests.waiting import until
 
@@ -37,34 +37,6 @@ async def kafka(tmp_path: Path, cache_dir: Path) -> AsyncIterator[Broker]:
     await broker.ensure_topic(TOPIC, 4)
     yield broker
     await broker.stop()
-
-
-class Daemon:
-    """`anomaly-tui --daemon` as a process that can be started again."""
-
-    def __init__(self, folder: Path, bootstrap: str, dsn: str) -> None:
-        self._command = (str(Path(sys.executable).with_name("anomaly-tui")), "--daemon", "--kafka", bootstrap)
-        self._environment = {
-            **os.environ,
-            "DATABASE_URL": dsn,
-            "ANOMALY_TUI_DATA_DIR": str(folder / "data"),
-            "ANOMALY_TUI_API": "off",
-        }
-        self._folder = folder
-        self.log = folder / "daemon.log"
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                *self._command, env=self._environment, cwd=self._folder, stdout=log, stderr=log
-            )
-
-    async def end(self, number: signal.Signals) -> int:
-        assert self.process is not None
-        assert self.process.returncode is None, self.log.read_text()[-4000:]
-        self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 20)
 
 
 @pytest.mark.timeout(1_800)

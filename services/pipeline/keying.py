@@ -1,0 +1,121 @@
+"""Whether a topic is keyed by user, and so read as it is, or through a copy that is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Literal, TypeVar
+
+import msgspec
+import structlog
+
+from services.errors import PermanentError
+from services.pipeline.scoring import DecodedRecord, Record
+from services.store.faults import ForeignProfile, Transient
+from services.store.rekeying import by_user
+from services.store.store import Store
+
+log = structlog.get_logger("rekeyer")
+
+Keyed = Literal["auto", "user", "rekey"]
+Answer = TypeVar("Answer")
+
+AGAIN_AFTER = 1.0
+
+COPY = {"retention.ms": "-1", "max.message.bytes": "8388608"}
+"""Settings of the topic with the copy: what is not stored yet must not expire, and what fitted once fits again."""
+
+
+class NotKeyedByUser(Exception):
+    """A record in a partition where its user's records do not all come; the message says which and why."""
+
+
+class Keying:
+    """How one topic of one cluster is read: `topic` is the original, `consumed` the one to consume.
+
+    That it is re-keyed is kept in PostgreSQL, so that several engines and later starts agree; there is no way back,
+    because what the copy holds cannot be found in the original again. A topic of one partition never needs it.
+    """
+
+    def __init__(self, store: Store, cluster: str, topic: str, keyed: Keyed, partitions: int) -> None:
+        self.topic = topic
+        self.partitions = partitions
+        self.rekeyed = False
+        self._store = store
+        self._cluster = cluster
+        self._keyed = keyed
+
+    @property
+    def consumed(self) -> str:
+        """The topic that is scored."""
+        return by_user(self.topic) if self.rekeyed else self.topic
+
+    @property
+    def _looks(self) -> bool:
+        return self._keyed == "auto" and not self.rekeyed and self.partitions > 1
+
+    async def load(self) -> None:
+        """Learn what was decided, or decide what needs no look at records. Raises PermanentError."""
+        self.rekeyed = await self._decided()
+        if self.rekeyed and self._keyed == "user":
+            raise PermanentError(
+                f"The topic {self.topic} is re-keyed by user since an earlier start: leave --keyed user away, or name "
+                "another topic."
+            )
+        if self._keyed == "rekey" and not self.rekeyed and self.partitions > 1:
+            await self._switch("asked for with --keyed rekey")
+
+    async def rekey(self, found: NotKeyedByUser) -> None:
+        """Read the topic through a copy from now on. Raises PermanentError where that is not wanted or no help."""
+        if self.rekeyed:
+            raise PermanentError(
+                f"{found}: somebody else writes to {self.consumed}, or it got more partitions; only this program may."
+            )
+        if self._keyed == "user":
+            raise PermanentError(f"{found}: start with --keyed rekey.")
+        if not await self._decided():
+            await self._switch(str(found))
+        self.rekeyed = True
+
+    async def _decided(self) -> bool:
+        return await _answered(lambda: self._store.rekeying.is_rekeyed(self._cluster, self.topic))
+
+    async def _switch(self, why: str) -> None:
+        await _answered(lambda: self._store.rekeying.switch(self._cluster, self.topic, self.partitions))
+        self.rekeyed = True
+        log.warning("the topic is re-keyed by user from now on", topic=self.topic, through=self.consumed, why=why)
+
+    def check(self, partition: int, records: Sequence[Record], decoded: Sequence[DecodedRecord]) -> None:
+        """Look at the keys of records before anything of them is stored. Raises NotKeyedByUser."""
+        if not self._looks:
+            return
+        keys = {record.offset: record.key for record in records}
+        for record in decoded:
+            user, key = record.transaction.user_id, keys[record.offset]
+            if not is_key_of(key, user):
+                what = "has no key" if key is None else f"has the key {key[:80]!r}"
+                raise NotKeyedByUser(f"{self._where(partition, record.offset)} of user {user!r} {what}")
+
+    def foreign(self, partition: int, decoded: Sequence[DecodedRecord], refused: ForeignProfile) -> NotKeyedByUser:
+        """Which record it was for whose user the store refused a profile."""
+        offset = next((r.offset for r in decoded if r.transaction.user_id == refused.user), -1)
+        return NotKeyedByUser(
+            f"{self._where(partition, offset)} is of user {refused.user!r}, whose records came in partition "
+            f"{refused.owner} before"
+        )
+
+    def _where(self, partition: int, offset: int) -> str:
+        return f"The record of {self.consumed} partition {partition} at offset {offset}"
+
+
+async def _answered(ask: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask PostgreSQL until it answers: that it is away is no reason to give up."""
+    while True:
+        try:
+            return await ask()
+        except Transient as error:
+            log.warning("PostgreSQL does not answer", error=str(error))
+            await asyncio.sleep(AGAIN_AFTER)
+
+
+def is_key_of(key: bytes | None, user: str) -> bool:
+    """Whether a record's key is the user's id: as text, or as a JSON string."""
+    return key is not None and (key == user.encode(errors="replace") or key == msgspec.json.encode(user))

@@ -1,0 +1,159 @@
+"""Topics that are re-keyed by user: who copies them, how far, and what is behind over both hops."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, NamedTuple
+
+from services.store import statements
+from services.store.faults import Fenced, StoreError, translated
+
+
+def by_user(topic: str) -> str:
+    """The name of the copy of `topic` that is keyed by user."""
+    return f"{topic}-by-user"
+
+
+def place_of(incarnation: int, offset: int) -> int:
+    """Where a record is among all that a partition ever had, also as another topic of the same name."""
+    return incarnation << 48 | offset
+
+
+class Taken(NamedTuple):
+    """A partition of the original as its re-keyer took it: it copies from `next_offset` on, within `epoch`.
+
+    `incarnation` is 0 as long as nothing of it was read; `topic_id` is the id of the topic that was read last.
+    """
+
+    next_offset: int
+    epoch: int
+    topic_id: str
+    incarnation: int
+
+
+class Sources:
+    """The partitions of a topic in the hands of the one process that holds the lock on it.
+
+    All of it goes over the connection that holds the lock: whoever loses the one can no longer use the other.
+    """
+
+    def __init__(self, connection: Any, cluster: str, topic: str) -> None:
+        self._connection = connection
+        self._at = (cluster, topic)
+        self._epochs: dict[int, int] = {}
+
+    async def take(self, partitions: int, owner: str, topic_id: str) -> dict[int, Taken]:
+        """Fence every owner and re-keyer of before. Raises Transient."""
+        with translated():
+            rows = await self._connection.fetch(statements.TAKE_SOURCES, *self._at, partitions, owner, topic_id)
+        taken = {partition: Taken(*rest) for partition, *rest in rows}
+        self._epochs = {partition: each.epoch for partition, each in taken.items()}
+        return taken
+
+    async def begin(self, partition: int, topic_id: str, offset: int) -> Taken:
+        """Read the first log of a partition, or the one that took its place. Raises Fenced, Transient."""
+        epoch = self._epochs[partition]
+        with translated():
+            row = await self._connection.fetchrow(
+                statements.BEGIN_INCARNATION, *self._at, partition, epoch, topic_id, offset
+            )
+        if row is None:
+            raise Fenced(f"another engine re-keys {self._at[1]} now")
+        return Taken(row["next_offset"], epoch, row["topic_id"], row["incarnation"])
+
+    async def move(self, following: Mapping[int, int], delivered: Sequence[int]) -> None:
+        """Store the next offsets; `delivered` is where each partition of the copy ends. Raises Fenced, Transient."""
+        partitions = sorted(following)
+        with translated():
+            moved = await self._connection.execute(
+                statements.MOVE_SOURCES,
+                *self._at,
+                partitions,
+                [self._epochs[partition] for partition in partitions],
+                [following[partition] for partition in partitions],
+                delivered,
+            )
+        if moved != f"UPDATE {len(partitions)}":
+            raise Fenced(f"another engine re-keys {self._at[1]} now")
+
+
+class Rekeying:
+    """What PostgreSQL knows of re-keyed topics. Its methods raise Transient."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def is_rekeyed(self, cluster: str, topic: str) -> bool:
+        """Whether the topic is read through its copy."""
+        with translated():
+            return bool(await self._pool.fetchval(statements.IS_REKEYED, cluster, topic))
+
+    async def switch(self, cluster: str, topic: str, partitions: int) -> None:
+        """Read the topic through its copy from now on, for good. Every owner of one of its partitions is fenced."""
+        with translated():
+            await self._pool.execute(statements.TAKE_SOURCES, cluster, topic, partitions, "", "")
+
+    async def hops(self, cluster: str, topic: str) -> list[dict[str, Any]]:
+        """The positions of the topic and of its copy, at one moment; for `behind`."""
+        with translated():
+            return [dict(row) for row in await self._pool.fetch(statements.HOPS, cluster, topic, by_user(topic))]
+
+    @asynccontextmanager
+    async def locked(self, cluster: str, topic: str) -> AsyncIterator[Sources | None]:
+        """The partitions of the topic, for one process at a time; None while another has them."""
+        with translated():
+            connection = await self._pool.acquire()
+        try:
+            with translated():
+                free = await connection.fetchval(statements.LOCK_SOURCES, cluster, topic)
+            try:
+                yield Sources(connection, cluster, topic) if free else None
+            finally:
+                if free:
+                    with suppress(StoreError), translated():
+                        await connection.execute(statements.UNLOCK_SOURCES, cluster, topic)
+        finally:
+            await self._pool.release(connection)
+
+
+def behind(rows: Iterable[Mapping[str, Any]], topic: str, ends: Mapping[int, int]) -> int:
+    """How many records of `topic` before these end offsets (by partition) are not stored yet.
+
+    `rows` are the positions of the topic and, where it is re-keyed, of its copy. Then what waits in the copy counts
+    too, also what came from behind `ends`; but it is 0 as soon as all before `ends` is stored, whatever comes behind.
+    """
+    rows = list(rows)
+    originals = {row["partition"]: row for row in rows if row["topic"] == topic}
+    reached: dict[int, int] = {partition: row["next_offset"] for partition, row in originals.items()}
+    first_hop = sum(max(0, end - reached.get(partition, 0)) for partition, end in ends.items())
+    if not any(row["rekeyed"] for row in originals.values()):
+        return first_hop
+    copies = {row["partition"]: row for row in rows if row["topic"] == by_user(topic)}
+    second_hop, passed = 0, first_hop == 0
+    for partition, end in enumerate(_delivered(originals.values())):
+        copy = copies.get(partition)
+        waiting = end - (copy["next_offset"] if copy else 0)
+        if waiting > 0:
+            second_hop += waiting
+            passed = passed and copy is not None and _is_past(copy["sources"], originals, ends)
+    return 0 if passed else max(1, first_hop + second_hop)
+
+
+def _delivered(originals: Iterable[Mapping[str, Any]]) -> list[int]:
+    ends: list[int] = []
+    for row in originals:
+        ends += [0] * (len(row["delivered"]) - len(ends))
+        for partition, end in enumerate(row["delivered"]):
+            ends[partition] = max(ends[partition], end)
+    return ends
+
+
+def _is_past(sources: Sequence[int], originals: Mapping[int, Mapping[str, Any]], ends: Mapping[int, int]) -> bool:
+    return all(
+        _at(sources, partition) >= place_of(originals[partition]["incarnation"], end)
+        for partition, end in ends.items()
+        if end
+    )
+
+
+def _at(offsets: Sequence[int], partition: int) -> int:
+    return offsets[partition] if partition < len(offsets) else 0
