@@ -27,21 +27,22 @@ from services.store.store import Store
 class _Remembering:
     """A consumer that knows by what is stored what became of what was sent."""
 
-    def __init__(self, store: Store, cluster: str, topic: str, since: datetime) -> None:
+    def __init__(self, store: Store, cluster: str, topic: str, since: datetime, *, by_id: bool) -> None:
+        self.by_id = by_id
         self._store = store
         self._at = (cluster, topic)
         self._since = since
 
     async def outcome(self, sent: Offsets) -> Outcome:
         """What became of the transactions at these offsets, all of which have been read."""
-        return Outcome(*await self._store.outcomes.of(*self._at, sent, self._since, SHOWN))
+        return Outcome(*await self._store.outcomes.of(*self._at, sent, self._since, SHOWN, sent.ids))
 
 
 class EngineConsumer(_Remembering):
     """The engine in this process: its fits are waited for, so that `score` can repeat the replay exactly."""
 
-    def __init__(self, engine: Engine, topic: str, since: datetime) -> None:
-        super().__init__(engine.parts.store, engine.broker.cluster_id, topic, since)
+    def __init__(self, engine: Engine, topic: str, since: datetime, *, by_id: bool) -> None:
+        super().__init__(engine.parts.store, engine.broker.cluster_id, topic, since, by_id=by_id)
         self._engine = engine
 
     async def lag(self, ends: dict[int, int]) -> int:
@@ -56,8 +57,10 @@ class EngineConsumer(_Remembering):
 class StoredConsumer(_Remembering):
     """Engines elsewhere, known by what they have stored. What is sent to a broker that forgets, only one can read."""
 
-    def __init__(self, store: Store, broker: Broker, topic: str, since: datetime, engine: EngineLock) -> None:
-        super().__init__(store, broker.cluster_id, topic, since)
+    def __init__(
+        self, store: Store, broker: Broker, topic: str, since: datetime, engine: EngineLock, *, by_id: bool
+    ) -> None:
+        super().__init__(store, broker.cluster_id, topic, since, by_id=by_id)
         self._broker = broker
         self._engine = engine
 
@@ -82,6 +85,10 @@ class StoredConsumer(_Remembering):
         return None
 
 
+async def _is_rekeyed(store: Store, broker: Broker, settings: Settings) -> bool:
+    return settings.keyed == "rekey" or await store.rekeying.is_rekeyed(broker.cluster_id, settings.topic)
+
+
 def replay(
     settings: Settings,
     path: Path,
@@ -97,7 +104,6 @@ def replay(
     """
 
     async def with_engine() -> int:
-
         engine = Engine(settings.model_copy(update={"api": "off"}), detector=detector)
         console = Console(stderr=True)
 
@@ -105,7 +111,9 @@ def replay(
             with console.status("starting"):
                 await engine.start()
             try:
-                since = await engine.parts.store.outcomes.now()
+                store = engine.parts.store
+                since = await store.outcomes.now()
+                by_id = await _is_rekeyed(store, engine.broker, settings)
                 sending = asyncio.create_task(
                     send_file(
                         engine.broker,
@@ -114,7 +122,7 @@ def replay(
                         speed=speed,
                         mapping=mapping,
                         reading=reading,
-                        consumer=EngineConsumer(engine, settings.topic, since),
+                        consumer=EngineConsumer(engine, settings.topic, since, by_id=by_id),
                     )
                 )
                 watching = asyncio.create_task(engine.wait())
@@ -137,7 +145,9 @@ def replay(
         await broker.start(lambda line: None)
         async with open_store(settings) as store:
             since = await store.outcomes.now()
-            consumer = StoredConsumer(store, broker, settings.topic, since, EngineLock(settings.data_dir))
+            engine = EngineLock(settings.data_dir)
+            by_id = await _is_rekeyed(store, broker, settings)
+            consumer = StoredConsumer(store, broker, settings.topic, since, engine, by_id=by_id)
             return await send_file(
                 broker,
                 settings,

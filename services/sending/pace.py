@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from services.records.files import InvalidRow, Row
@@ -22,7 +23,12 @@ class Outcome(NamedTuple):
 
 
 class Consumer(Protocol):
-    """What a replay must know of whoever reads what it sends."""
+    """What a replay must know of whoever reads what it sends.
+
+    `by_id` says that transactions are found again by their ids, and not by their offsets.
+    """
+
+    by_id: bool
 
     async def lag(self, ends: dict[int, int]) -> int:
         """How many records before these end offsets (by partition) are not stored yet."""
@@ -38,9 +44,15 @@ class Consumer(Protocol):
 
 
 class Offsets:
-    """Where the transactions of a replay lie in Kafka: by partition, stretches of offsets."""
+    """Where the transactions of a replay lie in Kafka: by partition, stretches of offsets.
 
-    def __init__(self) -> None:
+    `ids` are theirs, where `by_id` says that they will be asked for: what goes through a re-keyed topic is stored from
+    other offsets.
+    """
+
+    def __init__(self, by_id: bool) -> None:
+        self.by_id = by_id
+        self.ids: list[str] = []
         self._stretches: dict[int, list[list[int]]] = {}
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
@@ -48,8 +60,10 @@ class Offsets:
         for partition, stretches in sorted(self._stretches.items()):
             yield partition, "{" + ",".join(f"[{first},{after})" for first, after in stretches) + "}"
 
-    def add(self, partition: int, offset: int) -> None:
+    def add(self, partition: int, offset: int, transaction_id: str) -> None:
         """One more; a partition acknowledges in order, so that most extend the last stretch."""
+        if self.by_id:
+            self.ids.append(transaction_id)
         stretches = self._stretches.setdefault(partition, [])
         if stretches and stretches[-1][1] == offset:
             stretches[-1][1] += 1
@@ -81,7 +95,7 @@ class Replay:
         self._consumer = consumer
         self._sent = sent
         self.count = 0
-        self.offsets = Offsets()
+        self.offsets = Offsets(consumer.by_id)
         """Of the transactions that were acknowledged."""
 
     async def run(self) -> None:
@@ -105,7 +119,7 @@ class Replay:
                     self._sent()
                     await asyncio.sleep(ahead)
             acknowledgement = await self._sender.send(outgoing(transaction, truth, replay=True))
-            acknowledgement.add_done_callback(self._note)
+            acknowledgement.add_done_callback(partial(self._note, transaction.transaction_id))
             self.count += 1
             room = None if room is None else room - 1
             if self.count % SENT_AT_ONCE == 0:
@@ -119,10 +133,10 @@ class Replay:
         """Wait until everything sent is stored."""
         await self._below(0)
 
-    def _note(self, acknowledgement: asyncio.Future[Any]) -> None:
+    def _note(self, transaction_id: str, acknowledgement: asyncio.Future[Any]) -> None:
         if not acknowledgement.cancelled() and acknowledgement.exception() is None:
             sent = acknowledgement.result()
-            self.offsets.add(sent.partition, sent.offset)
+            self.offsets.add(sent.partition, sent.offset, transaction_id)
 
     async def _below(self, limit: int) -> None:
         while await self._consumer.lag(self._sender.ends) > limit:

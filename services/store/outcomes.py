@@ -1,6 +1,6 @@
 """What became of records that this process sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from services.store.faults import translated
@@ -18,7 +18,16 @@ WHERE cluster = $1 AND topic = $2 AND partition = $3 AND "offset" <@ (SELECT $4:
 ORDER BY "offset" LIMIT $5
 """
 
+# Transactions of the ids $1 stored since $2.
+STORED_UNDER = """
+SELECT count(*) FROM transaction_ids i
+JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.transaction_id
+WHERE i.transaction_id = ANY($1::text[]) AND t.stored_at >= $2
+"""
+
 NOW = "SELECT now()"
+
+IDS_AT_ONCE = 10_000
 
 
 class Fate(NamedTuple):
@@ -40,14 +49,28 @@ class Outcomes:
         with translated():
             return await self._pool.fetchval(NOW)
 
-    async def of(self, cluster: str, topic: str, sent: Iterable[tuple[int, str]], since: Any, shown: int) -> Fate:
-        """What became of records sent after `since`, with at most `shown` reasons."""
+    async def of(
+        self,
+        cluster: str,
+        topic: str,
+        sent: Iterable[tuple[int, str]],
+        since: Any,
+        shown: int,
+        ids: Sequence[str] = (),
+    ) -> Fate:
+        """What became of records sent after `since`, with at most `shown` reasons.
+
+        `ids` are those of transactions that are stored from other offsets than they were sent to.
+        """
         stored = dead = 0
         reasons: list[str] = []
         with translated():
             for partition, offsets in sent:
-                stored += await self._pool.fetchval(STORED_FROM, partition, since, offsets)
+                if not ids:
+                    stored += await self._pool.fetchval(STORED_FROM, partition, since, offsets)
                 rows = await self._pool.fetch(DEAD_FROM, cluster, topic, partition, offsets, shown)
                 dead += rows[0]["total"] if rows else 0
                 reasons += [row["reason"] for row in rows]
+            for first in range(0, len(ids), IDS_AT_ONCE):
+                stored += await self._pool.fetchval(STORED_UNDER, ids[first : first + IDS_AT_ONCE], since)
         return Fate(stored, dead, tuple(reasons[:shown]))

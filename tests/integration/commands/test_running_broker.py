@@ -39,7 +39,9 @@ async def test_what_an_engine_that_ended_has_not_stored_is_not_waited_for(tmp_pa
     lock = EngineLock(tmp_path)
     lock.acquire()
     lock.describe(cluster="embedded-1")
-    consumer = StoredConsumer(store, broker, "transactions", EngineLock(tmp_path))
+    consumer = StoredConsumer(
+        store, broker, "transactions", await store.outcomes.now(), EngineLock(tmp_path), by_id=False
+    )
     assert await consumer.lag({0: 3}) == 3
     lock.release()
     assert await consumer.lag({0: 0}) == 0

@@ -17,6 +17,7 @@ from services.models import schedule
 from services.pipeline.copying import Copier
 from services.pipeline.routing import router
 from services.process.lock import EngineLock
+from services.sending.pace import Offsets
 from services.sending.producer import Outgoing, Sender
 from services.store.faults import Transient
 from services.store.rekeying import Sources, by_user
@@ -284,7 +285,8 @@ async def test_a_replay_beside_an_engine_that_re_keys_waits_until_all_of_it_is_s
     engine = EngineLock(tmp_path)
     engine.acquire()
     engine.describe(cluster=broker.cluster_id)
-    beside = StoredConsumer(store, broker, TOPIC, engine)
+    since = await store.outcomes.now()
+    beside = StoredConsumer(store, broker, TOPIC, since, engine, by_id=True)
     async with RekeyingConsumer(broker, store, fitted, keyed="rekey", batch_size=50) as consumer:
         await send(sender, rows)
         await sender.flush()
@@ -294,4 +296,7 @@ async def test_a_replay_beside_an_engine_that_re_keys_waits_until_all_of_it_is_s
                 await asyncio.sleep(0.01)
         assert await store.count() == len(rows)
         await consumer.drained(sender)
+        sent = Offsets(by_id=True)
+        sent.ids += [transaction.transaction_id for transaction, _ in rows]
+        assert (await beside.outcome(sent)).stored == len(rows)
     engine.release()
