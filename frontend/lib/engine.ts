@@ -43,7 +43,7 @@ export const snapshot = z.looseObject({
   flagged: z.record(z.string(), z.number()),
   dead_letters: z.number(),
   duplicates: z.number(),
-  skipped: z.record(z.string(), z.number()).default({}),
+  skipped: z._default(z.record(z.string(), z.number()), {}),
   late: z.number(),
   offset_gaps: z.number(),
   model_versions: z.record(z.string(), z.string()),
