@@ -14,21 +14,21 @@ from domain.verdict import ScoredTransaction
 from services.records import export
 from services.store.search import UserTotals
 
-Row = TypeVar("Row")
+Item = TypeVar("Item")
 PIPE_WIDTH = 160
 _WHOLE = 400
 """Cells of a column that takes all the room that the others leave."""
 _SEVERITY_STYLES = {"critical": "bold red", "suspicious": "bold yellow", "unusual": "yellow", "error": "red"}
 
 
-class Column(NamedTuple, Generic[Row]):
+class TableColumn(NamedTuple, Generic[Item]):
     """A column of at least `least` and at most `most` cells; the higher its `rank`, the earlier it is left out."""
 
     name: str
     least: int
     most: int
     rank: int
-    text: Callable[[Row], str]
+    text: Callable[[Item], str]
     justify: JustifyMethod = "left"
 
 
@@ -52,23 +52,23 @@ def _why(row: ScoredTransaction) -> str:
     return export.why(row.headline) if row.headline and row.headline.flagged else ""
 
 
-TRANSACTIONS: tuple[Column[ScoredTransaction], ...] = (
-    Column("time (UTC)", 19, 19, 2, lambda row: f"{row.transaction.timestamp:%Y-%m-%d %H:%M:%S}"),
-    Column("user", 8, 12, 1, lambda row: row.transaction.user_id),
-    Column("amount", 12, 14, 0, export.money, "right"),
-    Column("cur", 3, 3, 4, lambda row: row.transaction.currency),
-    Column("merchant", 10, 24, 5, _merchant),
-    Column("cc", 2, 2, 7, lambda row: row.transaction.location.country or ""),
-    Column("score", 5, 5, 3, _score, "right"),
-    Column("verdict", 10, 10, 6, _said),
-    Column("why", 16, _WHOLE, 8, _why),
+TRANSACTIONS: tuple[TableColumn[ScoredTransaction], ...] = (
+    TableColumn("time (UTC)", 19, 19, 2, lambda row: f"{row.transaction.timestamp:%Y-%m-%d %H:%M:%S}"),
+    TableColumn("user", 8, 12, 1, lambda row: row.transaction.user_id),
+    TableColumn("amount", 12, 14, 0, export.money, "right"),
+    TableColumn("cur", 3, 3, 4, lambda row: row.transaction.currency),
+    TableColumn("merchant", 10, 24, 5, _merchant),
+    TableColumn("cc", 2, 2, 7, lambda row: row.transaction.location.country or ""),
+    TableColumn("score", 5, 5, 3, _score, "right"),
+    TableColumn("verdict", 10, 10, 6, _said),
+    TableColumn("why", 16, _WHOLE, 8, _why),
 )
-USERS: tuple[Column[UserTotals], ...] = (
-    Column("user", 8, 30, 0, lambda user: user.user_id),
-    Column("transactions", 12, 12, 1, lambda user: f"{user.transactions:,}", "right"),
-    Column("flagged", 8, 8, 2, lambda user: f"{user.flagged:,}", "right"),
-    Column("last seen (UTC)", 19, 19, 3, lambda user: f"{user.last_seen:%Y-%m-%d %H:%M:%S}"),
-    Column("total", 16, _WHOLE, 4, lambda user: totals(user)),
+USERS: tuple[TableColumn[UserTotals], ...] = (
+    TableColumn("user", 8, 30, 0, lambda user: user.user_id),
+    TableColumn("transactions", 12, 12, 1, lambda user: f"{user.transactions:,}", "right"),
+    TableColumn("flagged", 8, 8, 2, lambda user: f"{user.flagged:,}", "right"),
+    TableColumn("last seen (UTC)", 19, 19, 3, lambda user: f"{user.last_seen:%Y-%m-%d %H:%M:%S}"),
+    TableColumn("total", 16, _WHOLE, 4, lambda user: totals(user)),
 )
 
 
@@ -82,10 +82,10 @@ def output_width() -> int:
     return shutil.get_terminal_size((PIPE_WIDTH, 0)).columns
 
 
-class Listing(Generic[Row]):
+class Listing(Generic[Item]):
     """A table that is written piece by piece, `width` cells wide at most."""
 
-    def __init__(self, columns: tuple[Column[Row], ...], width: int) -> None:
+    def __init__(self, columns: tuple[TableColumn[Item], ...], width: int) -> None:
         self._placed = placed(columns, width)
         self._console = Console(width=max(1, width))
 
@@ -94,11 +94,11 @@ class Listing(Generic[Row]):
         """The names of the columns."""
         return self._drawn([[Text(column.name, style="bold") for column, _ in self._placed]])
 
-    def lines(self, rows: Iterable[Row]) -> str:
+    def lines(self, rows: Iterable[Item]) -> str:
         """The rows, a line each."""
         return self._drawn([[self._cell(column, row) for column, _ in self._placed] for row in rows])
 
-    def _cell(self, column: Column[Row], row: Row) -> Text:
+    def _cell(self, column: TableColumn[Item], row: Item) -> Text:
         text = sanitize(column.text(row))
         return Text(text, style=_SEVERITY_STYLES.get(text, "") if column.name == "verdict" else "")
 
@@ -113,9 +113,9 @@ class Listing(Generic[Row]):
         return os.linesep.join(line.rstrip() for line in drawn.get().splitlines()) + os.linesep if lines else ""
 
 
-def placed(columns: tuple[Column[Row], ...], width: int) -> list[tuple[Column[Row], int]]:
+def placed(columns: tuple[TableColumn[Item], ...], width: int) -> list[tuple[TableColumn[Item], int]]:
     """The columns that fit `width` cells with one cell between them, and how wide each one is."""
-    kept: list[Column[Row]] = []
+    kept: list[TableColumn[Item]] = []
     room = width + 1
     for column in sorted(columns, key=lambda column: column.rank):
         if kept and column.least + 1 > room:

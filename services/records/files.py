@@ -16,10 +16,10 @@ from services.records.delimited import DelimitedFile
 from services.records.json_file import JsonFile
 from services.records.mapping import Mapping
 from services.records.parquet import MAGIC, ParquetFile
-from services.records.rows import InvalidRow, Row, RowFile, UnreadableFile, first_line
+from services.records.rows import FileRow, InvalidRow, RowFile, UnreadableFile, first_line
 from services.records.source import Source
 
-__all__ = ["FileFormat", "InvalidRow", "Reading", "Row", "RowFile", "UnreadableFile", "open_rows"]
+__all__ = ["FileFormat", "FileRow", "InvalidRow", "Reading", "RowFile", "UnreadableFile", "open_rows"]
 
 FileFormat = Literal["csv", "jsonl", "parquet"]
 _FORMATS: dict[str, FileFormat] = {

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from domain.transaction import GroundTruth, Transaction
-from services.records.files import InvalidRow, Row, RowFile, UnreadableFile
+from services.records.files import FileRow, InvalidRow, RowFile, UnreadableFile
 
 SHOWN = 10
 _CACHE = "PRAGMA cache_size = -65536"
@@ -25,7 +25,7 @@ class Counted:
         self.damage: UnreadableFile | None = None
         """Why the file could not be read to its end, once iterating has ended there."""
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[FileRow]:
         rows = iter(self._rows)
         while True:
             try:

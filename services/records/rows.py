@@ -36,7 +36,7 @@ class InvalidRow(InvalidRecord):
         self.raw = raw[:MAX_RAW]
 
 
-Row = tuple[Transaction, GroundTruth | None] | InvalidRow
+FileRow = tuple[Transaction, GroundTruth | None] | InvalidRow
 
 
 class Piece(NamedTuple):
@@ -79,7 +79,7 @@ class RowFile(ABC):
         first, last = self._at[:2]
         return f"{self.unit} {first}" if first == last else f"{self.unit}s {first} to {last}"
 
-    def __iter__(self) -> Iterator[Row]:
+    def __iter__(self) -> Iterator[FileRow]:
         """The rows in order. Raises: UnreadableFile where the file turns out to be damaged."""
         pieces = self.pieces()
         while True:
@@ -97,7 +97,7 @@ class RowFile(ABC):
                 if isinstance(record, InvalidRecord):
                     raise record
                 reading = wire.read_row(record, self.mapping, f"{self.source.stem}#{piece.first}")
-                row: Row = reading.transaction, reading.truth
+                row: FileRow = reading.transaction, reading.truth
                 self.noted.update(reading.remarks)
                 if reading.updated:
                     self.noted["updated"] += 1

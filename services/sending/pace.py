@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
-from services.records.files import InvalidRow, Row
+from services.records.files import FileRow, InvalidRow
 from services.sending.producer import Sender, outgoing, refused
 
 LAG_POLL = 0.05
@@ -81,7 +81,7 @@ class Replay:
     def __init__(
         self,
         sender: Sender,
-        rows: Iterator[Row],
+        rows: Iterator[FileRow],
         *,
         speed: float | None,
         lag_limit: int,
