@@ -25,7 +25,6 @@ from aiokafka.record.util import calc_crc32c
 from services.brokers.broker import ANSWER_WITHIN, Broker, Isolation
 
 FETCH_BYTES = 1024 * 1024
-FETCH_WAIT_MS = 500
 _AGAIN_AFTER = 0.1
 _EARLIEST, _LATEST = -2, -1
 
@@ -121,7 +120,7 @@ class LogReader:
         OffsetOutOfRangeError.
         """
         request = FetchRequest(
-            FETCH_WAIT_MS,
+            0,
             1,
             most_bytes,
             int(self._committed),

@@ -24,6 +24,7 @@ from services.pipeline.hops import Hops
 from services.pipeline.keying import COPY, Keyed, Keying, NotKeyedByUser
 from services.pipeline.partition import PartitionTask, Shared
 from services.pipeline.profile_cache import ProfileCache
+from services.pipeline.rereading import Rereading, is_of_a_record
 from services.pipeline.scoring import Record
 from services.pipeline.source import ConsumerSource
 from services.pipeline.topic import TopicWatch
@@ -96,6 +97,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._turns = Turns()
         self._backpressure = Backpressure()
         self._ends = Ends(isolation)
+        self._rereading = Rereading(broker, isolation)
         self._consumer: Any = None
         self._shared: Shared | None = None
         self._moved_at = 0.0
@@ -162,7 +164,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             await self._rejoin_where_not_keyed()
             if self._catch_up is not None:
                 self._catch_up.check()
-            self._backpressure.apply(self._consumer, {p: task.inbox for p, task in self._tasks.items()})
+            held = self._rereading.held()
+            self._backpressure.apply(self._consumer, {p: t.inbox for p, t in self._tasks.items() if p not in held})
             fetched = await self._poll()
             for partition, task in list(self._tasks.items()):
                 task.inbox.offer(fetched.get(partition, ()))
@@ -182,9 +185,13 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             if now - probed_at > PROBE_EVERY:
                 probed_at = now
                 await self._probe()
-            self.degraded = self._watch.id is None or any(
-                task.state == "degraded" or self._ends.open_transaction(partition) is not None
-                for partition, task in self._tasks.items()
+            self.degraded = (
+                self._watch.id is None
+                or bool(self._rereading.corrupt)
+                or any(
+                    task.state == "degraded" or self._ends.open_transaction(partition) is not None
+                    for partition, task in self._tasks.items()
+                )
             )
             self.beat(self._describe())
 
@@ -203,6 +210,13 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
                     with contextlib.suppress(IllegalStateError):
                         self._consumer.pause(partition)
             return {}
+        except Exception as error:
+            if not is_of_a_record(error):
+                raise
+            await self._rereading.read_on(self._consumer, self._tasks, error)
+            return {}
+        for partition in fetched:
+            self._rereading.passed(partition)
         return fetched
 
     async def shutdown(self) -> None:
@@ -214,6 +228,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         await self._end(list(self._tasks))
         if self._hops is not None:
             await self._hops.stop()
+        await self._rereading.stop()
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             await member.stop(consumer)
@@ -261,6 +276,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         await asyncio.gather(*running.values(), return_exceptions=True)
         for partition, task in ending.items():
             self._ends.forget(partition)
+            self._rereading.passed(partition)
             ended_well = not running[partition].cancelled() and running[partition].exception() is None
             if ended_well and task.epoch:
                 with contextlib.suppress(StoreError):
@@ -323,6 +339,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             held_for = self._ends.open_transaction(partition)
             if held_for is not None:
                 said.append(f"partition {partition.partition}: a transaction is open for {held_for:.0f} s")
+        said += self._rereading.corrupt
         if self._bus.topic_resets:
             said.append(f"{self._bus.topic_resets} begun anew: the topic was made again or shortened")
         return "; ".join(said)

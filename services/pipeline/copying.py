@@ -10,6 +10,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 
 from services.brokers.broker import Isolation, StartFrom
+from services.brokers.log import Headers
+from services.pipeline.headers import HeaderReader
 from services.pipeline.merge import Merge
 from services.pipeline.origins import source_of
 from services.pipeline.routing import Router, partition_of
@@ -44,6 +46,14 @@ class Watermarks(NamedTuple):
     high: int
 
 
+class Waiting(NamedTuple):
+    """A record that is not sent yet, with its headers and whose it is; None of what is no transaction."""
+
+    message: Any
+    headers: Headers
+    user: str | None
+
+
 class Copier:
     """A consumer of all partitions of `original` and an idempotent producer into `copy`.
 
@@ -53,11 +63,19 @@ class Copier:
     """
 
     def __init__(
-        self, servers: Mapping[str, Any], group: str, original: str, copy: str, route: Router, isolation: Isolation
+        self,
+        servers: Mapping[str, Any],
+        group: str,
+        original: str,
+        copy: str,
+        route: Router,
+        headers: HeaderReader,
+        isolation: Isolation,
     ) -> None:
         self._original = original
         self._copy = copy
         self._route = route
+        self._headers = headers
         self._stopping = False
         self._failure: KafkaError | None = None
         self.trouble = ""
@@ -102,7 +120,7 @@ class Copier:
         self._next: dict[int, int] = {}
         self._sent: dict[int, int] = {}
         self._stored: dict[int, int] = {}
-        self._merge: Merge[tuple[Any, str | None]] = Merge((), lambda partition: True)
+        self._merge: Merge[Waiting] = Merge((), lambda partition: True)
         self._last_time: dict[int, float] = {}
         self._paused: set[int] = set()
         self._incarnations: Mapping[int, int] = {}
@@ -198,6 +216,7 @@ class Copier:
         self._producer.purge()
         self._producer.flush(1.0)
         self._consumer.close()
+        self._headers.close()
 
     def _ask(self, topic: str, partition: int) -> Watermarks:
         return Watermarks(*self._consumer.get_watermark_offsets(TopicPartition(topic, partition), ANSWER_WITHIN))
@@ -210,11 +229,13 @@ class Copier:
         if offset < self._next[partition]:
             return
         self._next[partition] = offset + 1
-        route = self._route(message.value(), message.headers())
+        headers = self._headers.of(message)
+        route = self._route(message.value(), headers)
         if route is not None:
             self._last_time[partition] = route.time
         # What is no transaction goes right behind the one before it.
-        self._merge.add(partition, self._last_time[partition], (message, None if route is None else route.user))
+        user = None if route is None else route.user
+        self._merge.add(partition, self._last_time[partition], Waiting(message, headers, user))
         self._bytes[partition] += len(message)
 
     def _take_error(self, error: KafkaError, partition: int, offset: int) -> None:
@@ -231,15 +252,16 @@ class Copier:
 
     def _send_merged(self, last: int) -> None:
         while self.records < last and (following := self._merge.next()) is not None:
-            self._send(*following)
+            self._send(following)
         self._resume()
         self._producer.poll(0)
 
-    def _send(self, message: Any, user: str | None) -> None:
+    def _send(self, waiting: Waiting) -> None:
+        message, read, user = waiting
         source, offset = message.partition(), message.offset()
         key = message.key() if user is None else user.encode()
         partition = source % len(self.delivered) if user is None else partition_of(key, len(self.delivered))
-        headers = [*(message.headers() or ()), source_of(source, self._incarnations[source], offset)]
+        headers: list[Any] = [*read, source_of(source, self._incarnations[source], offset)]
         while True:
             try:
                 self._producer.produce(

@@ -21,9 +21,11 @@ from confluent_kafka import KafkaException
 
 from domain.engine import Rekeying
 from services.brokers.broker import Broker, Isolation, StartFrom, Unanswered
+from services.brokers.log import CorruptLog
 from services.console.bus import Bus
 from services.errors import reason_of
 from services.pipeline.copying import Copier, CopyFailed, OutOfRange, delete_before
+from services.pipeline.headers import HeaderReader
 from services.pipeline.keying import Keying
 from services.pipeline.routing import router
 from services.process.supervisor import Worker
@@ -59,6 +61,7 @@ UNWELL = (
     OSError,
     TimeoutError,
     CopyFailed,
+    CorruptLog,
     OutOfRange,
 )
 
@@ -151,6 +154,7 @@ class Rekeyer(Worker):
             keying.topic,
             keying.consumed,
             self._route,
+            HeaderReader(self._broker, self._isolation),
             self._isolation,
         )
         try:

@@ -29,11 +29,16 @@ UNEXPECTED = "it could not be read, by a fault of this program"
 class Record(Protocol):
     """What is used of a Kafka record; `timestamp` is milliseconds, and none or -1 where the record has no time."""
 
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 class DecodedRecord(NamedTuple):

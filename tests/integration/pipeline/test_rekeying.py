@@ -15,6 +15,7 @@ from services.commands.replay import StoredConsumer
 from services.errors import PermanentError
 from services.models import schedule
 from services.pipeline.copying import Copier
+from services.pipeline.headers import HeaderReader
 from services.pipeline.routing import router
 from services.process.lock import EngineLock
 from services.sending.pace import Offsets
@@ -226,7 +227,8 @@ async def test_a_re_keyer_that_does_not_know_it_was_replaced_harms_nothing(
         await send_anywhere(sender, rows[:600])
         await consumer.drained(sender)
         servers = {"bootstrap.servers": broker.bootstrap}
-        zombie = Copier(servers, "zombie", TOPIC, by_user(TOPIC), router(None), "read_committed")
+        headers = HeaderReader(broker, "read_committed")
+        zombie = Copier(servers, "zombie", TOPIC, by_user(TOPIC), router(None), headers, "read_committed")
         await asyncio.to_thread(zombie.begin, dict.fromkeys(range(4), 0), dict.fromkeys(range(4), 1))
         sending = asyncio.create_task(send_anywhere(sender, rows[600:], seed=7))
         while zombie.records < 1_000:
