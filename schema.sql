@@ -43,6 +43,21 @@ DO $$ BEGIN
             ADD COLUMN delivered bigint[] NOT NULL DEFAULT '{}', ADD COLUMN sources bigint[] NOT NULL DEFAULT '{}';
     END IF;
 END $$;
+-- What became of the offsets from `first_offset` on, see domain/accounting.py; moved with next_offset, so that
+-- `counted`, where these sums end, is next_offset. `begun_at` is when the incarnation began at `first_offset`; null
+-- where an older release, which counted nothing, has read some of it.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'progress'::regclass AND attname = 'counted') THEN
+        ALTER TABLE progress ADD COLUMN begun_at timestamptz, ADD COLUMN first_offset bigint NOT NULL DEFAULT 0,
+            ADD COLUMN stored bigint NOT NULL DEFAULT 0, ADD COLUMN resends bigint NOT NULL DEFAULT 0,
+            ADD COLUMN dead bigint NOT NULL DEFAULT 0, ADD COLUMN skipped bigint NOT NULL DEFAULT 0,
+            ADD COLUMN copied bigint NOT NULL DEFAULT 0, ADD COLUMN repeats bigint NOT NULL DEFAULT 0,
+            ADD COLUMN without_record bigint NOT NULL DEFAULT 0, ADD COLUMN lost bigint NOT NULL DEFAULT 0,
+            ADD COLUMN counted bigint GENERATED ALWAYS AS
+                (first_offset + stored + resends + dead + skipped + copied + repeats + without_record + lost) STORED;
+        UPDATE progress SET first_offset = next_offset;
+    END IF;
+END $$;
 
 -- Every stored id once, whatever its day: a partitioned table cannot promise that by itself.
 CREATE TABLE IF NOT EXISTS transaction_ids (

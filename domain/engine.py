@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from domain.accounting import Account
 from domain.quality import DetectorQuality
 from domain.verdict import ScoredTransaction
 
@@ -32,6 +33,7 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     """Progress of one partition; `lag` counts records, -1 when the end offset is not known yet.
 
     `held_for` is for how many seconds a transaction left open by its producer has kept records back, if one does.
+    `account` is what became of all offsets before `next_offset` since they are counted.
     """
 
     partition: int
@@ -40,6 +42,7 @@ class PartitionStatus(msgspec.Struct, frozen=True):
     lag: int
     epoch: int
     held_for: float | None = None
+    account: Account = Account()
 
 
 class Rekeying(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
+from domain.accounting import KINDS, Account
 from domain.engine import Rekeying
 from services.commands.database import open_store
 from services.process.lock import EngineLock
@@ -51,6 +52,7 @@ def stats(settings: Settings, *, as_json: bool) -> int:
             "engines": len(engines),
             "topic_resets": sum(max(0, partition["incarnation"] - 1) for partition in progress),
             "rekeying": rekeying_of(engines, progress),
+            "accounts": accounts_of(progress),
             "progress": progress,
         }
 
@@ -64,6 +66,8 @@ def stats(settings: Settings, *, as_json: bool) -> int:
     for name, count in sorted(found["verdicts"].items()):
         table.add_row(f"verdicts, {name}", f"{count:,} ({found['flagged'][name]:,} flagged)")
     table.add_row("dead letters", f"{found['dead_letters']:,}")
+    for topic, account in found["accounts"].items():
+        table.add_row(f"account of {topic}", account.sentence)
     if found["topic_resets"]:
         said = f"{found['topic_resets']:,} partitions begun anew: their topic was made again or shortened"
         table.add_row("topic resets", Text(said, style="red"))
@@ -81,6 +85,15 @@ def stats(settings: Settings, *, as_json: bool) -> int:
             table.add_row(f"worker {worker['name']}", f"{worker['state']}: {worker['detail']}")
     console.print(table)
     return 0
+
+
+def accounts_of(progress: list[dict[str, Any]]) -> dict[str, Account]:
+    """What became of the offsets of each topic, over all clusters and partitions."""
+    accounts: dict[str, Account] = {}
+    for row in progress:
+        account = Account(**{kind: row[kind] for kind in KINDS})
+        accounts[row["topic"]] = accounts.get(row["topic"], Account()) + account
+    return accounts
 
 
 def rekeying_of(engines: list[dict[str, Any]], progress: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -360,6 +360,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
                 lag=self._ends.lag(self._consumer, partition, task),
                 epoch=task.epoch,
                 held_for=self._ends.open_transaction(partition),
+                account=task.account,
             )
             for partition, task in sorted(self._tasks.items())
         )

@@ -15,6 +15,7 @@ from services.pipeline.headers import HeaderReader
 from services.pipeline.merge import Merge
 from services.pipeline.origins import source_of
 from services.pipeline.routing import Router, partition_of
+from services.store.rekeying import Moved
 
 log = structlog.get_logger("rekeyer")
 
@@ -120,6 +121,7 @@ class Copier:
         self._next: dict[int, int] = {}
         self._sent: dict[int, int] = {}
         self._stored: dict[int, int] = {}
+        self._copied: dict[int, int] = {}
         self._merge: Merge[Waiting] = Merge((), lambda partition: True)
         self._last_time: dict[int, float] = {}
         self._paused: set[int] = set()
@@ -151,6 +153,7 @@ class Copier:
         self.delivered = [self._ask(self._copy, partition).high for partition in range(len(found.partitions))]
         self._places = {partition: TopicPartition(self._original, partition) for partition in offsets}
         self._next, self._sent, self._stored = dict(offsets), dict(offsets), dict(offsets)
+        self._copied = dict.fromkeys(offsets, 0)
         self._last_time = dict.fromkeys(offsets, 0.0)
         self._merge = Merge(offsets, self._at_end)
         self._bytes = dict.fromkeys(offsets, 0)
@@ -177,8 +180,8 @@ class Copier:
         self.seconds += time.thread_time() - began
         return self.records - before
 
-    def acknowledged(self) -> dict[int, int]:
-        """Wait until all that was sent is acknowledged: the next offsets, of partitions where they moved.
+    def acknowledged(self) -> dict[int, Moved]:
+        """Wait until all that was sent is acknowledged: how far that is, of partitions that moved.
 
         Raises: CopyFailed, also when told to stop before.
         """
@@ -192,11 +195,17 @@ class Copier:
             partition: self._sent[partition] if self._merge.size(partition) else self._next[partition]
             for partition in self._next
         }
-        return {partition: at for partition, at in following.items() if at != self._stored[partition]}
+        return {
+            partition: Moved(self._stored[partition], at, self._copied[partition])
+            for partition, at in following.items()
+            if at != self._stored[partition]
+        }
 
-    def stored(self, following: Mapping[int, int]) -> None:
-        """These next offsets are in PostgreSQL."""
-        self._stored |= following
+    def stored(self, moved: Mapping[int, Moved]) -> None:
+        """Their next offsets are in PostgreSQL."""
+        for partition, each in moved.items():
+            self._stored[partition] = each.following
+            self._copied[partition] -= each.copied
 
     def ahead_of(self, stored: Mapping[int, int]) -> int:
         """Acknowledged records of the copy behind these offsets of its partitions."""
@@ -278,6 +287,7 @@ class Copier:
                     raise CopyFailed(f"{self._copy}: stopped before all was sent") from None
                 self._producer.poll(0.1)
         self._sent[source] = offset + 1
+        self._copied[source] += 1
         self._bytes[source] -= len(message)
         self.records += 1
 

@@ -14,6 +14,7 @@ import structlog
 
 from detectors.models import Models
 from detectors.state import STATE_VERSION
+from domain.accounting import Account
 from services.console.bus import Bus
 from services.pipeline import scoring
 from services.pipeline.inbox import Inbox
@@ -27,7 +28,7 @@ from services.pipeline.source import Revoked, Source
 from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
 from services.records.mapping import Mapping
-from services.store.batch import DeadRecord, Origin, Term
+from services.store.batch import DeadRecord, Origin, Passed, Term
 from services.store.faults import BadData, DuplicateId, Fenced, ForeignProfile, Rekeyed, StoreError, Transient
 from services.store.store import Opening, Store
 
@@ -73,6 +74,7 @@ class PartitionTask:
         self.partition = partition
         self.state: PartitionState = "restoring"
         self.next_offset = -1
+        self.account = Account()
         self.inbox = Inbox(shared.batch_size)
         self._shared = shared
         self._store = shared.store
@@ -84,6 +86,7 @@ class PartitionTask:
         self._batch_began = 0.0
         self._taken: Sequence[Record] = ()
         self._unreachable = False
+        self._lost = 0
         self._stopping = self._draining = False
         self._origins: Origins | None = None
         self._latest_event = datetime(1970, 1, 1, tzinfo=UTC)
@@ -183,6 +186,8 @@ class PartitionTask:
             opening = await self._begin_again(opening, first, "the topic was made again or shortened")
         elif first > opening.next_offset:
             self._note_loss(opening.next_offset, first)
+        self._lost = max(0, first - opening.next_offset)
+        self.account = opening.account
         self._narrowing.begin(opening)
         keying = self._shared.keying
         self._origins = Origins(keying.topic, opening.sources) if keying.rekeyed else None
@@ -285,6 +290,7 @@ class PartitionTask:
         ids = [record.transaction.transaction_id for record in found.transactions]
         stored = await self._until_answered(lambda: self._store.known(ids)) if ids else {}
         decoded, changed, resends, updates = sort_out(found.transactions, stored)
+        passed = Passed(resends, found.skipped.total() + updates, repeats)
         dead = sorted((*found.dead, *changed))
         lent = self._profiles.lend(self.partition, {record.transaction.user_id for record in decoded})
         if lent.unknown:
@@ -302,7 +308,7 @@ class PartitionTask:
             self._shared.models(),
         )
         try:
-            await self._commit(scored, origin)
+            await self._commit(scored, origin, passed)
         except ForeignProfile as refused:
             raise self._shared.keying.foreign(self.partition, decoded, refused) from refused
         self._bus.duplicates += resends
@@ -323,10 +329,11 @@ class PartitionTask:
         dead = (DeadRecord(record.offset, record.value or b"", reason),)
         _, origin = self._without_repeats([record])
         scored = scoring.score(self._term, self.next_offset, following, (), dead, {}, {}, Models(None, None))
-        await self._commit(scored, origin)
+        await self._commit(scored, origin, Passed())
 
-    async def _commit(self, scored: ScoredBatch, origin: Origin | None) -> None:
-        prepared = scored.prepared._replace(batch=scored.prepared.batch._replace(origin=origin))
+    async def _commit(self, scored: ScoredBatch, origin: Origin | None, passed: Passed) -> None:
+        passed = passed._replace(lost=self._lost)
+        prepared = scored.prepared._replace(batch=scored.prepared.batch._replace(origin=origin, passed=passed))
         delays = _delays()
         while True:
             try:
@@ -354,6 +361,8 @@ class PartitionTask:
         """Only now, after COMMIT, do profiles and rows become visible."""
         batch = scored.prepared.batch
         self.next_offset = batch.following
+        self.account += batch.account
+        self._lost = 0
         for user, state in batch.profiles.items():
             self._profiles.keep(self.partition, user, state, scored.states[user])
         now = time.time()

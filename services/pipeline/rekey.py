@@ -218,11 +218,11 @@ class Rekeyer(Worker):
         return found != topic_id or await self._broker.partition_count(self._keying.topic) != partitions
 
     async def _store_progress(self, sources: Sources, copier: Copier) -> bool:
-        following = await self._in_thread(copier.acknowledged)
-        if following:
-            await sources.move(following, copier.delivered)
-            copier.stored(following)
-        return bool(following)
+        moved = await self._in_thread(copier.acknowledged)
+        if moved:
+            await sources.move(moved, copier.delivered)
+            copier.stored(moved)
+        return bool(moved)
 
     async def _room(self, copier: Copier) -> int:
         """How many records of a backlog may be sent before the next fit, so that it meets the models of its time.

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from domain.accounting import Account
 from domain.transaction import COLUMNS, GROUPS, GroundTruth, Transaction
 from domain.verdict import Reason, Verdict
 from services.store import statements
@@ -76,6 +77,17 @@ class Origin(NamedTuple):
     sources: Sequence[int]
 
 
+class Passed(NamedTuple):
+    """Offsets of a batch that leave no row: transactions stored before, records that stand for none, repeats in a
+    copy, and those before its first record that had expired.
+    """
+
+    resends: int = 0
+    skipped: int = 0
+    repeats: int = 0
+    lost: int = 0
+
+
 class Batch(NamedTuple):
     """Everything that one transaction stores: `next_offset` moves from `expected` to `following`.
 
@@ -92,6 +104,18 @@ class Batch(NamedTuple):
     model_version: str
     flagged: Mapping[str, int] = {}
     origin: Origin | None = None
+    passed: Passed = Passed()
+
+    @property
+    def account(self) -> Account:
+        """What became of its offsets."""
+        told = len(self.rows) + len(self.dead) + sum(self.passed)
+        return Account(
+            stored=len(self.rows),
+            dead=len(self.dead),
+            without_record=self.following - self.expected - told,
+            **self.passed._asdict(),
+        )
 
     def place(self, offset: int) -> tuple[str, int, int, int]:
         """Topic, partition, incarnation and offset of a record as its producer knows them."""
@@ -158,7 +182,7 @@ async def commit(connection: Any, prepared: Prepared) -> None:
     BadData or DuplicateId as `faults` maps them.
     """
     batch = prepared.batch
-    term = batch.term
+    term, account = batch.term, batch.account
     with translated():
         async with connection.transaction():
             moved = await connection.execute(
@@ -170,6 +194,13 @@ async def commit(connection: Any, prepared: Prepared) -> None:
                 term.epoch,
                 batch.following,
                 None if batch.origin is None else batch.origin.sources,
+                account.stored,
+                account.resends,
+                account.dead,
+                account.skipped,
+                account.repeats,
+                account.without_record,
+                account.lost,
             )
             if moved != "UPDATE 1":
                 raise Fenced(f"partition {term.partition}: another owner moved past offset {batch.expected}")

@@ -30,6 +30,14 @@ class Taken(NamedTuple):
     incarnation: int
 
 
+class Moved(NamedTuple):
+    """How far a partition of the original was copied: `copied` records between these offsets."""
+
+    before: int
+    following: int
+    copied: int
+
+
 class Sources:
     """The partitions of a topic in the hands of the one process that holds the lock on it.
 
@@ -44,6 +52,7 @@ class Sources:
     async def take(self, partitions: int, owner: str, topic_id: str) -> dict[int, Taken]:
         """Fence every owner and re-keyer of before. Raises Transient."""
         with translated():
+            await self._connection.execute(statements.BEGIN_COUNTING, *self._at)
             rows = await self._connection.fetch(statements.TAKE_SOURCES, *self._at, partitions, owner, topic_id)
         taken = {partition: Taken(*rest) for partition, *rest in rows}
         self._epochs = {partition: each.epoch for partition, each in taken.items()}
@@ -60,16 +69,19 @@ class Sources:
             raise Fenced(f"another engine re-keys {self._at[1]} now")
         return Taken(row["next_offset"], epoch, row["topic_id"], row["incarnation"])
 
-    async def move(self, following: Mapping[int, int], delivered: Sequence[int]) -> None:
-        """Store the next offsets; `delivered` is where each partition of the copy ends. Raises Fenced, Transient."""
-        partitions = sorted(following)
+    async def move(self, moved_by: Mapping[int, Moved], delivered: Sequence[int]) -> None:
+        """Store the next offsets; `delivered` is where each partition of the copy ends. Raises Fenced, Transient.
+
+        What lies between the stored offset and the one it began to copy from had expired.
+        """
+        partitions = sorted(moved_by)
         with translated():
             moved = await self._connection.execute(
                 statements.MOVE_SOURCES,
                 *self._at,
                 partitions,
                 [self._epochs[partition] for partition in partitions],
-                [following[partition] for partition in partitions],
+                *([moved_by[partition][column] for partition in partitions] for column in range(3)),
                 delivered,
             )
         if moved != f"UPDATE {len(partitions)}":

@@ -1,5 +1,12 @@
 """The SQL of the engine's own work: each statement with a name and a sentence."""
 
+# Begins the sums of a topic's partitions anew where an older release has moved them, which counts nothing.
+BEGIN_COUNTING = """
+UPDATE progress SET first_offset = next_offset, begun_at = NULL, stored = 0, resends = 0, dead = 0, skipped = 0,
+    copied = 0, repeats = 0, without_record = 0, lost = 0
+WHERE cluster = $1 AND topic = $2 AND counted <> next_offset
+"""
+
 # Opens an owner's term on a partition. The row lock waits out a zombie's commit; counting restores at one
 # offset is how a batch that kills the process is noticed. The topic's id stays what it was, unless it was not known.
 # No row comes where the topic is re-keyed.
@@ -14,21 +21,27 @@ ON CONFLICT (cluster, topic, partition) DO UPDATE SET
     attempt_size = CASE WHEN p.restored_from = p.next_offset THEN p.attempt_size ELSE 0 END,
     attempts = CASE WHEN p.restored_from = p.next_offset THEN p.attempts ELSE 0 END
 WHERE NOT p.rekeyed
-RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation, sources
+RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation, sources,
+    stored, resends, dead, skipped, copied, repeats, without_record, lost
 """
 
 # Within a term, begins to read another log: the first of a partition, or the one that took its place.
 BEGIN_INCARNATION = """
 UPDATE progress SET incarnation = incarnation + 1, topic_id = $5, next_offset = $6, restored_from = $6,
+    begun_at = now(), first_offset = $6, stored = 0, resends = 0, dead = 0, skipped = 0, copied = 0,
+    repeats = 0, without_record = 0, lost = 0,
     restores = 0, attempt_size = 0, attempts = 0, updated_at = now()
 WHERE cluster = $1 AND topic = $2 AND partition = $3 AND epoch = $4
-RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation, sources
+RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarnation, sources,
+    stored, resends, dead, skipped, copied, repeats, without_record, lost
 """
 
-# Moves the fence: no row means another owner has taken over and the batch must be dropped.
+# Moves the fence, with what became of the offsets: no row means another owner has taken over and the batch must be
+# dropped.
 MOVE_FENCE = """
 UPDATE progress SET next_offset = $6, sources = coalesce($7::bigint[], sources), restores = 0, attempt_size = 0,
-    attempts = 0, updated_at = now()
+    attempts = 0, updated_at = now(), stored = stored + $8, resends = resends + $9, dead = dead + $10,
+    skipped = skipped + $11, repeats = repeats + $12, without_record = without_record + $13, lost = lost + $14
 WHERE cluster = $1 AND topic = $2 AND partition = $3 AND next_offset = $4 AND epoch = $5
 """
 
@@ -283,8 +296,9 @@ VERDICT_COUNTS = (
 COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
 
 PROGRESS = """
-SELECT cluster, topic, partition, next_offset, epoch, incarnation, rekeyed, delivered, sources FROM progress
-ORDER BY 1, 2, 3
+SELECT cluster, topic, partition, next_offset, epoch, incarnation, rekeyed, delivered, sources, topic_id, begun_at,
+    first_offset, stored, resends, dead, skipped, copied, repeats, without_record, lost
+FROM progress ORDER BY 1, 2, 3
 """
 
 # The same of one topic and its copy that is keyed by user.
@@ -308,8 +322,11 @@ RETURNING partition, next_offset, epoch, topic_id, incarnation
 
 # Moves the positions of a re-keyer once all it sent is acknowledged; fewer rows than partitions: another took over.
 MOVE_SOURCES = """
-UPDATE progress p SET next_offset = x.following, delivered = $6::bigint[], updated_at = now()
-FROM unnest($3::integer[], $4::bigint[], $5::bigint[]) AS x (partition, epoch, following)
+UPDATE progress p SET next_offset = x.following, delivered = $8::bigint[], updated_at = now(),
+    copied = p.copied + x.copied, without_record = p.without_record + x.following - x.before - x.copied,
+    lost = p.lost + x.before - p.next_offset
+FROM unnest($3::integer[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+    AS x (partition, epoch, before, following, copied)
 WHERE p.cluster = $1 AND p.topic = $2 AND p.partition = x.partition AND p.epoch = x.epoch
 """
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from detectors.fitting import FORMAT
+from domain.accounting import KINDS, Account
 from domain.engine import DeadLetter
 from domain.filters import Filter
 from domain.quality import DetectorQuality, Scoreboard
@@ -38,7 +39,7 @@ class Opening(msgspec.Struct, frozen=True):
     `restores` counts openings at this same offset without progress; `attempt_size` and `attempts` describe a
     marked batch during which the process died. `topic_id` is the id of the topic that was read last, empty where Kafka
     has none; `incarnation` is 0 as long as nothing was read. `sources` has, of a partition of a re-keyed copy, the next
-    place in each partition of the original.
+    place in each partition of the original. `account` is what became of the offsets before `next_offset`.
     """
 
     next_offset: int
@@ -49,6 +50,7 @@ class Opening(msgspec.Struct, frozen=True):
     topic_id: str
     incarnation: int
     sources: Sequence[int] = ()
+    account: Account = Account()
 
 
 class Store:
@@ -90,10 +92,12 @@ class Store:
 
     async def open_term(self, cluster: str, topic: str, partition: int, owner: str, topic_id: str = "") -> Opening:
         """Become the owner of a partition: earlier owners are fenced from this moment. Raises Rekeyed."""
+        with translated():
+            await self.pool.execute(statements.BEGIN_COUNTING, cluster, topic)
         row = await self._fetchrow(statements.OPEN_TERM, cluster, topic, partition, owner, topic_id)
         if row is None:
             raise Rekeyed(f"{topic} is read through {by_user(topic)}")
-        return Opening(**row)
+        return _opening(row)
 
     async def begin_incarnation(self, term: batches.Term, topic_id: str, offset: int) -> Opening:
         """Read another log under the same name from `offset` on. Raises Fenced when another owner took over."""
@@ -102,7 +106,7 @@ class Store:
         )
         if row is None:
             raise Fenced(f"partition {term.partition}: another owner opened it meanwhile")
-        return Opening(**row)
+        return _opening(row)
 
     async def close_term(self, term: batches.Term) -> None:
         """End a term in good order."""
@@ -298,6 +302,11 @@ def schema() -> str:
     packaged = Path(__file__).with_name("schema.sql")
     found = packaged if packaged.exists() else Path(__file__).parents[2] / "schema.sql"
     return found.read_text(encoding="utf-8")
+
+
+def _opening(row: Any) -> Opening:
+    found = dict(row)
+    return Opening(account=Account(**{kind: found.pop(kind) for kind in KINDS}), **found)
 
 
 async def _closed(pool: Any) -> None:

@@ -43,6 +43,14 @@ async def broken_promises(
     }
     if {number: reached.get(number, 0) for number in ends} != dict(ends):
         broken.append(f"progress {reached} instead of {dict(ends)}")
+    uncounted = await store.pool.fetch(
+        "SELECT topic, partition FROM progress WHERE counted <> next_offset OR first_offset <> 0 OR without_record < 0"
+    )
+    if uncounted:
+        broken.append(f"offsets that are in no sum: {[tuple(row) for row in uncounted]}")
+    sums = await store.pool.fetchrow("SELECT sum(stored), sum(dead), sum(lost) FROM progress")
+    if tuple(sums) != (len(stored), len(dead), 0):
+        broken.append(f"sums of {tuple(sums)} instead of {len(stored)} stored, {len(dead)} dead and none lost")
     wrong = await wrong_profiles(store)
     if wrong:
         broken.append(f"{len(wrong)} profiles differ from a recount")

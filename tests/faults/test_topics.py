@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from domain.accounting import Account
 from domain.transaction import Transaction
 from services.brokers.broker import Broker
 from services.brokers.external import ExternalBroker, Security
+from services.commands.data import accounts_of
 from services.models import schedule
 from services.pipeline import consumer as consumers
 from services.pipeline import ends
@@ -78,6 +80,7 @@ async def test_aborted_records_and_markers_are_neither_stored_nor_lost_nor_lag(
             # 70 records and the markers of 7 transactions.
             await until(lambda: [status.lag for status in consumer.pipeline.partitions] == [0])
             await until_reached(store, 77)
+    assert accounts_of(await store.progress()) == {topic: Account(stored=30, without_record=47)}
     assert consumer.bus.offset_gaps == 0
     assert [line["event"] for line in logs if line["log_level"] in ("warning", "error")] == []
     stored = {row[0] for row in await store.pool.fetch("SELECT transaction_id FROM transactions")}
@@ -160,6 +163,7 @@ async def test_records_that_expired_unread_are_said_to_be_lost(
     (lost,) = [line for line in logs if line["log_level"] == "error"]
     assert lost["event"] == "Kafka dropped records before they were read"
     assert (lost["topic"], lost["lost"]) == (topic, 10)
+    assert accounts_of(await store.progress()) == {topic: Account(stored=40, lost=10)}
 
 
 async def test_a_topic_made_again_while_nothing_runs_is_read_from_its_beginning(

@@ -5,6 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from domain.accounting import Account
 from domain.engine import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
 from tests.tui.fake_port import NOON, QUALITY, QUIET, WORKERS, FakePort, rows
 from tests.tui.session import running, shown
@@ -199,3 +200,13 @@ def test_a_topic_that_was_made_again_is_said_in_red() -> None:
     assert "✗ 4 partitions begun anew: topic made again or shortened" in said.plain
     assert any(span.style == palette.bad for span in said.spans)
     assert "topic made again" in summary(snapshot, 120, palette).plain
+
+
+async def test_health_accounts_for_every_offset() -> None:
+    partitions = tuple(
+        PartitionStatus(number, "running", 6_172, 0, 1, account=Account(stored=6_150, resends=10, dead=12))
+        for number in range(2)
+    )
+    async with running(FakePort(rows(20), partitions=partitions), size=(100, 48)) as (app, pilot):
+        await pilot.press("4")
+        assert "12,344 = 12,300 stored + 20 resends + 24 dead" in shown(app, Reading)

@@ -5,6 +5,7 @@ from datetime import datetime
 from rich.style import Style
 from rich.text import Text
 
+from domain.accounting import total
 from domain.engine import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
 from tui import cells
 from tui.panes.backlog import backlog_line
@@ -90,6 +91,9 @@ def component_lines(snapshot: Snapshot, width: int, palette: Palette) -> list[Te
         if counts:
             said = ", ".join(f"{cells.grouped(count)} {kind}" for kind, count in counts.items())
             lines.append(line((f" {name}  ", dim), said, width=width))
+    account = total(partition.account for partition in snapshot.partitions)
+    if account.offsets:
+        lines.append(line((" account  ", dim), account.sentence, width=width))
     wrong: list[tuple[str, Style]] = []
     if snapshot.dead_letters:
         wrong.append((f"{cells.grouped(snapshot.dead_letters)} dead letters  ", palette.warn + palette.strong))

@@ -21,7 +21,7 @@ from services.process.lock import EngineLock
 from services.sending.pace import Offsets
 from services.sending.producer import Outgoing, Sender
 from services.store.faults import Transient
-from services.store.rekeying import Sources, by_user
+from services.store.rekeying import Moved, Sources, by_user
 from services.store.store import Store
 from tests.consuming import TOPIC, profiles_equal_a_recount, send, simulated
 from tests.rekeying import RekeyingConsumer, send_anywhere
@@ -205,7 +205,7 @@ async def test_a_re_keyer_killed_before_it_stored_its_offsets_repeats_records_th
     rows = simulated(1_000)
     move, failures = Sources.move, iter(range(2))
 
-    async def fail_twice(self: Sources, following: Mapping[int, int], delivered: list[int]) -> None:
+    async def fail_twice(self: Sources, following: Mapping[int, Moved], delivered: list[int]) -> None:
         if next(failures, None) is not None:
             raise Transient("the connection is gone")
         await move(self, following, delivered)
