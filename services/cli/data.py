@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from services.cli.options import DATABASE, DETECTION, command
+from services.cli.mapping import MappingFile, PresetName, chosen_mapping
+from services.cli.options import DATABASE, DETECTION, SERVERS, command
 from services.settings import Loaded
 
 
@@ -36,6 +37,23 @@ def add_commands(app: typer.Typer) -> None:
         from services.commands import data
 
         return data.stats(loaded.settings, as_json=json)
+
+    @app.command(rich_help_panel="Data")
+    @command(*SERVERS)
+    def reconcile(
+        loaded: Loaded,
+        mapping: MappingFile = None,
+        preset: PresetName = None,
+        json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    ) -> int:
+        """Account for every offset that Kafka still has: stored, sent again, dead letter, skipped, aborted, waiting.
+
+        Exit code 1 when one does not add up: it is named. Give the --mapping and --preset of the engine.
+        """
+        from services.commands import reconcile
+
+        chosen = chosen_mapping(loaded.settings, mapping, preset)
+        return reconcile.reconcile(loaded.settings, mapping=chosen, as_json=json)
 
     @app.command(rich_help_panel="Data")
     @command(*DATABASE)

@@ -15,20 +15,24 @@ from services.settings import Settings
 _BROKER_WITHIN = 120.0
 
 
-async def running_broker(settings: Settings) -> Broker:
+NOBODY_READS = (
+    "Nobody would read from an embedded broker of this command's own: start `anomaly-tui` first, "
+    "or name a broker with --kafka local or --kafka HOST:PORT."
+)
+
+
+async def running_broker(settings: Settings, without: str = NOBODY_READS) -> Broker:
     """The broker that a running engine or the configuration names; of an engine that starts, once it has one.
 
-    Raises: UserError when nobody could read it, or where a command is at work that no engine may run beside.
+    Raises: UserError, which says `without`, where it would be an embedded one and no engine runs; also where a command
+    is at work that no engine may run beside.
     """
     engine = await _engine(settings.data_dir)
     if engine.get("broker") == "embedded":
         # Every embedded broker reports the same Kafka cluster id, so the engine's own is used.
         return ExternalBroker(engine["bootstrap"], Security(), durable=False, cluster_id=engine["cluster"])
     if settings.kafka == "embedded" and not engine:
-        raise UserError(
-            "Nobody would read from an embedded broker of this command's own: start `anomaly-tui` first, "
-            "or name a broker with --kafka local or --kafka HOST:PORT."
-        )
+        raise UserError(without)
     return make_broker(
         engine.get("bootstrap", settings.kafka)
         if engine.get("broker") == "external"

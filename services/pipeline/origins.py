@@ -26,6 +26,10 @@ SOURCE_HEADER = "anomaly-tui-source"
 """Partition, offset and incarnation in the original, with colons between: the last header of a re-keyed record."""
 
 
+Place = tuple[int, int, int]
+"""Partition, incarnation and offset in the original."""
+
+
 def source_of(partition: int, incarnation: int, offset: int) -> tuple[str, bytes]:
     """The header of a record that was there."""
     return SOURCE_HEADER, b"%d:%d:%d" % (partition, offset, incarnation)
@@ -41,10 +45,10 @@ class Origins:
     def without_repeats(self, records: Sequence[Record]) -> tuple[list[Record], Origin]:
         """Those that are here for the first time, with their origin. Nothing counts as seen before `stored`."""
         sources = list(self._sources)
-        places: dict[int, tuple[int, int, int]] = {}
+        places: dict[int, Place] = {}
         fresh: list[Record] = []
         for record in records:
-            place = _place(record)
+            place = place_in(record)
             if place is not None:
                 partition, incarnation, offset = place
                 here = place_of(incarnation, offset)
@@ -62,7 +66,8 @@ class Origins:
         self._sources = list(origin.sources)
 
 
-def _place(record: Record) -> tuple[int, int, int] | None:
+def place_in(record: Record) -> Place | None:
+    """Where a record of the copy was in the original; None of one that did not come from there."""
     name, value = record.headers[-1] if record.headers else ("", None)
     if name != SOURCE_HEADER or value is None:
         return None

@@ -21,6 +21,7 @@ from services.store import queries, statements
 from services.store.backfill import Backfill
 from services.store.days import Days
 from services.store.faults import Fenced, Rekeyed, Transient, translated
+from services.store.ledger import Ledger
 from services.store.outcomes import Outcomes
 from services.store.pages import Pages
 from services.store.pools import create_database, open_pool, open_readers, unanswered
@@ -61,6 +62,7 @@ class Store:
         self.readers = readers
         self.backfill = Backfill(pool)
         self.days = Days(pool)
+        self.ledger = Ledger(pool)
         self.outcomes = Outcomes(pool)
         self.search = Search(readers)
         self.pages = Pages(readers)

@@ -1,0 +1,60 @@
+"""What is stored of records that are looked up by where they lie in Kafka, and of transactions by their ids."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from services.store.faults import translated
+
+# The stored transactions of these ids, each with what tells a resend from another transaction, and where it came from.
+PLACED = """
+SELECT i.transaction_id, t.user_id, t.amount, t.event_time, t.kafka_partition, t.kafka_offset, t.stored_at
+FROM transaction_ids i
+JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.transaction_id
+WHERE i.transaction_id = ANY($1::text[])
+"""
+
+# Which of the offsets from $5 to before $6 are dead letters.
+DEAD_BETWEEN = """
+SELECT "offset" FROM dead_letters
+WHERE cluster = $1 AND topic = $2 AND partition = $3 AND incarnation = $4 AND "offset" >= $5 AND "offset" < $6
+"""
+
+DAYS = "SELECT day FROM days"
+
+
+class Placed(NamedTuple):
+    """A stored transaction. The partition and the offset are those of the topic that was scored."""
+
+    user_id: str
+    amount: Decimal
+    event_time: datetime
+    partition: int
+    offset: int
+    stored_at: datetime
+
+
+class Ledger:
+    """Asks the database that is written to: a replica may be behind. Its methods raise Transient."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def placed(self, ids: Sequence[str]) -> dict[str, Placed]:
+        """The stored ones of these transactions, by id."""
+        with translated():
+            return {row[0]: Placed(*row[1:]) for row in await self._pool.fetch(PLACED, ids)}
+
+    async def dead(
+        self, cluster: str, topic: str, partition: int, incarnation: int, first: int, following: int
+    ) -> set[int]:
+        """The dead letters between two offsets."""
+        with translated():
+            rows = await self._pool.fetch(DEAD_BETWEEN, cluster, topic, partition, incarnation, first, following)
+        return {row[0] for row in rows}
+
+    async def days(self) -> set[date]:
+        """The days of which transactions are kept."""
+        with translated():
+            return {row[0] for row in await self._pool.fetch(DAYS)}
