@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from services.account import counted, name_first, tell
-from services.brokers.broker import Broker
+from services.brokers.broker import Broker, Unanswered
 from services.brokers.log import CorruptLog, LogReader
 from services.commands.broker import running_broker
 from services.commands.database import open_store
@@ -66,7 +66,7 @@ async def _account(settings: Settings, mapping: Mapping | None, console: Console
             accounts = await _go_through(settings, mapping, console, broker, store, rows)
     except OffsetOutOfRangeError:
         raise UserError(f"The topic {settings.topic} was made again meanwhile: try again.") from None
-    except (KafkaError, TimeoutError, OSError) as error:
+    except (KafkaError, Unanswered, TimeoutError, OSError) as error:
         raise UserError(f"{broker.label} does not answer: {reason_of(error)}.") from error
     except CorruptLog as error:
         raise UserError(f"Kafka's log is corrupt: {error}.") from error
@@ -115,7 +115,8 @@ async def _go_through(
 
 
 async def _positions(broker: Broker, reader: LogReader, topic: str, rows: list[dict[str, Any]]) -> dict[int, Position]:
-    topic_id = await broker.topic_id(topic)
+    # The embedded broker's topics live as long as it does, and it has no ids.
+    topic_id = await broker.topic_id(topic) if broker.durable else ""
     if topic_id is None:
         raise UserError(f"There is no topic {topic} at {broker.label}: name it with --topic.")
     known = {

@@ -230,3 +230,28 @@ def test_an_ssh_session_that_is_killed_takes_its_console_and_nothing_else(
         assert status(run)[0] == 0
     finally:
         host.stop()
+
+
+def test_reconcile_accounts_for_the_embedded_broker_of_a_running_engine_only(daemon: Daemon, run: Run) -> None:
+    def stats() -> dict:
+        done = run("stats", "--json")
+        return json.loads(done.stdout) if done.returncode == 0 else {"transactions": 0}
+
+    wait_until(lambda: stats()["transactions"] > 100, "transactions")
+    done = run("reconcile", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["accounted"], found["engines"], len(found["partitions"])) == (True, 1, 4)
+    assert found["totals"]["stored"] > 100
+    assert set(found["totals"]) <= {"stored", "waiting"}
+    counted = stats()
+    assert counted["accounts"]["transactions"]["stored"] >= found["totals"]["stored"]
+    for row in counted["progress"]:
+        sums = ("stored", "resends", "dead", "skipped", "copied", "repeats", "without_record", "lost")
+        assert row["next_offset"] - row["first_offset"] == sum(row[name] for name in sums)
+    assert "offsets of 4 partitions: all accounted for." in run("reconcile").stdout
+    assert "account of transactions" in run("stats").stdout
+    assert run("stop").returncode == 0
+    done = run("reconcile")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "forgets its records when its engine ends" in done.stderr
