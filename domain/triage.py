@@ -65,14 +65,15 @@ class TriageEvent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What one action did: its lines in the log, and the ids that are not stored and were passed over.
+    """What one action did: its lines in the log, and the ids that it passed over.
 
-    `step` is None when there was nothing to do.
+    `unknown` are not stored, `unchanged` had this very decision before. `step` is None when there was nothing to do.
     """
 
     step: int | None
     events: tuple[TriageEvent, ...]
     unknown: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
 
 
 class Undone(msgspec.Struct, frozen=True, kw_only=True):

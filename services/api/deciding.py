@@ -24,12 +24,16 @@ class TriageQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Decided(msgspec.Struct, frozen=True, kw_only=True):
-    """What was written to the triage log, and the ids that are not stored. `step` is null where nothing was to do."""
+    """What was written to the triage log, and the ids that were passed over.
+
+    `unknown` are not stored, `unchanged` had this very decision before. `step` is null where nothing was to do.
+    """
 
     at: datetime
     step: int | None
     events: tuple[TriageEvent, ...]
     unknown: tuple[str, ...]
+    unchanged: tuple[str, ...]
 
 
 async def decide(sources: Sources, asked: TriageQuestion, by: str) -> Decided:
@@ -41,7 +45,13 @@ async def decide(sources: Sources, asked: TriageQuestion, by: str) -> Decided:
         decision = await sources.port.decide(ids, asked.status, asked.until, asked.note, by=by)
     except ValueError as error:
         raise Problem(422, str(error)) from error
-    return Decided(at=datetime.now(UTC), step=decision.step, events=decision.events, unknown=decision.unknown)
+    return Decided(
+        at=datetime.now(UTC),
+        step=decision.step,
+        events=decision.events,
+        unknown=decision.unknown,
+        unchanged=decision.unchanged,
+    )
 
 
 class UndoQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

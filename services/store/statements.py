@@ -122,6 +122,14 @@ ONE_CHANGE = "SELECT pg_advisory_xact_lock(7294000)"
 # visible in the order of their ids.
 ONE_DECISION = "SELECT pg_advisory_xact_lock(7294003)"
 
+# Those of $1 that status $2, until $3 and note $4 would leave as they are; a null status or note keeps what there is.
+UNCHANGED = """
+SELECT transaction_id FROM triage
+WHERE transaction_id = ANY($1::text[])
+    AND ($2::text IS NULL OR status = $2 AND until IS NOT DISTINCT FROM $3::timestamptz)
+    AND ($4::text IS NULL OR note = $4)
+"""
+
 # Decides on those of the transactions $1 that are stored: status $2 until $3, note $4, by $5; null keeps what is there.
 # All parts see the tables as they were before, so that `earlier` is the state that was decided on.
 DECIDE = """

@@ -40,7 +40,9 @@ class Decisions:
         note: str | None,
         by: str,
     ) -> Decision:
-        """Decide on these transactions in one step; those that are not stored are passed over.
+        """Decide on these transactions in one step.
+
+        Those that are not stored, or have this very decision already, are passed over and named.
 
         `status` None keeps each one's status and only writes the note; `note` None keeps the note.
 
@@ -51,13 +53,17 @@ class Decisions:
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(statements.ONE_DECISION)
-                rows = await connection.fetch(statements.DECIDE, list(ids), status, until, note, by)
+                same = await connection.fetch(statements.UNCHANGED, list(ids), status, until, note)
+                unchanged = {row["transaction_id"] for row in same}
+                others = [ident for ident in ids if ident not in unchanged]
+                rows = await connection.fetch(statements.DECIDE, others, status, until, note, by)
         events = _events(rows)
-        known = {event.transaction_id for event in events}
+        known = unchanged | {event.transaction_id for event in events}
         return Decision(
             step=events[0].step if events else None,
             events=events,
             unknown=tuple(ident for ident in ids if ident not in known),
+            unchanged=tuple(ident for ident in dict.fromkeys(ids) if ident in unchanged),
         )
 
     async def undo(self, by: str, step: int | None = None) -> Undone | None:

@@ -32,14 +32,24 @@ class MemoryTriage:
         if status is TriageStatus.SNOOZED and until is None:
             raise ValueError("a snooze needs an end")
         known = {row.transaction.transaction_id for row in self._stored()}
-        chosen = [ident for ident in dict.fromkeys(ids) if ident in known]
+        stored = [ident for ident in dict.fromkeys(ids) if ident in known]
+        unchanged = tuple(ident for ident in stored if self._has(ident, status, until, note))
+        chosen = [ident for ident in stored if ident not in unchanged]
         self._steps += bool(chosen)
         events = [
             self._set(ident, status.value if status else "note", self._after(ident, status, until, note, by), by)
             for ident in chosen
         ]
         unknown = tuple(ident for ident in ids if ident not in known)
-        return Decision(step=self._steps if events else None, events=tuple(events), unknown=unknown)
+        return Decision(
+            step=self._steps if events else None, events=tuple(events), unknown=unknown, unchanged=unchanged
+        )
+
+    def _has(self, ident: str, status: TriageStatus | None, until: datetime | None, note: str | None) -> bool:
+        held = self._states.get(ident)
+        if held is None:
+            return False
+        return (status is None or (held.status, held.until) == (status, until)) and note in (None, held.note)
 
     def _after(
         self, ident: str, status: TriageStatus | None, until: datetime | None, note: str | None, by: str

@@ -210,6 +210,23 @@ async def test_what_is_not_stored_is_passed_over_and_named(decisions: Decisions 
     assert (nothing.step, nothing.events) == (None, ())
 
 
+async def test_the_same_decision_again_writes_nothing_and_is_named(decisions: Decisions | MemoryTriage) -> None:
+    await decisions.decide(["t-1"], CONFIRMED, None, None, "ann")
+    again = await decisions.decide(["t-1", "t-2"], CONFIRMED, None, None, "bob")
+    assert again.unchanged == ("t-1",)
+    assert again.unknown == ()
+    assert [event.transaction_id for event in again.events] == ["t-2"]
+    (line,) = await decisions.log("t-1")
+    assert line.decided_by == "ann"
+
+
+async def test_another_end_or_note_is_another_decision(decisions: Decisions | MemoryTriage) -> None:
+    await decisions.decide(["t-1"], SNOOZED, LATER, None, "ann")
+    for until, note in ((LATER + timedelta(days=1), None), (LATER, "asked the bank")):
+        assert (await decisions.decide(["t-1"], SNOOZED, until, note, "ann")).unchanged == ()
+    assert (await decisions.decide(["t-1"], None, None, "asked the bank", "ann")).unchanged == ("t-1",)
+
+
 async def test_what_cannot_be_decided_is_refused(filled: Store) -> None:
     for ids, status, until, note in (
         (["t-1"], SNOOZED, None, None),
@@ -226,7 +243,7 @@ async def test_concurrent_decisions_form_one_history(filled: Store) -> None:
     ids = [f"t-{number}" for number in range(10)]
     await asyncio.gather(
         *(
-            filled.triage.decide(ids if turn % 2 else ids[::-1], CONFIRMED, None, None, f"analyst {turn}")
+            filled.triage.decide(ids if turn % 2 else ids[::-1], CONFIRMED, None, f"call {turn}", f"analyst {turn}")
             for turn in range(12)
         )
     )
