@@ -119,6 +119,7 @@ class Settings(BaseSettings):
     theme: Literal["dark", "light", "ansi"] | None = Field(
         None, description="none is dark, or ansi where the terminal has few colours"
     )
+    show_truth: bool = Field(False, description="show ground truth beside the verdicts, which gives triage away")
     keys: Annotated[dict[str, str | list[str]], BeforeValidator(_dotted)] = Field(
         default_factory=dict, description="action = key, or keys; help (?) names the actions"
     )

@@ -1,6 +1,7 @@
 """The console: a Textual application over one engine."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
@@ -19,6 +20,7 @@ from tui.keys import Keys
 from tui.library import CannotKeep, Library
 from tui.modals.help import Help
 from tui.modals.workers import Workers
+from tui.pace import Pace
 from tui.palette import ViewCommands, action_commands
 from tui.screens.anomalies import AnomaliesScreen
 from tui.screens.base import ConsoleScreen
@@ -39,7 +41,8 @@ class ConsoleApp(Shell):
 
     `refresh_hz` is the number of pulls a second and `clock` the time that ages are shown against. `theme` is dark,
     light or ansi, `keys` are the keys in force, and `library` has the user's filters, views and copies. Decisions are
-    made in the name of `user`, by default the user of the operating system.
+    made in the name of `user`, by default the user of the operating system. `show_truth` shows ground truth, and
+    `engine_inside` says that the engine runs in this process.
 
     The exit code is 0 on `q`, and 129 when the terminal is gone.
     """
@@ -74,12 +77,18 @@ class ConsoleApp(Shell):
         keys: Keys | None = None,
         library: Library | None = None,
         user: str | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        show_truth: bool = False,
+        engine_inside: bool = True,
     ) -> None:
-        super().__init__(keys or Keys())
+        super().__init__(keys or Keys(), engine_inside=engine_inside)
         self.port = port
         self.library = library or Library()
         self.intake = Intake(port)
         self.clock = clock or _now
+        self.monotonic = monotonic
+        self.pace = Pace()
+        self.show_truth = show_truth
         self.trail = Trail()
         self.wanted_user: str | None = None
         self.decisions = Decider(self, user)
@@ -193,6 +202,12 @@ class ConsoleApp(Shell):
         names = [theme.name for theme in THEMES]
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
         self.call_after_refresh(self.draw)
+
+    def action_toggle_truth(self) -> None:
+        """Show ground truth, or hide it."""
+        self.show_truth = not self.show_truth
+        self.notify(f"ground truth is {'shown' if self.show_truth else 'hidden'}", timeout=2)
+        self.draw()
 
     def action_help(self) -> None:
         """Open the help."""

@@ -14,6 +14,7 @@ from services.console.port import ConsolePort
 from tui.intake import Intake
 from tui.keys import Keys
 from tui.library import Library
+from tui.pace import Pace
 
 _Kept = TypeVar("_Kept")
 
@@ -27,14 +28,21 @@ class Decisions(Protocol):
         status: TriageStatus | None,
         until: datetime | None = None,
         note: str | None = None,
+        then: Callable[[], None] | None = None,
     ) -> None:
-        """Decide on one transaction; without a status only its note changes."""
+        """Decide on one transaction, and call `then` once it is stored; without a status only its note changes."""
 
-    def decide_all(self, ids: Sequence[str], status: TriageStatus, until: datetime | None = None) -> None:
-        """Decide on many transactions in one step."""
+    def decide_all(
+        self,
+        ids: Sequence[str],
+        status: TriageStatus,
+        until: datetime | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Decide on many transactions in one step, and call `then` once they are stored."""
 
-    def undo(self) -> None:
-        """Undo the user's last decision that is still in force."""
+    def undo(self, then: Callable[[tuple[str, ...]], None] | None = None) -> None:
+        """Undo the user's last decision that is still in force, and call `then` with its transactions."""
 
 
 class Console(Protocol):
@@ -44,6 +52,9 @@ class Console(Protocol):
     intake: Intake
     keys: Keys
     library: Library
+    pace: Pace
+    show_truth: bool
+    """Whether panes show ground truth. Triage cannot be practised with the answer beside the question."""
     wanted_user: str | None
     """The user to select on the Users screen when it is drawn next."""
 

@@ -4,12 +4,13 @@ import asyncio
 import getpass
 import os
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from domain.sanitize import sanitize
-from domain.triage import TriageStatus
+from domain.triage import TriageEvent, TriageStatus
 from domain.verdict import ScoredTransaction
 from services.errors import reason_of
 from tui import cells, keymap
@@ -38,19 +39,48 @@ def subject_of(row: ScoredTransaction) -> str:
     )
 
 
-def outcome(done: Sequence[tuple[str, str, int]], undo: str) -> str:
-    """One sentence about decisions, each given as its action, its subject and its number of transactions.
+@dataclass(frozen=True)
+class Done:
+    """What one decision did: its action, its subject in words, and its lines in the log."""
 
-    `undo` is the key that undoes the last one.
-    """
-    (action, subject, count), *others = done
-    if not others:
-        what = f"{DONE[action]}: {subject}" if count == 1 else f"{count:,} {DONE[action]}"
-        return f"{what}. {undo} undoes it"
+    action: str
+    subject: str
+    events: tuple[TriageEvent, ...]
+
+    @property
+    def count(self) -> int:
+        """Transactions that were decided on."""
+        return len(self.events)
+
+    def changed(self, now: datetime) -> list[TriageStatus]:
+        """The statuses other than open that the decision replaced."""
+        if self.action == "note":
+            return []
+        before = [event.before.effective(now) for event in self.events if event.before is not None]
+        return [status for status in before if status is not TriageStatus.OPEN]
+
+
+def outcome(done: Sequence[Done], undo: str, now: datetime) -> str:
+    """One sentence about decisions. `undo` is the key that undoes the last one."""
+    last = done[-1]
+    changed = last.changed(now)
+    if len(done) == 1 and last.count == 1:
+        was = f", which was {DONE[changed[0]]}" if changed else ""
+        return f"{DONE[last.action]}{_leniency(last)}: {last.subject}{was}. {undo} undoes it"
     counts: Counter[str] = Counter()
-    for action, _, count in done:
-        counts[action] += count
-    return ", ".join(f"{count:,} {DONE[action]}" for action, count in counts.items()) + f". {undo} undoes the last"
+    for each in done:
+        counts[each.action] += each.count
+    every = sum(len(each.changed(now)) for each in done)
+    said = ", ".join(f"{count:,} {DONE[action]}" for action, count in counts.items())
+    said += f" ({every:,} decided otherwise before)" if every else ""
+    return f"{said}. {undo} undoes {'it' if len(done) == 1 else 'the last'}"
+
+
+def _leniency(done: Done) -> str:
+    after = done.events[0].after
+    if done.action != TriageStatus.FALSE_POSITIVE or after is None or after.until is None:
+        return ""
+    return f", lenient until {after.until:%Y-%m-%d %H:%M}"
 
 
 class Decider:
@@ -63,7 +93,7 @@ class Decider:
         self._console = console
         self._user = user or os_user()
         self._turn = asyncio.Lock()
-        self._done: list[tuple[str, str, int]] = []
+        self._done: list[Done] = []
         self._done_at: datetime | None = None
         self._subjects: dict[str, str] = {}
 
@@ -73,29 +103,41 @@ class Decider:
         status: TriageStatus | None,
         until: datetime | None = None,
         note: str | None = None,
+        then: Callable[[], None] | None = None,
     ) -> None:
-        """Decide on one transaction; without a status only its note changes."""
+        """Decide on one transaction, and call `then` once it is stored; without a status only its note changes."""
         ident = row.transaction.transaction_id
         self._subjects.pop(ident, None)
         self._subjects[ident] = subject_of(row)
         while len(self._subjects) > _REMEMBERED:
             del self._subjects[next(iter(self._subjects))]
-        self._start(self._decide((ident,), status, until, note))
+        self._start(self._decide((ident,), status, until, note, then))
 
-    def decide_all(self, ids: Sequence[str], status: TriageStatus, until: datetime | None = None) -> None:
-        """Decide on many transactions in one step."""
-        self._start(self._decide(ids, status, until, None))
+    def decide_all(
+        self,
+        ids: Sequence[str],
+        status: TriageStatus,
+        until: datetime | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> None:
+        """Decide on many transactions in one step, and call `then` once they are stored."""
+        self._start(self._decide(ids, status, until, None, then))
 
-    def undo(self) -> None:
-        """Undo the last decision of this user that is still in force."""
-        self._start(self._undo())
+    def undo(self, then: Callable[[tuple[str, ...]], None] | None = None) -> None:
+        """Undo the last decision of this user that is still in force, and call `then` with its transactions."""
+        self._start(self._undo(then))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         # A worker of the application: one of a window would be cancelled when the window closes.
         self._console.run_worker(work, group="triage")
 
     async def _decide(
-        self, ids: Sequence[str], status: TriageStatus | None, until: datetime | None, note: str | None
+        self,
+        ids: Sequence[str],
+        status: TriageStatus | None,
+        until: datetime | None,
+        note: str | None,
+        then: Callable[[], None] | None,
     ) -> None:
         subject = self._subject(ids)
         async with self._turn:
@@ -104,15 +146,23 @@ class Decider:
             except Exception as error:  # the port may be any engine, near or far: say it and go on
                 self._say(f"nothing decided on {subject}: {reason_of(error)}", wrong=True)
                 return
+            if status is not None:
+                self._console.pace.add(len(decision.events), self._console.clock())
             self._console.tick()
-            if not decision.events:
+            if decision.events:
+                self._tell(Done(decision.events[0].action, subject, decision.events))
+            elif decision.unchanged:
+                self._say(f"already {DONE[status.value if status else 'note']}: {subject}. Nothing has changed")
+                return
+            else:
                 self._say(f"nothing decided on {subject}: it is not stored (any more)", wrong=True)
                 return
-            self._tell((decision.events[0].action, subject, len(decision.events)))
             if decision.unknown:
                 self._say(f"{len(decision.unknown):,} were passed over: they are not stored (any more)", wrong=True)
+            if then is not None:
+                then()
 
-    def _tell(self, done: tuple[str, str, int]) -> None:
+    def _tell(self, done: Done) -> None:
         now = self._console.clock()
         if self._done_at is not None and now - self._done_at <= TOGETHER:
             self._console.clear_notifications()
@@ -120,24 +170,28 @@ class Decider:
             self._done.clear()
         self._done.append(done)
         self._done_at = now
-        self._say(outcome(self._done, self._console.keys.shown(keymap.UNDO)))
+        self._say(outcome(self._done, self._console.keys.shown(keymap.UNDO), now))
 
-    async def _undo(self) -> None:
+    async def _undo(self, then: Callable[[tuple[str, ...]], None] | None) -> None:
         async with self._turn:
             try:
                 undone = await self._console.port.undo(self._user)
             except Exception as error:  # the port may be any engine, near or far: say it and go on
                 self._say(f"nothing undone: {reason_of(error)}", wrong=True)
                 return
+            if undone is not None and undone.action != "note":
+                self._console.pace.add(-len(undone.events), self._console.clock())
             self._console.tick()
             self._console.clear_notifications()
             self._done_at = None
             if undone is None:
                 self._say("there is nothing of yours to undo")
                 return
-            subject = self._subject([event.transaction_id for event in undone.events])
+            ids = tuple(event.transaction_id for event in undone.events)
             kept = f"; {undone.kept:,} decided again since then stay as they are" if undone.kept else ""
-            self._say(f"undone ({DONE[undone.action]}): {subject}{kept}")
+            self._say(f"undone ({DONE[undone.action]}): {self._subject(ids)}{kept}")
+            if then is not None:
+                then(ids)
 
     def _subject(self, ids: Sequence[str]) -> str:
         if len(ids) == 1:

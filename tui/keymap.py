@@ -16,6 +16,8 @@ APP = (
     Binding("colon", "command_palette", "palette", id="app.palette", key_display=":", show=False),
     Binding("q", "leave", "quit", id="app.quit", show=False),
     Binding("Q", "stop_everything", "stop everything (asks first)", id="app.stop", show=False),
+    Binding("T", "toggle_truth", "ground truth, shown or hidden", id="app.truth", show=False),
+    Binding("ctrl+z", "suspend", "suspend (an attached console)", id="app.suspend", show=False),
     Binding("ctrl+c", "leave", "quit", id="app.interrupt", show=False),
 )
 LIST = (
@@ -38,10 +40,11 @@ TRIAGE = (
     Binding(
         "p",
         "triage('false_positive')",
-        "false positive; asks how long to be lenient",
+        "false positive; asks once how long to be lenient",
         id="triage.false_positive",
         show=False,
     ),
+    Binding("L", "leniency", "how long to be lenient after a false positive", id="triage.leniency", show=False),
     Binding("z", "triage('snoozed')", "snooze; asks for how long", id="triage.snooze", show=False),
     Binding("w", "note", "write a note", id="triage.note", show=False),
     UNDO,
@@ -101,6 +104,8 @@ ANOMALIES = (
     *OPENING,
     Binding("u", "user_screen", "everything about the user", id="triage.user", show=False),
     *TOOLS,
+    Binding("r", "rank", "the worst first, or by time", id="triage.rank", show=False),
+    Binding("B", "group", "a burst as one case, or every alert", id="triage.group", show=False),
     Binding(
         "O", "toggle_open", "open ones only, or all; puts away what was decided on", id="triage.open_only", show=False
     ),
@@ -215,6 +220,8 @@ ANOMALIES_HINTS = (
     ("z", "snooze"),
     ("w", "note"),
     ("U", "undo"),
+    ("B", "cases"),
+    ("r", "order"),
     ("O", "open/all"),
     ("A", "all matching"),
     (":", "palette"),

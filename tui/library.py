@@ -1,4 +1,4 @@
-"""The user's own files: recent filters, named views, and the last copied text."""
+"""The user's own files: recent filters, named views, the leniency, and the last copied text."""
 
 import os
 import tempfile
@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from services.errors import UserError
 
@@ -21,10 +22,14 @@ class CannotKeep(UserError):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """Recent filters, newest last and without duplicates, and the filters of the views by name."""
+    """Recent filters, newest last and without duplicates, and the filters of the views by name.
+
+    `leniency` is how long detectors are lenient after a false positive, as it was typed; empty until it was asked for.
+    """
 
     recent: tuple[str, ...] = ()
     views: dict[str, str] = {}
+    leniency: str = ""
 
 
 class Library:
@@ -54,22 +59,28 @@ class Library:
         """Make a filter the newest of the recent ones."""
         if text:
             self._change(
-                lambda kept: Kept((*(old for old in kept.recent if old != text), text)[-RECENT_FILTERS:], kept.views)
+                lambda kept: replace(
+                    kept, recent=(*(old for old in kept.recent if old != text), text)[-RECENT_FILTERS:]
+                )
             )
 
     def save_view(self, name: str, text: str) -> None:
         """Save a filter as a view. A view with the same name is replaced."""
-        self._change(lambda kept: Kept(kept.recent, {**kept.views, name: text}))
+        self._change(lambda kept: replace(kept, views={**kept.views, name: text}))
 
     def rename_view(self, name: str, new: str) -> None:
         """Rename a view."""
         self._change(
-            lambda kept: Kept(kept.recent, {new if old == name else old: text for old, text in kept.views.items()})
+            lambda kept: replace(kept, views={new if old == name else old: text for old, text in kept.views.items()})
         )
 
     def delete_view(self, name: str) -> None:
         """Delete a view."""
-        self._change(lambda kept: Kept(kept.recent, {old: text for old, text in kept.views.items() if old != name}))
+        self._change(lambda kept: replace(kept, views={old: text for old, text in kept.views.items() if old != name}))
+
+    def keep_leniency(self, span: str) -> None:
+        """Make `span`, such as 30d, the leniency after a false positive."""
+        self._change(lambda kept: replace(kept, leniency=span))
 
     def keep_copy(self, text: str) -> Path | None:
         """Write copied text to a file; returns the file, None without a folder."""

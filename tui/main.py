@@ -54,6 +54,7 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
                 theme=settings.theme,
                 keys=keys,
                 library=Library(settings.data_dir),
+                show_truth=settings.show_truth,
             )
             return await show_until_asked(app, engine.quitting)
         finally:
@@ -94,7 +95,15 @@ async def _attached(settings: Settings, keys: "Keys") -> int:
         await port.start()
         try:
             library = Library(settings.data_dir)
-            app = ConsoleApp(port, refresh_hz=hz, theme=settings.theme, keys=keys, library=library)
+            app = ConsoleApp(
+                port,
+                refresh_hz=hz,
+                theme=settings.theme,
+                keys=keys,
+                library=library,
+                show_truth=settings.show_truth,
+                engine_inside=False,
+            )
             return await show_until_asked(app, quitting)
         finally:
             await port.stop()

@@ -21,8 +21,9 @@ TERMINAL_GONE = 129
 class Shell(App[int]):
     """A Textual application that knows its terminal, but neither the engine nor the screens."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, *, engine_inside: bool) -> None:
         super().__init__()
+        self._engine_inside = engine_inside
         self.keys = keys
         self.set_keymap(keys.changed)
         self.mouse_on = True
@@ -107,6 +108,17 @@ class Shell(App[int]):
         """Remove every message from the screen."""
         self._notices.clear()
         super().clear_notifications()
+
+    def action_suspend(self) -> None:
+        """Give the terminal back to the shell, except where that would stop the engine."""
+        if self._engine_inside:
+            self.notify(
+                "not suspended: the engine runs in this console and would stop. "
+                "Run it with --daemon, and suspend a console that is attached to it.",
+                severity="warning",
+            )
+        else:
+            self.action_suspend_process()
 
     def action_toggle_mouse(self) -> None:
         """Release the mouse so that the terminal's own selection works, or capture it again."""

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.prompt import Confirm
 
-from services.cli.options import command, has_terminal
+from services.cli.options import CONSOLE, command, has_terminal
 from services.errors import UserError
 from services.settings import Loaded, Settings
 
@@ -19,7 +19,7 @@ def add_commands(app: typer.Typer, attach_console: Callable[[Settings], int]) ->
     """Add the commands to the command line."""
 
     @app.command(rich_help_panel=_PANEL)
-    @command("data_dir", "theme", "refresh_hz")
+    @command("data_dir", *CONSOLE)
     def attach(loaded: Loaded) -> int:
         """Open a console on the engine that runs on this data directory.
 

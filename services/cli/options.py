@@ -118,6 +118,10 @@ OPTIONS: dict[str, Any] = {
         str | None,
         _option(_RUNNING, "--theme", metavar="dark|light|ansi", help="Default: dark, or ansi where colours are few."),
     ],
+    "show_truth": Annotated[
+        bool | None,
+        _option(_RUNNING, "--show-truth/--hide-truth", help="Ground truth beside the verdicts. Default: hidden."),
+    ],
     "refresh_hz": Annotated[
         float | None,
         _option(_RUNNING, "--refresh-hz", help="Repaints per second. Default: 4, over SSH 2; 1 for a slow link."),
@@ -129,19 +133,8 @@ SIMULATOR = ("users", "anomaly_rate", "rate", "seed")
 DETECTION = ("detector", "alert_rate")
 LOGS = ("log_format", "log_file")
 FRONTEND = ("with_frontend", "frontend_port", "browser")
-RUN = (
-    *SERVERS,
-    "start_from",
-    "keyed",
-    *SIMULATOR,
-    "simulate",
-    "alert_rate",
-    "api",
-    *FRONTEND,
-    *LOGS,
-    "theme",
-    "refresh_hz",
-)
+CONSOLE = ("theme", "refresh_hz", "show_truth")
+RUN = (*SERVERS, "start_from", "keyed", *SIMULATOR, "simulate", "alert_rate", "api", *FRONTEND, *LOGS, *CONSOLE)
 
 _CONFIG = Annotated[
     Path | None,

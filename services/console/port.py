@@ -99,8 +99,8 @@ class ConsolePort(Protocol):
         """Decide on these transactions in one step, as user `by` of the operating system.
 
         `until` ends a snooze (which needs one) or the leniency of a false positive. `status` None keeps the status and
-        writes only the note; `note` None keeps the note. Ids that are not stored, or have this very decision already, are
-        passed over and named.
+        writes only the note; `note` None keeps the note. Ids that are not stored, or have this very decision already,
+        are passed over and named.
 
         Raises: ValueError for what cannot be decided.
         """

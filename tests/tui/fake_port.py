@@ -180,6 +180,7 @@ class FakePort:
         self.anomalies_asked: list[str] = []
         self.history_asked: list[str] = []
         self.decisions = MemoryTriage(lambda: [*self.stored, *self.rows], lambda: NOON)
+        self.decided: list[str] = []
         self._events: list[TriageEvent] = []
         self.log_lines = [
             LogLine(
@@ -287,6 +288,7 @@ class FakePort:
         if self.triage_error is not None:
             raise self.triage_error
         decision = await self.decisions.decide(ids, status, until, note, by)
+        self.decided += [event.transaction_id for event in decision.events]
         self._tell(decision.events)
         return decision
 

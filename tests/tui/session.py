@@ -1,6 +1,7 @@
 """A console on a fake port, what is pressed in it, and what it shows."""
 
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -22,6 +23,11 @@ def clock() -> datetime:
     return NOON
 
 
+def unhurried() -> Callable[[], float]:
+    """A clock by which a second passes between any two looks at it, so that every row was read."""
+    return itertools.count().__next__
+
+
 @asynccontextmanager
 async def running(
     port: FakePort,
@@ -32,7 +38,9 @@ async def running(
     notifications: bool = False,
 ) -> AsyncIterator[tuple[ConsoleApp, Pilot[Any]]]:
     """A console of `size` on `port`, drawn once."""
-    app = ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock, theme=theme, library=library, user="ann")
+    app = ConsoleApp(
+        port, refresh_hz=SLOW_HZ, clock=clock, theme=theme, library=library, user="ann", monotonic=unhurried()
+    )
     async with app.run_test(size=size, notifications=notifications) as pilot:
         await pilot.pause()
         yield app, pilot

@@ -103,6 +103,9 @@ async def test_a_lost_engine_is_shown_and_another_one_begins_anew(here: Host) ->
         await ticked(app, pilot, "✗LOST", StatusLine)
         await ticked(app, pilot, "no engine runs; trying again", StatusLine)
         assert "last heard 12:04:07Z" in shown(app, StatusLine)
+        await pilot.press("1")
+        await ticked(app, pilot, "? workers not known; last known, 12:04:07Z", "#summary")
+        assert "running" not in shown(app, "#summary")
         await pilot.press("a", "1", "j", "enter", "escape", "4", "2")
         await pilot.pause()
         assert len(triage.window) == 10, "the last word stays"
@@ -110,7 +113,8 @@ async def test_a_lost_engine_is_shown_and_another_one_begins_anew(here: Host) ->
         await here.serve(FakePort(rows(60), started_at=QUIET.started_at + timedelta(hours=1)))
         await ticked(app, pilot, "▶LIVE", StatusLine)
         await until(lambda: (app.tick(), len(triage.window))[1] == 3)
-        assert triage.follow
+        await until(lambda: triage.order is not None and len(triage.order) == 3)
+        assert triage.cursor_index == 0
         assert not app.intake.frozen
         assert app.intake.engines == 2
         await pilot.press("1")
@@ -121,7 +125,7 @@ async def test_what_is_decided_in_one_console_is_seen_in_the_other(here: Host) -
     await here.serve(FakePort(rows(100)))
     async with here.console() as port, here.console() as other, running(port) as (app, pilot):
         await until(lambda: len(app.intake.anomalies.buffer) == 5)
-        await pilot.press("a")
+        await pilot.press("left_square_bracket", "a")
         await until(lambda: other.triage_changes(0, 10))
         (event,) = other.triage_changes(0, 10)
         assert event.action == "acknowledged"

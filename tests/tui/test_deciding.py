@@ -23,6 +23,7 @@ from tui.screens.detail import Detail
 from tui.screens.live import LiveScreen
 from tui.widgets.reading import Reading
 
+NEWEST = "left_square_bracket"
 OPEN, ACKNOWLEDGED, CONFIRMED, FALSE_POSITIVE, SNOOZED = TriageStatus
 
 
@@ -54,13 +55,18 @@ async def test_in_the_feed_it_is_the_feeds_row() -> None:
         assert "confirmed as fraud: u-0626" in said(app)[0]
 
 
-async def test_without_a_cursor_it_is_the_newest_anomaly_and_it_is_named() -> None:
+async def test_without_a_cursor_the_first_key_holds_the_anomaly_that_is_explained() -> None:
     port = FakePort(rows(105))
     async with running(port, notifications=True) as (app, pilot):
         await pressed(pilot, "a")
+        assert await status_of(port, 100) is None
+        assert said(app) == ["u-0700 9 200.00 EUR holds still now: press the key again to decide on it"]
+        port.add(rows(20, first=106))
+        app.tick()
+        await pressed(pilot, "a")
         assert await status_of(port, 100) is ACKNOWLEDGED
-        assert said(app) == ["acknowledged: u-0700 9 200.00 EUR. U undoes it"]
-        assert app.screen.query_one(Feed).follow
+        assert await status_of(port, 120) is None
+        assert said(app)[-1] == "acknowledged: u-0700 9 200.00 EUR. U undoes it"
 
 
 async def test_before_the_first_anomaly_there_is_nothing_to_decide_on() -> None:
@@ -76,7 +82,7 @@ async def test_before_the_first_anomaly_there_is_nothing_to_decide_on() -> None:
 async def test_a_false_positive_asks_until_when_and_enter_takes_thirty_days() -> None:
     port = FakePort(rows(100))
     async with running(port) as (app, pilot):
-        await pressed(pilot, "p")
+        await pressed(pilot, NEWEST, "p")
         assert isinstance(app.screen, LeniencyPrompt)
         assert await status_of(port, 100) is None
         await pressed(pilot, "enter")
@@ -88,13 +94,16 @@ async def test_a_false_positive_asks_until_when_and_enter_takes_thirty_days() ->
 async def test_a_leniency_may_be_another_or_none_and_must_be_understood() -> None:
     port = FakePort(rows(100))
     async with running(port) as (app, pilot):
-        await pressed(pilot, "p", "x", "enter")
+        await pressed(pilot, NEWEST, "p", "x", "enter")
         assert isinstance(app.screen, LeniencyPrompt)
         assert "expected a span" in shown(app, "#prompt-hint")
         app.screen.query_one(Input).value = "12h"
         await pressed(pilot, "enter")
         assert (await port.triage(["t-00000100"]))["t-00000100"].until == NOON + timedelta(hours=12)
-        await pressed(pilot, "p", "0", "enter")
+        await pressed(pilot, "U", "L")
+        assert isinstance(app.screen, LeniencyPrompt)
+        app.screen.query_one(Input).value = "0"
+        await pressed(pilot, "enter", "p")
         assert (await port.triage(["t-00000100"]))["t-00000100"].until is None
 
 
@@ -113,7 +122,7 @@ def test_other_spans_are_not(text: str) -> None:
 async def test_a_snooze_asks_for_how_long(key: str, span: int) -> None:
     port = FakePort(rows(100))
     async with running(port) as (app, pilot):
-        await pressed(pilot, "z")
+        await pressed(pilot, NEWEST, "z")
         assert isinstance(app.screen, SnoozeChoice)
         await pressed(pilot, key)
         triage = (await port.triage(["t-00000100"]))["t-00000100"]
@@ -141,7 +150,7 @@ async def test_a_snooze_that_is_over_is_shown_as_open() -> None:
 async def test_escape_decides_nothing(key: str) -> None:
     port = FakePort(rows(100))
     async with running(port, notifications=True) as (app, pilot):
-        await pressed(pilot, key, "escape")
+        await pressed(pilot, NEWEST, key, "escape")
         assert isinstance(app.screen, LiveScreen)
         assert await port.decisions.since(0, 10) == ()
         assert said(app) == []
@@ -150,7 +159,7 @@ async def test_escape_decides_nothing(key: str) -> None:
 async def test_a_note_is_written_changed_and_shown_in_the_detail() -> None:
     port = FakePort(rows(100))
     async with running(port, notifications=True) as (app, pilot):
-        await pressed(pilot, "a", "w")
+        await pressed(pilot, NEWEST, "a", "w")
         assert isinstance(app.screen, NotePrompt)
         await pressed(pilot, *"called", "enter", "w")
         assert app.screen.query_one(Input).value == "called"
@@ -179,7 +188,7 @@ async def test_the_detail_has_the_history_and_the_keys() -> None:
 async def test_undo_takes_back_the_last_decision_and_then_the_one_before() -> None:
     port = FakePort(rows(100))
     async with running(port, notifications=True) as (app, pilot):
-        await pressed(pilot, "a", "c", "U")
+        await pressed(pilot, NEWEST, "a", "c", "U")
         assert await status_of(port, 100) is ACKNOWLEDGED
         assert said(app) == ["undone (confirmed as fraud): u-0700 9 200.00 EUR"]
         await pressed(pilot, "U")
@@ -197,7 +206,7 @@ async def test_decisions_in_quick_succession_are_told_in_one_notification() -> N
         await pressed(pilot, "tab", *"kakakaka")
         assert said(app) == ["4 acknowledged. U undoes the last"]
         await pressed(pilot, "c")
-        assert said(app) == ["4 acknowledged, 1 confirmed as fraud. U undoes the last"]
+        assert said(app) == ["4 acknowledged, 1 confirmed as fraud (1 decided otherwise before). U undoes the last"]
         now += timedelta(seconds=2)
         await pressed(pilot, "a")
         assert said(app)[-1].startswith("acknowledged: u-")
@@ -207,7 +216,7 @@ async def test_what_is_not_stored_and_what_fails_is_said_in_one_line() -> None:
     port = FakePort(rows(100))
     async with running(port, notifications=True) as (app, pilot):
         port.triage_error = ConnectionError("PostgreSQL is away")
-        await pressed(pilot, "a")
+        await pressed(pilot, NEWEST, "a")
         assert said(app) == ["nothing decided on u-0700 9 200.00 EUR: PostgreSQL is away"]
         assert await status_of(port, 100) is None
         app.clear_notifications()
@@ -295,7 +304,7 @@ async def test_what_somebody_else_decides_shows_up() -> None:
 async def test_the_feed_can_be_filtered_by_triage() -> None:
     port = FakePort(rows(100))
     async with running(port) as (app, pilot):
-        await pressed(pilot, "a", "slash", *"triage:open", "enter")
+        await pressed(pilot, NEWEST, "a", "tab", "slash", *"triage:open", "enter")
         assert [each.sequence for each in app.intake.feed.rows] == [20, 40, 60, 80]
         port.add(rows(20, first=101))
         app.tick()

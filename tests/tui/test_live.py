@@ -3,11 +3,12 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from domain.engine import WorkerStatus
 from domain.transaction import Merchant
 from tests.tui.fake_port import NOON, WORKERS, FakePort, row, rows
-from tests.tui.session import clock, running, shown, strips, text_of
+from tests.tui.session import SLOW_HZ, clock, pressed, running, said, shown, strips, text_of
 from tui.app import ConsoleApp
 from tui.intake import PULL_LIMIT
 from tui.lists.anomalies import AnomalyFeed
@@ -159,6 +160,43 @@ HOSTILE = (
     "\u200bzero\ufeffwidth",
     "日本語のとても長い商店の名前です",
 )
+
+
+async def test_ground_truth_is_hidden_until_it_is_asked_for() -> None:
+    async with running(FakePort(rows(100)), size=(160, 48)) as (app, pilot):
+        await pressed(pilot, "left_square_bracket")
+        assert "amount_spike" not in text_of(app)
+        await pressed(pilot, "enter")
+        assert "ground truth" not in text_of(app)
+        await pressed(pilot, "escape", "T")
+        assert "anomalous (amount_spike)" in shown(app, "#why")
+        await pressed(pilot, "enter")
+        assert "ground truth" in text_of(app)
+        await pressed(pilot, "escape", "T")
+        assert "amount_spike" not in text_of(app)
+
+
+async def test_a_console_can_begin_with_ground_truth_shown() -> None:
+    app = ConsoleApp(FakePort(rows(100)), refresh_hz=SLOW_HZ, clock=clock, show_truth=True)
+    async with app.run_test(size=(160, 48)) as pilot:
+        await pressed(pilot, "left_square_bracket")
+        assert "anomalous (amount_spike)" in shown(app, "#why")
+
+
+async def test_ctrl_z_says_why_a_console_with_its_engine_is_not_suspended() -> None:
+    async with running(FakePort(rows(20)), notifications=True) as (app, pilot):
+        await pressed(pilot, "ctrl+z")
+        (notice,) = said(app)
+        assert notice.startswith("not suspended: the engine runs in this console")
+
+
+async def test_ctrl_z_suspends_an_attached_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    suspended: list[bool] = []
+    monkeypatch.setattr(ConsoleApp, "action_suspend_process", lambda _: suspended.append(True))
+    app = ConsoleApp(FakePort(rows(20)), refresh_hz=SLOW_HZ, clock=clock, engine_inside=False)
+    async with app.run_test() as pilot:
+        await pressed(pilot, "ctrl+z")
+    assert suspended == [True]
 
 
 async def test_hostile_merchants_do_not_break_out() -> None:

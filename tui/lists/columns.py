@@ -67,6 +67,7 @@ TRIAGE = (
     Column("why", 8, 200, 8),
     Column("state", 7, 7, 3),
 )
+CASES = tuple(replace(column, least=11, most=18) if column.name == "user" else column for column in TRIAGE)
 OF_ONE_USER = tuple(column for column in FEED if column.name != "user")
 # Stored rows go back for days, so their time needs room for a date.
 ANOMALIES_OF_ONE_USER = tuple(
@@ -130,11 +131,12 @@ def header(placed: Placed, sorted_by: ColumnName = "", mark: str = "") -> str:
 
 @dataclass(frozen=True)
 class RowStyle:
-    """What drawing a cell needs besides its row."""
+    """What drawing a cell needs besides its row. `alerts` is how many of the user the row stands for."""
 
     palette: Palette
     base: Style
     today: datetime | None
+    alerts: int = 1
 
 
 _Cell = Callable[[ScoredTransaction, int, RowStyle], tuple[str, Style]]
@@ -145,7 +147,11 @@ def _time(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Sty
 
 
 def _user(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:
-    return row.transaction.user_id, Style.null()
+    user = row.transaction.user_id
+    if style.alerts == 1:
+        return user, Style.null()
+    count = f" ×{style.alerts}"
+    return cells.fit(user, min(cells.width(user), width - len(count))) + count, style.palette.strong
 
 
 def _amount(row: ScoredTransaction, width: int, style: RowStyle) -> tuple[str, Style]:

@@ -1,6 +1,7 @@
 """A list of transactions, drawn line by line. Every list of transactions in the console is one of these."""
 
 import asyncio
+import math
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,7 +19,11 @@ from tui.lists.buffer import RowBuffer
 from tui.lists.sorting import Order
 from tui.lists.window import Window, WindowState
 from tui.widgets.drawing import palette_of, rule
+from tui.widgets.timing import seconds
 from tui.widgets.wheel import Wheeled
+
+READ_WITHIN = 0.5
+"""Seconds that a row must have been under the cursor before anybody can have read it."""
 
 
 class ListState(NamedTuple):
@@ -60,6 +65,7 @@ class RowList(Wheeled, can_focus=True):
         self.today: datetime | None = None
         self.notice = ""
         self._cursor: ScoredTransaction | None = None
+        self._put_at = -math.inf
         self._top_sequence = 0
         self._top_index = 0
         self._marked: int | None = None
@@ -81,6 +87,17 @@ class RowList(Wheeled, can_focus=True):
         return self.window.current(rows[self.cursor_index]) if len(rows) else None
 
     @property
+    def was_read(self) -> bool:
+        """Whether the row under the cursor is what the user looks at, so that a key may decide on it.
+
+        It is when the user put the cursor there, and half a second after it came there in another way.
+        """
+        selected = self.selected
+        if selected is None or self._cursor is None or selected.sequence != self._cursor.sequence:
+            return False
+        return seconds(self) - self._put_at >= READ_WITHIN
+
+    @property
     def rows(self) -> RowBuffer | Order:
         """What is shown, from the top: the rows of the window, or the sorted ones."""
         return self.window.rows if self.order is None else self.order
@@ -95,6 +112,11 @@ class RowList(Wheeled, can_focus=True):
     def at_top(self) -> bool:
         """Whether the oldest row is on screen, or there is none."""
         return self._top() == 0
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last row is on screen, or there is none."""
+        return self._top() + self.page >= len(self.rows)
 
     @property
     def page(self) -> int:
@@ -167,8 +189,20 @@ class RowList(Wheeled, can_focus=True):
             return
         self.follow = follow
         self._cursor = rows[max(0, min(len(rows) - 1, index))]
+        self._put_at = -math.inf
         self.refresh()
         self.post_message(self.Moved())
+
+    def put(self, index: int) -> None:
+        """Put the cursor on a row that the user did not choose."""
+        self.move_to(index)
+        self._put_at = seconds(self)
+
+    def put_if_new(self, index: int) -> None:
+        """Put the cursor on a row, unless it is there: the time that a row has been there goes on."""
+        cursor, rows = self._cursor, self.rows
+        if self.follow or cursor is None or not len(rows) or rows[max(index, 0)].sequence != cursor.sequence:
+            self.put(index)
 
     def move_by(self, lines: int) -> None:
         """Move the cursor. Moving up stops following."""
@@ -184,6 +218,17 @@ class RowList(Wheeled, can_focus=True):
             return False
         self.move_to(index)
         return True
+
+    def begin(self) -> None:
+        """Show the list as it is at first: with the newest row, and following it."""
+        self.set_follow(True)
+
+    def put_on(self, sequence: int) -> bool:
+        """Put the cursor on the row with this sequence; False when the list does not show it."""
+        found = self.select(sequence)
+        if found:
+            self._put_at = seconds(self)
+        return found
 
     def set_follow(self, follow: bool) -> None:
         """Follow the newest row, unsorted, or leave the cursor where it is."""
@@ -256,9 +301,13 @@ class RowList(Wheeled, can_focus=True):
         row = self.window.current(rows[index])
         here = row.sequence == self._marked
         base = palette.base + palette.cursor if here else palette.base
-        drawn = columns.segments(row, self._placed, columns.RowStyle(palette, base, self.today))
+        drawn = columns.segments(row, self._placed, columns.RowStyle(palette, base, self.today, self.alerts_of(row)))
         edge = Segment("▌" if here else " ", base + palette.title)
         return Strip([edge, *drawn]).adjust_cell_length(width, base)
+
+    def alerts_of(self, row: ScoredTransaction) -> int:
+        """How many alerts a row stands for."""
+        return 1
 
     def _order_mark(self) -> tuple[str, str]:
         return ("", "") if self.order is None else (self.order.column, self.order.mark)

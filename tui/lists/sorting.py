@@ -24,6 +24,13 @@ def _severity(row: ScoredTransaction) -> tuple[int, float] | None:
     return None if row.headline is None else (row.headline.severity.rank, row.headline.score)
 
 
+def worth(row: ScoredTransaction) -> tuple[int, float, float]:
+    """How much an alert is worth looking at: by severity, then score as it is shown, then age."""
+    verdict = row.headline
+    oldest_last = -row.transaction.timestamp.timestamp()
+    return (verdict.severity.rank, round(verdict.score, 2), oldest_last) if verdict else (-1, 0.0, oldest_last)
+
+
 def _why(row: ScoredTransaction) -> str | None:
     verdict = row.headline
     return cells.why(verdict, 0) if verdict is not None and verdict.flagged else None
@@ -51,8 +58,9 @@ _KEYS: dict[str, _Key] = {
     "state": _state,
     "by": lambda row: cells.flagged_by(row) or None,
     "why": _why,
+    "worth": worth,
 }
-_LARGEST_FIRST = frozenset({"time", "amount", "score", "versus", "sev", "severity"})
+_LARGEST_FIRST = frozenset({"worth", "time", "amount", "score", "versus", "sev", "severity"})
 
 
 class Order:

@@ -123,7 +123,7 @@ class LeniencyPrompt(Prompt):
     """Asks how long the detectors shall be lenient after a false positive."""
 
     MAX_LENGTH = 10
-    HINT = "Enter accepts: lenient for so long (12h, 30d, 2w; 0 for not at all)"
+    HINT = "Enter accepts, for the next ones too (12h, 30d, 2w; 0: not lenient)"
 
     def check(self, text: str) -> None:
         """Raises ValueError for a text that is no span."""

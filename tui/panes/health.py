@@ -32,8 +32,18 @@ def worst(snapshot: Snapshot) -> WorkerStatus | None:
     return min(troubled, key=lambda worker: order[worker.state], default=None)
 
 
-def summary(snapshot: Snapshot, width: int, palette: Palette) -> Text:
-    """Health in one line: the worst worker with its message, a backlog, or the number of running workers."""
+def last_known(snapshot: Snapshot) -> str:
+    """When the engine was heard from last, for what is shown of an engine that does not answer."""
+    return f"last known, {snapshot.at:%H:%M:%S}Z"
+
+
+def summary(snapshot: Snapshot, width: int, palette: Palette, *, lost: bool = False) -> Text:
+    """Health in one line: the worst worker with its message, a backlog, or the number of running workers.
+
+    Nothing is known of an engine that is `lost`.
+    """
+    if lost:
+        return line((f" ? workers not known; {last_known(snapshot)}", palette.bad), width=width)
     worker = worst(snapshot)
     if worker is not None:
         detail = worker.detail or worker.last_error or ""

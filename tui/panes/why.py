@@ -17,18 +17,24 @@ _BAR = 10
 _LEAST_BESIDE = 26
 
 
-def why_lines(row: ScoredTransaction | None, width: int, palette: Palette, *, followed: bool = False) -> list[Text]:
-    """The pane for `row`, in lines of `width` cells. `followed` is True when the user did not select the row."""
+def why_lines(
+    row: ScoredTransaction | None, width: int, palette: Palette, *, followed: bool = False, truth: bool = False
+) -> list[Text]:
+    """The pane for `row`, in lines of `width` cells, with its ground truth if `truth`.
+
+    `followed` is True when the user did not select the row.
+    """
     if row is None:
         return [line(*rule("Why", "", width, palette), width=width), line(" no transaction yet", width=width)]
     status = "newest anomaly" if followed and row.flagged else "newest" if followed else "selected"
     lines = [line(*rule("Why", status, width, palette), width=width), _what(row, width, palette)]
+    known = _truth(row, width, palette) if truth else []
     if row.disagreed:
-        return [*lines, *_truth(row, width, palette), *both(row, width, palette)]
+        return [*lines, *known, *both(row, width, palette)]
     for verdict in sorted(row.verdicts, key=lambda verdict: verdict.detector != "enhanced"):
         lines.append(judgement(verdict, width, palette))
     lead = cells.headline(row)
-    lines += _truth(row, width, palette)
+    lines += known
     if row.triage is not None:
         lines.append(triage_line(row.triage, width, palette))
     if lead is None or not lead.reasons:

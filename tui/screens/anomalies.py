@@ -1,9 +1,10 @@
 """The Anomalies screen: every flagged transaction, live or stored, for triage."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.binding import BindingType
 from textual.containers import Container
@@ -18,14 +19,18 @@ from tui.lists.anomalies import TriageList
 from tui.lists.filterline import FilterLine
 from tui.lists.older import PAGE, Older
 from tui.lists.rowlist import RowList
+from tui.panes.progress import progress_line
 from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
 from tui.screens.detail import Detail
 from tui.screens.layout import lay_out
 from tui.screens.triaging import BulkTriaging
-from tui.widgets.drawing import palette_of
+from tui.themes import Palette
+from tui.widgets.drawing import Line, line, palette_of
 
 _PAGES_AT_ONCE = 10
+_RANKED_AT_ONCE = 2_000
+"""Alerts that are read before the user asks for more, since the worst one may be an old one."""
 _FLAGGED = parse("is:flagged")
 
 
@@ -49,6 +54,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
     def body(self) -> Iterable[Widget]:
         """The list, and the reasons beside it or below it."""
         yield Container(TriageList(self.intake.triage_queue, id="triage"), WhyPane(id="why"), id="anomalies-body")
+        yield Line(id="progress")
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:
@@ -68,13 +74,38 @@ class AnomaliesScreen(BulkTriaging, Browsing):
 
     @property
     def subject(self) -> ScoredTransaction | None:
-        """The row under the cursor; the newest one while following."""
+        """The row under the cursor; the newest one while there is none."""
         return self.active.selected or self.active.newest
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
-        """The row whose reasons are shown."""
-        return self.subject
+        """The row under the cursor."""
+        return self.active.selected
+
+    @property
+    def was_read(self) -> bool:
+        """Whether the row has been under the cursor for long enough."""
+        return self.active.was_read
+
+    def hold(self) -> ScoredTransaction | None:
+        """Put the cursor on the newest row while following, or on the row that has come under it."""
+        rows = self.active
+        if rows.selected is None or not rows.was_read:
+            rows.put_if_new(rows.cursor_index)
+        return rows.selected
+
+    def together(self, row: ScoredTransaction) -> tuple[ScoredTransaction, ...]:
+        """The alerts of the case, where the list shows cases."""
+        return self.active.case(row)
+
+    def decided(self, rows: Sequence[ScoredTransaction]) -> None:
+        """Go on to the next open alert."""
+        self.active.advance(rows)
+
+    def undone(self, ids: Sequence[str]) -> None:
+        """Go back to the alert that is open again."""
+        if ids:
+            self.active.go_to(ids[0])
 
     @property
     def to_match(self) -> Filter:
@@ -101,11 +132,25 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         self._want_older(rows)
         rows.today = now
         rows.only_open = self._only_open
-        rows.history = self._problem or ("" if self._older.finished else "older ones at the top")
+        where = "end" if rows.ranked else "top"
+        rows.history = self._problem or ("" if self._older.finished else f"older ones at the {where}")
         rows.notice = self._notice()
         rows.refresh_rows()
+        palette, pace = palette_of(self), console_of(self).pace
+        left = self.intake.snapshot.open_anomalies
+        progress = progress_line(pace.done, left, pace.per_minute(now), self.size.width, palette)
+        self.query_one("#progress", Line).show(progress)
         if why.region:
-            why.show(why_lines(self.subject, why.size.width, palette_of(self), followed=rows.follow))
+            why.show(self._why_lines(why.size.width, palette))
+
+    def _why_lines(self, width: int, palette: Palette) -> list[Text]:
+        subject, rows = self.subject, self.active
+        lines = why_lines(subject, width, palette, followed=rows.follow, truth=console_of(self).show_truth)
+        alerts = 1 if subject is None else rows.alerts_of(subject)
+        if alerts > 1:
+            case = f" {alerts} alerts of this user within minutes: a key decides on all of them"
+            lines.insert(2, line((case, palette.warn), width=width))
+        return lines
 
     def _notice(self) -> str:
         if self.intake.warming and not len(self.intake.triage_queue.buffer):
@@ -119,8 +164,12 @@ class AnomaliesScreen(BulkTriaging, Browsing):
     def _want_older(self, rows: TriageList) -> None:
         busy = any(worker.group == "older" and not worker.is_finished for worker in self.workers)
         settled = rows.window.frozen or not rows.window.pending
-        # In a sorted list, older rows do not belong at the top.
-        if rows.order is None and rows.at_top and settled and not (busy or self._problem or self._older.finished):
+        if rows.ranked:
+            wanted = len(rows.window.buffer) < _RANKED_AT_ONCE or rows.at_end
+        else:
+            # In a sorted list, older rows do not belong at the top.
+            wanted = rows.order is None and rows.at_top
+        if wanted and settled and not (busy or self._problem or self._older.finished):
             self.run_worker(self._load_older(self._older), group="older")
 
     async def _load_older(self, older: Older) -> None:
@@ -159,9 +208,27 @@ class AnomaliesScreen(BulkTriaging, Browsing):
             self.app.push_screen(Detail(self.subject))
 
     def action_back(self) -> None:
-        """The first of these that applies: end the zoom or the sorting, go back, remove the filter, follow again."""
+        """The first of these that applies: end the zoom or the sorting, go back, remove the filter, start again."""
         if not (self.put_back() or console_of(self).climb() or self.clear_filter() or self.active.follow):
-            self.active.set_follow(True)
+            self.active.begin()
+
+    def put_back(self) -> bool:
+        """End the zoom, or else the sorting by a column; the queue is not sorted by one."""
+        return super().put_back() if self.has_class("-zoom") or not self.active.ranked else False
+
+    def action_rank(self) -> None:
+        """Switch between the worst first and the order of time."""
+        rows = self.active
+        if rows.ranked:
+            rows.set_follow(True)
+        else:
+            rows.rank()
+        self.redraw()
+
+    def action_group(self) -> None:
+        """Switch between cases and single alerts."""
+        self.active.group(not self.active.grouped)
+        self.redraw()
 
     def action_anomaly(self, step: int) -> None:
         """Go to the line above or below. While following, the first key goes to the newest line."""

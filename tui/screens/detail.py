@@ -111,7 +111,7 @@ class Detail(Copying, Triaging, Modal):
         ]
         if transaction.extra:
             fields.append(("other fields", json.dumps(transaction.extra, ensure_ascii=False, default=str)))
-        if self.row.truth is not None:
+        if self.row.truth is not None and console_of(self).show_truth:
             truth = self.row.truth
             fields.append(("ground truth", f"{'anomalous' if truth.anomalous else 'normal'} {truth.kind or ''}"))
         if self.row.triage is not None:

@@ -24,7 +24,7 @@ class ListScreen(Copying, ConsoleScreen):
 
     def _follow_all(self) -> None:
         for rows in self.query(RowList):
-            rows.set_follow(True)
+            rows.begin()
 
     @property
     def active(self) -> RowList:
@@ -39,7 +39,7 @@ class ListScreen(Copying, ConsoleScreen):
         """Show the rows of a list that match a filter, in the order of time, and remember the filter."""
         self._sought = filter
         self.apply_filter(rows, text, filter)
-        rows.set_follow(True)
+        rows.begin()
         library = console_of(self).library
         console_of(self).keep(lambda: library.remember(text))
         console_of(self).settle()

@@ -19,7 +19,7 @@ from tui.lists.feed import Feed
 from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
 from tui.lists.stored import MOST_ROWS, StoredTransactions
-from tui.panes.health import HealthPane, health_lines, summary
+from tui.panes.health import HealthPane, health_lines, last_known, summary
 from tui.panes.profile import ProfilePane, profile_lines
 from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
@@ -48,6 +48,7 @@ class LiveScreen(BulkTriaging, Browsing):
         super().__init__()
         self._in_place = ""
         self._of_user: str | None = None
+        self._explained: ScoredTransaction | None = None
         self._profile: Inquiry[str, ProfileView] = Inquiry(
             self, "profile", lambda user: console_of(self).port.profile(user), _PROFILE_EVERY
         )
@@ -99,8 +100,29 @@ class LiveScreen(BulkTriaging, Browsing):
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
-        """The row under the cursor, or else the newest anomaly, unless the screen shows one user."""
-        return self.active.selected or (self.query_one(AnomalyFeed).newest if self._of_user is None else None)
+        """The row under the cursor."""
+        return self.active.selected
+
+    @property
+    def was_read(self) -> bool:
+        """Whether the row has been under the cursor for long enough."""
+        return self.active.was_read
+
+    def hold(self) -> ScoredTransaction | None:
+        """Put the cursor on the anomaly that is explained, or on the row that has come under it."""
+        rows, explained = self.active, self._explained
+        if rows.selected is not None:
+            rows.put_if_new(rows.cursor_index)
+            return rows.selected
+        if explained is None or not explained.flagged or self._of_user is not None:
+            return None
+        feed, anomalies = self.query_one(Feed), self.query_one(AnomalyFeed)
+        shown = [anomalies, feed] if anomalies.region else [feed, anomalies]
+        held = next((each for each in shown if each.put_on(explained.sequence)), None)
+        if held is None:
+            return None
+        self.set_focus(held)
+        return held.selected
 
     @property
     def to_match(self) -> Filter:
@@ -121,7 +143,9 @@ class LiveScreen(BulkTriaging, Browsing):
         anomalies.refresh_rows()
         self._draw_stored(now)
         palette = palette_of(self)
-        self.query_one("#summary", Line).show(summary(self.intake.snapshot, self.size.width, palette))
+        self.query_one("#summary", Line).show(
+            summary(self.intake.snapshot, self.size.width, palette, lost=bool(self.intake.trouble))
+        )
         self._draw_panes(now)
 
     def _feed_notice(self) -> str:
@@ -133,9 +157,10 @@ class LiveScreen(BulkTriaging, Browsing):
     def _draw_panes(self, now: datetime) -> None:
         palette = palette_of(self)
         why, profile, health = self.query_one(WhyPane), self.query_one(ProfilePane), self.query_one(HealthPane)
-        subject = self.subject
+        subject = self._explained = self.subject
         if why.region:
-            why.show(why_lines(subject, why.size.width, palette, followed=self.active.follow))
+            truth = console_of(self).show_truth
+            why.show(why_lines(subject, why.size.width, palette, followed=self.active.follow, truth=truth))
         if profile.region:
             user = subject.transaction.user_id if subject else self._of_user
             if user is not None:
@@ -143,7 +168,8 @@ class LiveScreen(BulkTriaging, Browsing):
             problem = (self._profile.problem_of(user) or "never seen") if user else "no user yet"
             profile.show(profile_lines(user, self._profile.of(user), problem, profile.size.width, palette))
         if health.region:
-            health.show(health_lines(self.intake.snapshot, now, health.size.width, palette))
+            as_of = last_known(self.intake.snapshot) if self.intake.trouble else ""
+            health.show(health_lines(self.intake.snapshot, now, health.size.width, palette, as_of))
 
     def _draw_stored(self, now: datetime) -> None:
         """While the screen shows one user, draw their transactions from the database."""

@@ -1,6 +1,6 @@
 """The keys for triage."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from textual.screen import Screen
@@ -26,14 +26,64 @@ class Triaging(Screen[None]):
 
     @property
     def to_decide(self) -> ScoredTransaction | None:
-        """The transaction that the keys decide on."""
+        """The transaction that the keys decide on; None while no row is under the cursor."""
         raise NotImplementedError
 
+    @property
+    def was_read(self) -> bool:
+        """Whether it has been there long enough to be what the user means."""
+        return True
+
+    def hold(self) -> ScoredTransaction | None:
+        """Put the cursor on the row that is explained, for the next key; None when there is none."""
+        return self.to_decide
+
+    def together(self, row: ScoredTransaction) -> tuple[ScoredTransaction, ...]:
+        """The transactions that a key decides on with a row."""
+        return (row,)
+
+    def decided(self, rows: Sequence[ScoredTransaction]) -> None:
+        """What follows a decision."""
+
+    def undone(self, ids: Sequence[str]) -> None:
+        """What follows an undo."""
+
     def action_triage(self, status: str) -> None:
-        """Decide on the row. A snooze and a false positive ask for how long."""
+        """Decide on the row. A snooze asks for how long, and the first false positive does."""
         row, decided = self._row(), TriageStatus(status)
-        if row is not None:
-            self._until(decided, subject_of(row), lambda until: console_of(self).decisions.decide(row, decided, until))
+        if row is None:
+            return
+        now, decisions = console_of(self).clock(), console_of(self).decisions
+        lenient = TriageStatus.FALSE_POSITIVE
+        if decided is lenient and row.triage is not None and row.triage.effective(now) is lenient:
+            self.notify(f"already marked false positive: {subject_of(row)}. Nothing has changed", timeout=4)
+            return
+        rows = self.together(row)
+
+        def decide(until: datetime | None) -> None:
+            if len(rows) == 1:
+                decisions.decide(rows[0], decided, until, then=lambda: self.decided(rows))
+            else:
+                ids = [each.transaction.transaction_id for each in rows]
+                decisions.decide_all(ids, decided, until, then=lambda: self.decided(rows))
+
+        subject = subject_of(row) if len(rows) == 1 else f"{len(rows)} alerts of {row.transaction.user_id}"
+        leniency = console_of(self).library.kept.leniency
+        if decided is lenient and leniency:
+            decide(self._after(leniency))
+        else:
+            self._until(decided, subject, decide)
+
+    def action_leniency(self) -> None:
+        """Ask how long detectors are lenient after a false positive, from the next one on."""
+        asked = "Leniency after a false positive"
+
+        def answered(answer: str | None) -> None:
+            if answer is not None:
+                self._keep_leniency(answer)
+                self.notify(f"lenient for {answer} after the next false positives", timeout=4)
+
+        self.app.push_screen(LeniencyPrompt(asked, console_of(self).library.kept.leniency or LENIENCY), answered)
 
     def action_note(self) -> None:
         """Ask for the note of the row. Its status stays."""
@@ -50,23 +100,47 @@ class Triaging(Screen[None]):
 
     def action_undo(self) -> None:
         """Undo the user's last decision."""
-        console_of(self).decisions.undo()
+        console_of(self).decisions.undo(self.undone)
 
     def _row(self) -> ScoredTransaction | None:
-        if self.to_decide is None:
+        """The row to decide on; None, with the reason said, when the user cannot have meant the row that is there.
+
+        While a list follows, its newest row may have changed after the user read it and before the key came.
+        """
+        row = self.to_decide
+        if row is not None and self.was_read:
+            return row
+        held = self.hold()
+        if held is None:
             self.notify("nothing to decide on: no row is chosen", timeout=2)
-        return self.to_decide
+        elif row is None:
+            self.notify(f"{subject_of(held)} holds still now: press the key again to decide on it", timeout=4)
+        else:
+            self.notify(f"{subject_of(held)} came here just now: press the key again to decide on it", timeout=4)
+        return None
+
+    def _after(self, answer: str) -> datetime | None:
+        span = span_of(answer)
+        return console_of(self).clock() + span if span else None
+
+    def _keep_leniency(self, answer: str) -> None:
+        console_of(self).keep(lambda: console_of(self).library.keep_leniency(answer))
 
     def _until(self, status: TriageStatus, subject: str, then: Callable[[datetime | None], None]) -> None:
         """Call `then` with the end of the decision, after asking for it where the status has one."""
 
         def answered(answer: str | None) -> None:
             if answer is not None:
-                span = span_of(answer)
-                then(console_of(self).clock() + span if span else None)
+                then(self._after(answer))
+
+        def lenient(answer: str | None) -> None:
+            if answer is not None:
+                self._keep_leniency(answer)
+            answered(answer)
 
         if status is TriageStatus.FALSE_POSITIVE:
-            self.app.push_screen(LeniencyPrompt(f"False positive: {subject}", LENIENCY), answered)
+            offered = console_of(self).library.kept.leniency or LENIENCY
+            self.app.push_screen(LeniencyPrompt(f"False positive: {subject}", offered), lenient)
         elif status is TriageStatus.SNOOZED:
             self.app.push_screen(SnoozeChoice(f"Snooze: {subject}"), answered)
         else:

@@ -144,6 +144,11 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         """The anomaly under the cursor; None without a cursor, and while the keys act on the users."""
         return None if self._in_list else self.query_one(StoredAnomalies).selected
 
+    @property
+    def was_read(self) -> bool:
+        """Whether the anomaly has been under the cursor for long enough."""
+        return self.query_one(StoredAnomalies).was_read
+
     @on(UserTable.Moved)
     @on(RowList.Moved)
     def _moved(self) -> None:
