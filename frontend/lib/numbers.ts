@@ -9,11 +9,8 @@ export const count = (value: number): string => whole.format(value)
 /** `12.3K` from ten thousand on, all digits below. */
 export const brief = (value: number): string => (value < 10_000 ? whole : compact).format(value)
 
-/** `12 %`, `0.4 %`: a share in [0, 1]. */
-export function percent(share: number): string {
-  const value = share * 100
-  return `${value >= 10 || value === 0 ? value.toFixed(0) : value.toFixed(1)} %`
-}
+/** `12.3 %`, `0.4 %`: a share in [0, 1], with one decimal, so that shares below each other line up. */
+export const percent = (share: number): string => `${(share * 100).toFixed(1)} %`
 
 /** A score or a threshold in [0, 1]: `.86`, `1.0`. */
 export const score = (value: number): string => (value >= 0.995 ? '1.0' : value.toFixed(2).slice(1))

@@ -1,7 +1,7 @@
 """What a filter that is being typed matches, and how it may go on."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,13 +14,15 @@ _LEARNT_FROM = 1_000
 
 
 class FilterQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A filter."""
+    """A filter, and the list it is for: transactions or anomalies, narrowed by the filter `within`."""
 
     q: FilterText = ""
+    of: Literal["transactions", "anomalies"] = "transactions"
+    within: FilterText = ""
 
 
 class Matching(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of the newest `of` transactions in memory match."""
+    """How many of the `of` newest ones of the list that are in memory match."""
 
     at: datetime
     matches: int
@@ -28,9 +30,10 @@ class Matching(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def check(sources: Sources, asked: FilterQuestion, by: str) -> Matching:
-    """Whether a filter can be understood, and how many of the newest transactions it finds."""
-    wanted = filter_of(asked.q)
-    rows = sources.port.feed(0, LOOKED_AT).rows
+    """Whether a filter can be understood, and how many of the newest rows of its list it finds."""
+    wanted, narrowed = filter_of(asked.q), filter_of(asked.within)
+    newest = sources.port.feed if asked.of == "transactions" else sources.port.anomalies
+    rows = [row for row in newest(0, LOOKED_AT).rows if narrowed.matches(row)]
     return Matching(at=datetime.now(UTC), matches=sum(map(wanted.matches, rows)), of=len(rows))
 
 

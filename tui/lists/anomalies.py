@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 from textual import work
+from textual.message import Message
 
 from domain.triage import is_open
 from domain.verdict import ScoredTransaction
@@ -47,6 +48,9 @@ class TriageList(RowList):
 
     TITLE = "Anomalies"
     COLUMNS: tuple[columns.Column, ...] = columns.TRIAGE
+
+    class Ranked(Message):
+        """The queue is in a new order."""
 
     def __init__(self, window: Window, *, id: str) -> None:
         super().__init__(window, id=id)
@@ -142,7 +146,7 @@ class TriageList(RowList):
         self.order = queue
         if cursor is None or cursor == len(queue) or queue[cursor].sequence != self._cursor_sequence:
             self.put(place if cursor is None or cursor == len(queue) else cursor)
-        super().refresh_rows()
+        self.post_message(self.Ranked())
 
     @property
     def _cursor_sequence(self) -> int | None:

@@ -192,6 +192,10 @@ class AnomaliesScreen(BulkTriaging, Browsing):
             self._problem = f"no older ones: {reason_of(error)}"
         self.redraw()
 
+    @on(TriageList.Ranked)
+    def _ranked(self) -> None:
+        self.redraw()
+
     @on(RowList.Moved)
     def _try_again(self) -> None:
         self._problem = ""

@@ -7,7 +7,7 @@ import * as z from 'zod/mini'
 import { ProblemNote } from '@/components/common/ProblemNote'
 import { Severity } from '@/components/common/Severity'
 import { TriageBar } from '@/components/triage/TriageBar'
-import type { Deciding } from '@/components/triage/useTriage'
+import type { Wanted } from '@/components/triage/useTriage'
 import { ApiError, get } from '@/lib/api'
 import { money } from '@/lib/money'
 import { row as rowSchema, type Row, triage as triageSchema } from '@/lib/schemas'
@@ -32,12 +32,13 @@ interface Properties {
   id: string
   /** The transaction as the list has it, which is there at once. */
   listed: Row | undefined
-  triage: Deciding
+  onDecide: (wanted: Wanted, row: Row) => void
+  onUndo: () => void
   onClose: () => void
 }
 
 /** Everything about one transaction, beside the list it is in. */
-export function Drawer({ id, listed, triage, onClose }: Properties) {
+export function Drawer({ id, listed, onDecide, onUndo, onClose }: Properties) {
   const { data, error } = useQuery({
     queryKey: ['transaction', id, listed?.triage?.decided_at],
     queryFn: ({ signal }) => get(detail, `/api/transactions/${encodeURIComponent(id)}`, {}, signal),
@@ -87,7 +88,12 @@ export function Drawer({ id, listed, triage, onClose }: Properties) {
         {!row && !error && <p className={`${styles.section} muted`}>Loading…</p>}
         {row && (
           <>
-            <TriageBar key={`${id} ${row.triage?.note}`} row={row} triage={triage} />
+            <TriageBar
+              key={`${id} ${row.triage?.note}`}
+              row={row}
+              onDecide={(wanted) => onDecide(wanted, row)}
+              onUndo={onUndo}
+            />
             <div className={styles.section}>
               {disagreed(row) && <p className={styles.disagree}>The detectors disagree.</p>}
               <Verdicts verdicts={[...row.verdicts].sort((a) => (a.detector === 'enhanced' ? -1 : 1))} />

@@ -1,10 +1,17 @@
-import type { ReactNode } from 'react'
+'use client'
+
+import { type ReactNode, useState } from 'react'
+import { useKeys } from '@/lib/keys'
 import type { Row } from '@/lib/schemas'
 import { full } from '@/lib/time'
 import styles from './Drawer.module.css'
 
 /** Everything that is known of a transaction besides its verdicts; what the source did not tell is left out. */
 export function Facts({ row }: { row: Row }) {
+  // Triage cannot be practised with the answer beside the question.
+  const [truthShown, setTruthShown] = useState(false)
+  const toggleTruth = () => setTruthShown(!truthShown)
+  useKeys({ T: toggleTruth })
   const { location, merchant, device } = row
   const facts: [string, ReactNode][] = [
     ['Time', full(row.timestamp)],
@@ -24,7 +31,9 @@ export function Facts({ row }: { row: Row }) {
     ['Transaction', row.transaction_id],
     [
       'Ground truth',
-      row.truth && (row.truth.anomalous ? `anomalous (${row.truth.kind ?? 'kind not told'})` : 'ordinary'),
+      truthShown &&
+        row.truth &&
+        (row.truth.anomalous ? `anomalous (${row.truth.kind ?? 'kind not told'})` : 'ordinary'),
     ],
     ...Object.entries(row.extra ?? {}).map(([name, value]): [string, ReactNode] => [
       name,
@@ -32,19 +41,32 @@ export function Facts({ row }: { row: Row }) {
     ]),
   ]
   return (
-    <dl className={styles.facts}>
-      {facts
-        .filter(([, value]) => value)
-        .map(([name, value]) => (
-          <div key={name}>
-            <dt>
-              <bdi>{name}</bdi>
-            </dt>
-            <dd>
-              <bdi>{value}</bdi>
-            </dd>
-          </div>
-        ))}
-    </dl>
+    <>
+      <dl className={styles.facts}>
+        {facts
+          .filter(([, value]) => value)
+          .map(([name, value]) => (
+            <div key={name}>
+              <dt>
+                <bdi>{name}</bdi>
+              </dt>
+              <dd>
+                <bdi>{value}</bdi>
+              </dd>
+            </div>
+          ))}
+      </dl>
+      {row.truth && (
+        <button
+          type="button"
+          onClick={toggleTruth}
+          aria-pressed={truthShown}
+          aria-keyshortcuts="Shift+T"
+          data-testid="truth"
+        >
+          {truthShown ? 'Hide ground truth' : 'Show ground truth'}
+        </button>
+      )}
+    </>
   )
 }

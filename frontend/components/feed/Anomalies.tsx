@@ -31,6 +31,7 @@ export function Anomalies() {
   const [url, setUrl] = useQueryStates(anomaliesUrl)
   const { open, status, severity, sort } = url
   const q = both(url.q, severity === 'all' ? '' : `severity>=${severity}`)
+  const within = both(severity === 'all' ? '' : `severity>=${severity}`, status === 'all' ? '' : `triage:${status}`)
   const onOpen = useCallback((id: string | null) => void setUrl({ open: id }), [setUrl])
   const narrow = (change: Partial<typeof url>) => void setUrl({ ...change, open: null }, { history: 'push' })
   const keeps = (row: Row) => row.flagged && (status === 'all' || effective(row.triage, Date.now()) === status)
@@ -39,6 +40,7 @@ export function Anomalies() {
       <h1 className="visually-hidden">Anomalies</h1>
       <Toolbar
         q={url.q}
+        within={within}
         onFilter={(filter) => narrow({ q: filter })}
         exported={{ q: both(q, status === 'all' ? '' : `triage:${status}`), of: 'anomalies' }}
       >

@@ -6,11 +6,13 @@ import { ProblemNote } from '@/components/common/ProblemNote'
 import { Drawer } from '@/components/drawer/Drawer'
 import { useTail } from '@/components/shell/tail'
 import { Notice } from '@/components/triage/Notice'
-import { inHours, useTriage } from '@/components/triage/useTriage'
+import { inHours, subjectOf, useTriage, type Wanted } from '@/components/triage/useTriage'
 import { ApiError } from '@/lib/api'
+import { nextOpen, wasRead } from '@/lib/deciding'
 import { useKeys } from '@/lib/keys'
 import { LiveList, type Listing } from '@/lib/liveList'
 import { count } from '@/lib/numbers'
+import type { Row, TriageStatus } from '@/lib/schemas'
 import type { Column } from './columns'
 import styles from './FeedList.module.css'
 import { RowTable } from './RowTable'
@@ -35,6 +37,11 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
   const [scrolled, setScrolled] = useState(false)
   const table = useRef<HTMLDivElement>(null)
   const triage = useTriage()
+  const cameAt = useRef(-Infinity)
+  const current = useRef<string | null>(null)
+  useEffect(() => {
+    current.current = selected ?? open
+  }, [selected, open])
   const router = useRouter()
 
   // Rows must not move under the reader's eyes: a list that is read is held.
@@ -54,20 +61,45 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
     table.current?.focus({ preventScroll: true })
   }
   const rowOf = (id: string | null) => feed.rows.find((row) => row.transaction_id === id)
-  const decide = (status: 'acknowledged' | 'confirmed' | 'false_positive' | 'snoozed') => () => {
+  const go = (id: string | null) => {
+    setSelected(id)
+    if (open !== null) onOpen(id)
+    cameAt.current = Date.now()
+  }
+  const decide = async (id: string, wanted: Wanted, row: Row | undefined) => {
+    const next = nextOpen(feed.rows, id, Date.now())
+    const decided = await triage.decide(id, wanted, row)
+    // A list of transactions is watched, one of anomalies is worked through.
+    if (decided && kind === 'anomalies' && current.current === id && next !== null) go(next)
+  }
+  const undo = async () => {
+    const [id] = (await triage.undo()) ?? []
+    if (id !== undefined && kind === 'anomalies') go(id)
+  }
+  const press = (status: TriageStatus) => {
     const id = selected ?? open
     if (id === null) return false
-    void triage.decide(id, { status, until: status === 'snoozed' ? inHours(1) : undefined })
+    const row = rowOf(id)
+    if (!wasRead(cameAt.current, Date.now())) {
+      triage.say(`${row ? subjectOf(row) : id} came here just now: press the key again to decide on it.`)
+      return
+    }
+    void decide(id, { status, until: status === 'snoozed' ? inHours(1) : undefined }, row)
   }
   useKeys({
-    p: () => (paused ? follow() : setPaused(true)),
-    n: follow,
+    ' ': (event) => {
+      // On a button the space bar presses it.
+      if (event.target !== table.current && event.target !== document.body) return false
+      if (paused) follow()
+      else setPaused(true)
+    },
+    f: follow,
     Escape: () => (open !== null ? close() : setSelected(null)),
-    a: decide('acknowledged'),
-    c: decide('confirmed'),
-    f: decide('false_positive'),
-    z: decide('snoozed'),
-    U: () => void triage.undo(),
+    a: () => press('acknowledged'),
+    c: () => press('confirmed'),
+    p: () => press('false_positive'),
+    z: () => press('snoozed'),
+    U: () => void undo(),
     u: () => {
       const row = rowOf(selected)
       if (row) router.push(`/users/${encodeURIComponent(row.user_id)}`)
@@ -75,6 +107,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
   })
   const select = useCallback(
     (id: string) => {
+      cameAt.current = -Infinity
       setSelected(id)
       if (open !== null) onOpen(id)
     },
@@ -121,8 +154,16 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
           </div>
         )}
       </div>
-      {open !== null && <Drawer id={open} listed={rowOf(open)} triage={triage} onClose={close} />}
-      <Notice {...triage} />
+      {open !== null && (
+        <Drawer
+          id={open}
+          listed={rowOf(open)}
+          onDecide={(wanted, row) => void decide(open, wanted, row)}
+          onUndo={() => void undo()}
+          onClose={close}
+        />
+      )}
+      <Notice said={triage.said} dismiss={triage.dismiss} onUndo={() => void undo()} />
     </div>
   )
 }

@@ -14,6 +14,9 @@ const TYPED_MS = 150
 
 interface Properties {
   value: string
+  /** What is listed: the filter says how many of these match. */
+  of?: 'transactions' | 'anomalies'
+  within?: string
   onApply: (filter: string) => void
 }
 
@@ -21,7 +24,7 @@ interface Properties {
  * The filter: what is typed is understood by the engine at once, which says how many transactions match or, with a
  * caret, what is wrong. Enter applies it; nothing that is wrong can be applied.
  */
-export function FilterBox({ value, onApply }: Properties) {
+export function FilterBox({ value, of = 'transactions', within = '', onApply }: Properties) {
   const [text, setText] = useState(value)
   const [applied, setApplied] = useState(value)
   if (applied !== value) {
@@ -37,8 +40,8 @@ export function FilterBox({ value, onApply }: Properties) {
   const at = useDelayed(position, TYPED_MS)
 
   const check = useQuery({
-    queryKey: ['filter', typed],
-    queryFn: ({ signal }) => get(matches, '/api/filter', { q: typed }, signal),
+    queryKey: ['filter', typed, of, within],
+    queryFn: ({ signal }) => get(matches, '/api/filter', { q: typed, of, within }, signal),
     enabled: typed.trim() !== '',
     retry: false,
     placeholderData: keepPreviousData,
@@ -119,7 +122,7 @@ export function FilterBox({ value, onApply }: Properties) {
           onSelect={(event) => setPosition(characters(text, event.currentTarget.selectionStart ?? 0))}
           onKeyDown={pressed}
           onBlur={() => setOpen(false)}
-          placeholder="Filter: amount>500 country!=FR severity>=suspicious"
+          placeholder="Filter: amount>500 country!=FR"
           autoComplete="off"
           autoCapitalize="off"
           spellCheck={false}

@@ -11,7 +11,7 @@ import styles from './RowTable.module.css'
 import { useWindow } from './useWindow'
 
 const HEIGHT = 28
-const NARROW_HEIGHT = 56
+const NARROW_HEIGHTS = { transactions: 56, anomalies: 78 } as const
 const HEAD = 30
 
 interface Properties {
@@ -34,7 +34,7 @@ export function RowTable(properties: Properties) {
   const narrow = useNarrow()
   const now = useNow(10_000)
   const head = narrow ? 0 : HEAD
-  const height = narrow ? NARROW_HEIGHT : HEIGHT
+  const height = narrow ? NARROW_HEIGHTS[kind] : HEIGHT
   const { first, last, top, atEnd } = useWindow(table, rows.length, height)
 
   const away = top > height

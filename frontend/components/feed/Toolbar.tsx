@@ -8,6 +8,8 @@ import styles from './Toolbar.module.css'
 
 interface Properties {
   q: string
+  /** What else narrows the list, as a filter. */
+  within?: string
   onFilter: (q: string) => void
   /** What the export covers: the filter of everything the page shows. */
   exported: { q: string; of: 'transactions' | 'anomalies' }
@@ -15,19 +17,19 @@ interface Properties {
 }
 
 /** The filter, what else narrows the list, pause, and export. */
-export function Toolbar({ q, onFilter, exported, children }: Properties) {
+export function Toolbar({ q, within = '', onFilter, exported, children }: Properties) {
   const { paused, setPaused } = useTail()
   useEffect(() => () => setPaused(false), [setPaused])
   return (
     <div className={styles.bar}>
-      <FilterBox value={q} onApply={onFilter} />
+      <FilterBox value={q} of={exported.of} within={within} onApply={onFilter} />
       {children}
       <div className={styles.group}>
         <button
           type="button"
           onClick={() => setPaused(!paused)}
           aria-pressed={paused}
-          aria-keyshortcuts="p"
+          aria-keyshortcuts="Space"
           data-testid="pause"
         >
           {paused ? 'Resume' : 'Pause'}

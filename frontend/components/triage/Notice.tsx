@@ -7,7 +7,7 @@ import type { Deciding } from './useTriage'
 const SHOWN_MS = 8_000
 
 /** One line on what was just decided, with the way back. */
-export function Notice({ said, undo, dismiss }: Deciding) {
+export function Notice({ said, dismiss, onUndo }: Pick<Deciding, 'said' | 'dismiss'> & { onUndo: () => void }) {
   useEffect(() => {
     if (said === null || said.failed) return
     const timer = setTimeout(dismiss, SHOWN_MS)
@@ -19,7 +19,7 @@ export function Notice({ said, undo, dismiss }: Deciding) {
         <div className={styles.notice} data-failed={said.failed} data-testid="notice">
           <bdi>{said.text}</bdi>
           {said.undoable && (
-            <button type="button" onClick={() => void undo()}>
+            <button type="button" onClick={onUndo}>
               Undo
             </button>
           )}

@@ -6,7 +6,7 @@ import { full } from '@/lib/time'
 import { effective, STATUS_LABELS } from '@/lib/verdicts'
 import { useNow } from '@/components/useNow'
 import styles from './TriageBar.module.css'
-import { type Deciding, inHours, type Wanted } from './useTriage'
+import { inHours, type Wanted } from './useTriage'
 
 const SNOOZES = [
   [1, '1 hour'],
@@ -16,14 +16,21 @@ const SNOOZES = [
 ] as const
 
 /** What was decided of a transaction, and the ways to decide; a note goes along with whichever is chosen. */
-export function TriageBar({ row, triage }: { row: Row; triage: Deciding }) {
+export function TriageBar({
+  row,
+  onDecide,
+  onUndo,
+}: {
+  row: Row
+  onDecide: (wanted: Wanted) => void
+  onUndo: () => void
+}) {
   const [note, setNote] = useState(row.triage?.note ?? '')
   const [hours, setHours] = useState(1)
   const now = useNow(10_000)
   const status = effective(row.triage, now)
   const changed = note !== (row.triage?.note ?? '')
-  const decide = (wanted: Wanted) =>
-    void triage.decide(row.transaction_id, { ...wanted, note: changed ? note : undefined })
+  const decide = (wanted: Wanted) => onDecide({ ...wanted, note: changed ? note : undefined })
   return (
     <section className={styles.bar} aria-label="Triage">
       <div className={styles.status}>
@@ -37,12 +44,7 @@ export function TriageBar({ row, triage }: { row: Row; triage: Deciding }) {
             </span>
           )}
         </p>
-        <button
-          type="button"
-          onClick={() => void triage.undo()}
-          aria-keyshortcuts="Shift+U"
-          title="Take back your last decision (U)"
-        >
+        <button type="button" onClick={onUndo} aria-keyshortcuts="Shift+U" title="Take back your last decision (U)">
           Undo last
         </button>
       </div>
@@ -53,7 +55,7 @@ export function TriageBar({ row, triage }: { row: Row; triage: Deciding }) {
         <button type="button" onClick={() => decide({ status: 'confirmed' })} aria-keyshortcuts="c">
           Confirm fraud
         </button>
-        <button type="button" onClick={() => decide({ status: 'false_positive' })} aria-keyshortcuts="f">
+        <button type="button" onClick={() => decide({ status: 'false_positive' })} aria-keyshortcuts="p">
           False positive
         </button>
         <span className={styles.snooze}>

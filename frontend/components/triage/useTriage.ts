@@ -4,16 +4,25 @@ import { useQueryClient } from '@tanstack/react-query'
 import { useCallback, useState } from 'react'
 import * as z from 'zod/mini'
 import { ApiError, post } from '@/lib/api'
-import type { TriageStatus } from '@/lib/schemas'
-import { STATUS_LABELS } from '@/lib/verdicts'
+import { outcome } from '@/lib/deciding'
+import { money } from '@/lib/money'
+import { type Row, triage as triageSchema, type TriageStatus } from '@/lib/schemas'
+import { effective, STATUS_LABELS } from '@/lib/verdicts'
 
 const decision = z.looseObject({
   step: z.nullable(z.number()),
-  events: z.array(z.looseObject({ transaction_id: z.string() })),
+  events: z.array(z.looseObject({ transaction_id: z.string(), before: z.nullable(triageSchema) })),
   unknown: z.array(z.string()),
+  unchanged: z.array(z.string()),
 })
 const undone = z.looseObject({
-  undone: z.nullable(z.looseObject({ action: z.string(), events: z.array(z.unknown()), kept: z.number() })),
+  undone: z.nullable(
+    z.looseObject({
+      action: z.string(),
+      events: z.array(z.looseObject({ transaction_id: z.string() })),
+      kept: z.number(),
+    }),
+  ),
 })
 
 /** `status` null keeps the status and writes only the note; a snooze needs `until`. */
@@ -36,46 +45,71 @@ export function useTriage() {
   const [said, setSaid] = useState<Said | null>(null)
 
   const attempt = useCallback(
-    async (act: () => Promise<Said>) => {
+    async <T>(act: () => Promise<[Said, T]>): Promise<T | null> => {
       try {
-        setSaid(await act())
+        const [what, result] = await act()
+        setSaid(what)
         await queries.invalidateQueries({ queryKey: ['transaction'] })
+        return result
       } catch (error) {
         if (!(error instanceof ApiError)) throw error
         setSaid({ text: `Nothing was decided. ${error.message}`, failed: true, undoable: false })
+        return null
       }
     },
     [queries],
   )
 
+  /** Decide on one transaction; true when that changed its status. */
   const decide = useCallback(
-    (id: string, { status, until = undefined, note = undefined }: Wanted) =>
-      attempt(async () => {
-        const body = { ids: [id], status, until: until ?? null, note: note ?? null }
-        const answer = await post(decision, '/api/triage', body)
-        const done = status === null ? 'Note written' : STATUS_LABELS[status]
-        if (answer.unknown.length) return { text: `${id} is not stored any more.`, failed: true, undoable: false }
-        return { text: `${done}: ${id}`, failed: false, undoable: answer.step !== null }
+    (id: string, { status, until = undefined, note = undefined }: Wanted, row?: Row) =>
+      attempt<boolean>(async () => {
+        const subject = row ? subjectOf(row) : id
+        const answer = await post(decision, '/api/triage', {
+          ids: [id],
+          status,
+          until: until ?? null,
+          note: note ?? null,
+        })
+        if (answer.unknown.length) {
+          return [{ text: `${subject} is not stored any more.`, failed: true, undoable: false }, false]
+        }
+        if (answer.unchanged.length) {
+          const already = status === null ? 'noted' : STATUS_LABELS[status].toLowerCase()
+          return [
+            { text: `Already ${already}: ${subject}. Nothing has changed.`, failed: false, undoable: false },
+            false,
+          ]
+        }
+        const before = answer.events[0]?.before ?? null
+        const text = outcome(status, subject, before && effective(before, Date.now()))
+        return [{ text, failed: false, undoable: answer.step !== null }, status !== null]
       }),
     [attempt],
   )
 
+  /** Take the last decision back; the transactions that it was about, none when there was nothing to take back. */
   const undo = useCallback(
     () =>
-      attempt(async () => {
+      attempt<readonly string[]>(async () => {
         const { undone: taken } = await post(undone, '/api/triage/undo', {})
-        if (taken === null) return { text: 'There is nothing to undo.', failed: false, undoable: false }
+        if (taken === null) return [{ text: 'There is nothing to undo.', failed: false, undoable: false }, []]
         const kept = taken.kept ? `; ${taken.kept} decided anew since were kept` : ''
-        return { text: `Undone: ${taken.action.replaceAll('_', ' ')}${kept}`, failed: false, undoable: false }
+        const text = `Undone: ${taken.action.replaceAll('_', ' ')}${kept}`
+        return [{ text, failed: false, undoable: false }, taken.events.map((event) => event.transaction_id)]
       }),
     [attempt],
   )
 
+  const say = useCallback((text: string) => setSaid({ text, failed: false, undoable: false }), [])
   const dismiss = useCallback(() => setSaid(null), [])
-  return { decide, undo, said, dismiss }
+  return { decide, undo, say, said, dismiss }
 }
 
 export type Deciding = ReturnType<typeof useTriage>
+
+/** The user and amount of a transaction, in a few words. */
+export const subjectOf = (row: Row): string => `${row.user_id} ${money(row.amount, row.currency)} ${row.currency}`
 
 /** An hour from now, for a snooze. */
 export function inHours(hours: number): string {

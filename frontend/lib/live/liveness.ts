@@ -7,8 +7,11 @@ const QUIET_AFTER_SECONDS = 15
 
 export type Liveness = { state: 'waiting' | 'live' | 'paused' | 'stale' | 'down'; label: string; detail: string }
 
+/** Why a list stands still: its reader paused it, or reads a row of it; null while it moves. */
+export type Still = 'paused' | 'held' | null
+
 /** Whether what is on the screen is live, and how old it is, at `now` (this browser's clock in milliseconds). */
-export function livenessOf(heard: Heard, paused: boolean, now: number): Liveness {
+export function livenessOf(heard: Heard, still: Still, now: number): Liveness {
   const { status, heardAt, down } = heard
   const silent = now - heardAt
   const last = status?.last_stored_at ? `last transaction ${span(ageOf(heard, now) ?? 0)} ago` : 'no transaction yet'
@@ -17,7 +20,7 @@ export function livenessOf(heard: Heard, paused: boolean, now: number): Liveness
   if (status === null) return { state: 'waiting', label: 'Connecting', detail: 'waiting for the engine' }
   if (silent > SILENT_AFTER_MS) return { state: 'stale', label: 'Stale', detail: `no news for ${span(silent / 1000)}` }
   if (!status.database_up) return { state: 'stale', label: 'Database down', detail: last }
-  if (paused) return { state: 'paused', label: 'Paused', detail: last }
+  if (still) return { state: 'paused', label: still === 'paused' ? 'Paused' : 'Held', detail: last }
   if ((ageOf(heard, now) ?? 0) > QUIET_AFTER_SECONDS) {
     return { state: 'stale', label: status.lag > 0 ? 'Stalled' : 'Quiet', detail: last }
   }

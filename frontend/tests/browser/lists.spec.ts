@@ -55,16 +55,60 @@ test('scrolling goes back in time, with few rows in the page however many are lo
   expect(new Set(seen.values()).size).toBe(seen.size)
 })
 
-test('an anomaly is decided on in its drawer, and the decision is taken back', async ({ page }) => {
+test('the drawer goes on after a decision, and back to what was undone', async ({ page }) => {
   await open(page, '/anomalies')
   await rows(page).first().click()
+  const drawer = page.getByTestId('drawer')
   const status = page.getByTestId('triage-status')
   await expect(page.getByTestId('reasons').first()).toBeVisible()
   await expect(status).toHaveAttribute('data-status', 'open')
+  const first = await drawer.getAttribute('data-id')
   await page.keyboard.press('c')
-  await expect(status).toHaveAttribute('data-status', 'confirmed')
-  await page.getByTestId('notice').getByRole('button', { name: 'Undo' }).click()
+  await expect(page.getByTestId('notice')).toContainText('Confirmed fraud')
+  await expect(drawer).not.toHaveAttribute('data-id', first!)
   await expect(status).toHaveAttribute('data-status', 'open')
+  await page.getByTestId('notice').getByRole('button', { name: 'Undo' }).click()
+  await expect(drawer).toHaveAttribute('data-id', first!)
+  await expect(status).toHaveAttribute('data-status', 'open')
+})
+
+test('ground truth is hidden until it is asked for', async ({ page }) => {
+  await open(page, '/anomalies')
+  await rows(page).first().click()
+  const drawer = page.getByTestId('drawer')
+  await expect(drawer.getByTestId('truth')).toBeVisible()
+  await expect(drawer.locator('dt', { hasText: 'Ground truth' })).toHaveCount(0)
+  await page.keyboard.press('T')
+  await expect(drawer.locator('dt', { hasText: 'Ground truth' })).toBeVisible()
+})
+
+test('a filter over anomalies says how many of these match', async ({ page }) => {
+  await open(page, '/anomalies')
+  await page.getByTestId('filter').fill('amount>0')
+  const said = page.getByTestId('matches')
+  await expect(said).toContainText(/^([\d,]+) of \1 latest/)
+})
+
+test.describe('a bad filter in a link', () => {
+  test.use({ expected: /422/ })
+
+  test('is pointed at once', async ({ page }) => {
+    await page.goto('/anomalies?q=amount%3E%3E5')
+    await expect(page.getByTestId('filter-error')).toContainText('^')
+    await expect(page.getByRole('alert').filter({ hasText: 'expected' })).toHaveCount(1)
+    await expect(page.getByText('Nothing is listed until the filter is corrected.')).toBeVisible()
+  })
+})
+
+test.describe('on a telephone', () => {
+  test.use({ viewport: { width: 390, height: 844 } })
+
+  test('the list of anomalies shows score and reason', async ({ page }) => {
+    await open(page, '/anomalies')
+    const row = rows(page).first()
+    await expect(row.locator('[class*=score]')).toBeVisible()
+    await expect(row.locator('[class*=why]')).toBeVisible()
+  })
 })
 
 test('the filtered list is exported', async ({ page }) => {
