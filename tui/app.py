@@ -105,7 +105,8 @@ class ConsoleApp(Shell):
         return "dark" if self.console.color_system in ("truecolor", None) else "ansi"
 
     def on_mount(self) -> None:
-        """Pull at a fixed interval."""
+        """Pull at a fixed interval. What the shell wrote over the screen is drawn over when it resumes."""
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))
         self.set_interval(self._interval, self.tick)
         self.tick()
         if self.library.problem:

@@ -102,6 +102,7 @@ ANOMALIES = (
     *LIST,
     *STEPS,
     *OPENING,
+    Binding("x", "open", "explain the score", id="triage.why", show=False),
     Binding("u", "user_screen", "everything about the user", id="triage.user", show=False),
     *TOOLS,
     Binding("r", "rank", "the worst first, or by time", id="triage.rank", show=False),
@@ -166,7 +167,13 @@ MODAL = (
     *READING,
     Binding("escape,q,enter", "close", "back", id="modal.close", show=False),
 )
-DETAIL = (*MODAL, *COPY, *TRIAGE)
+DETAIL = (
+    Binding("x", "reasons", "the reasons", id="detail.reasons", show=False),
+    Binding("u", "user_screen", "everything about the user", id="detail.user", show=False),
+    *MODAL,
+    *COPY,
+    *TRIAGE,
+)
 PROMPT = (Binding("escape", "cancel", "leave things as they were", id="prompt.cancel", show=False),)
 STATUSES = (
     Binding("a", "choose('acknowledged')", "acknowledge", id="bulk.acknowledge", show=False),

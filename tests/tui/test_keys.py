@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tui.fake_port import FakePort, row, rows
-from tests.tui.session import clock, running, shown
+from tests.tui.session import clock, pressed, running, shown, text_of
 from tui.app import ConsoleApp
 from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
@@ -13,6 +13,7 @@ from tui.screens.detail import Detail
 from tui.screens.health import HealthScreen
 from tui.screens.live import LiveScreen
 from tui.screens.logs import LogsScreen
+from tui.screens.users import UsersScreen
 from tui.themes import THEMES
 from tui.widgets.reading import Reading
 
@@ -187,6 +188,31 @@ async def test_x_and_u_show_their_panes_in_place_on_a_small_terminal() -> None:
         await pilot.press("escape")
         await pilot.pause()
         assert live.query_one(AnomalyFeed).region
+
+
+@pytest.mark.parametrize("size", [(59, 20), (80, 15)])
+async def test_x_and_u_lead_to_what_has_no_room_on_a_tiny_terminal(size: tuple[int, int]) -> None:
+    async with running(FakePort(rows(100)), size=size) as (app, pilot):
+        await pressed(pilot, "x")
+        assert isinstance(app.screen, Detail)
+        await pressed(pilot, "escape", "u")
+        assert isinstance(app.screen, UsersScreen)
+
+
+async def test_an_opened_transaction_leads_to_its_reasons_and_its_user_at_80x24() -> None:
+    async with running(FakePort(rows(100))) as (app, pilot):
+        await pressed(pilot, "left_square_bracket", "enter", "x")
+        assert "t-00000100" not in shown(app, Reading)
+        assert "Malta, never seen" in shown(app, Reading)
+        await pressed(pilot, "u")
+        assert isinstance(app.screen, UsersScreen)
+        assert "u-0700" in text_of(app)
+
+
+async def test_x_explains_the_alert_of_the_queue() -> None:
+    async with running(FakePort(rows(100))) as (app, pilot):
+        await pressed(pilot, "2", "x")
+        assert isinstance(app.screen, Detail)
 
 
 async def test_number_keys_open_the_screens_that_exist() -> None:

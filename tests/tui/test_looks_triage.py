@@ -8,7 +8,7 @@ from textual.widgets import Input
 
 from domain.triage import TriageStatus
 from tests.tui.fake_port import NOON, FakePort, rows
-from tests.tui.session import SLOW_HZ, clock
+from tests.tui.session import SLOW_HZ, clock, unhurried
 from tui.app import ConsoleApp
 
 DECIDED = {
@@ -23,7 +23,7 @@ def console(theme: str = "dark") -> ConsoleApp:
     port = FakePort(rows(500))
     for sequence, (status, until, note) in DECIDED.items():
         asyncio.run(port.decide([f"t-{sequence:08}"], status, until, note, by="ann"))
-    return ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock, theme=theme, user="ann")
+    return ConsoleApp(port, refresh_hz=SLOW_HZ, clock=clock, theme=theme, user="ann", monotonic=unhurried())
 
 
 async def on_screen_two(pilot) -> None:
@@ -51,7 +51,7 @@ def test_states_in_the_live_screen(snap_compare) -> None:
 
 def test_asking_for_a_leniency(snap_compare) -> None:
     async def asked(pilot) -> None:
-        await pilot.press("p")
+        await pilot.press("left_square_bracket", "p")
         await pilot.pause()
         pilot.app.screen.query_one(Input).cursor_blink = False
 

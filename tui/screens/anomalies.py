@@ -52,9 +52,9 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         self._problem = ""
 
     def body(self) -> Iterable[Widget]:
-        """The list, and the reasons beside it or below it."""
-        yield Container(TriageList(self.intake.triage_queue, id="triage"), WhyPane(id="why"), id="anomalies-body")
+        """Progress, the list, and the reasons beside it or below it."""
         yield Line(id="progress")
+        yield Container(TriageList(self.intake.triage_queue, id="triage"), WhyPane(id="why"), id="anomalies-body")
         yield FilterLine(id="filter")
 
     def on_mount(self) -> None:

@@ -21,6 +21,7 @@ from tui.screens.copying import Copying
 from tui.screens.triaging import Triaging
 from tui.themes import Palette
 from tui.widgets.drawing import line
+from tui.widgets.reading import Reading
 
 
 class Detail(Copying, Triaging, Modal):
@@ -34,6 +35,7 @@ class Detail(Copying, Triaging, Modal):
         self.row = row
         self._log: tuple[TriageEvent, ...] = ()
         self._problem = ""
+        self._fields_end = 0
 
     @property
     def subject(self) -> ScoredTransaction | None:
@@ -63,6 +65,18 @@ class Detail(Copying, Triaging, Modal):
             self.row = msgspec.structs.replace(self.row, triage=self._log[0].after)
         self.call_after_refresh(self._draw)
 
+    def action_reasons(self) -> None:
+        """Scroll to the verdicts and their reasons, which are the last thing before the history."""
+        reading = self.query_one(Reading)
+        reading.scroll_edge(False)
+        reading.move_by(self._fields_end)
+
+    def action_user_screen(self) -> None:
+        """Close, and go to the Users screen, on the user of the transaction."""
+        console, user = console_of(self), self.row.transaction.user_id
+        self.dismiss(None)
+        console.show_user(user)
+
     def lines(self, width: int, palette: Palette) -> list[Text]:
         """Fields, then verdicts with their reasons, then the triage history."""
         lines: list[Text] = []
@@ -70,6 +84,7 @@ class Detail(Copying, Triaging, Modal):
             for number, part in enumerate(_wrapped(sanitize(value), max(1, width - 15))):
                 label = f" {name:<13}" if number == 0 else " " * 14
                 lines.append(line((label, palette.dim), (part, Style.null()), width=width))
+        self._fields_end = len(lines) + 1
         if self.row.disagreed:
             lines += [Text(""), *both(self.row, width, palette)]
         else:

@@ -254,13 +254,25 @@ class LiveScreen(BulkTriaging, Browsing):
             feed.select(anomalies.selected.sequence)
 
     def action_toggle_why(self) -> None:
-        """Show or hide the reasons, in place of the anomalies where there is no room beside them."""
+        """Show or hide the reasons, in place of the anomalies where there is no room beside them.
+
+        A terminal too small for either opens the transaction, which has them too.
+        """
+        if self.has_class("-bare"):
+            self.action_open()
+            return
         self._in_place = "" if self._in_place == "why" else "why"
         self.zoom(None)
         self._arrange()
 
     def action_toggle_user(self) -> None:
-        """Show or hide the profile of the user, in place of the anomalies where there is no room beside them."""
+        """Show or hide the profile of the user, in place of the anomalies where there is no room beside them.
+
+        A terminal too small for either goes to the Users screen.
+        """
+        if self.has_class("-bare"):
+            self.action_user_screen()
+            return
         self._in_place = "" if self._in_place == "user" else "user"
         self.zoom(None)
         self._arrange()

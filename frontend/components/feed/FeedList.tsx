@@ -67,6 +67,9 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
     cameAt.current = Date.now()
   }
   const decide = async (id: string, wanted: Wanted, row: Row | undefined) => {
+    if (!wasRead(cameAt.current, Date.now())) {
+      return triage.say(`${row ? subjectOf(row) : id} came here just now: decide again if you mean it.`)
+    }
     const next = nextOpen(feed.rows, id, Date.now())
     const decided = await triage.decide(id, wanted, row)
     // A list of transactions is watched, one of anomalies is worked through.
@@ -79,12 +82,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
   const press = (status: TriageStatus) => {
     const id = selected ?? open
     if (id === null) return false
-    const row = rowOf(id)
-    if (!wasRead(cameAt.current, Date.now())) {
-      triage.say(`${row ? subjectOf(row) : id} came here just now: press the key again to decide on it.`)
-      return
-    }
-    void decide(id, { status, until: status === 'snoozed' ? inHours(1) : undefined }, row)
+    void decide(id, { status, until: status === 'snoozed' ? inHours(1) : undefined }, rowOf(id))
   }
   useKeys({
     ' ': (event) => {

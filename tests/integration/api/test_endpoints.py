@@ -113,6 +113,9 @@ def test_a_filter_is_checked_completed_and_refused_as_in_the_console(engine: Run
     everything = engine.get("/api/filter", q="")
     assert everything["matches"] == everything["of"] == TRANSACTIONS
     assert 0 < engine.get("/api/filter", q="is:flagged")["matches"] < TRANSACTIONS
+    anomalies = engine.get("/api/filter", q="amount>0", of="anomalies")
+    assert anomalies["matches"] == anomalies["of"] == engine.get("/api/filter", q="is:flagged")["matches"]
+    assert engine.get("/api/filter", q="amount>0", of="anomalies", within="-is:flagged")["of"] == 0
     words = [each["word"] for each in engine.get("/api/filter/completions", q="amount>5 co")["completions"]]
     assert "country:" in words
     seen = engine.get("/api/filter/completions", q="country:")["completions"]
@@ -176,6 +179,7 @@ def test_a_decision_is_taken_told_and_taken_back(engine: Running) -> None:
         "/api/triage", json={"ids": [ident, "unknown"], "status": "confirmed", "note": "called the customer"}
     ).json()
     assert decided["unknown"] == ["unknown"]
+    assert decided["unchanged"] == []
     assert decided["events"][0]["decided_by"].endswith(" (api)")
     assert ident in [each["transaction_id"] for each in pages(engine, "/api/anomalies", status="confirmed")]
     assert ident not in [each["transaction_id"] for each in pages(engine, "/api/anomalies", status="open", limit=200)]
