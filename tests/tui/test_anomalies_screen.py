@@ -1,11 +1,21 @@
 """The Anomalies screen: open ones and all, older ones, and what stays in its place."""
 
+import pytest
+
 from domain.triage import TriageStatus
 from tests.tui.deciding import state, status_of, stored_before
 from tests.tui.fake_port import FakePort, rows
 from tests.tui.session import pressed, running, settled, shown
 from tui.lists.anomalies import TriageList
+from tui.screens import anomalies
 from tui.screens.anomalies import AnomaliesScreen
+
+
+@pytest.fixture
+def read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue reads no more than the first page by itself, so that 500 alerts are many."""
+    monkeypatch.setattr(anomalies, "_RANKED_AT_ONCE", 1)
+
 
 ACKNOWLEDGED, CONFIRMED = TriageStatus.ACKNOWLEDGED, TriageStatus.CONFIRMED
 
@@ -44,6 +54,7 @@ async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_ane
         assert 160 in [each.sequence for each in app.intake.triage_queue.rows]
 
 
+@pytest.mark.usefixtures("read_page_by_page")
 async def test_anomalies_of_before_this_engine_can_be_decided_on() -> None:
     port = FakePort(rows(60))
     port.stored = stored_before(500)
@@ -64,6 +75,7 @@ async def test_anomalies_of_before_this_engine_can_be_decided_on() -> None:
         assert shown(app, TriageList).splitlines()[2].split()[-1] == "FRAUD"
 
 
+@pytest.mark.usefixtures("read_page_by_page")
 async def test_the_cursor_stays_while_older_ones_are_put_before_it() -> None:
     port = FakePort(rows(60))
     port.stored = stored_before(500)
