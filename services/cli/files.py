@@ -195,7 +195,7 @@ def add_commands(app: typer.Typer) -> None:
 
         Simulated traffic has an oracle besides, which knows every habit and every kind of fraud. Labels of a file come
         from a column `label` (and `scenario` for the kind), from `anomalous` and `kind` as `transactions --csv` writes
-        them, or from a mapping's section [label].
+        them, or from a mapping's section \\[label].
         """
         from services.commands import evaluate
 

@@ -8,6 +8,7 @@ import typer
 
 from services.cli.options import SERVERS, command
 from services.errors import UserError
+from services.records.files import Reading
 from services.records.mapping import Mapping
 from services.records.numerals import Numerals
 from services.settings import Loaded, Settings
@@ -90,10 +91,14 @@ def add_commands(app: typer.Typer) -> None:
         ] = None,
         preset: PresetName = None,
         rows: Annotated[int, typer.Option(min=1, max=100_000, help="Records to look at.")] = 1_000,
+        delimiter: Annotated[str | None, typer.Option(metavar="SIGN", help="Of a file. Default: told by it.")] = None,
+        encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Of a file. Default: told by it.")] = None,
+        skip: Annotated[int, typer.Option(min=0, help="Lines of a file before the one that names the columns.")] = 0,
     ) -> int:
         """Look at a sample of a file or topic and write a mapping to start from."""
         from services.commands import mapping
 
-        return mapping.guess(loaded.settings, source, preset.value if preset else None, rows, output)
+        reading = Reading.of(delimiter=delimiter, encoding=encoding, skip=skip)
+        return mapping.guess(loaded.settings, source, preset.value if preset else None, rows, output, reading)
 
     app.add_typer(group, name="mapping", rich_help_panel="Files")

@@ -1,7 +1,6 @@
 """`mapping guess`: a sample of a file or topic, and a mapping to start from."""
 
 import asyncio
-import csv
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,11 +8,18 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
+from services import account
 from services.errors import UserError
 from services.records.documents import json_object
+from services.records.files import Reading, open_rows
+from services.records.guess import REQUIRED
 from services.records.guess import guess as guessed
+from services.records.mapping import Mapping
 from services.records.presets import PRESETS
 from services.records.registry import FRAMED, SchemaRegistry, Unreachable, unframed
+from services.records.sniffing import told
 from services.records.validation import InvalidRecord
 from services.settings import Settings
 
@@ -25,11 +31,13 @@ def registry_of(settings: Settings, url: str) -> SchemaRegistry:
     return SchemaRegistry(url, settings.registry_credentials, settings.schema_registry_ca_file)
 
 
-def guess(settings: Settings, source: str, preset: str | None, rows: int, output: Path | None) -> int:
+def guess(
+    settings: Settings, source: str, preset: str | None, rows: int, output: Path | None, reading: Reading | None = None
+) -> int:
     """Write the mapping that fits a sample to `output`, or to stdout. Raises UserError."""
     path = Path(source)
     if path.is_file():
-        sample = list(islice(_of_file(path), rows))
+        sample = list(islice(_of_file(path, reading or Reading()), rows))
     elif path.suffix or "/" in source:
         raise UserError(f"There is no file {source}.")
     else:
@@ -53,23 +61,18 @@ def guess(settings: Settings, source: str, preset: str | None, rows: int, output
     return 0
 
 
-def _of_file(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        if path.suffix == ".parquet":
-            import pyarrow.parquet
-
-            for batch in pyarrow.parquet.ParquetFile(path).iter_batches(1_000):
-                yield from batch.to_pylist()
-        elif path.suffix == ".csv":
-            with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-                yield from ({name: cell for name, cell in row.items() if name} for row in csv.DictReader(file))
-        else:
-            with path.open("rb") as lines:
-                for line in lines:
-                    with suppress(InvalidRecord):
-                        yield json_object(line)
-    except (OSError, ValueError, csv.Error) as error:
-        raise UserError(f"Cannot read {path}: {str(error).splitlines()[0]}.") from None
+def _of_file(path: Path, reading: Reading) -> Iterator[dict[str, Any]]:
+    """The rows as they stand in a file, read as `score` reads it. Raises UserError."""
+    console = Console(stderr=True)
+    sniffed = told(path, reading)
+    if sniffed != reading:
+        account.tell(console, [f"It is read with{sniffed.options}; give `score` and `replay` the same."])
+    # No column is asked for: which is which is what is to be guessed.
+    anything = Mapping().with_constants(dict.fromkeys(REQUIRED, ""))
+    with open_rows(path, anything, sniffed) as rows:
+        for piece in rows.pieces():
+            if isinstance(piece.value, dict):
+                yield piece.value
 
 
 async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str, Any]]:

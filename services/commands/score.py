@@ -13,6 +13,7 @@ from domain.verdict import DetectorChoice, Verdict
 from services import account
 from services.account import counted
 from services.errors import UserError
+from services.models import schedule
 from services.models.offline import CHUNK, Judged, OfflineScorer
 from services.progress import progress
 from services.records.export import cell
@@ -57,6 +58,14 @@ def score(
             while chunk := list(islice(transactions, CHUNK)):
                 write(scorer.score(chunk))
             write(scorer.finish())
+    if intake.taken and not scorer.fitted:
+        account.tell(
+            console,
+            [
+                f"Nothing was judged: the detectors learn from the first {schedule.next_fit(0):,} transactions, and "
+                f"this file has {intake.taken:,}. The scores are all 0."
+            ],
+        )
     taken = f"{counted(intake.taken, 'transaction')} scored ({flagged:,} flagged)"
     return account.close(console, intake, taken, f"The scores are in {output}.")
 

@@ -44,6 +44,11 @@ class OfflineScorer:
         self._trained_rows = 0
 
     @property
+    def fitted(self) -> bool:
+        """Whether there was enough for a first fit."""
+        return self._trained_rows > 0
+
+    @property
     def room(self) -> int:
         """How many transactions may be scored before the next fit."""
         return schedule.next_fit(self._trained_rows) - self._taken

@@ -105,6 +105,7 @@ class DelimitedFile(RowFile):
     def _header(self, delimiters: Sequence[str], within: int) -> tuple[str, list[str]]:
         """The delimiter and the names: of the first line that has every column a transaction needs."""
         lines, widest, passed = self._lines, (",", list[str]()), 0
+        seen: list[Line[str]] = []
         while passed < within:
             blank = True
             for delimiter in delimiters:
@@ -123,12 +124,16 @@ class DelimitedFile(RowFile):
                         return delimiter, cells
                     if not passed and len(cells) > len(widest[1]):
                         widest = delimiter, cells
+                if delimiter == delimiters[0]:
+                    seen += lines.taken
                 lines.give_back()
             if not lines.leave_aside():
                 break
             passed += not blank
         if not widest[1]:
             raise InvalidRecord("the file is empty; its first line must name the columns")
+        # A column whose name has a broken byte is not found: the encoding is what is wrong, not the mapping.
+        self._check_decoded(seen)
         self._require(widest[1])
         return widest
 

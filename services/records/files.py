@@ -46,6 +46,16 @@ class Reading(NamedTuple):
     encoding: str | None = None
     skip: int = 0
 
+    @property
+    def options(self) -> str:
+        """As options of a command, each after a space."""
+        signs = {"\t": "tab", "|": "'|'", ";": "';'"}
+        return "".join(
+            f" --{name} {signs.get(str(value), value)}"
+            for name, value in (("delimiter", self.delimiter), ("encoding", self.encoding), ("skip", self.skip))
+            if value
+        )
+
     @classmethod
     def of(
         cls, format: str | None = None, delimiter: str | None = None, encoding: str | None = None, skip: int = 0

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from domain.currency import CURRENCIES, alphabetic
 from services.records import amounts
+from services.records.numerals import Numerals
 from services.records.paths import is_absent, value_at
 from services.records.timestamps import TimeFormat
 from services.records.validation import InvalidRecord, quoted
@@ -35,6 +38,8 @@ _NAMES = {
         "uuid",
         "id",
         "reference",
+        "umsatznummer",
+        "buchungsnummer",
     ),
     "user_id": (
         "user_id",
@@ -52,8 +57,11 @@ _NAMES = {
         "client",
         "user",
         "iban",
+        "kundennummer",
+        "kunde",
+        "kontonummer",
     ),
-    "amount": ("amount", "amt", "value", "total", "price", "debit"),
+    "amount": ("amount", "amt", "value", "total", "price", "debit", "betrag"),
     "currency": ("currency", "ccy", "currency_code", "cur"),
     "timestamp": (
         "timestamp",
@@ -82,7 +90,7 @@ _NAMES = {
     "device.ip": ("ip", "ip_address"),
 }
 _LABELS = ("is_fraud", "fraud", "label", "class", "isfraud", "_anomalous", "anomalous")
-_REQUIRED = ("transaction_id", "user_id", "amount", "currency", "timestamp")
+REQUIRED = ("transaction_id", "user_id", "amount", "currency", "timestamp")
 _DEEPEST = 6
 
 
@@ -92,6 +100,8 @@ class Guess:
 
     fields: dict[str, str] = field(default_factory=dict)
     timestamp_format: str = "rfc3339"
+    numerals: Numerals = field(default_factory=Numerals)
+    left: list[str] = field(default_factory=list)
     label: str | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -105,7 +115,11 @@ class Guess:
             lines.append(f"preset = {_toml(preset)}")
         if self.timestamp_format != "rfc3339":
             lines.append(f"timestamp_format = {_toml(self.timestamp_format)}")
+        if self.numerals != Numerals():
+            lines += [f"decimal = {_toml(self.numerals.decimal)}", f"thousands = {_toml(self.numerals.thousands)}"]
         lines += ["", "[fields]", *(f"{_key(ours)} = {_toml(theirs)}" for ours, theirs in self.fields.items())]
+        if self.left:
+            lines += ["# Not used yet; kept as they are:", *(f"# ... = {_toml(path)}" for path in self.left)]
         if "currency" not in self.fields:
             lines += ["", "[set]", '# currency = "EUR"']
         if self.label is not None:
@@ -120,7 +134,7 @@ def guess(records: Sequence[dict[str, Any]]) -> Guess:
     values = {path: [value for record in records if not is_absent(value := value_at(record, path))] for path in paths}
     formats = {path: form for path, held in values.items() if (form := _time_format(held)) is not None}
     fits: dict[str, Callable[[str], bool]] = {
-        "amount": lambda path: _all(values[path], _is_amount),
+        "amount": lambda path: _numerals(values[path]) is not None,
         "currency": lambda path: _all(values[path], _is_currency),
         "timestamp": lambda path: path in formats,
     }
@@ -131,19 +145,20 @@ def guess(records: Sequence[dict[str, Any]]) -> Guess:
             key=lambda path: (_rank(path, names), len(path)),
         )
         chosen = named or (
-            [path for path in candidates if ours in fits and ours != "amount"] if ours in _REQUIRED else []
+            [path for path in candidates if ours in fits and ours != "amount"] if ours in REQUIRED else []
         )
         if chosen:
             found.fields[ours] = chosen[0]
-            if ours in _REQUIRED and len(named) > 1 and _rank(named[0], names) == _rank(named[1], names):
+            if ours in REQUIRED and len(named) > 1 and _rank(named[0], names) == _rank(named[1], names):
                 found.notes.append(f"{ours} may also be {', '.join(map(quoted, named[1:4]))}.")
-        elif ours in _REQUIRED and ours != "currency":
+        elif ours in REQUIRED and ours != "currency":
             found.notes.append(f"No field looks like {ours}: name it in [fields].")
     _time_notes(found, formats)
     if "currency" not in found.fields:
         found.notes.append("No field holds a currency: name the one of all records in [set].")
     if "amount" in found.fields:
         _amount_notes(found, values[found.fields["amount"]])
+    found.left = [path for path in paths if path not in found.fields.values()]
     ids = values.get(found.fields.get("transaction_id", ""), [])
     if len(set(map(str, ids))) < len(ids):
         found.notes.append("The field for transaction_id holds the same value more than once: is it the right one?")
@@ -190,9 +205,10 @@ def _time_notes(found: Guess, formats: dict[str, str]) -> None:
 
 
 def _amount_notes(found: Guess, held: list[Any]) -> None:
+    found.numerals = _numerals(held) or Numerals()
     if all(isinstance(value, int) for value in held):
         found.notes.append('Every amount is a whole number: if they are cents, add amount_unit = "minor".')
-    if held and all(amounts.number(value) < 0 for value in held):
+    if held and all(_read(found.numerals, value) < 0 for value in held):
         found.notes.append("Every amount is negative: here spending is positive.")
 
 
@@ -220,6 +236,19 @@ def _is_amount(value: Any) -> bool:
         return amounts.number(value).is_finite()
     except InvalidRecord:
         return False
+
+
+def _numerals(values: list[Any]) -> Numerals | None:
+    """How these amounts are written; None where they are none."""
+    for numerals in (Numerals(), Numerals(".", ","), Numerals(",", "."), Numerals(",", " "), Numerals(".", "'")):
+        with suppress(InvalidRecord):
+            if values and all(_read(numerals, value).is_finite() for value in values):
+                return numerals
+    return None
+
+
+def _read(numerals: Numerals, value: Any) -> Decimal:
+    return numerals.read(value) if isinstance(value, str) else amounts.number(value)
 
 
 def _is_currency(value: Any) -> bool:

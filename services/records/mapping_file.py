@@ -53,6 +53,7 @@ _SECTIONS = (
     "decimal",
     "thousands",
 )
+_FIELD_NAMES = {name for column in COLUMNS for name in (column.path, column.path.partition(".")[0])}
 _LABEL_KEYS = ("field", "anomalous", "kind")
 _AMOUNT_KEYS = "{debit, credit} or {field, sign, credit}"
 
@@ -197,7 +198,8 @@ def _target(name: str, section: str, names: Mapping[str, str]) -> str:
 def _only(table: Mapping[str, Any], allowed: tuple[str, ...], prefix: str) -> None:
     for key in table:
         if key not in allowed:
-            raise BadMapping(f"{prefix}{key}: unknown key; expected one of {', '.join(allowed)}")
+            hint = f"; write it under [fields]: {key} = ..." if not prefix and key in _FIELD_NAMES else ""
+            raise BadMapping(f"{prefix}{key}: unknown key; expected one of {', '.join(allowed)}{hint}")
 
 
 def _table(settings: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -137,3 +137,21 @@ def test_what_transactions_writes_can_be_evaluated(run: Run, tmp_path: Path) -> 
     assert "2,500 rows read: 2,500 transactions evaluated, 0 resends, 0 left out." in shown.stderr
     theirs = run("evaluate", "labelled.jsonl", "--mapping", "map.toml", "--skip", "1500")
     assert shown.stdout.splitlines()[1:] == theirs.stdout.splitlines()[1:]
+
+
+def test_a_mapping_is_guessed_from_a_spreadsheet_s_export(run: Run, tmp_path: Path) -> None:
+    lines = [
+        "Kontoauszug Musterbank",
+        "Umsatznummer;Kundennummer;Buchungszeit;Betrag;Währung",
+        *(f"U{number};K1;{number:02}.02.2026 14:05;1.234,{number:02};EUR" for number in range(1, 29)),
+    ]
+    (tmp_path / "bank.csv").write_bytes("\r\n".join(lines).encode("windows-1252"))
+    guessed = run("mapping", "guess", "bank.csv", "-o", "map.toml")
+    assert guessed.returncode == 0, guessed.stderr
+    assert "--delimiter ';' --encoding windows-1252 --skip 1" in guessed.stderr
+    misread = run("score", "bank.csv", "--mapping", "map.toml")
+    assert "byte 0xE4 on line 2 is not UTF-8; try --encoding windows-1252" in misread.stderr
+    scored = run("score", "bank.csv", "--mapping", "map.toml", "--encoding", "windows-1252")
+    assert scored.returncode == 0, scored.stderr
+    assert "28 transactions scored" in scored.stderr
+    assert "Nothing was judged" in scored.stderr
