@@ -24,6 +24,7 @@ from detectors.population import Population
 from detectors.reasons import brief, full, named, spared
 from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
+from detectors.sentences import Situation
 from detectors.state import UserState
 from detectors.threshold import moved, returning_rate
 from domain.transaction import Transaction
@@ -232,7 +233,8 @@ class EnhancedModel:
             threshold = public_score(bar + tolerance.rise)
         flagged = score >= threshold
         if score >= 0.5 or flagged or tolerance is not None:
-            reasons = full(score, shares, row, f"{transaction.amount:,.2f}", state, expected, feedback)
+            situation = Situation(transaction, row, state, expected, self._parameters.population)
+            reasons = full(score, shares, situation, feedback)
             if tolerance is not None:
                 reasons = (*reasons, spared(tolerance, public_score(bar), threshold))
         else:
