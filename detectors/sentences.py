@@ -68,8 +68,12 @@ def _said(feature: str, situation: Situation) -> Said:
 
 def money(amount: Decimal | float, currency: str) -> str:
     """An amount as people write it: grouped, with the decimals of its currency."""
-    decimals = exponent(currency) if currency in _COINED else 2
-    return f"{amount:,.{decimals}f} {currency}"
+    return f"{amount:,.{shown_decimals(currency)}f} {currency}"
+
+
+def shown_decimals(currency: str) -> int:
+    """Those of the currency; two where it has no minor unit of its own."""
+    return exponent(currency) if currency in _COINED else 2
 
 
 def percent(share: float) -> str:
@@ -189,10 +193,15 @@ _NOUNS = {
 }
 
 
+def most_frequent(counts: Counts) -> str:
+    """The value seen most; empty before the first."""
+    return max(counts.of, key=counts.of.__getitem__) if counts.of else ""
+
+
 def _novelty(feature: str, situation: Situation) -> Said:
     noun, preposition = _NOUNS[feature]
     value, counts = _habit(feature, situation.row, situation.state)
-    most = max(counts.of, key=counts.of.__getitem__) if counts.of else ""
+    most = most_frequent(counts)
     shown, usual = value, f"usually {most}" if most and most != value else ""
     if feature == "merchant":
         # A name says more than the id that a profile keeps; and nobody has one merchant that is the usual one.

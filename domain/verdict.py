@@ -60,6 +60,17 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     text: str = ""
 
 
+class Counterfactual(msgspec.Struct, frozen=True):
+    """The smallest change of one field with which a transaction would not have been flagged.
+
+    `value` is what `field` would have been; `text` is the plain sentence ("not flagged at 212.40 EUR or less").
+    """
+
+    field: str
+    value: str
+    text: str
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One detector's judgement of one transaction.
 

@@ -57,7 +57,7 @@ triage!=snoozed
 why:velo
 why=amount
 -why:velo
-why:other
+why:other,velo
 hour>=12
 time<2026-03-01
 since:36h
