@@ -13,8 +13,10 @@ from detectors.drift import SAMPLED, Reference, Sample
 from detectors.forest import FlatForest, Forest
 from detectors.population import Frequencies, Normal, log_amounts
 from detectors.rates import EUR_PER_UNIT
+from detectors.reasons import CARRIED, LINES, with_the_rest
 from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
+from detectors.sentences import Said, money, percent
 from domain.transaction import Transaction
 from domain.verdict import Factor, Reason, Severity, Status, Verdict
 
@@ -28,9 +30,9 @@ FEATURES: tuple[tuple[str, Factor], ...] = (
     ("weekday", "time"),
     ("weekday", "time"),
     ("category", "merchant"),
-    ("payment_method", "merchant"),
-    ("transaction_type", "merchant"),
-    ("device_type", "merchant"),
+    ("payment_method", "payment"),
+    ("transaction_type", "payment"),
+    ("device_type", "device"),
     ("country", "location"),
 )
 """Columns of the forest: an hour and a weekday are a sine and a cosine, a category the log of its share.
@@ -41,6 +43,12 @@ logarithm in standard deviations of the category's, and twice the euros, where a
 
 EXPLAINED_FROM = 0.7
 """Only suspicious scores are explained in full: finding out what each field adds costs eight scores."""
+
+COMMON = 0.1
+"""The share of transactions from which a value is no reason."""
+
+ALIKE = 1.5
+"""An amount within this factor of the median is no reason."""
 
 _HOURS = [(sin(2 * pi * quarter / 96), cos(2 * pi * quarter / 96)) for quarter in range(96)]
 _WEEKDAYS = [(sin(2 * pi * day / 7), cos(2 * pi * day / 7)) for day in range(7)]
@@ -286,32 +294,46 @@ def _brief(score: float, first: int, second: int, part: float) -> tuple[Reason, 
 def _explained(
     score: float, shares: list[float], transaction: Transaction, row: Row, fitted: Fitted
 ) -> tuple[Reason, ...]:
-    """Every field with a share, strongest first, in sentences; the strongest takes the rounding."""
+    """At most three fields in sentences, strongest first, and what is left of the score as `other`."""
     total = sum(shares)
     order = sorted((index for index, share in enumerate(shares) if share > 0.0), key=lambda i: -shares[i])
-    if not order:
-        return (_sentence("amount", score, transaction, row, fitted),)
-    others = [_sentence(_NAMES[index], score * shares[index] / total, transaction, row, fitted) for index in order[1:]]
-    left = score - sum(reason.contribution for reason in others)
-    return (_sentence(_NAMES[order[0]], left, transaction, row, fitted), *others)
+    told: list[Reason] = []
+    left = score
+    for index in order:
+        name = _NAMES[index]
+        said = _sentence(name, transaction, row, fitted)
+        if said is None:
+            continue
+        if len(told) == LINES or left <= (1.0 - CARRIED) * score:
+            break
+        part = score * shares[index] / total
+        left -= part
+        told.append(Reason(name, _FACTORS[name], part, *said))
+    return with_the_rest(score, told, "the other fields together" if told else "no single field, but all together")
 
 
-def _sentence(name: str, contribution: float, transaction: Transaction, row: Row, fitted: Fitted) -> Reason:
-    """The reason in words: what was observed, and what is usual among all transactions."""
-    expected = ""
+def _sentence(name: str, transaction: Transaction, row: Row, fitted: Fitted) -> Said | None:
+    """What a field says beside all transactions; None where it is what many have."""
     if name == "amount":
-        usual = expm1(fitted.typical[0]) / EUR_PER_UNIT.get(transaction.currency, 1.0)
-        observed = f"{transaction.amount:,.2f} {transaction.currency}"
-        expected = f"{usual:,.2f} {transaction.currency}"
-        text = f"{observed}, where {expected} is typical"
-    elif name in ("hour", "weekday"):
+        return _amount(transaction, row, expm1(fitted.typical[0]))
+    if name in ("hour", "weekday"):
         moment = transaction.timestamp.astimezone(UTC)
         observed = f"{moment:%H:%M} UTC" if name == "hour" else f"{moment:%A}"
-        text = f"{observed}, rare together with the other fields"
-    else:
-        field = _WORDS.index(name)
-        shares = fitted.shares[field]
-        observed = _words(row)[field] or ""
-        expected = next(iter(shares.share), "")
-        text = f"{observed}, {shares.share.get(observed, shares.unseen):.1%} of all transactions, mostly {expected}"
-    return Reason(name, _FACTORS[name], contribution, observed, expected, text)
+        return Said(observed, "", f"{observed}, unusual together with the rest of the transaction")
+    field = _WORDS.index(name)
+    observed, shares = _words(row)[field] or "", fitted.shares[field].share
+    noun, usual = name.replace("_", " "), next(iter(shares), "")
+    share = shares.get(observed, 0.0)
+    if share >= COMMON:
+        return None
+    having = f"{percent(share)} of all transactions have" if share else "no transaction in the model's history has"
+    return Said(observed, usual, f"{having} {noun} {observed}; most often it is {usual}")
+
+
+def _amount(transaction: Transaction, row: Row, median: float) -> Said | None:
+    if median / ALIKE < row.amount < median * ALIKE:
+        return None
+    observed = money(transaction.amount, transaction.currency)
+    usual = money(median / EUR_PER_UNIT.get(transaction.currency, 1.0), transaction.currency)
+    side = "below" if row.amount > median else "above"
+    return Said(observed, usual, f"{observed}; half of all transactions are {side} {usual}")

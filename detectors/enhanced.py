@@ -7,6 +7,7 @@ is one `UserState`.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cached_property
 from math import sqrt
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from detectors.population import Population
 from detectors.reasons import brief, full, named, spared
 from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
+from detectors.sentences import Situation
 from detectors.state import UserState
 from detectors.threshold import moved, returning_rate
 from domain.transaction import Transaction
@@ -45,6 +47,8 @@ COLUMNS = (*(feature.name for feature in FEATURES), "score")
 class Suspicion(NamedTuple):
     """What a score is made of. Rarities are -log10 of tail probabilities."""
 
+    values: list[float]
+    """The values of `FEATURES`."""
     shares: list[float]
     """Each feature's share of `squares`, in the order of `FEATURES`."""
     squares: float
@@ -166,10 +170,24 @@ class EnhancedModel:
             if tables is None:
                 verdict, suspicious = self._unscored, False
             else:
-                verdict, suspicious = self._judge(tables, transaction, row, state, expected, feedback)
+                found = self.suspicion(tables, row, state, expected)
+                if state.seen % SAMPLED == 0 and state.seen >= WARMED_UP:
+                    self._sample.add([*found.values, found.rarity])
+                verdict, suspicious = self._judge(tables, found, transaction, row, state, expected, feedback)
             verdicts.append(verdict)
             learn(row, state, expected, suspicious)
         return verdicts
+
+    def judge(self, transaction: Transaction, state: UserState, feedback: Feedback = NO_FEEDBACK) -> Verdict:
+        """The verdict that a transaction would have; neither the state nor the measure of drift moves."""
+        tables = self._parameters.tables
+        if tables is None:
+            return self._unscored
+        (row,) = rows_of([transaction])
+        expected = expectation(row, state, self._parameters.population)
+        found = self.suspicion(tables, row, state, expected)
+        verdict, _ = self._judge(tables, found, transaction, row, copy(state), expected, feedback)
+        return verdict
 
     @cached_property
     def _unscored(self) -> Verdict:
@@ -184,7 +202,7 @@ class EnhancedModel:
         )
 
     def suspicion(self, tables: Tables, row: Row, state: UserState, expected: Expectation) -> Suspicion:
-        """How suspicious a transaction is before feedback. The state stays; one row in `SAMPLED` is kept for drift."""
+        """How suspicious a transaction is before feedback."""
         values = measure(row, state, self._parameters.population, expected)
         shares = self._squares.of(values)
         squares = sum(shares)
@@ -193,14 +211,12 @@ class EnhancedModel:
         if memory:
             memory = decayed(memory, row.time - state.last_time, expected.gap)
         both = raised(own, tables.persistence.of(memory)) if memory else own
-        rarity = tables.rarity(both)
-        if state.seen % SAMPLED == 0 and state.seen >= WARMED_UP:
-            self._sample.add([*values, rarity])
-        return Suspicion(shares, squares, own, memory, both, rarity)
+        return Suspicion(values, shares, squares, own, memory, both, tables.rarity(both))
 
     def _judge(
         self,
         tables: Tables,
+        found: Suspicion,
         transaction: Transaction,
         row: Row,
         state: UserState,
@@ -211,7 +227,6 @@ class EnhancedModel:
 
         The habits are left to `learn`.
         """
-        found = self.suspicion(tables, row, state, expected)
         rarity = found.rarity
         common, rate = self._budget(row.user, feedback)
         bar = common + state.bar
@@ -232,7 +247,8 @@ class EnhancedModel:
             threshold = public_score(bar + tolerance.rise)
         flagged = score >= threshold
         if score >= 0.5 or flagged or tolerance is not None:
-            reasons = full(score, shares, row, f"{transaction.amount:,.2f}", state, expected, feedback)
+            situation = Situation(transaction, row, state, expected, self._parameters.population)
+            reasons = full(score, shares, situation, feedback)
             if tolerance is not None:
                 reasons = (*reasons, spared(tolerance, public_score(bar), threshold))
         else:

@@ -56,10 +56,10 @@ FEATURES = (
     Feature("category", "merchant", 3.0, 0.43, 0.0),
     Feature("hour", "time", 6.0, 0.43, 0.0),
     Feature("country", "location", 3.0, 0.43, 0.0),
-    Feature("device", "merchant", 4.0, 0.43, 0.0),
-    Feature("payment_method", "merchant", 6.0, 0.43, 0.0),
+    Feature("device", "device", 4.0, 0.43, 0.0),
+    Feature("payment_method", "payment", 6.0, 0.43, 0.0),
     Feature("currency", "location", 2.0, 0.43, 0.0),
-    Feature("transaction_type", "merchant", 1.0, 0.43, 0.0),
+    Feature("transaction_type", "payment", 1.0, 0.43, 0.0),
     Feature("travel", "location", 2.0, 0.3, log1p(FASTEST)),
 )
 

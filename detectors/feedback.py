@@ -28,9 +28,10 @@ NOTICEABLE = 0.05
 
 
 class Tolerance(msgspec.Struct, frozen=True):
-    """A false positive of one user: the rarity that it adds to the bar, and for which features.
+    """A false positive of one user: the rarity that it adds to the bar, and for which reasons.
 
-    `features` are shares of the score, by name; `factor` is that of the strongest. `until` is in seconds since 1970.
+    `features` are the reasons' shares of what they all carry, by name; `factor` is that of the strongest. `until` is in
+    seconds since 1970.
     """
 
     transaction_id: str
@@ -43,16 +44,17 @@ class Tolerance(msgspec.Struct, frozen=True):
     def of(
         cls, transaction_id: str, until: float, score: float, threshold: float, reasons: Sequence[Reason]
     ) -> "Tolerance | None":
-        """The tolerance that a false positive of this verdict asks for; None for one without a score."""
-        whole = sum(reason.contribution for reason in reasons)
-        if whole <= 0.0:
+        """The tolerance that a false positive of this verdict asks for; None for one that tells none."""
+        told = [reason for reason in reasons if reason.factor != "other" and reason.contribution > 0.0]
+        if not told:
             return None
+        whole = sum(reason.contribution for reason in told)
         return cls(
             transaction_id,
             until,
             max(rarity_of(score) - rarity_of(threshold), 0.0) + MARGIN,
-            {reason.feature: reason.contribution / whole for reason in reasons if reason.contribution > 0.0},
-            max(reasons, key=lambda reason: reason.contribution).factor,
+            {reason.feature: reason.contribution / whole for reason in told},
+            max(told, key=lambda reason: reason.contribution).factor,
         )
 
     def against(self, shares: Mapping[str, float]) -> "Tolerance":

@@ -1,237 +1,160 @@
-"""Why a transaction scored as it did: each feature's share of the score, in sentences for an analyst."""
+"""Why a transaction scored as it did: at most three lines, each with its share of the score and a sentence.
 
+Several features see the same thing: an amount is large for the user, for the category and for everybody. They are
+one line, in the words of the strongest. What is not odd by itself is no reason, however much of it adds up.
+"""
+
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from math import expm1
+from math import log10
 
-from detectors.features import (
-    FEATURES,
-    Expectation,
-    clock,
-    crowd,
-    distance,
-    recent_spend,
-    spend_span,
-)
+import msgspec
+
+from detectors.features import FEATURES
 from detectors.feedback import NO_FEEDBACK, Feedback, Tolerance
-from detectors.population import DAY, HOUR
-from detectors.rates import EUR_PER_UNIT
-from detectors.row import Row
-from detectors.state import Counts, UserState
+from detectors.sentences import Said, Situation, sentence
 from domain.verdict import Factor, Reason
 
-NEEDED = 20
-"""Transactions after which a user stands on their own history rather than on the population's."""
+LINES, CARRIED = 3, 0.9
+"""So many lines are told at most, and fewer where they carry this much of the score."""
 
-EXPLAINED = 0.02
-"""Contributions from here on are worth a sentence: two hundredths of the score can be seen."""
+NEGLIGIBLE = 0.01
+"""The share of a score that is not worth a line `other`."""
+
+ODD = 1.0
+"""The rarity from which a feature is odd by itself: one in ten."""
+
+_ODD_ELSE = {"hour": log10(24), "travel": 0.0}
+"""An hour is odd where it is rarer than if all hours were alike; a speed always: only impossible ones have a rarity."""
+
+_MERGED = {
+    "amount_user": "amount",
+    "amount_category": "amount",
+    "amount_user_category": "amount",
+    "amount_population": "amount",
+    "amount_category_low": "small_amount",
+    "amount_user_category_low": "small_amount",
+    "burst_hour": "pace",
+    "gap": "pace",
+}
 
 MEMORY_INDEX, RISK_INDEX = len(FEATURES), len(FEATURES) + 1
 """The shares that come from this user's recent suspicion and from frauds confirmed at the merchant."""
 
-_NAMED: list[tuple[str, Factor]] = [(feature.name, feature.factor) for feature in FEATURES]
-_NAMED += [("recent_suspicion", "frequency"), ("merchant_risk", "merchant")]
+_LINES: list[tuple[str, Factor]] = [
+    *((_MERGED.get(feature.name, feature.name), feature.factor) for feature in FEATURES),
+    ("recent_suspicion", "frequency"),
+    ("merchant_risk", "merchant"),
+]
+_OTHER: tuple[str, Factor] = ("other", "other")
+
+_LEAST = [*(feature.weight * _ODD_ELSE.get(feature.name, ODD) ** 2 for feature in FEATURES), 0.0, 0.0]
+"""The shares, weighted squares of a rarity, from which features are odd."""
+
+
+def strongest(shares: list[float]) -> list[tuple[float, int]]:
+    """The lines worth telling, strongest first: each one's part of the score, and the index of its strongest feature.
+
+    `shares` has one non-negative value for each of `FEATURES`, for memory and for the merchant.
+    """
+    whole: dict[str, float] = {}
+    speaker: dict[str, int] = {}
+    for index, share in enumerate(shares):
+        if share > 0.0:
+            name = _LINES[index][0]
+            whole[name] = whole.get(name, 0.0) + share
+            if share >= _LEAST[index] and (name not in speaker or share > shares[speaker[name]]):
+                speaker[name] = index
+    total = sum(shares)
+    ordered = sorted(((whole[name] / total, index) for name, index in speaker.items()), key=lambda line: -line[0])
+    told, carried = [], 0.0
+    for line in ordered[:LINES]:
+        if carried >= CARRIED:
+            break
+        told.append(line)
+        carried += line[0]
+    return told
 
 
 def named(shares: list[float]) -> dict[str, float]:
-    """The shares that are not 0, as parts of 1, by name."""
-    total = sum(shares)
-    return {_NAMED[index][0]: share / total for index, share in enumerate(shares) if share > 0.0}
+    """The lines that `full` tells, as parts of their sum, by name."""
+    told = strongest(shares)
+    total = sum(part for part, _ in told)
+    return {_LINES[index][0]: part / total for part, index in told}
 
 
 def brief(score: float, shares: list[float]) -> tuple[Reason, ...]:
-    """The two strongest reasons without sentences; together they carry the whole score.
+    """The two strongest features' lines without sentences; together they carry the whole score.
 
-    `shares` has one non-negative value for each of `FEATURES`, for memory and for the merchant; it is used up.
+    `shares` is used up. What is not odd is `other`.
     """
     first = max(shares)
-    if first <= 0.0:
-        return (Reason("amount_user", "amount", score),)
-    strongest = shares.index(first)
-    shares[strongest] = 0.0
+    index = shares.index(first)
+    line = _LINES[index] if 0.0 < first >= _LEAST[index] else _OTHER
+    shares[index] = 0.0
     second = max(shares)
-    name, factor = _NAMED[strongest]
     if second <= 0.0:
-        return (Reason(name, factor, score),)
+        return (Reason(*line, score),)
+    index = shares.index(second)
+    next_line = _LINES[index] if second >= _LEAST[index] else _OTHER
+    if line == next_line:
+        return (Reason(*line, score),)
     part = score * first / (first + second)
-    other, other_factor = _NAMED[shares.index(second)]
-    return (Reason(name, factor, part), Reason(other, other_factor, score - part))
+    return (Reason(*line, part), Reason(*next_line, score - part))
 
 
 def full(
-    score: float,
-    shares: list[float],
-    row: Row,
-    amount: str,
-    state: UserState,
-    expected: Expectation,
-    feedback: Feedback = NO_FEEDBACK,
+    score: float, shares: list[float], situation: Situation, feedback: Feedback = NO_FEEDBACK
 ) -> tuple[Reason, ...]:
-    """Every reason with a share, strongest first, those that matter in sentences; call it before `learn`.
+    """The lines worth telling, strongest first, and what is left of the score as `other`; call it before `learn`."""
+    told = strongest(shares)
+    lines = [Reason(*_LINES[index], score * part, *_said(index, situation, feedback)) for part, index in told]
+    return with_the_rest(score, lines, _weaker(shares, {line.feature for line in lines}))
 
-    `amount` is the transaction's amount as it is shown, in its own currency.
+
+def with_the_rest(score: float, told: Sequence[Reason], text: str) -> tuple[Reason, ...]:
+    """Reasons that sum to the score: `told`, strongest first, and what they leave as `other`, which `text` describes.
+
+    The last takes the rounding; what is left and negligible goes to the strongest.
     """
-    total = sum(shares)
-    order = sorted((index for index, share in enumerate(shares) if share > 0.0), key=lambda i: -shares[i])
-    if not order:
-        return (_told(0, score, row, amount, state, expected, feedback),)
-    reasons = []
-    left = score
-    for index in order[1:]:
-        part = score * shares[index] / total
-        left -= part
-        if part >= EXPLAINED:
-            reasons.append(_told(index, part, row, amount, state, expected, feedback))
-        else:
-            reasons.append(Reason(*_NAMED[index], part))
-    # The strongest takes the rounding, so that the contributions sum to the score.
-    return (_told(order[0], left, row, amount, state, expected, feedback), *reasons)
+    left = score - sum(reason.contribution for reason in told)
+    if told and left < NEGLIGIBLE * score:
+        first, *more = told
+        rest = sum(reason.contribution for reason in more)
+        return (msgspec.structs.replace(first, contribution=score - rest), *more)
+    return (*told, Reason(*_OTHER, left, text=text))
+
+
+def _weaker(shares: list[float], told: set[str]) -> str:
+    """What `other` stands for."""
+    odd = dict.fromkeys(
+        name
+        for share, least, (name, _) in zip(shares, _LEAST, _LINES, strict=True)
+        if 0.0 < share >= least and name not in told
+    )
+    if odd:
+        return f"weaker reasons: {', '.join(odd)}"
+    return "small departures from habit, none of them odd by itself"
 
 
 def spared(tolerance: Tolerance, usual: float, threshold: float) -> Reason:
     """What a false positive changed: the bar for these reasons, without a share of the score."""
     end = f"{datetime.fromtimestamp(tolerance.until, UTC):%Y-%m-%d}"
     text = (
-        f"bar raised from {usual:.2f} to {threshold:.2f} until {end}: {tolerance.transaction_id} was a false positive"
+        f"threshold raised from {usual:.2f} to {threshold:.2f} until {end}: "
+        f"{tolerance.transaction_id} was a false positive for the same reasons"
     )
     return Reason("tolerated", tolerance.factor, 0.0, f"{threshold:.2f}", f"{usual:.2f}", text)
 
 
-def _told(
-    index: int, contribution: float, row: Row, amount: str, state: UserState, expected: Expectation, feedback: Feedback
-) -> Reason:
+def _said(index: int, situation: Situation, feedback: Feedback) -> Said:
     if index == RISK_INDEX:
-        seen, confirmed = feedback.seen.get(row.merchant or "", 0), feedback.confirmed.get(row.merchant or "", 0)
-        observed = f"{confirmed} of {max(seen, confirmed)}"
-        text = f"{observed} transactions at this merchant 8 to 15 days before were confirmed as fraud"
-        return Reason(*_NAMED[index], contribution, observed, "none", text)
+        merchant = situation.row.merchant or ""
+        confirmed = feedback.confirmed.get(merchant, 0)
+        seen = max(feedback.seen.get(merchant, 0), confirmed)
+        observed = f"{confirmed} of {seen}"
+        what = "transaction" if seen == 1 else "transactions"
+        return Said(observed, "none", f"{observed} {what} at this merchant 8 to 15 days before turned out to be fraud")
     if index == MEMORY_INDEX:
-        text = "other suspicious transactions of this user in the last day"
-        return Reason(*_NAMED[index], contribution, "", "", text)
-    observed, usual, text = _sentence(_NAMED[index][0], row, amount, state, expected)
-    if state.seen < NEEDED:
-        text = f"{text} ({state.seen}/{NEEDED} transactions, using population)"
-    return Reason(*_NAMED[index], contribution, observed, usual, text)
-
-
-def _sentence(name: str, row: Row, amount: str, state: UserState, expected: Expectation) -> tuple[str, str, str]:
-    if name.startswith("amount"):
-        return _amount(name, row, amount, expected)
-    if name == "hour":
-        moment, local = datetime.fromtimestamp(row.time, UTC), datetime.fromtimestamp(clock(row, state), UTC)
-        around = hours_around(state.hours, local.hour)
-        shown = f"{moment:%H:%M} UTC"
-        if local != moment:
-            shown += f" ({local:%H:%M} by the sun)"
-        return (
-            shown,
-            f"{around:.1%} of transactions",
-            f"at {shown}, an hour with {around:.1%} of this user's transactions",
-        )
-    if name == "travel":
-        return _travel(row, state)
-    if name in ("spend_day", "burst_hour", "gap"):
-        return _pace(name, row, state, expected)
-    return _novelty(name, row, state)
-
-
-def _amount(name: str, row: Row, amount: str, expected: Expectation) -> tuple[str, str, str]:
-    rate = EUR_PER_UNIT.get(row.currency, 1.0)
-    where = row.category or "purchases"
-    if name == "amount_user":
-        usual, whose = expected.amount, "this user's usual"
-    elif name.startswith("amount_user_category"):
-        usual = _amount_of_log(expected.category)
-        whose = f"this user's usual in {row.category}" if row.category else "this user's typical"
-    elif name == "amount_population":
-        usual, whose = _amount_of_log(expected.log_amount), "this user's typical"
-    else:
-        usual, whose = _amount_of_log(expected.category), f"the usual in {where}"
-    shown = f"{usual / rate:,.2f}"
-    times = row.amount / usual if usual > 0.0 else 0.0
-    if times >= 10.0:
-        compared = f"{times:,.0f} times {whose} {shown}"
-    elif times >= 1.1:
-        compared = f"{times:.1f} times {whose} {shown}"
-    elif 0.0 < times < 0.9:
-        compared = f"a {1.0 / times:,.0f}th of {whose} {shown}" if times < 0.5 else f"below {whose} {shown}"
-    else:
-        compared = f"{whose} is {shown}"
-    return f"{amount} {row.currency}", f"{shown} {row.currency}", f"{amount} {row.currency}, {compared}"
-
-
-def _amount_of_log(value: float) -> float:
-    return expm1(min(value, 40.0))
-
-
-def _travel(row: Row, state: UserState) -> tuple[str, str, str]:
-    place = state.place
-    if place is None or row.latitude is None or row.longitude is None:
-        return "", "", ""
-    km = distance(row.latitude, row.longitude, place)
-    seconds = row.time - place.time
-    pace = f"{km * HOUR / max(seconds, 60.0):,.0f} km/h"
-    since = place.city or f"{place.latitude:.1f}, {place.longitude:.1f}"
-    return pace, "under 900 km/h", f"{pace} since {since} {duration(seconds)} ago"
-
-
-def duration(seconds: float) -> str:
-    """A duration in the one unit a person would use."""
-    for length, unit in ((DAY, "day"), (HOUR, "hour"), (60.0, "minute")):
-        if seconds >= length:
-            count = round(seconds / length)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return f"{seconds:.0f} seconds" if seconds >= 1.0 else "less than a second"
-
-
-def _pace(name: str, row: Row, state: UserState, expected: Expectation) -> tuple[str, str, str]:
-    if name == "gap":
-        gap = duration(max(row.time - state.last_time, 0.0))
-        usual = duration(expected.gap)
-        return gap, usual, f"{gap} after the one before, usually {usual}"
-    if name == "burst_hour":
-        _, before = crowd(state.times, row.time, expected.gap)
-        within = duration(row.time - state.times[-before]) if before else ""
-        usual = f"one in {duration(expected.gap)}"
-        return f"{before + 1} in {within}", usual, f"{before + 1} transactions within {within}, usually {usual}"
-    rate = EUR_PER_UNIT.get(row.currency, 1.0)
-    span = spend_span(expected.gap)
-    spend = recent_spend(state, row.time, expected.gap)
-    spent = f"{(spend + row.amount) / rate:,.2f} {row.currency}"
-    usual = f"{span / expected.gap * expected.amount / rate:,.2f}"
-    return spent, f"{usual} {row.currency}", f"{spent} spent within {duration(span)}, usually {usual}"
-
-
-def _novelty(name: str, row: Row, state: UserState) -> tuple[str, str, str]:
-    value, counts, what = _habit(name, row, state)
-    seen = counts.of.get(value, 0)
-    if seen == 0:
-        text = f"first time in {what} {value}" if name == "category" else f"first {what} {value}"
-        return value, _most(counts), text if not counts.of else f"{text}, usually {_most(counts)}"
-    share = seen / max(counts.total, 1)
-    return value, _most(counts), f"{what} {value}, {share:.0%} of this user's transactions"
-
-
-def _habit(name: str, row: Row, state: UserState) -> tuple[str, Counts, str]:
-    if name == "merchant":
-        return row.merchant or "", state.merchants, "merchant"
-    if name == "category":
-        return row.category or "", state.categories, "category"
-    if name == "country":
-        return row.country or "", state.countries, "country"
-    if name == "device":
-        return row.device or "", state.devices, "device"
-    if name == "payment_method":
-        return row.payment_method or "", state.payment_methods, "payment method"
-    if name == "currency":
-        return row.currency, state.currencies, "currency"
-    return row.transaction_type or "", state.transaction_types, "transaction type"
-
-
-def _most(counts: Counts) -> str:
-    return max(counts.of, key=counts.of.__getitem__) if counts.of else ""
-
-
-def hours_around(hours: list[int], hour: int) -> float:
-    """The share of transactions within an hour of `hour`; 0 before the first."""
-    total = sum(hours)
-    return (hours[hour - 1] + hours[hour] + hours[(hour + 1) % 24]) / total if total else 0.0
+        return Said("", "", "this user's previous transactions were suspicious too")
+    return sentence(FEATURES[index].name, situation)

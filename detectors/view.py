@@ -7,7 +7,7 @@ from detectors.enhanced import EnhancedModel
 from detectors.feedback import NO_FEEDBACK, Feedback
 from detectors.population import DAY
 from detectors.rates import EUR_PER_UNIT
-from detectors.reasons import NEEDED
+from detectors.sentences import NEEDED
 from detectors.state import Counts, UserState
 from domain.profile import ProfileView, Share, UserSummary
 

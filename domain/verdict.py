@@ -9,7 +9,9 @@ import msgspec
 from domain.transaction import GroundTruth, Transaction
 from domain.triage import Triage
 
-Factor = Literal["amount", "location", "time", "merchant", "frequency"]
+Factor = Literal["amount", "location", "time", "merchant", "frequency", "device", "payment", "other"]
+"""What a reason is about; "other" is what a score holds besides its reasons."""
+
 DetectorName = Literal["basic", "enhanced"]
 DetectorChoice = Literal["basic", "enhanced", "both"]
 Status = Literal["ok", "warming", "backfilled", "error"]
@@ -46,7 +48,8 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One feature's share of a score: what was observed against what was expected.
 
     `contribution` is in score units; the contributions of a verdict sum to its score. `text` is the plain
-    sentence an analyst reads ("9,200.00 EUR, 11 times this user's usual 830.00").
+    sentence an analyst reads ("9,200.00 EUR is 11 times what this user usually spends (830.00 EUR)"). The factor
+    "other" is what is left of the score besides the reasons.
     """
 
     feature: str
@@ -55,6 +58,17 @@ class Reason(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     observed: str = ""
     expected: str = ""
     text: str = ""
+
+
+class Counterfactual(msgspec.Struct, frozen=True):
+    """The smallest change of one field with which a transaction would not have been flagged.
+
+    `value` is what `field` would have been; `text` is the plain sentence ("not flagged at 212.40 EUR or less").
+    """
+
+    field: str
+    value: str
+    text: str
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -77,7 +77,7 @@ def _causes(rows: Iterable[ScoredTransaction]) -> Iterator[str]:
     for row in rows:
         verdict = row.verdict
         for reason in verdict.reasons if verdict else ():
-            if reason.contribution >= REASON_COUNTS_FROM:
+            if reason.contribution >= REASON_COUNTS_FROM and reason.factor != "other":
                 yield reason.factor
                 yield reason.feature
 

@@ -231,6 +231,7 @@ class ReasonMatch(NamedTuple):
             verdict = row.verdict
             return verdict is not None and any(
                 reason.contribution >= REASON_COUNTS_FROM
+                and reason.factor != "other"
                 and (fits(folded(reason.feature)) or fits(folded(reason.factor)))
                 for reason in verdict.reasons
             )
@@ -242,7 +243,7 @@ class ReasonMatch(NamedTuple):
         fits = self.pattern.sql(("(r->>'feature')", "(r->>'factor')"), parameters)
         return (
             "EXISTS (SELECT FROM jsonb_array_elements(coalesce(e.reasons, b.reasons)) r "
-            f"WHERE (r->>'contribution')::float8 >= {REASON_COUNTS_FROM} AND {fits})"
+            f"WHERE (r->>'contribution')::float8 >= {REASON_COUNTS_FROM} AND r->>'factor' <> 'other' AND {fits})"
         )
 
 

@@ -10,7 +10,7 @@ from domain.engine import DeadLetter
 from domain.filters import of_user
 from domain.profile import ProfileView, UserOrder, UserSummary
 from domain.triage import TriageEvent
-from domain.verdict import ScoredTransaction
+from domain.verdict import Counterfactual, ScoredTransaction
 from services.api.endpoint import EncodedRow, Endpoint, Sources, encoded, filter_of
 from services.api.pages import cursor_of, dead_cursor_of, dead_place_of, position_of, ranked_of
 from services.api.problems import Problem
@@ -84,6 +84,19 @@ async def transaction(sources: Sources, asked: TransactionQuestion, by: str) -> 
         raise Problem(404, f"no transaction {asked.transaction_id} is stored")
     log = await sources.port.triage_log(asked.transaction_id)
     return OneTransaction(at=datetime.now(UTC), row=encoded(row), triage_log=log)
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest change of one field with which it would not have been flagged; null where there is none."""
+
+    at: datetime
+    counterfactual: Counterfactual | None
+
+
+async def explanation(sources: Sources, asked: TransactionQuestion, by: str) -> Explanation:
+    """What would have had to be different; it is computed each time it is asked for."""
+    found = await sources.port.explain(asked.transaction_id)
+    return Explanation(at=datetime.now(UTC), counterfactual=found)
 
 
 class AnomaliesQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -234,6 +247,14 @@ ENDPOINTS = (
         OneTransaction,
         transaction,
         problems=(404,),
+    ),
+    Endpoint(
+        "GET",
+        "/api/explanations/{transaction_id}",
+        "What would not have been flagged",
+        TransactionQuestion,
+        Explanation,
+        explanation,
     ),
     Endpoint("GET", "/api/anomalies", "A page of stored anomalies", AnomaliesQuestion, Page, anomalies),
     Endpoint("GET", "/api/users", "Users with a profile", UsersQuestion, UsersAnswer, users),

@@ -15,7 +15,7 @@ from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
 from domain.sanitize import sanitize
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
-from domain.verdict import ScoredTransaction
+from domain.verdict import Counterfactual, ScoredTransaction
 from services.attach.link import ANSWER_WITHIN, SILENT, Link, NotConnected
 from services.attach.mirror import Mirror
 from services.attach.protocol import Subscribe, Update, Watch
@@ -178,6 +178,11 @@ class RemotePort:
     async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:
         """What was done to one transaction, newest first."""
         found: tuple[TriageEvent, ...] = await self._ask("triage_log", transaction_id=transaction_id)
+        return found
+
+    async def explain(self, transaction_id: str) -> Counterfactual | None:
+        """The smallest change with which a flagged transaction would not have been."""
+        found: Counterfactual | None = await self._ask("explain", transaction_id=transaction_id)
         return found
 
     async def decide(

@@ -15,7 +15,7 @@ from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder, thinned
 from domain.quality import DetectorQuality
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
-from domain.verdict import ScoredTransaction
+from domain.verdict import Counterfactual, ScoredTransaction
 from services.console.bus import FEED_SIZE, Bus
 from services.console.triage import TriageDesk
 from services.process.logs import LogRing
@@ -27,7 +27,8 @@ THRESHOLDS_SHOWN = 64
 
 
 class InProcessPort:
-    """Implements `ConsolePort`; `logs` is what consoles see of the log, `models` gives the models in use."""
+    """Implements `ConsolePort`; `logs` is what consoles see of the log, `models` gives the models in use, `explain` is
+    what `services.models.explain` does."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class InProcessPort:
         store: Store,
         desk: TriageDesk,
         models: Callable[[], Models],
+        explain: Callable[[str], Awaitable[Counterfactual | None]],
         logs: LogRing,
         control: Callable[[str, WorkerAction], Awaitable[None]],
         quit: Callable[[], None],
@@ -46,6 +48,7 @@ class InProcessPort:
         self._store = store
         self._desk = desk
         self._models = models
+        self._explain = explain
         self._logs = logs
         self._control = control
         self._quit = quit
@@ -129,6 +132,10 @@ class InProcessPort:
     async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:
         """What was done to one transaction, newest first."""
         return await self._store.triage.log(transaction_id)
+
+    async def explain(self, transaction_id: str) -> Counterfactual | None:
+        """The smallest change with which a flagged transaction would not have been."""
+        return await self._explain(transaction_id)
 
     async def decide(
         self,

@@ -13,7 +13,7 @@ from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
-from domain.verdict import ScoredTransaction
+from domain.verdict import Counterfactual, ScoredTransaction
 
 
 class ConsolePort(Protocol):
@@ -85,6 +85,10 @@ class ConsolePort(Protocol):
 
     async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:
         """What was done to one transaction, newest first."""
+        ...
+
+    async def explain(self, transaction_id: str) -> Counterfactual | None:
+        """The smallest change of one field with which a flagged transaction would not have been, if there is one."""
         ...
 
     async def decide(

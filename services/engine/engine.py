@@ -25,6 +25,7 @@ from services.engine.servers import Progress, Servers
 from services.frontend.errors import FrontendError
 from services.frontend.reach import Reach, reach_of
 from services.frontend.worker import Frontend
+from services.models.explain import explain
 from services.models.keeper import ModelKeeper
 from services.pipeline.consumer import Pipeline
 from services.pipeline.keying import Keying
@@ -150,6 +151,7 @@ class Engine:
             store=store,
             desk=triage,
             models=lambda: models.current,
+            explain=lambda transaction_id: explain(store, models.current, transaction_id),
             logs=self.logs,
             control=self.supervisor.control,
             quit=self.quitting.set,

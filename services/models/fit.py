@@ -1,18 +1,30 @@
 """`python -m services.models.fit`: fits models on stored history in a process of its own.
 
+It imports all that a fit needs, waits for a line on its standard input, fits once and ends. It ends too when that
+input does, as it does when the engine is killed, and when it has waited for `PATIENCE`.
+
 The database URL comes from the environment, never from the arguments, which other users can read.
 """
 
 import argparse
 import asyncio
 import os
+import select
+import threading
 import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
+from domain.transaction import Transaction
 from domain.verdict import DetectorChoice
 from services.models import schedule
 from services.store.store import Store
 
 DSN_VARIABLE = "ANOMALY_TUI_FIT_DSN"
+ASKED = b"fit\n"
+PATIENCE = 600.0
+"""Seconds: a waiting process holds some 150 MB."""
+
 _FIT_LOCK = 7_294_002
 
 
@@ -52,12 +64,38 @@ async def _fit(dsn: str, choice: DetectorChoice, alert_rate: float) -> None:
         await store.close()
 
 
+def _rehearse(choice: DetectorChoice, alert_rate: float) -> None:
+    """Fit on a handful of rows and forget them: scikit-learn imports most of itself only then, for seconds."""
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [
+        Transaction(
+            transaction_id=str(number),
+            user_id=str(number % 3),
+            amount=Decimal(number + 1),
+            currency="EUR",
+            timestamp=began + timedelta(hours=number),
+        )
+        for number in range(64)
+    ]
+    schedule.fit(rows, len(rows), choice, alert_rate)
+
+
+def _end_with_engine() -> None:
+    """A fit whose engine is gone is of no use to anybody; nothing is saved by halves."""
+    if not os.read(0, 1):
+        os._exit(1)
+
+
 def main() -> None:
     """Entry point of the child process."""
     parser = argparse.ArgumentParser(prog="services.models.fit")
     parser.add_argument("--detector", choices=("basic", "enhanced", "both"), default="both")
     parser.add_argument("--alert-rate", type=float, default=0.005)
     arguments = parser.parse_args()
+    _rehearse(arguments.detector, arguments.alert_rate)
+    if not select.select([0], [], [], PATIENCE)[0] or os.read(0, len(ASKED)) != ASKED:
+        return
+    threading.Thread(target=_end_with_engine, daemon=True).start()
     asyncio.run(_fit(os.environ[DSN_VARIABLE], arguments.detector, arguments.alert_rate))
 
 

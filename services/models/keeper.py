@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -21,7 +19,7 @@ from services.console.bus import Bus
 from services.models import schedule
 from services.models.backfill import backfill
 from services.models.feedback import stored_feedback
-from services.models.fit import DSN_VARIABLE
+from services.models.fitter import Fitter
 from services.process.supervisor import Worker
 from services.store.faults import Transient
 from services.store.store import Store
@@ -59,10 +57,9 @@ class ModelKeeper(Worker):
         self._owner = owner
         self._quiet = quiet
         self._store = store
-        self._dsn = dsn
         self._bus = bus
-        self._choice = choice
-        self._alert_rate = alert_rate
+        self._fitter = Fitter(dsn, choice, alert_rate)
+        self._prepared_for = 0
         self._alert_rates = alert_rates
         self._decided = -1
         self._heard_at = 0.0
@@ -98,17 +95,31 @@ class ModelKeeper(Worker):
                     await self.recount()
                     await self._reload()
                     self._changed.set()
-                elif now - reloaded > RELOAD_EVERY:
-                    reloaded = now
-                    await self._reload()
-                    await self._listen()
-                    self._measure_drift()
+                else:
+                    await self._prepare()
+                    if now - reloaded > RELOAD_EVERY:
+                        reloaded = now
+                        await self._reload()
+                        await self._listen()
+                        self._measure_drift()
                 self.degraded = False
             except Transient as error:
                 self.degraded = True
                 self.detail = f"waiting for PostgreSQL: {error}"
             self.beat(self._describe())
             await asyncio.sleep(LOOK_EVERY)
+
+    async def shutdown(self) -> None:
+        """Leave no process behind."""
+        await self._fitter.end()
+
+    async def _prepare(self) -> None:
+        """Have a process ready for the next fit, once: one that waited for too long has ended by itself."""
+        coming = schedule.next_fit(self.trained_rows)
+        # Not before the first transaction has been judged: starting up must not share its time with imports.
+        if self._prepared_for < coming and self._bus.transactions and schedule.near(self.stored, self.trained_rows):
+            self._prepared_for = coming
+            await self._fitter.prepare()
 
     async def until_fit(self) -> int:
         """How many more transactions may be stored before the next fit, after waiting for the one that is due.
@@ -131,31 +142,7 @@ class ModelKeeper(Worker):
         stored = self.stored
         self.beat(f"fitting on {stored:,} transactions")
         began = time.monotonic()
-        # -P: a folder called `services` where the user happens to stand must not be taken for ours.
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "services.models.fit",
-            "--detector",
-            self._choice,
-            "--alert-rate",
-            str(self._alert_rate),
-            env={**os.environ, DSN_VARIABLE: self._dsn},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        try:
-            _, errors = await child.communicate()
-        except asyncio.CancelledError:
-            child.kill()
-            await child.wait()
-            raise
-        if child.returncode:
-            last = errors.decode(errors="replace").strip().rpartition("\n")[2]
-            raise RuntimeError(f"fitting failed: {last}")
+        await self._fitter.fit()
         log.info("models fitted", transactions=stored, seconds=round(time.monotonic() - began, 1))
 
     async def _reload(self) -> None:

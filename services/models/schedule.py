@@ -33,6 +33,12 @@ def due(stored: int, trained_rows: int) -> bool:
     return stored >= next_fit(trained_rows)
 
 
+def near(stored: int, trained_rows: int) -> bool:
+    """Whether a fit will be due so soon that a process may wait for it: within 1,000 transactions, or a tenth."""
+    coming = next_fit(trained_rows)
+    return stored >= coming - max(1_000, coming // 10)
+
+
 def warming(choice: DetectorChoice) -> Models:
     """Models before any history: they score, but flag nothing."""
     return Models(

@@ -229,6 +229,21 @@ LEFT JOIN verdicts v ON v.event_time = t.event_time AND v.transaction_id = t.tra
 ORDER BY t.stored_at, t.kafka_partition, t.kafka_offset
 """
 
+# The newest $2 transactions of the user of one, up to that one and with it, the last first: see IN_STORED_ORDER.
+LEARNT_UP_TO = """
+WITH one AS MATERIALIZED (
+    SELECT t.user_id, t.stored_at, t.kafka_partition, t.kafka_offset FROM transaction_ids i
+    JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.transaction_id
+    WHERE i.transaction_id = $1
+)
+SELECT t.*, v.model_version, v.status FROM one
+JOIN transactions t ON t.user_id = one.user_id
+    AND (t.stored_at, t.kafka_partition, t.kafka_offset) <= (one.stored_at, one.kafka_partition, one.kafka_offset)
+LEFT JOIN verdicts v ON v.event_time = t.event_time AND v.transaction_id = t.transaction_id AND v.detector = 'enhanced'
+ORDER BY t.stored_at DESC, t.kafka_partition DESC, t.kafka_offset DESC
+LIMIT $2
+"""
+
 COUNT_TRANSACTIONS = "SELECT count(*) FROM transaction_ids"
 
 # Keeps a fitted model with the figures of its fit; the same version again is the same model.

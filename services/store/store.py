@@ -174,6 +174,12 @@ class Store:
                 async for row in connection.cursor(statements.IN_STORED_ORDER, prefetch=5000):
                     yield batches.transaction_of(row), row["model_version"], row["status"]
 
+    async def learnt_up_to(self, transaction_id: str, limit: int) -> list[tuple[Transaction, str | None, str | None]]:
+        """The newest `limit` of what the user's profile had learnt by then, this transaction last; see above."""
+        async with reading(self.readers) as connection:
+            rows = await connection.fetch(statements.LEARNT_UP_TO, transaction_id, limit)
+        return [(batches.transaction_of(row), row["model_version"], row["status"]) for row in reversed(rows)]
+
     async def ping(self) -> None:
         """Returns when PostgreSQL answers. Raises Transient."""
         with translated():

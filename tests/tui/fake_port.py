@@ -21,7 +21,7 @@ from domain.profile import ProfileView, Share, ThresholdAt, UserList, UserOrder,
 from domain.quality import DetectorQuality, KindRecall
 from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
-from domain.verdict import Reason, ScoredTransaction, Severity, Status, Verdict
+from domain.verdict import Counterfactual, Reason, ScoredTransaction, Severity, Status, Verdict
 from tests.tui.memory_triage import MemoryTriage
 
 NOON = datetime(2026, 3, 14, 12, 4, 7, 118_000, tzinfo=UTC)
@@ -178,6 +178,7 @@ class FakePort:
         self.stored: list[ScoredTransaction] = []
         self.triage_error: Exception | None = None
         self.anomalies_asked: list[str] = []
+        self.explained: dict[str, Counterfactual] = {}
         self.history_asked: list[str] = []
         self.decisions = MemoryTriage(lambda: [*self.stored, *self.rows], lambda: NOON)
         self.decided: list[str] = []
@@ -274,6 +275,10 @@ class FakePort:
     async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:
         """One transaction's log."""
         return await self.decisions.log(transaction_id)
+
+    async def explain(self, transaction_id: str) -> Counterfactual | None:
+        """What is told of this transaction."""
+        return self.explained.get(transaction_id)
 
     async def decide(
         self,

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from domain.verdict import Reason, Severity, Verdict
 from tui import cells
 from tui.lists import columns
 
@@ -66,3 +67,17 @@ def test_columns_fill_no_more_than_their_width(width: int) -> None:
 def test_gauges_and_bars_keep_their_width(value: float, threshold: float, width: int) -> None:
     assert len(cells.gauge(value, threshold, width)) == width
     assert len(cells.bar(value, width)) == width
+
+
+def test_what_is_left_of_a_score_besides_its_reasons_is_not_listed() -> None:
+    reasons = (Reason("device", "device", 0.4), Reason("other", "other", 0.5, text="weaker reasons: hour"))
+    verdict = Verdict(
+        detector="enhanced",
+        score=0.9,
+        threshold=0.7,
+        flagged=True,
+        severity=Severity.CRITICAL,
+        model_version="1",
+        reasons=reasons,
+    )
+    assert cells.why(verdict, 60) == "device"

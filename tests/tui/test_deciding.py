@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from domain.filters import parse
 from domain.triage import TriageStatus
+from domain.verdict import Counterfactual
 from tests.tui.deciding import state, status_of, stored_before
 from tests.tui.fake_port import NOON, FakePort, row, rows
 from tests.tui.session import SLOW_HZ, pressed, running, said, settled, shown, text_of
@@ -183,6 +184,14 @@ async def test_the_detail_has_the_history_and_the_keys() -> None:
         assert re.search(r"ann +confirmed +ack → FRAUD", text)
         await pressed(pilot, "U")
         assert re.search(r"ann +undo +FRAUD → ack", shown(app, Reading))
+
+
+async def test_the_detail_says_what_would_not_have_been_flagged() -> None:
+    port = FakePort(rows(100))
+    port.explained["t-00000100"] = Counterfactual("amount", "212.40", "not flagged at 212.40 EUR or less")
+    async with running(port, size=(100, 48)) as (app, pilot):
+        await pressed(pilot, "enter")
+        assert "not flagged at 212.40 EUR or less" in shown(app, Reading)
 
 
 async def test_undo_takes_back_the_last_decision_and_then_the_one_before() -> None:

@@ -36,6 +36,7 @@ class Detail(Copying, Triaging, Modal):
         self._log: tuple[TriageEvent, ...] = ()
         self._problem = ""
         self._fields_end = 0
+        self._explained = ""
 
     @property
     def subject(self) -> ScoredTransaction | None:
@@ -51,6 +52,16 @@ class Detail(Copying, Triaging, Modal):
         """Read the triage history, now and after each decision."""
         super().on_mount()
         self.watch(self.app, "triage_sequence", self._read_log)
+        if self.row.flagged:
+            self.run_worker(self._explain(), group="explain", exclusive=True)
+
+    async def _explain(self) -> None:
+        try:
+            found = await console_of(self).port.explain(self.row.transaction.transaction_id)
+            self._explained = found.text if found is not None else ""
+        except Exception as error:  # the port may be any engine, near or far: say it and go on
+            self._explained = f"what would not be flagged is unknown: {reason_of(error)}"
+        self.call_after_refresh(self._draw)
 
     def _read_log(self) -> None:
         self.run_worker(self._load_log(), group="log", exclusive=True)
@@ -92,6 +103,11 @@ class Detail(Copying, Triaging, Modal):
                 lines.append(Text(""))
                 lines.append(judgement(verdict, width, palette))
                 lines += reason_lines(verdict, width, palette, wrap=True)
+        if self._explained:
+            lines += [
+                Text(""),
+                *(line(f" {part}", width=width) for part in _wrapped(sanitize(self._explained), max(1, width - 2))),
+            ]
         lines.append(Text(""))
         lines.append(line((" triage history", palette.dim), width=width))
         if self._problem:

@@ -74,6 +74,7 @@ def test_one_transaction_and_one_user(engine: Running) -> None:
     assert (found["row"], found["triage_log"]) == (newest, [])
     for ident in ("none/such", "a%0Ab%0A", "%2F"):
         assert "no transaction" in problem(engine, f"/api/transactions/{ident}", 404)["detail"]
+    assert engine.get("/api/explanations/none/such")["counterfactual"] is None
     first = engine.get("/api/users", limit=1)
     assert first["more"]
     user = engine.get(f"/api/users/{first['users'][0]['user_id']}")

@@ -220,6 +220,15 @@ async def test_stored_rows_are_found(port: ConsolePort, running: Running) -> Non
     assert await port.dead_letters(10) == ()
 
 
+async def test_an_alert_is_explained_by_what_would_not_be_one(port: ConsolePort) -> None:
+    alerts = [row for row in port.anomalies(0, 20_000).rows if row.verdict is not None and row.verdict.flagged]
+    found = [await port.explain(row.transaction.transaction_id) for row in alerts[-20:]]
+    told = [each for each in found if each is not None]
+    assert told
+    assert all(each.text.startswith("not flagged ") for each in told)
+    assert await port.explain("unheard-of") is None
+
+
 async def test_decisions_are_known_when_they_return_and_undone(port: ConsolePort) -> None:
     me = user_name(os.geteuid())
     first, second = (row.transaction.transaction_id for row in port.anomalies(0, 20_000).rows[-2:])

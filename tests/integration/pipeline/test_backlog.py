@@ -48,6 +48,7 @@ async def engine(broker: Broker, store: Store, dsn: str) -> AsyncIterator[Pipeli
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         await pipeline.shutdown()
+        await keeper.shutdown()
 
 
 def from_a_file(transactions: Sequence[Transaction]) -> Said:

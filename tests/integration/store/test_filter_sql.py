@@ -57,6 +57,7 @@ triage!=snoozed
 why:velo
 why=amount
 -why:velo
+why:other,velo
 hour>=12
 time<2026-03-01
 since:36h
@@ -74,6 +75,7 @@ def reasons(number: int) -> tuple[Reason, ...]:
     return (
         Reason("velocity_1h", "frequency", 0.04 if number % 2 else 0.4),
         Reason("amount", "amount", 0.1 * (number % 3)),
+        Reason("other", "other", 0.2),
     )
 
 

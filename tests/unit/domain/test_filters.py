@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -225,3 +226,10 @@ PIECES = [*'amount>:=!<()|-,*"fr 5.', "amount", "country", "or ", "since:"]
 def test_anything_of_the_alphabet_is_a_filter_or_an_error(text: str) -> None:
     error = outcome(text)
     assert error is None or 0 <= error.position <= len(text)
+
+
+def test_what_is_left_of_a_score_besides_its_reasons_is_no_reason() -> None:
+    rest = verdict("enhanced", 0.9, Reason("device", "device", 0.6), Reason("other", "other", 0.3))
+    scored = msgspec.structs.replace(row(), verdicts=(rest,))
+    assert parse("why:device").matches(scored)
+    assert not parse("why:other").matches(scored)

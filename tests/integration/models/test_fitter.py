@@ -1,0 +1,66 @@
+"""The process that fits: it waits, fits once, and never outlives its engine."""
+
+import asyncio
+import os
+import sys
+
+from services.models import schedule
+from services.models.fitter import Fitter
+from services.store.store import Store
+from tests.waiting import until
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_a_prepared_process_fits_nothing_of_an_empty_store_and_ends(store: Store, database_url: str) -> None:
+    fitter = Fitter(database_url, "both", 0.005)
+    await fitter.prepare()
+    pid = fitter.pid
+    assert pid is not None
+    await fitter.prepare()
+    assert fitter.pid == pid
+    await fitter.fit()
+    assert fitter.pid is None
+    assert await store.latest_model("basic") is None
+
+
+async def test_a_process_that_waits_is_ended_with_its_keeper(database_url: str) -> None:
+    fitter = Fitter(database_url, "basic", 0.005)
+    await fitter.prepare()
+    pid = fitter.pid
+    assert pid is not None
+    await fitter.end()
+    assert not alive(pid)
+
+
+async def test_a_killed_engine_leaves_no_waiting_process_behind(database_url: str) -> None:
+    code = (
+        "import asyncio\n"
+        "from services.models.fitter import Fitter\n"
+        "async def engine():\n"
+        f"    fitter = Fitter({database_url!r}, 'basic', 0.005)\n"
+        "    await fitter.prepare()\n"
+        "    print(fitter.pid, flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(engine())\n"
+    )
+    engine = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    assert engine.stdout is not None
+    pid = int(await engine.stdout.readline())
+    assert alive(pid)
+    engine.kill()
+    await engine.wait()
+    await until(lambda: not alive(pid), 60)
+
+
+def test_a_process_is_prepared_when_a_fit_is_near() -> None:
+    assert schedule.near(1, 0)
+    assert schedule.near(4_000, 2_000)
+    assert not schedule.near(3_999, 2_000)
+    assert schedule.near(90_000, 50_000)
