@@ -33,14 +33,15 @@ DO $$ BEGIN
             ADD COLUMN incarnation integer NOT NULL DEFAULT 1;
     END IF;
 END $$;
--- A topic that is not keyed by user is read through a copy that is. `rekeyed` marks the partitions of the original:
+-- A topic that is not keyed by user is read through a copy that is, named `copy`. `rekeyed` marks the original's partitions:
 -- `next_offset` is how far they are copied, and nobody scores them; `delivered` is where the partitions of the copy ended
 -- when that was stored. `sources`, of a partition of the copy, has the next place in each partition of the original
 -- (incarnation and offset as one number, see services/store/rekeying.py): a record below it is a repeat.
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'progress'::regclass AND attname = 'rekeyed') THEN
         ALTER TABLE progress ADD COLUMN rekeyed boolean NOT NULL DEFAULT false,
-            ADD COLUMN delivered bigint[] NOT NULL DEFAULT '{}', ADD COLUMN sources bigint[] NOT NULL DEFAULT '{}';
+            ADD COLUMN delivered bigint[] NOT NULL DEFAULT '{}', ADD COLUMN sources bigint[] NOT NULL DEFAULT '{}',
+            ADD COLUMN copy text NOT NULL DEFAULT '';
     END IF;
 END $$;
 -- What became of the offsets from `first_offset` on, see domain/accounting.py; moved with next_offset, so that

@@ -16,7 +16,6 @@ from services.commands.database import open_store
 from services.process.lock import EngineLock
 from services.settings import Settings
 from services.store.database import make_database
-from services.store.rekeying import by_user
 
 
 def init_db(settings: Settings) -> int:
@@ -99,7 +98,7 @@ def accounts_of(progress: list[dict[str, Any]]) -> dict[str, Account]:
 def rekeying_of(engines: list[dict[str, Any]], progress: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The topics that are re-keyed: how it goes at the engine that does it, with the repeats that all dropped."""
     by_topic = {
-        row["topic"]: msgspec.structs.asdict(Rekeying(topic=row["topic"], through=by_user(row["topic"])))
+        row["topic"]: msgspec.structs.asdict(Rekeying(topic=row["topic"], through=row["copy"]))
         for row in progress
         if row["rekeyed"]
     }

@@ -21,7 +21,6 @@ from services.progress import progress
 from services.records.mapping import Mapping
 from services.records.wire import Unreachable
 from services.settings import Settings
-from services.store.rekeying import by_user
 from services.store.store import Store
 
 _FORGOTTEN = (
@@ -86,8 +85,9 @@ async def _go_through(
     rows: list[dict[str, Any]],
 ) -> list[PartitionAccount]:
     topic = settings.topic
-    rekeyed = any(row["rekeyed"] for row in rows if row["topic"] == topic)
-    topics = (topic, by_user(topic)) if rekeyed else (topic,)
+    copy = await store.rekeying.copy_of(broker.cluster_id, topic)
+    rekeyed = copy is not None
+    topics = (topic,) if copy is None else (topic, copy)
     with progress(console) as bar:
         task = bar.add_task("offsets", total=None)
         async with LogReader(broker, settings.kafka_isolation) as reader:

@@ -86,7 +86,7 @@ class StoredConsumer(_Remembering):
 
 
 async def _is_rekeyed(store: Store, broker: Broker, settings: Settings) -> bool:
-    return settings.keyed == "rekey" or await store.rekeying.is_rekeyed(broker.cluster_id, settings.topic)
+    return settings.keyed == "rekey" or await store.rekeying.copy_of(broker.cluster_id, settings.topic) is not None
 
 
 def replay(

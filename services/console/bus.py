@@ -160,10 +160,12 @@ class Bus:
         self.anomalies.triaged(decisions)
 
     def judged(self, verdicts: Iterable[tuple[Transaction, Verdict]]) -> None:
-        """Put verdicts that were given afterwards on the rows of the feed; none of them is a new alert."""
+        """Put verdicts that were given afterwards on the rows of the feed, and count them; none is a new alert."""
         by_id: dict[str, dict[DetectorName, Verdict]] = {}
         for transaction, verdict in verdicts:
             by_id.setdefault(transaction.transaction_id, {})[verdict.detector] = verdict
+            if verdict.flagged:
+                self.flagged[verdict.detector] = self.flagged.get(verdict.detector, 0) + 1
         self.feed.judged(by_id)
 
     def newest(self, after: int, limit: int) -> FeedSlice:

@@ -13,7 +13,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from detectors.models import Models
 from domain.engine import Backlog, PartitionStatus
-from services.brokers.broker import Broker, Isolation, StartFrom
+from services.brokers.broker import Broker, Isolation, StartFrom, Unanswered
 from services.console.bus import Bus
 from services.pipeline import member
 from services.pipeline.backpressure import Backpressure
@@ -116,7 +116,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     async def startup(self) -> None:
         """Start the consumer and let it have its partitions."""
         partitions = await self._broker.partition_count(self._topic)
-        keying = Keying(self._store, self._broker.cluster_id, self._topic, self._keyed, partitions)
+        keying = Keying(self._store, self._broker.cluster_id, self._topic, self._keyed, partitions, self._exists)
         await keying.load()
         self._shared = Shared(
             cluster=self._broker.cluster_id,
@@ -135,6 +135,16 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         )
         await self._join()
         self._watching = asyncio.create_task(self._watch.watch(), name="topic")
+
+    async def _exists(self, topic: str) -> bool:
+        """Whether a topic is there; one that cannot be asked about is taken to be."""
+        if self._broker.partitions_of_one is not None:
+            # Nobody else reaches it, and it forgets its topics.
+            return False
+        try:
+            return await self._broker.topic_id(topic) is not None
+        except Unanswered:
+            return True
 
     async def _join(self) -> None:
         keying = self._keying

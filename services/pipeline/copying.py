@@ -278,7 +278,8 @@ class Copier:
                     message.value(),
                     key=key,
                     partition=partition,
-                    timestamp=message.timestamp()[1],
+                    # Kafka refuses times that are far ahead, and what it would refuse would hold up everything.
+                    timestamp=min(message.timestamp()[1], int(time.time() * 1000)),
                     headers=headers,
                 )
                 break

@@ -1,6 +1,7 @@
 """Whether a topic is keyed by user, and so read as it is, or through a copy that is."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal, TypeVar
 
@@ -35,10 +36,19 @@ class Keying:
     because what the copy holds cannot be found in the original again. A topic of one partition never needs it.
     """
 
-    def __init__(self, store: Store, cluster: str, topic: str, keyed: Keyed, partitions: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        cluster: str,
+        topic: str,
+        keyed: Keyed,
+        partitions: int,
+        exists: Callable[[str], Awaitable[bool]],
+    ) -> None:
         self.topic = topic
         self.partitions = partitions
-        self.rekeyed = False
+        self._copy: str | None = None
+        self._exists = exists
         self._store = store
         self._cluster = cluster
         self._keyed = keyed
@@ -46,7 +56,12 @@ class Keying:
     @property
     def consumed(self) -> str:
         """The topic that is scored."""
-        return by_user(self.topic) if self.rekeyed else self.topic
+        return self._copy or self.topic
+
+    @property
+    def rekeyed(self) -> bool:
+        """Whether it is read through a copy."""
+        return self._copy is not None
 
     @property
     def _looks(self) -> bool:
@@ -54,7 +69,7 @@ class Keying:
 
     async def load(self) -> None:
         """Learn what was decided, or decide what needs no look at records. Raises PermanentError."""
-        self.rekeyed = await self._decided()
+        self._copy = await self._decided()
         if self.rekeyed and self._keyed == "user":
             raise PermanentError(
                 f"The topic {self.topic} is re-keyed by user since an earlier start: leave --keyed user away, or name "
@@ -71,16 +86,20 @@ class Keying:
             )
         if self._keyed == "user":
             raise PermanentError(f"{found}: start with --keyed rekey.")
-        if not await self._decided():
+        self._copy = await self._decided()
+        if self._copy is None:
             await self._switch(str(found))
-        self.rekeyed = True
 
-    async def _decided(self) -> bool:
-        return await _answered(lambda: self._store.rekeying.is_rekeyed(self._cluster, self.topic))
+    async def _decided(self) -> str | None:
+        return await _answered(lambda: self._store.rekeying.copy_of(self._cluster, self.topic))
 
     async def _switch(self, why: str) -> None:
-        await _answered(lambda: self._store.rekeying.switch(self._cluster, self.topic, self.partitions))
-        self.rekeyed = True
+        # A topic that is there already is somebody else's: another database's copy, one from before a reset, or none.
+        copy = by_user(self.topic)
+        if await self._exists(copy):
+            copy = f"{copy}-{secrets.token_hex(3)}"
+        await _answered(lambda: self._store.rekeying.switch(self._cluster, self.topic, self.partitions, copy))
+        self._copy = await self._decided()
         log.warning("the topic is re-keyed by user from now on", topic=self.topic, through=self.consumed, why=why)
 
     def check(self, partition: int, records: Sequence[Record], decoded: Sequence[DecodedRecord]) -> None:

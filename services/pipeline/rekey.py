@@ -146,7 +146,9 @@ class Rekeyer(Worker):
     async def _copy(self, sources: Sources) -> None:
         keying = self._keying
         topic_id = await self._broker.topic_id(keying.topic) or ""
-        taken = await sources.take(await self._broker.partition_count(keying.topic), self._owner, topic_id)
+        taken = await sources.take(
+            await self._broker.partition_count(keying.topic), self._owner, topic_id, keying.consumed
+        )
         copier = await self._in_thread(
             Copier,
             self._servers,

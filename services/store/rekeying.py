@@ -9,7 +9,7 @@ from services.store.faults import Fenced, StoreError, translated
 
 
 def by_user(topic: str) -> str:
-    """The name of the copy of `topic` that is keyed by user."""
+    """The usual name of the copy of `topic` that is keyed by user."""
     return f"{topic}-by-user"
 
 
@@ -49,11 +49,11 @@ class Sources:
         self._at = (cluster, topic)
         self._epochs: dict[int, int] = {}
 
-    async def take(self, partitions: int, owner: str, topic_id: str) -> dict[int, Taken]:
+    async def take(self, partitions: int, owner: str, topic_id: str, copy: str) -> dict[int, Taken]:
         """Fence every owner and re-keyer of before. Raises Transient."""
         with translated():
             await self._connection.execute(statements.BEGIN_COUNTING, *self._at)
-            rows = await self._connection.fetch(statements.TAKE_SOURCES, *self._at, partitions, owner, topic_id)
+            rows = await self._connection.fetch(statements.TAKE_SOURCES, *self._at, partitions, owner, topic_id, copy)
         taken = {partition: Taken(*rest) for partition, *rest in rows}
         self._epochs = {partition: each.epoch for partition, each in taken.items()}
         return taken
@@ -94,20 +94,24 @@ class Rekeying:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    async def is_rekeyed(self, cluster: str, topic: str) -> bool:
-        """Whether the topic is read through its copy."""
+    async def copy_of(self, cluster: str, topic: str) -> str | None:
+        """The name of the copy through which the topic is read; None where it is read as it is."""
         with translated():
-            return bool(await self._pool.fetchval(statements.IS_REKEYED, cluster, topic))
+            found: str | None = await self._pool.fetchval(statements.COPY_OF, cluster, topic)
+        return found
 
-    async def switch(self, cluster: str, topic: str, partitions: int) -> None:
-        """Read the topic through its copy from now on, for good. Every owner of one of its partitions is fenced."""
+    async def switch(self, cluster: str, topic: str, partitions: int, copy: str) -> None:
+        """Read the topic through a copy from now on, for good. Every owner of one of its partitions is fenced.
+
+        `copy` is its name, unless another engine has just chosen one.
+        """
         with translated():
-            await self._pool.execute(statements.TAKE_SOURCES, cluster, topic, partitions, "", "")
+            await self._pool.execute(statements.TAKE_SOURCES, cluster, topic, partitions, "", "", copy)
 
     async def hops(self, cluster: str, topic: str) -> list[dict[str, Any]]:
         """The positions of the topic and of its copy, at one moment; for `behind`."""
         with translated():
-            return [dict(row) for row in await self._pool.fetch(statements.HOPS, cluster, topic, by_user(topic))]
+            return [dict(row) for row in await self._pool.fetch(statements.HOPS, cluster, topic)]
 
     @asynccontextmanager
     async def locked(self, cluster: str, topic: str) -> AsyncIterator[Sources | None]:
@@ -139,7 +143,7 @@ def behind(rows: Iterable[Mapping[str, Any]], topic: str, ends: Mapping[int, int
     first_hop = sum(max(0, end - reached.get(partition, 0)) for partition, end in ends.items())
     if not any(row["rekeyed"] for row in originals.values()):
         return first_hop
-    copies = {row["partition"]: row for row in rows if row["topic"] == by_user(topic)}
+    copies = {row["partition"]: row for row in rows if row["topic"] != topic}
     second_hop, passed = 0, first_hop == 0
     for partition, end in enumerate(_delivered(originals.values())):
         copy = copies.get(partition)

@@ -319,26 +319,31 @@ VERDICT_COUNTS = (
 COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
 
 PROGRESS = """
-SELECT cluster, topic, partition, next_offset, epoch, incarnation, rekeyed, delivered, sources, topic_id, begun_at,
-    first_offset, stored, resends, dead, skipped, copied, repeats, without_record, lost
+SELECT cluster, topic, partition, next_offset, epoch, incarnation, rekeyed, copy, delivered, sources, topic_id,
+    begun_at, first_offset, stored, resends, dead, skipped, copied, repeats, without_record, lost
 FROM progress ORDER BY 1, 2, 3
 """
 
 # The same of one topic and its copy that is keyed by user.
 HOPS = """
 SELECT topic, partition, next_offset, incarnation, rekeyed, delivered, sources FROM progress
-WHERE cluster = $1 AND topic IN ($2, $3)
+WHERE cluster = $1
+    AND (topic = $2 OR topic IN (SELECT copy FROM progress WHERE cluster = $1 AND topic = $2 AND rekeyed))
 """
 
-IS_REKEYED = "SELECT EXISTS (SELECT FROM progress WHERE cluster = $1 AND topic = $2 AND rekeyed)"
+# The name of the copy through which a topic is read; null where it is read as it is.
+COPY_OF = "SELECT max(copy) FROM progress WHERE cluster = $1 AND topic = $2 AND rekeyed"
 
 # Takes every one of $3 partitions of a topic for the re-keyer $4, in one statement: from now on no owner of before can
-# store a batch, and none can open a term. What was stored stays, and the re-keyer goes on behind it.
+# store a batch, and none can open a term. What was stored stays, and the re-keyer goes on behind it. $6 is the name of
+# the copy, unless one was chosen before.
 TAKE_SOURCES = """
-INSERT INTO progress AS p (cluster, topic, partition, epoch, owner, rekeyed, incarnation, topic_id)
-SELECT $1::text, $2::text, number, 1, $4::text, true, 0, $5::text FROM generate_series(0, $3::integer - 1) AS number
+INSERT INTO progress AS p (cluster, topic, partition, epoch, owner, rekeyed, incarnation, topic_id, copy)
+SELECT $1::text, $2::text, number, 1, $4::text, true, 0, $5::text, $6::text
+FROM generate_series(0, $3::integer - 1) AS number
 ON CONFLICT (cluster, topic, partition) DO UPDATE SET epoch = p.epoch + 1, owner = EXCLUDED.owner, rekeyed = true,
     topic_id = CASE WHEN p.topic_id = '' THEN EXCLUDED.topic_id ELSE p.topic_id END,
+    copy = CASE WHEN p.copy = '' THEN EXCLUDED.copy ELSE p.copy END,
     restored_from = -1, restores = 0, attempt_size = 0, attempts = 0, updated_at = now()
 RETURNING partition, next_offset, epoch, topic_id, incarnation
 """

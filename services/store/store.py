@@ -26,7 +26,7 @@ from services.store.outcomes import Outcomes
 from services.store.pages import Pages
 from services.store.pools import create_database, open_pool, open_readers, unanswered
 from services.store.reading import reading
-from services.store.rekeying import Rekeying, by_user
+from services.store.rekeying import Rekeying
 from services.store.search import Search, dead_letter
 from services.store.triage import Decisions
 from services.store.users import Users
@@ -98,7 +98,7 @@ class Store:
             await self.pool.execute(statements.BEGIN_COUNTING, cluster, topic)
         row = await self._fetchrow(statements.OPEN_TERM, cluster, topic, partition, owner, topic_id)
         if row is None:
-            raise Rekeyed(f"{topic} is read through {by_user(topic)}")
+            raise Rekeyed(f"{topic} is read through a copy that is keyed by user")
         return _opening(row)
 
     async def begin_incarnation(self, term: batches.Term, topic_id: str, offset: int) -> Opening:

@@ -16,6 +16,7 @@ from services.errors import PermanentError
 from services.models import schedule
 from services.pipeline.copying import Copier
 from services.pipeline.headers import HeaderReader
+from services.pipeline.keying import Keying
 from services.pipeline.routing import router
 from services.process.lock import EngineLock
 from services.sending.pace import Offsets
@@ -132,7 +133,7 @@ async def test_a_topic_keyed_by_user_is_read_as_it_is(
             await send_anywhere(sender, [(transaction, truth)], key, seed=sum(user_as_text(transaction)))
         await consumer.drained(sender)
     assert consumer.rekeyer is None
-    assert not await store.rekeying.is_rekeyed(broker.cluster_id, TOPIC)
+    assert await store.rekeying.copy_of(broker.cluster_id, TOPIC) is None
     assert await all_is_exact(store, fitted, len(rows))
 
 
@@ -192,7 +193,7 @@ async def test_an_engine_that_read_the_topic_directly_follows_the_one_that_switc
     async with RekeyingConsumer(broker, store, fitted) as consumer:
         await send(sender, rows[:200])
         await consumer.drained(sender)
-        await store.rekeying.switch(broker.cluster_id, TOPIC, 4)
+        await store.rekeying.switch(broker.cluster_id, TOPIC, 4, by_user(TOPIC))
         await send(sender, rows[200:])
         await consumer.drained(sender)
         assert consumer.rekeyer is not None
@@ -249,7 +250,7 @@ async def test_a_re_keyer_that_is_fenced_begins_again_where_the_other_was(
     async with RekeyingConsumer(broker, store, fitted) as consumer:
         await send_anywhere(sender, rows[:300])
         await consumer.drained(sender)
-        await store.rekeying.switch(broker.cluster_id, TOPIC, 4)
+        await store.rekeying.switch(broker.cluster_id, TOPIC, 4, by_user(TOPIC))
         await send_anywhere(sender, rows[300:])
         await consumer.drained(sender)
     assert await all_is_exact(store, fitted, len(rows))
@@ -302,3 +303,19 @@ async def test_a_replay_beside_an_engine_that_re_keys_waits_until_all_of_it_is_s
         sent.ids += [transaction.transaction_id for transaction, _ in rows]
         assert (await beside.outcome(sent)).stored == len(rows)
     engine.release()
+
+
+async def test_a_copy_that_is_there_already_is_never_taken_over(store: Store) -> None:
+    async def there(topic: str) -> bool:
+        return topic == "payments-by-user"
+
+    first = Keying(store, "cluster", "payments", "rekey", 3, there)
+    await first.load()
+    assert first.consumed.startswith("payments-by-user-")
+    later = Keying(store, "cluster", "payments", "auto", 3, there)
+    await later.load()
+    assert later.consumed == first.consumed
+    await store.reset()
+    after = Keying(store, "cluster", "payments", "rekey", 3, there)
+    await after.load()
+    assert after.consumed not in ("payments-by-user", first.consumed)

@@ -84,7 +84,7 @@ async def test_sums_begin_where_an_older_release_has_come_to(store: Store) -> No
 async def test_what_is_copied_is_counted_in_the_original(store: Store) -> None:
     async with store.rekeying.locked("c", "transactions") as sources:
         assert sources is not None
-        await sources.take(1, "a", "")
+        await sources.take(1, "a", "", "copy")
         await sources.begin(0, "", 10)
         await sources.move({0: Moved(10, 30, 18)}, [18])
         await sources.move({0: Moved(35, 40, 5)}, [23])

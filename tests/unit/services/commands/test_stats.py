@@ -7,7 +7,10 @@ import msgspec
 from domain.engine import Rekeying
 from services.commands.data import rekeying_of, told
 
-PROGRESS = [{"topic": "payments", "rekeyed": True}, {"topic": "payments-by-user", "rekeyed": False}]
+PROGRESS = [
+    {"topic": "payments", "rekeyed": True, "copy": "payments-by-user"},
+    {"topic": "payments-by-user", "rekeyed": False, "copy": ""},
+]
 
 
 def engine(**figures: Any) -> dict[str, Any]:
