@@ -105,12 +105,12 @@ ON CONFLICT DO NOTHING
 # One profile, for showing.
 PROFILE = "SELECT state FROM profiles WHERE user_id = $1 AND state_version = $2"
 
-# Verdicts against ground truth since $1, by detector and kind.
+# Verdicts against ground truth since $1, by detector and kind, but for those of models fitted on what they judged.
 QUALITY = """
 SELECT v.detector, g.anomalous, g.kind, count(*) AS verdicts, count(*) FILTER (WHERE v.flagged) AS flagged
 FROM ground_truth g
 JOIN verdicts v ON v.event_time = g.event_time AND v.transaction_id = g.transaction_id
-WHERE v.status <> 'warming' AND g.event_time >= $1 AND v.event_time >= $1
+WHERE v.status NOT IN ('warming', 'backfilled') AND g.event_time >= $1 AND v.event_time >= $1
 GROUP BY 1, 2, 3
 """
 
