@@ -26,7 +26,13 @@ describe('a row', () => {
 
   test('names the factors that weigh, the weightiest first, each once', () => {
     const reason = (factor: string, contribution: number) => ({ feature: 'f', factor, contribution })
-    const reasons = [reason('time', 0.06), reason('amount', 0.5), reason('amount', 0.2), reason('merchant', 0.01), reason('other', 0.3)]
+    const reasons = [
+      reason('time', 0.06),
+      reason('amount', 0.5),
+      reason('amount', 0.2),
+      reason('merchant', 0.01),
+      reason('other', 0.3),
+    ]
     const row = rowAt(1, 'a', { verdicts: [verdict('enhanced', 0.8, true, reasons)] })
     expect(factors(headline(row)!)).toBe('amount, time')
   })
