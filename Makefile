@@ -91,7 +91,7 @@ check: .venv/.dev frontend/node_modules/.ready ## format, lint, types, one-way i
 	@cd frontend && $(NPM) --silent run typecheck
 
 faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka, and the API fuzzed
-	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults tests/integration/api/test_schema.py tests/acceptance/test_together.py
+	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults tests/integration/api/test_schema.py tests/acceptance/test_started_together.py
 
 bench: .venv/.dev frontend/node_modules/.ready system ## throughput, detection, console, API and web figures, one table each
 	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b || exit 1; done

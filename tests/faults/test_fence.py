@@ -22,7 +22,9 @@ from tests.waiting import until
 
 TOPIC = "transactions"
 UNFENCED = """
-UPDATE progress SET next_offset = greatest(next_offset, $6), updated_at = now()
+UPDATE progress SET next_offset = greatest(next_offset, $6), sources = coalesce($7::bigint[], sources),
+    updated_at = now(), stored = stored + $8, resends = resends + $9, dead = dead + $10, skipped = skipped + $11,
+    repeats = repeats + $12, without_record = without_record + $13, lost = lost + $14
 WHERE cluster = $1 AND topic = $2 AND partition = $3 AND $4::bigint IS NOT NULL AND $5::bigint IS NOT NULL
 """
 

@@ -149,7 +149,9 @@ def test_a_row_that_changes_is_shown_changed_even_if_it_no_longer_matches() -> N
     assert window.buffer[window.buffer.index(40)] == decided(40)
     assert sequences(window.rows) == [20, 40, 60, 80, 100]
     window.apply("open", parse("triage:open"))
-    window.step()
+    for _ in range(100):
+        # A step is as long as its time allows, which is little on a busy machine.
+        window.step()
     assert sequences(window.rows) == [20, 60, 80, 100]
     window.replace(row(40))
     assert sequences(window.rows) == [20, 40, 60, 80, 100]
