@@ -3,7 +3,7 @@
 import pytest
 
 from tests.tui.fake_port import FakePort, row, rows
-from tests.tui.session import clock, pressed, running, settled, shown, text_of
+from tests.tui.session import clock, pressed, running, shown, text_of, ticked
 from tui.app import ConsoleApp
 from tui.lists.anomalies import AnomalyFeed
 from tui.lists.feed import Feed
@@ -206,7 +206,7 @@ async def test_an_opened_transaction_leads_to_its_reasons_and_its_user_at_80x24(
         assert "Malta, never seen" in shown(app, Reading)
         await pressed(pilot, "u")
         assert isinstance(app.screen, UsersScreen)
-        await settled(pilot)
+        await ticked(pilot)
         assert "u-0700" in text_of(app)
 
 
