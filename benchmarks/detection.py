@@ -20,7 +20,7 @@ from sklearn.ensemble import IsolationForest
 
 from detectors.features import expectation, measure
 from detectors.forest import SAMPLES, TREES, Forest
-from detectors.row import rows_of
+from detectors.inputs import inputs_of
 from detectors.state import UserState
 from domain.transaction import Transaction
 from services.models import schedule
@@ -86,19 +86,19 @@ def run(rounds: int) -> None:
 
     def both(known: dict[str, UserState]) -> None:
         for batch in batches:
-            features = rows_of(batch)
+            features = inputs_of(batch)
             basic.score(batch, rows=features)
             enhanced.score(batch, known, rows=features)
 
     def features(known: dict[str, UserState]) -> None:
         for batch in batches:
-            for row in rows_of(batch):
+            for row in inputs_of(batch):
                 state = known[row.user]
                 measure(row, state, enhanced.population, expectation(row, state, enhanced.population))
 
     def scores(known: dict[str, UserState]) -> None:
         for batch in batches:
-            flat = rows_of(batch)
+            flat = inputs_of(batch)
             basic.scores(fitted, forest, flat)
             for row in flat:
                 state = known[row.user]

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from detectors.calibration import Calibration
 from detectors.drift import SAMPLED, Reference, Sample
 from detectors.forest import FlatForest, Forest
+from detectors.inputs import Inputs, inputs_of
 from detectors.population import Frequencies, Normal, log_amounts
 from detectors.rates import EUR_PER_UNIT
 from detectors.reasons import CARRIED, LINES, with_the_rest
-from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
 from detectors.sentences import Said, money, percent
 from domain.transaction import Transaction
@@ -107,7 +107,7 @@ class BasicModel:
         """
         if not history:
             raise ValueError("a basic model needs at least one transaction of history")
-        rows = rows_of(history)
+        rows = inputs_of(history)
         shares = tuple(Frequencies.fit(values) for values in zip(*map(_words, rows), strict=True))
         amounts = log_amounts(np.array([row.log_amount for row in rows]), [row.category or "" for row in rows])
         raw = _raw(rows, _logs(shares), amounts)
@@ -145,14 +145,14 @@ class BasicModel:
         """The model of `to_bytes`. Raises: msgspec.DecodeError."""
         return BasicModel(_decode(encoded))
 
-    def score(self, transactions: Sequence[Transaction], *, rows: Sequence[Row] | None = None) -> list[Verdict]:
-        """One verdict each, in order, whatever came before; `rows` are their `rows_of`, if known already."""
+    def score(self, transactions: Sequence[Transaction], *, rows: Sequence[Inputs] | None = None) -> list[Verdict]:
+        """One verdict each, in order, whatever came before; `rows` are their `inputs_of`, if known already."""
         if not transactions:
             return []
         fitted, forest = self.fitted, self.forest
         if fitted is None or forest is None:
             return [self._verdict(0.0, (), "warming")] * len(transactions)
-        rows = rows or rows_of(transactions)
+        rows = rows or inputs_of(transactions)
         X, anomaly, scores = self.scores(fitted, forest, rows)
         self._sample.extend(_sampled(X[::SAMPLED], anomaly[::SAMPLED]))
         worth_it = min(EXPLAINED_FROM, self._threshold)
@@ -163,7 +163,7 @@ class BasicModel:
         return [self._verdict(score, why, "ok") for score, why in zip(scores, reasons, strict=True)]
 
     def scores(
-        self, fitted: Fitted, forest: Forest, rows: Sequence[Row]
+        self, fitted: Fitted, forest: Forest, rows: Sequence[Inputs]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[float]]:
         """The columns of `FEATURES`, shape (n, 13), what the forest makes of them, shape (n,), and public scores."""
         X = _filled(_raw(rows, self._log_shares, fitted.amounts), fitted.typical)
@@ -186,7 +186,7 @@ class BasicModel:
 _WORDS = ("category", "payment_method", "transaction_type", "device_type", "country")
 
 
-def _words(row: Row) -> tuple[str | None, ...]:
+def _words(row: Inputs) -> tuple[str | None, ...]:
     """The values of `_WORDS`."""
     return row.category, row.payment_method, row.transaction_type, row.device_type, row.country
 
@@ -201,7 +201,7 @@ def _logs(shares: tuple[Frequencies, ...]) -> _LogShares:
     )
 
 
-def _raw(rows: Sequence[Row], log_shares: _LogShares, amounts: dict[str, Normal]) -> NDArray[np.float64]:
+def _raw(rows: Sequence[Inputs], log_shares: _LogShares, amounts: dict[str, Normal]) -> NDArray[np.float64]:
     """The columns of `FEATURES`, shape (n, 13); NaN where a field is missing."""
     (categories, c0), (payment_methods, p0), (types, t0), (devices, d0), (countries, l0) = log_shares
     overall = amounts[""]
@@ -292,7 +292,7 @@ def _brief(score: float, first: int, second: int, part: float) -> tuple[Reason, 
 
 
 def _explained(
-    score: float, shares: list[float], transaction: Transaction, row: Row, fitted: Fitted
+    score: float, shares: list[float], transaction: Transaction, row: Inputs, fitted: Fitted
 ) -> tuple[Reason, ...]:
     """At most three fields in sentences, strongest first, and what is left of the score as `other`."""
     total = sum(shares)
@@ -312,7 +312,7 @@ def _explained(
     return with_the_rest(score, told, "the other fields together" if told else "no single field, but all together")
 
 
-def _sentence(name: str, transaction: Transaction, row: Row, fitted: Fitted) -> Said | None:
+def _sentence(name: str, transaction: Transaction, row: Inputs, fitted: Fitted) -> Said | None:
     """What a field says beside all transactions; None where it is what many have."""
     if name == "amount":
         return _amount(transaction, row, expm1(fitted.typical[0]))
@@ -330,7 +330,7 @@ def _sentence(name: str, transaction: Transaction, row: Row, fitted: Fitted) -> 
     return Said(observed, usual, f"{having} {noun} {observed}; most often it is {usual}")
 
 
-def _amount(transaction: Transaction, row: Row, median: float) -> Said | None:
+def _amount(transaction: Transaction, row: Inputs, median: float) -> Said | None:
     if median / ALIKE < row.amount < median * ALIKE:
         return None
     observed = money(transaction.amount, transaction.currency)

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from detectors.enhanced import EnhancedModel
 from detectors.features import expectation
 from detectors.feedback import NO_FEEDBACK, Feedback
+from detectors.inputs import inputs_of, merchant_of
 from detectors.rates import EUR_PER_UNIT
-from detectors.row import merchant_of, rows_of
 from detectors.sentences import duration, money, most_frequent, shown_decimals
 from detectors.state import UserState
 from domain.transaction import Device, Location, Transaction
@@ -48,7 +48,7 @@ def counterfactual(
 
     if not flagged(transaction):
         return None
-    usual = expectation(rows_of([transaction])[0], state, model.population).amount
+    usual = expectation(inputs_of([transaction])[0], state, model.population).amount
     changes = [*_amount(transaction, usual, flagged), *_delay(transaction, flagged)]
     changes += [_Change(1.0, found) for changed, found in _known(transaction, state) if not flagged(changed)]
     smallest = min(changes, key=lambda change: change.cost, default=None)

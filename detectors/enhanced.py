@@ -19,11 +19,11 @@ from detectors.drift import SAMPLED, Sample
 from detectors.features import FEATURES, Expectation, expectation, measure
 from detectors.feedback import NO_FEEDBACK, Feedback
 from detectors.fitting import WARMED_UP, WEIGHTS, Tables, fitted_tables
+from detectors.inputs import Inputs, inputs_of
 from detectors.learning import learn
 from detectors.memory import decayed, fed, raised
 from detectors.population import Population
 from detectors.reasons import brief, full, named, spared
-from detectors.row import Row, rows_of
 from detectors.scale import public_score, rarity_of_rate
 from detectors.sentences import Situation
 from detectors.state import UserState
@@ -95,7 +95,7 @@ class EnhancedModel:
         """
         if not history:
             raise ValueError("an enhanced model needs at least one transaction of history")
-        rows = rows_of(history)
+        rows = inputs_of(history)
         population = Population.fit(rows)
         tables, figures = fitted_tables(rows, population, alert_rate)
         return cls(_Parameters(version, alert_rate, population, tables, figures))
@@ -151,18 +151,18 @@ class EnhancedModel:
         transactions: Sequence[Transaction],
         states: dict[str, UserState],
         *,
-        rows: Sequence[Row] | None = None,
+        rows: Sequence[Inputs] | None = None,
         feedback: Feedback = NO_FEEDBACK,
     ) -> list[Verdict]:
         """One verdict each, in order; every transaction is scored before its user's state learns it.
 
-        `rows` are the transactions' `rows_of` where the caller has them already. `states` holds the users' states by
+        `rows` are the transactions' `inputs_of` where the caller has them already. `states` holds the users' states by
         user id; it gains an entry for each user it lacks and its states are changed in place. A verdict depends on
         the model, its own user's state and the feedback only; of the feedback, states learn by alert rates alone.
         """
         verdicts = []
         population, tables = self._parameters.population, self._parameters.tables
-        for transaction, row in zip(transactions, rows or rows_of(transactions), strict=True):
+        for transaction, row in zip(transactions, rows or inputs_of(transactions), strict=True):
             state = states.get(row.user)
             if state is None:
                 state = states[row.user] = UserState()
@@ -183,7 +183,7 @@ class EnhancedModel:
         tables = self._parameters.tables
         if tables is None:
             return self._unscored
-        (row,) = rows_of([transaction])
+        (row,) = inputs_of([transaction])
         expected = expectation(row, state, self._parameters.population)
         found = self.suspicion(tables, row, state, expected)
         verdict, _ = self._judge(tables, found, transaction, row, copy(state), expected, feedback)
@@ -201,7 +201,7 @@ class EnhancedModel:
             status="warming",
         )
 
-    def suspicion(self, tables: Tables, row: Row, state: UserState, expected: Expectation) -> Suspicion:
+    def suspicion(self, tables: Tables, row: Inputs, state: UserState, expected: Expectation) -> Suspicion:
         """How suspicious a transaction is before feedback."""
         values = measure(row, state, self._parameters.population, expected)
         shares = self._squares.of(values)
@@ -218,7 +218,7 @@ class EnhancedModel:
         tables: Tables,
         found: Suspicion,
         transaction: Transaction,
-        row: Row,
+        row: Inputs,
         state: UserState,
         expected: Expectation,
         feedback: Feedback,

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from detectors.inputs import Inputs
 from detectors.population import DAY, HOUR, SECONDS_PER_DEGREE, Frequencies, Normal, Population, smoothed
-from detectors.row import Row
 from detectors.state import Counts, Moments, Place, UserState
 from domain.verdict import Factor
 
@@ -82,7 +82,7 @@ class Expectation(msgspec.Struct, frozen=True, gc=False):
     gap: float
 
 
-def expectation(row: Row, state: UserState, population: Population) -> Expectation:
+def expectation(row: Inputs, state: UserState, population: Population) -> Expectation:
     """The amount this user was expected to spend here, in euros and in logarithms."""
     own = state.amount
     n = own.count
@@ -114,7 +114,7 @@ def _shrunk(own: Moments, parent: Normal, weight: float) -> tuple[float, float]:
     )
 
 
-def measure(row: Row, state: UserState, population: Population, expected: Expectation) -> list[float]:
+def measure(row: Inputs, state: UserState, population: Population, expected: Expectation) -> list[float]:
     """The values of `FEATURES`, in that order."""
     log_amount = row.log_amount
     name = row.category or ""
@@ -146,7 +146,7 @@ def measure(row: Row, state: UserState, population: Population, expected: Expect
     ]
 
 
-def _pace(row: Row, state: UserState, population: Population, expected: Expectation) -> tuple[float, float, float]:
+def _pace(row: Inputs, state: UserState, population: Population, expected: Expectation) -> tuple[float, float, float]:
     """Recent spend in standard deviations, -log10 tail of the recent count, shortness of the gap in sd."""
     times = state.times
     if not times:
@@ -244,7 +244,7 @@ def _odd_hour(hour: int, hours: list[int], near: float) -> float:
     return -log10((smoothed(hours, hour) + 1.5 * near) / (sum(hours) + 1.5))
 
 
-def clock(row: Row, state: UserState) -> float:
+def clock(row: Inputs, state: UserState) -> float:
     """The time by the sun where the user is, in seconds since 1970; UTC as long as no place is known.
 
     Habits of the hour travel with the user.
@@ -263,7 +263,7 @@ def distance(latitude: float, longitude: float, place: Place) -> float:
     return 2.0 * EARTH_RADIUS * asin(sqrt(half if half < 1.0 else 1.0))
 
 
-def speed(row: Row, place: Place | None) -> float:
+def speed(row: Inputs, place: Place | None) -> float:
     """ln(1 + km/h) since the last known place; within 30 km, or against the clock, it says nothing."""
     if place is None or row.latitude is None or row.longitude is None or row.time < place.time:
         return MISSING

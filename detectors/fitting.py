@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from detectors.calibration import Calibration
 from detectors.drift import Reference
 from detectors.features import FEATURES, expectation, measure
+from detectors.inputs import Inputs
 from detectors.learning import learn
 from detectors.memory import Persistence, raised, replayed
 from detectors.population import Population
-from detectors.row import Row
 from detectors.scale import rarity_of_rate
 from detectors.state import UserState
 from detectors.threshold import fitted_base
@@ -61,7 +61,7 @@ class Tables(msgspec.Struct, frozen=True):
         return self.final.rarity((total - self.origin) ** BEND) if total > self.origin else 0.0
 
 
-def fitted_tables(rows: Sequence[Row], population: Population, alert_rate: float) -> tuple[Tables, dict[str, float]]:
+def fitted_tables(rows: Sequence[Inputs], population: Population, alert_rate: float) -> tuple[Tables, dict[str, float]]:
     """Tables fitted on a history in order of time, and figures of the fit for people.
 
     Two passes find the rows beyond what the body of history foretells; the third is fitted without them. The bar is
@@ -79,7 +79,7 @@ def fitted_tables(rows: Sequence[Row], population: Population, alert_rate: float
     return msgspec.structs.replace(tables, bar=bar, anomalous=anomalous), figures
 
 
-def _foretold_bar(rows: Sequence[Row], left_out: NDArray[np.bool_], alert_rate: float) -> float:
+def _foretold_bar(rows: Sequence[Inputs], left_out: NDArray[np.bool_], alert_rate: float) -> float:
     """The bar for all, found on rows that the tables it is tried with have not seen; the fixed one for want of rows."""
     early = round(len(rows) * (1.0 - HELD_OUT))
     if (len(rows) - early) * alert_rate < ENOUGH_ALERTS:
@@ -101,7 +101,7 @@ class _Measured(NamedTuple):
     mature: NDArray[np.bool_]
 
 
-def _replay(rows: Sequence[Row], population: Population, left_out: NDArray[np.bool_]) -> _Measured:
+def _replay(rows: Sequence[Inputs], population: Population, left_out: NDArray[np.bool_]) -> _Measured:
     """Score-before-learn over history; rows left out teach no habits."""
     states: dict[str, UserState] = {}
     values, seen, gaps = [], [], []

@@ -3,15 +3,15 @@
 from math import log1p
 
 from detectors.features import Expectation, clock
+from detectors.inputs import Inputs
 from detectors.population import DAY, HOUR
-from detectors.row import Row
 from detectors.state import MAX_MERCHANTS, MAX_VALUES, Place, UserState
 
 CLIP = 3.0
 """Amounts teach at most as much as one this many standard deviations off would: winsorising."""
 
 
-def learn(row: Row, state: UserState, expected: Expectation, suspicious: bool) -> None:
+def learn(row: Inputs, state: UserState, expected: Expectation, suspicious: bool) -> None:
     """Move the state past the transaction.
 
     A suspicious one leaves the habits as they were, but for one thing: what it shows for the first time is met
@@ -68,7 +68,7 @@ def _near(value: float, usual: float, sd: float) -> float:
     return value if value >= usual - limit else usual - limit
 
 
-def _meet(row: Row, state: UserState) -> None:
+def _meet(row: Inputs, state: UserState) -> None:
     """Let what a suspicious transaction shows for the first time be known; twice, since once-seen values have a say
     in how likely others are."""
     for value, counts, limit in (

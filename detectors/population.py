@@ -8,7 +8,7 @@ from typing import Self
 import msgspec
 import numpy as np
 
-from detectors.row import Row
+from detectors.inputs import Inputs
 
 MAX_KNOWN = 20_000
 """Values of one field kept in a model; the rest count as never seen."""
@@ -63,7 +63,7 @@ class Population(msgspec.Struct, frozen=True):
     transaction_types: Frequencies
 
     @classmethod
-    def fit(cls, rows: Sequence[Row]) -> "Population":
+    def fit(cls, rows: Sequence[Inputs]) -> "Population":
         """The population of a history in order of time; defaults stand in for what it lacks."""
         if not rows:
             return _DEFAULT

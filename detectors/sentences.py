@@ -6,9 +6,9 @@ from math import expm1
 from typing import NamedTuple
 
 from detectors.features import Expectation, clock, crowd, distance, recent_spend, speed, spend_span
+from detectors.inputs import Inputs
 from detectors.population import DAY, HOUR, Normal, Population
 from detectors.rates import EUR_PER_UNIT
-from detectors.row import Row
 from detectors.state import Counts, UserState
 from domain.currency import CURRENCIES, UNCOINED, exponent
 from domain.transaction import Transaction
@@ -27,7 +27,7 @@ class Situation(NamedTuple):
     """A transaction, its user's state before it, and what that and the population led to expect."""
 
     transaction: Transaction
-    row: Row
+    row: Inputs
     state: UserState
     expected: Expectation
     population: Population
@@ -105,7 +105,7 @@ def _amount(feature: str, situation: Situation) -> Said:
     return Said(spent, shown, text)
 
 
-def _typical(row: Row, population: Population) -> Normal:
+def _typical(row: Inputs, population: Population) -> Normal:
     return population.by_category.get(row.category or "") or population.log_amount
 
 
@@ -216,7 +216,7 @@ def _novelty(feature: str, situation: Situation) -> Said:
     return Said(value, most, f"{text}, {usual}" if usual else text)
 
 
-def _habit(feature: str, row: Row, state: UserState) -> tuple[str, Counts]:
+def _habit(feature: str, row: Inputs, state: UserState) -> tuple[str, Counts]:
     if feature == "merchant":
         return row.merchant or "", state.merchants
     if feature == "category":

@@ -82,7 +82,7 @@ class TriageOf(msgspec.Struct, frozen=True, kw_only=True):
 
 async def triage(sources: Sources, asked: TransactionQuestion, by: str) -> TriageOf:
     """The decision on one transaction."""
-    found = await sources.port.triage((asked.transaction_id,))
+    found = await sources.port.triage_of((asked.transaction_id,))
     log = await sources.port.triage_log(asked.transaction_id)
     return TriageOf(at=datetime.now(UTC), triage=found.get(asked.transaction_id), log=log)
 

@@ -170,9 +170,9 @@ class RemotePort:
         )
         return found
 
-    async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
+    async def triage_of(self, ids: Sequence[str]) -> dict[str, Triage]:
         """The decisions on these transactions."""
-        found: dict[str, Triage] = await self._ask("triage", ids=ids)
+        found: dict[str, Triage] = await self._ask("triage_of", ids=ids)
         return found
 
     async def triage_log(self, transaction_id: str) -> tuple[TriageEvent, ...]:

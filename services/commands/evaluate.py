@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from detectors.row import euros
+from detectors.inputs import euros
 from domain.sanitize import sanitize
 from domain.transaction import GroundTruth, Transaction
 from services import account

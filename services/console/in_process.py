@@ -125,7 +125,7 @@ class InProcessPort:
         """Flagged ones of them, with an event time of at most `before`."""
         return await self._store.stored_anomalies(filter, before, limit)
 
-    async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
+    async def triage_of(self, ids: Sequence[str]) -> dict[str, Triage]:
         """The decisions on these transactions."""
         return await self._store.triage.of(ids)
 

@@ -79,7 +79,7 @@ class ConsolePort(Protocol):
         """Flagged ones of them, with an event time of at most `before`: quick even where few of many match."""
         ...
 
-    async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
+    async def triage_of(self, ids: Sequence[str]) -> dict[str, Triage]:
         """The decisions on these transactions; those without one are left out."""
         ...
 

@@ -7,8 +7,8 @@ from itertools import groupby
 import msgspec
 
 from detectors.feedback import Feedback
+from detectors.inputs import inputs_of
 from detectors.models import Models
-from detectors.row import rows_of
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import Transaction
 from domain.verdict import Verdict
@@ -70,7 +70,7 @@ class _Scoring:
         if self._models.basic is None:
             return []
         transactions = [each.transaction for each in waiting]
-        given = by_basic(self._models.basic, transactions, rows_of(transactions))
+        given = by_basic(self._models.basic, transactions, inputs_of(transactions))
         return list(zip(transactions, backfilled(tuple(given)), strict=True))
 
     async def _by_enhanced(
@@ -83,7 +83,7 @@ class _Scoring:
         transactions = [each.transaction for each in earlier]
         before = {each.user_id: states[each.user_id].to_bytes() for each in transactions if each.user_id in states}
         given, after = await asyncio.to_thread(
-            by_enhanced, model, transactions, rows_of(transactions), self._feedback, before, {}
+            by_enhanced, model, transactions, inputs_of(transactions), self._feedback, before, {}
         )
         states.update(after)
         return list(zip(transactions, backfilled(tuple(given)), strict=True)) if waits else []

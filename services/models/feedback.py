@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from detectors.feedback import DAYS, NEWEST, Feedback, Tolerance, merchant_lifts
+from detectors.inputs import merchant_of, short
 from detectors.population import DAY
-from detectors.row import merchant_of, short
 from domain.transaction import Transaction
 from services.store.store import Store
 

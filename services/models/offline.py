@@ -6,7 +6,7 @@ from itertools import groupby
 
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
-from detectors.row import Row, rows_of
+from detectors.inputs import Inputs, inputs_of
 from detectors.state import UserState
 from domain.transaction import Transaction
 from domain.verdict import DetectorChoice, Verdict
@@ -85,14 +85,14 @@ class OfflineScorer:
 
     def _score_chunk(self, fresh: list[Transaction]) -> Iterator[Judged]:
         columns = []
-        rows = rows_of(fresh)
+        rows = inputs_of(fresh)
         if self._models.basic is not None:
             columns.append(self._models.basic.score(fresh, rows=rows))
         if self._models.enhanced is not None:
             columns.append(self._judged(self._models.enhanced, fresh, rows))
         return zip(fresh, zip(*columns, strict=True), strict=True)
 
-    def _judged(self, model: EnhancedModel, fresh: list[Transaction], rows: list[Row]) -> list[Verdict]:
+    def _judged(self, model: EnhancedModel, fresh: list[Transaction], rows: list[Inputs]) -> list[Verdict]:
         if self._feedback is None:
             return model.score(fresh, self._states, rows=rows)
         verdicts: list[Verdict] = []

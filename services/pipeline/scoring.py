@@ -11,8 +11,8 @@ import structlog
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
+from detectors.inputs import Inputs, inputs_of
 from detectors.models import Models
-from detectors.row import Row, rows_of
 from detectors.state import STATE_VERSION, UserState
 from domain.transaction import GroundTruth, Transaction
 from domain.verdict import DetectorName, Severity, Verdict
@@ -125,7 +125,7 @@ def score(
     changed by the call: whoever passes them gives them away, so that nothing is learnt before its batch commits.
     """
     transactions = [record.transaction for record in decoded]
-    features = rows_of(transactions)
+    features = inputs_of(transactions)
     columns: list[list[Verdict]] = []
     if models.basic is not None:
         columns.append(by_basic(models.basic, transactions, features))
@@ -153,19 +153,19 @@ def score(
     return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states)
 
 
-def by_basic(model: BasicModel, transactions: Sequence[Transaction], rows: Sequence[Row]) -> list[Verdict]:
+def by_basic(model: BasicModel, transactions: Sequence[Transaction], rows: Sequence[Inputs]) -> list[Verdict]:
     """One verdict each; of status "error" where the detector raises."""
     try:
         return model.score(transactions, rows=rows)
     except Exception:
-        # Row by row, so that one transaction the detector cannot stand does not silence it for the others.
+        # One by one, so that one transaction the detector cannot stand does not silence it for the others.
         return [_guarded(partial(model.score, [t]), "basic", model.version) for t in transactions]
 
 
 def by_enhanced(
     model: EnhancedModel,
     transactions: Sequence[Transaction],
-    rows: Sequence[Row],
+    rows: Sequence[Inputs],
     feedback: Feedback,
     encoded: Mapping[str, bytes],
     warm: Mapping[str, UserState],

@@ -22,7 +22,7 @@ def state(app: ConsoleApp, sequence: int, where: type[Widget] = AnomalyFeed) -> 
 
 
 async def status_of(port: ConsolePort, sequence: int) -> TriageStatus | None:
-    triage = (await port.triage([f"t-{sequence:08}"])).get(f"t-{sequence:08}")
+    triage = (await port.triage_of([f"t-{sequence:08}"])).get(f"t-{sequence:08}")
     return triage.status if triage else None
 
 

@@ -268,7 +268,7 @@ class FakePort:
         found = [row for row in await self.history(filter, len(self.rows) + len(self.stored)) if row.flagged]
         return tuple(row for row in found if before is None or row.transaction.timestamp <= before)[:limit]
 
-    async def triage(self, ids: Sequence[str]) -> dict[str, Triage]:
+    async def triage_of(self, ids: Sequence[str]) -> dict[str, Triage]:
         """The decisions on these."""
         return await self.decisions.of(ids)
 

@@ -71,7 +71,7 @@ async def test_anomalies_of_before_this_engine_can_be_decided_on() -> None:
         idents = [each.transaction.transaction_id for each in window.rows]
         assert idents == [f"old-{number:05}" for number in range(1, 501)] + [f"t-{n:08}" for n in (20, 40, 60)]
         await pressed(pilot, "g", "c")
-        assert (await port.triage(["old-00001"]))["old-00001"].status is CONFIRMED
+        assert (await port.triage_of(["old-00001"]))["old-00001"].status is CONFIRMED
         assert shown(app, TriageList).splitlines()[2].split()[-1] == "FRAUD"
 
 

@@ -87,7 +87,7 @@ async def test_a_false_positive_asks_until_when_and_enter_takes_thirty_days() ->
         assert isinstance(app.screen, LeniencyPrompt)
         assert await status_of(port, 100) is None
         await pressed(pilot, "enter")
-        triage = (await port.triage(["t-00000100"]))["t-00000100"]
+        triage = (await port.triage_of(["t-00000100"]))["t-00000100"]
         assert (triage.status, triage.until) == (FALSE_POSITIVE, NOON + timedelta(days=30))
         assert "false+" in shown(app, AnomalyFeed)
 
@@ -100,12 +100,12 @@ async def test_a_leniency_may_be_another_or_none_and_must_be_understood() -> Non
         assert "expected a span" in shown(app, "#prompt-hint")
         app.screen.query_one(Input).value = "12h"
         await pressed(pilot, "enter")
-        assert (await port.triage(["t-00000100"]))["t-00000100"].until == NOON + timedelta(hours=12)
+        assert (await port.triage_of(["t-00000100"]))["t-00000100"].until == NOON + timedelta(hours=12)
         await pressed(pilot, "U", "L")
         assert isinstance(app.screen, LeniencyPrompt)
         app.screen.query_one(Input).value = "0"
         await pressed(pilot, "enter", "p")
-        assert (await port.triage(["t-00000100"]))["t-00000100"].until is None
+        assert (await port.triage_of(["t-00000100"]))["t-00000100"].until is None
 
 
 @pytest.mark.parametrize(("text", "span"), [("12h", 0.5), ("30d", 30), ("2W", 14), ("7", 7), ("0", 0)])
@@ -126,7 +126,7 @@ async def test_a_snooze_asks_for_how_long(key: str, span: int) -> None:
         await pressed(pilot, NEWEST, "z")
         assert isinstance(app.screen, SnoozeChoice)
         await pressed(pilot, key)
-        triage = (await port.triage(["t-00000100"]))["t-00000100"]
+        triage = (await port.triage_of(["t-00000100"]))["t-00000100"]
         assert (triage.status, triage.until) == (SNOOZED, NOON + timedelta(hours=span))
         assert f"zzz {remaining(timedelta(hours=span))}" in shown(app, AnomalyFeed)
 

@@ -112,7 +112,7 @@ async def test_thirty_alerts_take_thirty_two_keys() -> None:
     async with running(port) as (app, pilot):
         await pressed(pilot, *keys)
         assert (len(keys), len(port.decided)) == (32, 30)
-        statuses = [triage.status for triage in (await port.triage(port.decided)).values()]
+        statuses = [triage.status for triage in (await port.triage_of(port.decided)).values()]
         assert {*statuses} == {CONFIRMED, ACKNOWLEDGED, FALSE_POSITIVE}
         assert " done" in shown(app, "#progress")
 
@@ -132,7 +132,7 @@ async def test_every_decision_can_be_undone_back_to_the_first() -> None:
     port = FakePort(rows(300))
     async with running(port) as (app, pilot):
         await pressed(pilot, "2", *"cccccccc", *"UUUUUUUU")
-        assert {*(await port.triage(port.decided))} == set()
+        assert {*(await port.triage_of(port.decided))} == set()
         queue = app.screen.query_one(TriageList)
         assert queue.selected is not None
         assert queue.selected.transaction.transaction_id == port.decided[0]

@@ -32,7 +32,7 @@ async def test_all_that_match_below_a_user_are_only_that_users() -> None:
         await pressed(pilot, "tab")
         assert app.screen.focused is app.screen.query_one(StoredTransactions)
         await pressed(pilot, "A", "a", "y")
-        decided = set(await port.triage([row.transaction.transaction_id for row in port.rows]))
+        decided = set(await port.triage_of([row.transaction.transaction_id for row in port.rows]))
         others = {
             row.transaction.transaction_id for row in port.rows if row.transaction.user_id != BUSY and row.flagged
         }
@@ -46,7 +46,7 @@ async def test_below_a_user_no_anomaly_of_somebody_else_is_decided_on_unseen() -
     async with running(port) as (app, pilot):
         await at_the_transactions_of_a_user(app, pilot)
         await pressed(pilot, "a")
-        assert not await port.triage([row.transaction.transaction_id for row in port.rows])
+        assert not await port.triage_of([row.transaction.transaction_id for row in port.rows])
         assert any("nothing to decide on" in each for each in said(app))
 
 

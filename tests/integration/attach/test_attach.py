@@ -204,7 +204,7 @@ async def test_what_the_engine_raises_arrives(here: Host) -> None:
         with pytest.raises(EngineError, match="PostgreSQL does not answer"):
             await port.history(EVERYTHING, 10)
         with pytest.raises(ValueError, match="too many"):
-            await port.triage(["t" * 100] * (MOST_ASKED // 100))
+            await port.triage_of(["t" * 100] * (MOST_ASKED // 100))
         assert await port.count_matching(EVERYTHING) == 2, "and all goes on"
 
 

@@ -237,7 +237,7 @@ async def test_decisions_are_known_when_they_return_and_undone(port: ConsolePort
     decision = await port.decide([first, "unheard-of"], TriageStatus.CONFIRMED, note="a ring", by=me)
     assert decision.unknown == ("unheard-of",)
     assert port.triage_changes(known, 10) == decision.events
-    assert (await port.triage([first, second]))[first].note == "a ring"
+    assert (await port.triage_of([first, second]))[first].note == "a ring"
     assert (await port.triage_log(first))[0] == decision.events[0]
     later = datetime.now(UTC) + timedelta(days=1)
     await port.decide([second], TriageStatus.SNOOZED, later, by=me)
@@ -247,7 +247,7 @@ async def test_decisions_are_known_when_they_return_and_undone(port: ConsolePort
         undone = await port.undo(me)
         assert undone is not None
     assert port.triage_changes(known, 10)[-1].after is None
-    assert await port.triage([first, second]) == {}
+    assert await port.triage_of([first, second]) == {}
     with pytest.raises(ValueError, match="snooze"):
         await port.decide([first], TriageStatus.SNOOZED, by=me)
 

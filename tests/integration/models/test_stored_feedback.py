@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from detectors.feedback import Feedback
-from detectors.row import rows_of
+from detectors.inputs import inputs_of
 from domain.transaction import Merchant, Transaction
 from domain.triage import TriageStatus
 from domain.verdict import Reason, Severity, Verdict
@@ -61,7 +61,7 @@ async def test_confirmed_frauds_of_last_week_but_one_raise_their_merchant(filled
     await filled.triage.decide(["t-1", "t-2", "t-0"], TriageStatus.CONFIRMED, None, None, "ann")
     feedback = await stored_feedback(filled, {})
     # As rows name it, or no row would ever find it.
-    (merchant,) = {row.merchant for row in rows_of([bought(1, LONG, 0.0).transaction])}
+    (merchant,) = {row.merchant for row in inputs_of([bought(1, LONG, 0.0).transaction])}
     assert set(feedback.lifts) == {merchant}
     assert feedback.lifts[merchant] > 0.5
     assert (feedback.seen[merchant], feedback.confirmed[merchant]) == (4, 2)

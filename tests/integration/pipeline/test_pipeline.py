@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from detectors.basic import BasicModel
+from detectors.inputs import Inputs
 from detectors.models import Models
-from detectors.row import Row
 from domain.transaction import Transaction
 from domain.verdict import Verdict
 from services.brokers.broker import Broker
@@ -124,7 +124,7 @@ async def test_bad_records_become_dead_letters_with_the_reason_and_harm_no_other
 class Refusing(BasicModel):
     """A detector that always raises."""
 
-    def score(self, transactions: Sequence[Transaction], *, rows: Sequence[Row] | None = None) -> list[Verdict]:
+    def score(self, transactions: Sequence[Transaction], *, rows: Sequence[Inputs] | None = None) -> list[Verdict]:
         raise RuntimeError("out of order")
 
 

@@ -12,7 +12,7 @@ from town import purchase
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.features import FEATURES, expectation, measure
-from detectors.row import rows_of
+from detectors.inputs import inputs_of
 from detectors.state import UserState
 from domain.transaction import Device, Location, Merchant, Transaction
 
@@ -70,7 +70,7 @@ def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(
     state = states.get("u-000", UserState())
 
     def evidence(amount: Decimal) -> list[float]:
-        (row,) = rows_of([purchase(amount=amount)])
+        (row,) = inputs_of([purchase(amount=amount)])
         expected = expectation(row, state, enhanced.population)
         values = measure(row, state, enhanced.population, expected)
         return [values[index] for index in LARGE]

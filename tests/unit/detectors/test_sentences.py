@@ -8,9 +8,9 @@ import pytest
 from town import LISBON, PARIS, purchase
 
 from detectors.features import expectation
+from detectors.inputs import inputs_of
 from detectors.learning import learn
 from detectors.population import Frequencies, Normal, Population
-from detectors.row import rows_of
 from detectors.sentences import Situation, sentence
 from detectors.state import UserState
 from domain.transaction import NO_MERCHANT, Device, Location, Merchant, Transaction
@@ -53,17 +53,17 @@ def lived(purchases: int, last: Transaction | None = None) -> UserState:
             location=Location(country="ES", city="Madrid") if rare else PARIS,
             payment_method="wire" if rare else "card",
         )
-        (row,) = rows_of([one])
+        (row,) = inputs_of([one])
         learn(row, state, expectation(row, state, EVERYBODY), False)
     if last is not None:
-        (row,) = rows_of([last])
+        (row,) = inputs_of([last])
         learn(row, state, expectation(row, state, EVERYBODY), False)
     return state
 
 
 def said(feature: str, state: UserState, changes: Mapping[str, object]) -> str:
     transaction = purchase(**{"amount": Decimal(40), "timestamp": NOON, **changes})
-    (row,) = rows_of([transaction])
+    (row,) = inputs_of([transaction])
     return sentence(feature, Situation(transaction, row, state, expectation(row, state, EVERYBODY), EVERYBODY)).text
 
 

@@ -13,7 +13,7 @@ from domain.transaction import Transaction
 MAX_KEY = 40
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
+class Inputs(msgspec.Struct, frozen=True, gc=False):
     """One transaction in the detectors' units: euros, seconds since 1970, degrees; None where a field is missing."""
 
     user: str
@@ -60,7 +60,7 @@ def merchant_of(transaction: Transaction) -> str | None:
     return short(transaction.merchant.id or transaction.merchant.name)
 
 
-def rows_of(transactions: Sequence[Transaction]) -> list[Row]:
+def inputs_of(transactions: Sequence[Transaction]) -> list[Inputs]:
     """The rows of `transactions`, in order."""
     rows = []
     for transaction in transactions:
@@ -73,7 +73,7 @@ def rows_of(transactions: Sequence[Transaction]) -> list[Row]:
         if longitude is None:
             latitude = None
         rows.append(
-            Row(
+            Inputs(
                 transaction.user_id,
                 amount,
                 signed_log(amount),
