@@ -180,7 +180,7 @@ class PartitionTask:
         unreachable, self._unreachable = self._unreachable, False
         if not opening.incarnation:
             opening = await self._begin(await self._source.beginning())
-        elif await self._is_another_topic(opening.topic_id):
+        elif await self._is_another_topic(opening.topic_id, look=unreachable):
             opening = await self._begin_again(opening, first, "the topic was deleted and made again")
         elif unreachable and first <= opening.next_offset:
             opening = await self._begin_again(opening, first, "the topic was made again or shortened")
@@ -197,11 +197,11 @@ class PartitionTask:
         self.inbox.open(start)
         self.state = "running"
 
-    async def _is_another_topic(self, read_before: str) -> bool:
+    async def _is_another_topic(self, read_before: str, *, look: bool) -> bool:
         topic = self._shared.topic
-        if topic.id in (None, "", read_before):
+        if not look and topic.id in (None, "", read_before):
             return False
-        # Another process may have seen the change before we did.
+        # Another process may have seen the change before we did, and an offset that is gone may be the first sign.
         await topic.look()
         return topic.id not in (None, "", read_before)
 
