@@ -349,6 +349,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             held_for = self._ends.open_transaction(partition)
             if held_for is not None:
                 said.append(f"partition {partition.partition}: a transaction is open for {held_for:.0f} s")
+        waits_for = {task.waits_for for task in self._tasks.values() if task.state == "degraded"}
+        said += [f"{server} does not answer" for server in sorted(waits_for)]
         said += self._rereading.corrupt
         if self._bus.topic_resets:
             said.append(f"{self._bus.topic_resets} begun anew: the topic was made again or shortened")
