@@ -78,6 +78,7 @@ async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str,
     from aiokafka import TopicPartition
     from aiokafka.errors import KafkaError
 
+    from services.brokers.broker import Unanswered
     from services.brokers.log import CorruptLog, LogReader
     from services.commands.broker import running_broker
 
@@ -87,11 +88,11 @@ async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str,
     registry = None if url is None else registry_of(settings, url)
     sample: list[dict[str, Any]] = []
     try:
+        if await broker.topic_id(topic) is None:
+            raise UserError(f"There is no topic {topic} at {broker.label}.")
         # A consumer ends at the first record that it cannot parse; the log can be read past it.
         async with LogReader(broker, settings.kafka_isolation) as reader:
             begun = [TopicPartition(topic, number) for number in await reader.partitions(topic)]
-            if not begun:
-                raise UserError(f"There is no topic {topic} at {broker.label}.")
             following = {partition: (await reader.bounds(partition))[0] for partition in begun}
             while following and len(sample) < rows:
                 for partition, offset in list(following.items()):
@@ -102,7 +103,7 @@ async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str,
                     following[partition] = fetched.following
                     records = (each for batch in fetched.batches if batch.kind == "records" for each in batch.records)
                     sample += islice(_objects(records, registry), rows - len(sample))
-    except (KafkaError, TimeoutError, OSError, CorruptLog, Unreachable) as error:
+    except (KafkaError, TimeoutError, OSError, CorruptLog, Unanswered, Unreachable) as error:
         raise UserError(f"Cannot read the topic {topic}: {reason_of(error)}") from None
     finally:
         await broker.stop()
