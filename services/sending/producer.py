@@ -107,7 +107,8 @@ class Sender:
         if error is None:
             self.acknowledged += 1
             sent = future.result()
-            self.ends[sent.partition] = max(self.ends.get(sent.partition, 0), sent.offset + 1)
+            # A partition acknowledges in order: a lower offset is one of a topic that was made again.
+            self.ends[sent.partition] = sent.offset + 1
         else:
             self._failure = error
 
