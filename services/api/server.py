@@ -52,11 +52,9 @@ class ApiServer(Worker):
         host, port = self._reserved.getsockname()[:2]
         self.address = Address(host, port)
 
-    def serve(
-        self, port: ConsolePort, store: Store, bus: Bus, engine: str, consoles: Callable[[], int] = lambda: 0
-    ) -> None:
-        """What is to be answered from; `engine` is its id in streams, letters and digits; `consoles` are attached."""
-        hub, release = Hub(port, engine), VERSION
+    def serve(self, port: ConsolePort, store: Store, bus: Bus, consoles: Callable[[], int] = lambda: 0) -> None:
+        """What is to be answered from; `consoles` are attached."""
+        hub, release = Hub(port), VERSION
         self._sources = Sources(
             port=port,
             store=store,

@@ -87,7 +87,7 @@ class RemotePort:
 
     async def _follow(self, link: Link) -> None:
         try:
-            link.send(Subscribe(self._hz, self._mirror.place))
+            link.send(Subscribe(self._hz, self._mirror.mark))
             link.send(self._watched)
             self._link = link
             await link.listen(self._take, SILENT_FOR + 2 / self._hz)

@@ -6,7 +6,8 @@ from typing import Any, get_type_hints
 import msgspec
 
 from domain.engine import FeedSlice, LogLine, Snapshot
-from services.attach.protocol import FeedPart, Place, Update, decoder
+from services.attach.protocol import FeedPart, Update, decoder
+from services.console.reader import Mark, engine_of
 from services.console.recent import RecentEvents
 from services.process.logs import RING_SIZE
 
@@ -83,11 +84,11 @@ class Mirror:
         return self._snapshot
 
     @property
-    def place(self) -> Place | None:
+    def mark(self) -> Mark | None:
         """How far it goes, None before the first update."""
         if self._snapshot is None:
             return None
-        return Place(self._snapshot.started_at, self.feed.upto, self.anomalies.upto, self._triaged)
+        return Mark(engine_of(self._snapshot), self.feed.upto, self._triaged)
 
     def apply(self, update: Update) -> None:
         """Take over what changed. Raises msgspec.MsgspecError."""

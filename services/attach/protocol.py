@@ -8,7 +8,6 @@ ones before costs next to nothing.
 
 import struct
 import zlib
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -17,8 +16,9 @@ from domain.engine import LogLine
 from domain.filters import Filter, parse
 from domain.triage import TriageEvent
 from domain.verdict import ScoredTransaction
+from services.console.reader import Mark
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 LENGTH = struct.Struct(">I")
 MOST_ASKED = 4 * 1024 * 1024
@@ -54,20 +54,11 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-class Place(msgspec.Struct, frozen=True):
-    """How far a console had read the feeds of the engine that started then."""
-
-    started_at: datetime
-    feed: int
-    anomalies: int
-    triage: int
-
-
 class Subscribe(msgspec.Struct, frozen=True, tag=True):
-    """Send an `Update` so many times a second; from `place` on, if that is still the same engine."""
+    """Send an `Update` so many times a second; from `after` on, if that is still the same engine."""
 
     hz: float
-    place: Place | None = None
+    after: Mark | None = None
 
 
 class Watch(msgspec.Struct, frozen=True, tag=True):

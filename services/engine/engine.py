@@ -188,8 +188,7 @@ class Engine:
                 )
             )
         if self.api is not None:
-            engine = self.instance.rpartition("-")[2]
-            self.api.serve(parts.port, parts.store, self.bus, engine, lambda: attach.consoles)
+            self.api.serve(parts.port, parts.store, self.bus, lambda: attach.consoles)
             self.supervisor.add(self.api)
             describe(api=self.api.url)
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)

@@ -6,6 +6,7 @@ from services.attach.mirror import MOST_PARTS, MOST_ROWS, Mirror, Parts
 from services.attach.protocol import FeedPart, decoder, encode
 from services.attach.protocol import Update as Message
 from services.attach.subscription import Subscription
+from services.console.reader import Mark, engine_of
 from tests.tui.fake_port import FakePort, row, rows
 
 
@@ -64,8 +65,7 @@ async def test_a_snapshot_of_changes_is_the_snapshot() -> None:
         port.changes |= changes
         mirror.apply(understood.decode(encode(await subscription.update())))
         assert mirror.snapshot == port.snapshot()
-    assert mirror.place is not None
-    assert (mirror.place.feed, mirror.place.started_at) == (3, port.snapshot().started_at)
+    assert mirror.mark == Mark(engine_of(port.snapshot()), rows=3, triage=0)
 
 
 async def test_fields_of_a_newer_engine_are_passed_over() -> None:

@@ -1,15 +1,15 @@
 """What a console is told: everything that it shows, nothing else, and the rest in figures that add up."""
 
-import msgspec
 import pytest
 
 from domain.engine import BEHIND
 from domain.filters import EVERYTHING, parse
 from domain.triage import TriageStatus
 from services.attach.mirror import Mirror
-from services.attach.protocol import Place, Update, Watch
+from services.attach.protocol import Update, Watch
 from services.attach.subscription import BACKLOG, SAVED_UPDATES, TESTED_AT_ONCE, USUAL_HZ, Subscription
-from tests.tui.fake_port import NOON, FakePort, rows
+from services.console.reader import Mark, engine_of
+from tests.tui.fake_port import FakePort, rows
 
 ROWS = 10
 ANOMALOUS = parse("is:flagged")
@@ -169,11 +169,10 @@ async def test_decisions_are_told_once_and_not_those_of_before() -> None:
 
 async def test_who_comes_back_goes_on_where_it_was() -> None:
     port = FakePort(rows(50))
-    place = Place(port.snapshot().started_at, feed=45, anomalies=40, triage=0)
-    update = await Subscription(port, place).update()
+    after = Mark(engine_of(port.snapshot()), rows=45, triage=0)
+    update = await Subscription(port, after).update()
     assert not update.feed.anew
     assert sequences(update) == [46, 47, 48, 49, 50]
-    other = msgspec.structs.replace(place, started_at=NOON)
-    update = await Subscription(port, other).update()
+    update = await Subscription(port, after._replace(engine="other")).update()
     assert update.feed.anew
     assert len(update.feed.rows) == 50
