@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS progress (
     incarnation   integer NOT NULL DEFAULT 1,
     PRIMARY KEY (cluster, topic, partition)
 );
--- Asked first, because altering locks out whoever reads, even where there is nothing to alter.
+-- Asked first, because altering locks out readers, even where there is nothing to alter.
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'progress'::regclass AND attname = 'incarnation') THEN
         ALTER TABLE progress ADD COLUMN topic_id text NOT NULL DEFAULT '',
@@ -138,7 +138,7 @@ CREATE TABLE IF NOT EXISTS profiles (
 ) WITH (fillfactor = 60);
 -- How many of the user's transactions were flagged, as the state has it too: what a list of users is ordered by. The
 -- time a user was seen last is not here, because an index on what every batch changes would make each update a costly
--- one. Asked first, because altering locks out whoever reads, even where there is nothing to alter.
+-- one. Asked first, because altering locks out readers, even where there is nothing to alter.
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'profiles'::regclass AND attname = 'flagged') THEN
         ALTER TABLE profiles ADD COLUMN flagged integer NOT NULL DEFAULT 0;
@@ -186,12 +186,12 @@ CREATE TABLE IF NOT EXISTS models (
     body         bytea NOT NULL,
     PRIMARY KEY (detector, version)
 );
--- Asked first, because altering locks out whoever reads, even where there is nothing to alter.
+-- Asked first, because altering locks out readers, even where there is nothing to alter.
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'models'::regclass AND attname = 'used_at') THEN
         ALTER TABLE models ADD COLUMN used_at timestamptz NOT NULL DEFAULT clock_timestamp();
     END IF;
-    -- What a body is written in, and what is told of the fit.
+    -- What a body is written in, and what is shown of the fit.
     IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'models'::regclass AND attname = 'format') THEN
         ALTER TABLE models ADD COLUMN format integer NOT NULL DEFAULT 1, ADD COLUMN figures jsonb NOT NULL DEFAULT '{}';
     END IF;

@@ -5,7 +5,7 @@ attach to. Its models are fitted before, so that no fit falls into a measurement
 takes what is sent to it four times a second, unpacks and decodes it, and counts the bytes.
 
 Bytes and CPU are measured while rows that the pipeline has scored are published through the engine's own `Bus` at an
-even rate: without the pipeline beside it, the little that a console costs can be told from the rest. Throughput is the
+even rate: without the pipeline beside it, the little that a console costs is seen apart. Throughput is the
 pipeline's, draining a topic: for nobody, for consoles, and for consoles and clients of the live stream that read all
 transactions. Rounds alternate, so that a noisy machine disturbs all of them.
 """

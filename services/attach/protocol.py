@@ -83,7 +83,7 @@ class FeedPart(msgspec.Struct, frozen=True, omit_defaults=True):
     rows: tuple[ScoredTransaction, ...] = ()
     missed: int = 0
     unmatched: int = 0
-    anew: bool = False
+    refill: bool = False
 
 
 class Update(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):

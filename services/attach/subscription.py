@@ -121,7 +121,7 @@ class Subscription:
                 unmatched += 1
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
-        return FeedPart(found.upto, tuple(reversed(matching)), unmatched=unmatched, anew=True)
+        return FeedPart(found.upto, tuple(reversed(matching)), unmatched=unmatched, refill=True)
 
     def _newer(self, found: FeedSlice) -> FeedPart:
         everything = self._filter is EVERYTHING
@@ -133,7 +133,7 @@ class Subscription:
     def _newer_anomalies(self, found: FeedSlice, sent: Sequence[ScoredTransaction]) -> FeedPart:
         """Those that are not among the rows that are sent anyway."""
         if self._refill_anomalies:
-            return FeedPart(self._read, found.rows, anew=True)
+            return FeedPart(self._read, found.rows, refill=True)
         known = {row.sequence for row in sent if row.flagged}
         others = [row for row in found.rows if row.sequence not in known]
         rows = _newest(others, self._anomalies_allowance.take(len(others)))

@@ -40,15 +40,17 @@ _OPTIONS: dict[str, Any] = {
     ],
     "format": Annotated[
         str | None,
-        _option("--format", metavar="csv|jsonl|parquet", help="Default: told by the name, or else by the content."),
+        _option("--format", metavar="csv|jsonl|parquet", help="Default: by the name, or else the content."),
     ],
     "delimiter": Annotated[
         str | None,
-        _option("--delimiter", metavar="SIGN", help="Between cells: ; or | or tab. Default: told by the header."),
+        _option("--delimiter", metavar="SIGN", help="Between cells: ; or | or tab. Default: detected from the header."),
     ],
     "encoding": Annotated[
         str | None,
-        _option("--encoding", metavar="NAME", help="Such as windows-1252. Default: told by the start, or else utf-8."),
+        _option(
+            "--encoding", metavar="NAME", help="Such as windows-1252. Default: detected from the start, or else utf-8."
+        ),
     ],
     "decimal": Annotated[
         str | None, _option("--decimal", metavar="SIGN", help="In amounts: , for 12,50. Default: the point.")

@@ -91,8 +91,8 @@ def add_commands(app: typer.Typer) -> None:
         ] = None,
         preset: PresetName = None,
         rows: Annotated[int, typer.Option(min=1, max=100_000, help="Records to look at.")] = 1_000,
-        delimiter: Annotated[str | None, typer.Option(metavar="SIGN", help="Of a file. Default: told by it.")] = None,
-        encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Of a file. Default: told by it.")] = None,
+        delimiter: Annotated[str | None, typer.Option(metavar="SIGN", help="Of a file. Default: detected.")] = None,
+        encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Of a file. Default: detected.")] = None,
         skip: Annotated[int, typer.Option(min=0, help="Lines of a file before the one that names the columns.")] = 0,
     ) -> int:
         """Look at a sample of a file or topic and write a mapping to start from."""

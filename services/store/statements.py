@@ -1,6 +1,6 @@
 """The SQL of the engine's own work: each statement with a name and a sentence."""
 
-# Begins the sums of a topic's partitions anew where an older release has moved them, which counts nothing.
+# Begins the sums of a topic's partitions again where an older release has moved them, which counts nothing.
 BEGIN_COUNTING = """
 UPDATE progress SET first_offset = next_offset, begun_at = NULL, stored = 0, resends = 0, dead = 0, skipped = 0,
     copied = 0, repeats = 0, without_record = 0, lost = 0

@@ -197,7 +197,7 @@ def test_a_topic_that_was_made_again_is_said_in_red() -> None:
     palette = palette_of(THEMES[0])
     snapshot = msgspec.structs.replace(QUIET, topic_resets=4)
     (said,) = [line for line in component_lines(snapshot, 120, palette) if "made again" in line.plain]
-    assert "✗ 4 partitions begun anew: topic made again or shortened" in said.plain
+    assert "✗ 4 partitions read again: topic made again or shortened" in said.plain
     assert any(span.style == palette.bad for span in said.spans)
     assert "topic made again" in summary(snapshot, 120, palette).plain
 

@@ -112,7 +112,7 @@ def component_lines(snapshot: Snapshot, width: int, palette: Palette) -> list[Te
             (f"✗ {cells.grouped(snapshot.offset_gaps)} offset gaps: records lost at the broker  ", palette.bad)
         )
     if snapshot.topic_resets:
-        said = f"✗ {cells.grouped(snapshot.topic_resets)} partitions begun anew: topic made again or shortened"
+        said = f"✗ {cells.grouped(snapshot.topic_resets)} partitions read again: topic made again or shortened"
         wrong.append((said, palette.bad))
     if wrong:
         lines.append(line((" wrong    ", dim), *wrong, width=width))

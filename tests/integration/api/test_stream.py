@@ -109,7 +109,7 @@ async def test_rows_that_left_the_ring_before_a_client_came_back_are_counted(por
     assert found[0].name == "missed"
 
 
-async def test_what_cannot_be_continued_is_begun_anew(port: RingPort, hub: Hub) -> None:
+async def test_what_cannot_be_continued_is_begun_again(port: RingPort, hub: Hub) -> None:
     port.publish(ANOMALIES_SIZE + 1, flagged=True)
     for of, mark, reason in (
         ("transactions", Mark("e0", 5, 0), "engine"),
@@ -174,7 +174,7 @@ async def test_many_clients_share_the_rows_a_second(port: RingPort, lag: int, to
     assert min(told) == WORTH_AN_EVENT, "rows come in few events, not in many small ones"
 
 
-async def test_a_client_that_takes_no_decisions_begins_anew(port: RingPort, hub: Hub) -> None:
+async def test_a_client_that_takes_no_decisions_begins_again(port: RingPort, hub: Hub) -> None:
     slow = hub.join("anomalies", EVERYTHING, None)
     for number in range(QUEUE_TRIAGE + 1):
         port.decide(number)

@@ -183,7 +183,7 @@ async def test_all_that_matches_what_is_watched_can_be_read(port: ConsolePort, r
         nonlocal place, held
         found = port.feed(place, 20_000)
         place = found.upto
-        if found.anew:
+        if found.refill:
             held = []
         held += [row.sequence for row in found.rows if watched.matches(row)]
         return held

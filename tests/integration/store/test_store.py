@@ -119,7 +119,7 @@ async def test_repeated_openings_at_one_offset_are_counted_until_progress(store:
     assert (after.next_offset, after.restores, after.attempts) == (1, 0, 0)
 
 
-async def test_another_incarnation_begins_anew_and_keeps_dead_letters_of_the_same_offset(store: Store) -> None:
+async def test_another_incarnation_begins_again_and_keeps_dead_letters_of_the_same_offset(store: Store) -> None:
     first = await store.open_term("c", "transactions", 0, "a", topic_id="id-1")
     term = Term("c", "transactions", 0, first.epoch, first.incarnation)
     assert (first.incarnation, first.topic_id) == (0, "id-1")

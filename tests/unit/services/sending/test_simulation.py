@@ -33,6 +33,6 @@ def test_a_configured_seed_comes_first(tmp_path: Path) -> None:
     assert not (tmp_path / "a" / "simulator.seed").exists()
 
 
-def test_a_seed_that_cannot_be_read_is_drawn_anew(tmp_path: Path) -> None:
+def test_a_seed_that_cannot_be_read_is_drawn_again(tmp_path: Path) -> None:
     (tmp_path / "simulator.seed").write_text("spoilt")
     assert people(sent(tmp_path)) & people(sent(tmp_path))
