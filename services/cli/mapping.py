@@ -23,11 +23,16 @@ class Preset(StrEnum):
 
 MappingFile = Annotated[
     Path | None,
-    typer.Option("--mapping", metavar="FILE.toml", help="How foreign field names become ours.", show_default=False),
+    typer.Option(
+        "--mapping",
+        metavar="FILE.toml",
+        help="Says which field of the records is which of ours; see `mapping guess`.",
+        show_default=False,
+    ),
 ]
 PresetName = Annotated[
     Preset | None,
-    typer.Option("--preset", help="The envelope around records; a mapping may add to it.", show_default=False),
+    typer.Option("--preset", help="What records are wrapped in. Default: nothing.", show_default=False),
 ]
 Constants = Annotated[
     list[str] | None,
