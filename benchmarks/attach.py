@@ -39,7 +39,6 @@ from services.api.server import ApiServer
 from services.attach.protocol import (
     LENGTH,
     PROTOCOL,
-    VERSION,
     Hello,
     Inflater,
     Subscribe,
@@ -60,6 +59,7 @@ from services.process.supervisor import Supervisor
 from services.store.batch import StoredRow
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
+from services.version import VERSION
 
 HZ = 4.0
 ROWS = 20
