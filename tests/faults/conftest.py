@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from services.brokers.broker import Broker
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
 from services.brokers.local import LocalBroker
+from services.brokers.security import Security
 
 
 @pytest.fixture(scope="module")
