@@ -118,6 +118,8 @@ GROUP BY 1, 2, 3
 # whether something is there and making it, or wait for each other's tables.
 ONE_CHANGE = "SELECT pg_advisory_xact_lock(7294000)"
 
+SAVE_SCHEMA_VERSION = "INSERT INTO schema_version (version) VALUES ($1) ON CONFLICT DO NOTHING"
+
 # One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
 # visible in the order of their ids.
 ONE_DECISION = "SELECT pg_advisory_xact_lock(7294003)"
