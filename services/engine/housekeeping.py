@@ -68,7 +68,7 @@ class BrokerWatch(Worker):
 
 
 class Housekeeping(Worker):
-    """Day partitions ahead, retention, the engine's row in `engines` and its timeline, and what `keep_up` keeps up to date."""
+    """Day partitions ahead, retention, the engine's row in `engines`, its timeline, and whatever `keep_up` does."""
 
     name = "housekeeping"
 
