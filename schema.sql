@@ -218,6 +218,19 @@ CREATE TABLE IF NOT EXISTS engines (
     status       jsonb NOT NULL
 );
 
+-- What engines saw change: starts, crashes, outages, fits, rebalances. Bounded, see services/store/timeline.py; what
+-- analysts decided is in triage_log.
+CREATE TABLE IF NOT EXISTS timeline (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at       timestamptz NOT NULL,
+    instance text NOT NULL,
+    kind     text NOT NULL,
+    level    text NOT NULL,
+    subject  text NOT NULL,
+    text     text NOT NULL
+);
+CREATE INDEX IF NOT EXISTS timeline_at ON timeline (at);
+
 -- Who asks on behalf of people can only read. Roles belong to the whole server: another database may be making this one
 -- now, and a user who may not make it goes without. Partitions are read through their tables and need no grant.
 DO $$ DECLARE name text; BEGIN
@@ -238,7 +251,7 @@ DO $$ DECLARE name text; BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO anomaly_tui_reader', current_schema());
     END IF;
     FOREACH name IN ARRAY ARRAY['progress', 'transaction_ids', 'transactions', 'verdicts', 'days', 'ground_truth',
-        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines']
+        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines', 'timeline']
     LOOP
         IF NOT has_table_privilege('anomaly_tui_reader', name, 'SELECT') THEN
             EXECUTE format('GRANT SELECT ON %I TO anomaly_tui_reader', name);

@@ -314,6 +314,15 @@ LIVE_ENGINES = "SELECT instance, status FROM engines WHERE heartbeat_at > now() 
 
 FORGET_ENGINE = "DELETE FROM engines WHERE instance = $1 OR heartbeat_at < now() - interval '1 day'"
 
+# What an engine saw change.
+ADD_EVENTS = """
+INSERT INTO timeline (at, instance, kind, level, subject, text)
+SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+"""
+
+# Keeps the newest $2 of those that are not older than $1.
+FORGET_EVENTS = "DELETE FROM timeline WHERE at < $1 OR id <= (SELECT max(id) - $2::integer FROM timeline)"
+
 VERDICT_COUNTS = (
     "SELECT detector, count(*) AS verdicts, count(*) FILTER (WHERE flagged) AS flagged FROM verdicts GROUP BY 1"
 )
@@ -378,6 +387,6 @@ KNOWN_DAYS = "SELECT day FROM days"
 RESET = """
 ALTER TABLE triage_log DISABLE TRIGGER only_grows;
 TRUNCATE progress, transaction_ids, transactions, verdicts, ground_truth, profiles, dead_letters, models, engines,
-    triage, triage_log;
+    triage, triage_log, timeline;
 ALTER TABLE triage_log ENABLE TRIGGER only_grows;
 """

@@ -26,6 +26,7 @@ from services.store.pools import create_database, open_pool, open_readers, unans
 from services.store.reading import reading
 from services.store.rekeying import Rekeying
 from services.store.search import Search, dead_letter
+from services.store.timeline import Timeline
 from services.store.triage import Decisions
 from services.store.users import Users
 
@@ -64,6 +65,7 @@ class Store:
         self.pages = Pages(readers)
         self.users = Users(readers)
         self.triage = Decisions(pool, readers)
+        self.timeline = Timeline(pool, readers)
         self.rekeying = Rekeying(pool)
 
     @classmethod
