@@ -310,7 +310,7 @@ ON CONFLICT (instance) DO UPDATE SET heartbeat_at = now(), status = EXCLUDED.sta
 """
 
 # The engines that gave a sign of life lately.
-LIVE_ENGINES = "SELECT instance, status FROM engines WHERE heartbeat_at > now() - interval '10 seconds'"
+LIVE_ENGINES = "SELECT instance, heartbeat_at, status FROM engines WHERE heartbeat_at > now() - interval '10 seconds'"
 
 FORGET_ENGINE = "DELETE FROM engines WHERE instance = $1 OR heartbeat_at < now() - interval '1 day'"
 

@@ -279,7 +279,7 @@ class Store:
     async def live_engines(self) -> list[dict[str, Any]]:
         """The status of every engine that gave a sign of life in the last 10 s."""
         rows = await self._fetch(statements.LIVE_ENGINES)
-        return [{"instance": row["instance"], **msgspec.json.decode(row["status"])} for row in rows]
+        return [{**row, **msgspec.json.decode(row["status"])} for row in rows]
 
     async def forget_engine(self, instance: str) -> None:
         """Take this engine off the list."""
