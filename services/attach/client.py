@@ -14,6 +14,7 @@ from domain.filters import EVERYTHING, Filter
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
 from domain.sanitize import sanitize
+from domain.timeline import TimelineEvent
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Counterfactual, ScoredTransaction
 from services.attach.link import ANSWER_WITHIN, SILENT, Link, NotConnected
@@ -216,6 +217,11 @@ class RemotePort:
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
         found: tuple[DeadLetter, ...] = await self._ask("dead_letters", limit=limit)
+        return found
+
+    async def events(self, since: datetime | None, limit: int) -> tuple[TimelineEvent, ...]:
+        """What changed later than `since`, newest first."""
+        found: tuple[TimelineEvent, ...] = await self._ask("events", since=since, limit=limit)
         return found
 
     async def control(self, worker: str, action: WorkerAction) -> None:

@@ -52,7 +52,8 @@ OPTIONS: dict[str, Any] = {
             _SERVERS,
             "--keyed",
             metavar="auto|user|rekey",
-            help="user: each user's records are in one partition; rekey: they are not, so read a copy where they are; auto (default): look, and copy if needed.",
+            help="user: the records of each user are in one partition; rekey: they are not, so read a copy of the "
+            "topic where they are; auto (default): look, and copy if needed.",
         ),
     ],
     "database_url": Annotated[

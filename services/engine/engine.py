@@ -1,6 +1,7 @@
 """The engine: servers, store and workers of one process."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import uuid
@@ -8,7 +9,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import structlog
 
 from domain.engine import Snapshot
@@ -22,6 +22,7 @@ from services.console.in_process import InProcessPort
 from services.console.triage import TriageDesk
 from services.engine.housekeeping import BrokerWatch, DatabaseWatch, Housekeeping
 from services.engine.servers import Progress, Servers
+from services.engine.timeline import ChangeWatch
 from services.frontend.errors import FrontendError
 from services.frontend.reach import Reach, reach_of
 from services.frontend.worker import Frontend
@@ -37,7 +38,9 @@ from services.process.supervisor import Supervisor
 from services.records.mapping import Mapping
 from services.sending.producer import Producer
 from services.settings import Settings
+from services.store.faults import StoreError
 from services.store.store import Store
+from services.version import VERSION
 
 log = structlog.get_logger("engine")
 
@@ -112,6 +115,7 @@ class Engine:
         self._add_workers(parts)
         progress("starting the workers")
         await self.supervisor.start()
+        parts.changes.begin(self.snapshot(), VERSION)
         garbage.settle()
         log.info("engine started", broker=self.broker.label, database=self._servers.database.label)
 
@@ -156,7 +160,7 @@ class Engine:
             control=self.supervisor.control,
             quit=self.quitting.set,
         )
-        return Parts(store, triage, models, pipeline, port)
+        return Parts(store, triage, models, pipeline, port, ChangeWatch(store.timeline, self.instance))
 
     def _add_workers(self, parts: "Parts") -> None:
         settings, describe = self.settings, self._servers.lock.describe
@@ -172,9 +176,10 @@ class Engine:
                 parts.store,
                 self.instance,
                 self.started_at,
-                self._status,
+                self.snapshot,
                 settings.retention_days,
                 parts.triage.keep_up,
+                parts.changes,
             )
         )
         if self._stream is not None:
@@ -214,6 +219,9 @@ class Engine:
     async def stop(self) -> None:
         """Stop the producer first, finish what is in flight, then let go of the servers."""
         log.info("engine stopping")
+        if self._parts is not None:
+            with contextlib.suppress(StoreError, TimeoutError):
+                await asyncio.wait_for(self._parts.changes.end(), 2)
         await self.supervisor.stop()
         await self._stop_servers()
         garbage.unsettle()
@@ -249,9 +257,6 @@ class Engine:
                 seen = max(filter(None, (worker.heartbeat_at, worker.since)))
                 return now - seen < HUNG_AFTER
         return not self.supervisor.failed
-
-    def _status(self) -> str:
-        return msgspec.json.encode(self.snapshot()).decode()
 
     def snapshot(self) -> Snapshot:
         """The engine now."""
@@ -300,3 +305,4 @@ class Parts:
     models: ModelKeeper
     pipeline: Pipeline
     port: InProcessPort
+    changes: ChangeWatch

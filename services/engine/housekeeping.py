@@ -5,9 +5,12 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import structlog
 
+from domain.engine import Snapshot
 from services.brokers.broker import Broker
+from services.engine.timeline import ChangeWatch
 from services.process.supervisor import Worker
 from services.store.database import Database
 from services.store.faults import Transient
@@ -65,7 +68,7 @@ class BrokerWatch(Worker):
 
 
 class Housekeeping(Worker):
-    """Day partitions ahead, retention, the engine's row in `engines`, and whatever `keep_up` brings up to date."""
+    """Day partitions ahead, retention, the engine's row in `engines`, its timeline, and whatever `keep_up` does."""
 
     name = "housekeeping"
 
@@ -74,25 +77,30 @@ class Housekeeping(Worker):
         store: Store,
         instance: str,
         started_at: datetime,
-        status: Callable[[], str],
+        snapshot: Callable[[], Snapshot],
         retention_days: int,
         keep_up: Callable[[], Awaitable[None]],
+        changes: ChangeWatch,
     ) -> None:
         super().__init__()
         self._store = store
         self._instance = instance
         self._started_at = started_at
-        self._status = status
+        self._snapshot = snapshot
         self._retention_days = retention_days
         self._keep_up = keep_up
+        self._changes = changes
 
     async def main_loop(self) -> None:
         """A heartbeat every second, the days every hour."""
         days_at = -DAYS_EVERY
         while True:
             now = time.monotonic()
+            snapshot = self._snapshot()
+            self._changes.look(snapshot)
             try:
-                await self._store.heartbeat(self._instance, self._started_at, self._status())
+                await self._store.heartbeat(self._instance, self._started_at, msgspec.json.encode(snapshot).decode())
+                await self._changes.write()
                 await self._keep_up()
                 if now - days_at >= DAYS_EVERY:
                     days_at = now
@@ -100,7 +108,9 @@ class Housekeeping(Worker):
                     dropped = await self._store.days.drop_expired(self._retention_days)
                     if dropped:
                         log.info("days dropped by retention", days=[day.isoformat() for day in dropped])
-                    await self._store.triage.forget(datetime.now(UTC) - timedelta(days=self._retention_days))
+                    expired = datetime.now(UTC) - timedelta(days=self._retention_days)
+                    await self._store.triage.forget(expired)
+                    await self._store.timeline.forget(expired)
                 self.degraded = False
                 self.beat(f"keeps {self._retention_days} days")
             except Transient as error:

@@ -32,11 +32,15 @@ class Outgoing(NamedTuple):
     headers: list[tuple[str, bytes]]
 
 
-def outgoing(transaction: Transaction, truth: GroundTruth | None, *, replay: bool = False) -> Outgoing:
+def outgoing(
+    transaction: Transaction, truth: GroundTruth | None, *, replay: bool = False, updated: bool = False
+) -> Outgoing:
     """Encode a transaction; all transactions of a user share a partition through the key."""
     headers = [(wire.TRUTH_HEADER, wire.encode_truth(truth))] if truth is not None else []
     if replay:
         headers.append((wire.CLOCK_HEADER, wire.CLOCK_REPLAY))
+    if updated:
+        headers.append((wire.UPDATED_HEADER, b""))
     return Outgoing(transaction.user_id.encode(errors="replace"), wire.encode(transaction), headers)
 
 
@@ -103,7 +107,8 @@ class Sender:
         if error is None:
             self.acknowledged += 1
             sent = future.result()
-            self.ends[sent.partition] = max(self.ends.get(sent.partition, 0), sent.offset + 1)
+            # A partition acknowledges in order: a lower offset is one of a topic that was made again.
+            self.ends[sent.partition] = sent.offset + 1
         else:
             self._failure = error
 

@@ -118,6 +118,8 @@ GROUP BY 1, 2, 3
 # whether something is there and making it, or wait for each other's tables.
 ONE_CHANGE = "SELECT pg_advisory_xact_lock(7294000)"
 
+SAVE_SCHEMA_VERSION = "INSERT INTO schema_version (version) VALUES ($1) ON CONFLICT DO NOTHING"
+
 # One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
 # visible in the order of their ids.
 ONE_DECISION = "SELECT pg_advisory_xact_lock(7294003)"
@@ -308,9 +310,18 @@ ON CONFLICT (instance) DO UPDATE SET heartbeat_at = now(), status = EXCLUDED.sta
 """
 
 # The engines that gave a sign of life lately.
-LIVE_ENGINES = "SELECT instance, status FROM engines WHERE heartbeat_at > now() - interval '10 seconds'"
+LIVE_ENGINES = "SELECT instance, heartbeat_at, status FROM engines WHERE heartbeat_at > now() - interval '10 seconds'"
 
 FORGET_ENGINE = "DELETE FROM engines WHERE instance = $1 OR heartbeat_at < now() - interval '1 day'"
+
+# What an engine saw change.
+ADD_EVENTS = """
+INSERT INTO timeline (at, instance, kind, level, subject, text)
+SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+"""
+
+# Keeps the newest $2 of those that are not older than $1.
+FORGET_EVENTS = "DELETE FROM timeline WHERE at < $1 OR id <= (SELECT max(id) - $2::integer FROM timeline)"
 
 VERDICT_COUNTS = (
     "SELECT detector, count(*) AS verdicts, count(*) FILTER (WHERE flagged) AS flagged FROM verdicts GROUP BY 1"
@@ -376,6 +387,6 @@ KNOWN_DAYS = "SELECT day FROM days"
 RESET = """
 ALTER TABLE triage_log DISABLE TRIGGER only_grows;
 TRUNCATE progress, transaction_ids, transactions, verdicts, ground_truth, profiles, dead_letters, models, engines,
-    triage, triage_log;
+    triage, triage_log, timeline;
 ALTER TABLE triage_log ENABLE TRIGGER only_grows;
 """

@@ -238,3 +238,12 @@ def test_after_a_restart_it_answers_at_the_same_address(engine: Running) -> None
     api = next(worker for worker in engine.get("/api/health")["workers"] if worker["name"] == "api")
     assert (api["name"], api["state"]) == ("api", "running")
     assert api["detail"].startswith(str(engine.client.base_url).rstrip("/"))
+
+
+def test_the_timeline_is_told_since_a_time(engine: Running) -> None:
+    events = engine.get("/api/events")["events"]
+    assert events[-1]["kind"] == "engine"
+    assert [event["at"] for event in events] == sorted((event["at"] for event in events), reverse=True)
+    assert len(engine.get("/api/events", limit=1)["events"]) == 1
+    assert events[-1] not in engine.get("/api/events", since=events[-1]["at"])["events"]
+    assert "since" in problem(engine, "/api/events", 422, since="yesterday")["detail"]
