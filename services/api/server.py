@@ -11,6 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, Address
 from services.api.app import build
+from services.api.course import Course
 from services.api.endpoint import Sources
 from services.api.figures import Figures
 from services.api.metrics import Metrics
@@ -60,6 +61,7 @@ class ApiServer(Worker):
             store=store,
             hub=hub,
             figures=Figures(store),
+            course=Course(),
             version=release,
             metrics=Metrics(port, bus, hub, consoles, release),
             downloads=asyncio.Semaphore(MAX_DOWNLOADS),
@@ -105,6 +107,7 @@ class ApiServer(Worker):
         try:
             done: set[asyncio.Task[None]] = set()
             while not done:
+                self._sources.course.look(self._sources.port.snapshot())
                 streams = self._sources.hub.clients
                 self.beat(f"{self.url}{self._note}, {streams} stream{'' if streams == 1 else 's'}")
                 done, _ = await asyncio.wait(working, timeout=BEAT_EVERY, return_when=asyncio.FIRST_COMPLETED)
