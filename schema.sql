@@ -119,6 +119,22 @@ CREATE TABLE IF NOT EXISTS days (
     stored_at timestamptz NOT NULL DEFAULT now()
 );
 
+-- Asked first, because altering locks out whoever reads, even where there is nothing to alter. A day is `simulated`
+-- while nothing but a simulation has written to it: it is dropped by its events alone.
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'days'::regclass AND attname = 'simulated') THEN
+        ALTER TABLE days ADD COLUMN simulated boolean NOT NULL DEFAULT false;
+    END IF;
+END $$;
+
+-- The clock of what was read last: `live`, where it is the wall's, or the event time that a stream had come to.
+CREATE TABLE IF NOT EXISTS stream_clock (
+    single     boolean PRIMARY KEY DEFAULT true CHECK (single),
+    kind       text NOT NULL,
+    at         timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now()
+);
+
 -- What the producer knew. Detectors have no way here.
 CREATE TABLE IF NOT EXISTS ground_truth (
     transaction_id text PRIMARY KEY,
@@ -269,7 +285,7 @@ DO $$ DECLARE name text; BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO anomaly_tui_reader', current_schema());
     END IF;
     FOREACH name IN ARRAY ARRAY['progress', 'transaction_ids', 'transactions', 'verdicts', 'days', 'ground_truth',
-        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines']
+        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines', 'stream_clock']
     LOOP
         IF NOT has_table_privilege('anomaly_tui_reader', name, 'SELECT') THEN
             EXECUTE format('GRANT SELECT ON %I TO anomaly_tui_reader', name);

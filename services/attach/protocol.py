@@ -18,7 +18,7 @@ from domain.filters import Filter, parse
 from domain.triage import TriageEvent
 from domain.verdict import ScoredTransaction
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 LENGTH = struct.Struct(">I")
 MOST_ASKED = 4 * 1024 * 1024
@@ -183,13 +183,15 @@ class Inflater:
 
 def _plain(value: object) -> object:
     if isinstance(value, Filter):
-        return value.text
+        return value.text, value.now
     raise NotImplementedError(type(value).__name__)
 
 
 def _understood(type: object, value: Any) -> Any:
     if type is Filter:
-        return parse(value)
+        # The console's moment, so that both find the same rows.
+        text, now = msgspec.convert(value, tuple[str, datetime | None])
+        return parse(text, now)
     raise NotImplementedError(str(type))
 
 

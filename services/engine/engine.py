@@ -4,7 +4,6 @@ import asyncio
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +11,6 @@ import msgspec
 import structlog
 
 from domain.engine import Snapshot
-from domain.transaction import GroundTruth, Transaction
 from domain.verdict import DetectorChoice
 from services.api.server import ApiServer
 from services.attach.server import Attach
@@ -35,7 +33,7 @@ from services.process.logs import LogRing
 from services.process.runtime import RuntimeFolder
 from services.process.supervisor import Supervisor
 from services.records.mapping import Mapping
-from services.sending.producer import Producer
+from services.sending.simulation import HistoryKeeper, Simulation
 from services.settings import Settings
 from services.store.store import Store
 
@@ -44,13 +42,11 @@ log = structlog.get_logger("engine")
 HUNG_AFTER = timedelta(seconds=60)
 """Without a heartbeat of the pipeline, which polls several times a second whatever happens to its servers."""
 
-Stream = Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]]
-
 
 class Engine:
     """Everything that runs. `start` raises UserError when a server cannot be had; later trouble is supervised.
 
-    `stream` gives what the producer sends, None means no producer; `logs` keeps lines for consoles. With `browse` the
+    `simulate` runs the simulator beside it; `logs` keeps lines for consoles. With `browse` the
     web frontend opens a browser.
     """
 
@@ -59,7 +55,7 @@ class Engine:
         settings: Settings,
         *,
         detector: DetectorChoice = "both",
-        stream: Stream | None = None,
+        simulate: bool = False,
         mapping: Mapping | None = None,
         browse: bool = False,
         logs: LogRing | None = None,
@@ -71,7 +67,8 @@ class Engine:
         self.started_at = datetime.now(UTC)
         self.instance = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._detector: DetectorChoice = detector
-        self._stream = stream
+        self._simulate = simulate
+        self._simulation: Simulation | None = None
         self._mapping = mapping
         self._servers = Servers(settings)
         self._parts: Parts | None = None
@@ -117,6 +114,7 @@ class Engine:
 
     async def _make_parts(self, store: Store) -> "Parts":
         settings = self.settings
+        self.bus.clock.restore(await store.clock())
         triage = TriageDesk(store.triage, self.bus)
         await triage.start()
         pipeline = Pipeline(
@@ -175,24 +173,28 @@ class Engine:
                 self._status,
                 settings.retention_days,
                 parts.triage.keep_up,
+                self.bus.clock,
             )
         )
-        if self._stream is not None:
-            self.supervisor.add(
-                Producer(
-                    self.broker,
-                    settings.topic,
-                    self._stream,
-                    rate=settings.rate,
-                    lag=parts.pipeline.behind,
-                )
+        if self._simulate:
+            beside = HistoryKeeper(
+                stored=parts.store.count,
+                newest=self._stream_ended,
+                held=parts.models.held,
+                until_fit=parts.models.until_fit,
             )
+            self._simulation = Simulation(self.broker, settings, lag=parts.pipeline.behind, beside=beside)
+            self.supervisor.add(self._simulation)
         if self.api is not None:
             engine = self.instance.rpartition("-")[2]
             self.api.serve(parts.port, parts.store, self.bus, engine, lambda: attach.consoles)
             self.supervisor.add(self.api)
             describe(api=self.api.url)
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)
+
+    async def _stream_ended(self) -> datetime | None:
+        """When the newest event of what was read before happened."""
+        return self.bus.clock.reading.at or await self.parts.store.triage.newest_event()
 
     def _rekey(self, keying: Keying) -> None:
         """The pipeline reads a copy: see that somebody makes it."""
@@ -289,6 +291,8 @@ class Engine:
             skipped=dict(self.bus.skipped),
             remarks=dict(self.bus.remarks),
             rekeying=rekeying,
+            clock=self.bus.clock.reading,
+            history=None if self._simulation is None else self._simulation.history,
         )
 
 
