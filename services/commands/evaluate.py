@@ -37,7 +37,6 @@ AT_FPR = f"recall at {FALSE_POSITIVE_RATE:.0%} FPR"
 FIRST_SEED = 70_001
 """Seeds from here on were never looked at while the detectors were developed."""
 
-PER_USER_PER_DAY = 3.0
 _SIMULATED_FROM = datetime(2026, 1, 5, tzinfo=UTC)
 _EARLIER_AMOUNTS = 200
 
@@ -139,10 +138,10 @@ def evaluate_simulator(settings: Settings, *, seeds: int, rows: int, skip: int) 
 
 
 def _simulated(settings: Settings, seed: int) -> Iterator[Labelled]:
-    from simulator import Simulator
+    from simulator import Simulator, rate_of
     from simulator.oracle import Oracle
 
-    rate = settings.users * PER_USER_PER_DAY / 86_400
+    rate = rate_of(settings.users)
     simulator = Simulator(settings.users, settings.anomaly_rate, seed, start=_SIMULATED_FROM, rate=rate)
     return (Labelled(*row) for row in Oracle(simulator).stream())
 

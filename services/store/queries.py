@@ -175,15 +175,17 @@ ANOMALIES_BY_SCORE_AFTER = f"""
 WHERE {{where}} ORDER BY a.score DESC, a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
 """  # noqa: S608 - constants of this file
 
-# Flagged transactions that nobody has decided on, or whose snooze is over.
+# Flagged transactions that nobody has decided on, or whose snooze is over at {now}. What was judged afterwards was
+# never an alert.
 _OPEN_ANOMALIES = """
-(SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND NOT EXISTS (
+(SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND v.status <> 'backfilled'
+AND NOT EXISTS (
     SELECT FROM triage d WHERE d.transaction_id = v.transaction_id AND d.status <> 'open'
-    AND (d.status <> 'snoozed' OR coalesce(d.until > now(), false))
+    AND (d.status <> 'snoozed' OR coalesce(d.until > {now}, false))
 )) AS a
 """
 
-COUNT_OPEN = f"SELECT count(*) FROM {_OPEN_ANOMALIES}"  # noqa: S608 - constants of this file
+COUNT_OPEN = f"SELECT count(*) FROM {_OPEN_ANOMALIES.format(now='$1::timestamptz')}"  # noqa: S608 - constants of this file
 
 _MATCHING_OPEN = f"FROM {_OPEN_ANOMALIES} {_READ_ANOMALIES} WHERE {{where}}"
 
