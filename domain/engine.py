@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from domain.accounting import Account
+from domain.clock import LIVE, Clock
 from domain.quality import DetectorQuality
 from domain.verdict import ScoredTransaction
 
@@ -102,6 +103,20 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+class History(msgspec.Struct, frozen=True):
+    """The simulated history that a first start lays down: `stored` of `total` transactions, then models are fitted."""
+
+    total: int
+    stored: int
+
+    @property
+    def sentence(self) -> str:
+        """How far it is."""
+        if self.stored >= self.total:
+            return f"models are being fitted on {self.total:,} transactions"
+        return f"{self.stored:,} of {self.total:,} transactions of simulated history stored"
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The engine at one moment.
 
@@ -115,6 +130,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `skipped` counts records that stand for no transaction by kind (tombstone, deleted, updated), `remarks` what had to
     be decided to read others (ambiguous local time).
     `rekeying` is None where the topic is read as it is.
+    `clock` is the stream's: event times are to be compared with it and not with `at`, which is the wall's.
+    `history` is None unless a first start is laying it down.
     """
 
     at: datetime
@@ -146,6 +163,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     skipped: dict[str, int] = {}
     remarks: dict[str, int] = {}
     rekeying: Rekeying | None = None
+    clock: Clock = LIVE
+    history: History | None = None
 
     @property
     def behind(self) -> bool:
@@ -157,15 +176,15 @@ class FeedSlice(msgspec.Struct, frozen=True):
     """New rows of a feed, oldest first, and the sequence number `upto` to ask from the next time.
 
     `missed` counts rows that match the filter and are not included: they were evicted before they were read, or were
-    more than the console can show. `unmatched` counts rows left out because they do not match. When `anew` is set, drop
-    all rows read before: the filter has changed, or another engine answers.
+    more than the console can show. `unmatched` counts rows left out because they do not match. With `refill`, drop all
+    rows read before: the filter has changed, or another engine answers.
     """
 
     rows: tuple[ScoredTransaction, ...]
     missed: int
     upto: int
     unmatched: int = 0
-    anew: bool = False
+    refill: bool = False
 
 
 class LiveCount(msgspec.Struct, frozen=True):

@@ -248,7 +248,7 @@ class ReasonMatch(NamedTuple):
 
 
 class TriageMatch(NamedTuple):
-    """The decision on a row is `status` at `now`; only flagged rows are ever open."""
+    """The decision on a row is `status` at `now`; only alerts are ever open, and what is judged afterwards is none."""
 
     status: TriageStatus
     now: datetime
@@ -257,7 +257,7 @@ class TriageMatch(NamedTuple):
         """The decision the row carries."""
         status, now = self.status, self.now
         if status is TriageStatus.OPEN:
-            return lambda row: row.flagged and is_open(row.triage, now)
+            return lambda row: row.alerted and is_open(row.triage, now)
         return lambda row: row.triage is not None and row.triage.effective(now) is status
 
     def sql(self, parameters: Parameters) -> str:
@@ -266,7 +266,8 @@ class TriageMatch(NamedTuple):
         if self.status is TriageStatus.OPEN:
             asleep = f"coalesce(d.until > {parameters.bind(self.now)}::timestamptz, false)"
             settled = f"EXISTS (SELECT {stored} AND d.status <> 'open' AND (d.status <> 'snoozed' OR {asleep}))"
-            return f"((coalesce(b.flagged, false) OR coalesce(e.flagged, false)) AND NOT {settled})"
+            alerted = " OR ".join(f"({v}.flagged AND {v}.status <> 'backfilled')" for v in "be")
+            return f"(coalesce({alerted}, false) AND NOT {settled})"
         here = f"d.status = {parameters.bind(str(self.status))}::text"
         if self.status is TriageStatus.SNOOZED:
             here += f" AND d.until > {parameters.bind(self.now)}::timestamptz"

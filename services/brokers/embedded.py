@@ -5,7 +5,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from services.brokers.broker import ANSWER_WITHIN, BrokerError, BrokerName, Progress, answers
+from services.brokers.broker import ANSWER_WITHIN, BrokerError, BrokerName, Progress
+from services.brokers.cluster import answers
 from services.brokers.quiet import QUIET
 
 

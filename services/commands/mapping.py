@@ -19,7 +19,7 @@ from services.records.guess import guess as guessed
 from services.records.mapping import Mapping
 from services.records.presets import PRESETS
 from services.records.registry import FRAMED, SchemaRegistry, Unreachable, unframed
-from services.records.sniffing import told
+from services.records.sniffing import sniffed
 from services.records.validation import InvalidRecord
 from services.settings import Settings
 
@@ -62,12 +62,12 @@ def guess(
 def _of_file(path: Path, reading: Reading) -> Iterator[dict[str, Any]]:
     """The rows as they stand in a file, read as `score` reads it. Raises UserError."""
     console = Console(stderr=True)
-    sniffed = told(path, reading)
-    if sniffed != reading:
-        account.tell(console, [f"It is read with{sniffed.options}; give `score` and `replay` the same."])
+    detected = sniffed(path, reading)
+    if detected != reading:
+        account.tell(console, [f"It is read with{detected.options}; give `score` and `replay` the same."])
     # No column is asked for: which is which is what is to be guessed.
     anything = Mapping().with_constants(dict.fromkeys(REQUIRED, ""))
-    with open_rows(path, anything, sniffed) as rows:
+    with open_rows(path, anything, detected) as rows:
         for piece in rows.pieces():
             if isinstance(piece.value, dict):
                 yield piece.value

@@ -375,6 +375,7 @@ class PartitionTask:
                 self._bus.late += 1
             elif at > self._latest_event:
                 self._latest_event = at
+        self._bus.clock.observe(scored.happened)
         self._bus.publish(batch.rows, (now - at for at in scored.produced_at))
         for dead in batch.dead:
             topic, partition, _, offset = batch.place(dead.offset)

@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
 
 
 class Consumer(Protocol):
-    """What a replay must know of whoever reads what it sends.
+    """What a replay must know of the reader of what it sends.
 
     `by_id` says that transactions are found again by their ids, and not by their offsets.
     """

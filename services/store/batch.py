@@ -92,6 +92,7 @@ class Batch(NamedTuple):
     """Everything that one transaction stores: `next_offset` moves from `expected` to `following`.
 
     `flagged` counts, of the users in `profiles`, all transactions that were flagged; a user it lacks has none.
+    `simulated` says that all of it was simulated.
     """
 
     term: Term
@@ -105,15 +106,16 @@ class Batch(NamedTuple):
     flagged: Mapping[str, int] = {}
     origin: Origin | None = None
     passed: Passed = Passed()
+    simulated: bool = False
 
     @property
     def account(self) -> Account:
         """What became of its offsets."""
-        told = len(self.rows) + len(self.dead) + sum(self.passed)
+        accounted = len(self.rows) + len(self.dead) + sum(self.passed)
         return Account(
             stored=len(self.rows),
             dead=len(self.dead),
-            without_record=self.following - self.expected - told,
+            without_record=self.following - self.expected - accounted,
             **self.passed._asdict(),
         )
 

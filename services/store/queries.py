@@ -175,15 +175,17 @@ ANOMALIES_BY_SCORE_AFTER = f"""
 WHERE {{where}} ORDER BY a.score DESC, a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
 """  # noqa: S608 - constants of this file
 
-# Flagged transactions that nobody has decided on, or whose snooze is over.
+# Flagged transactions that nobody has decided on, or whose snooze is over at {now}. What was judged afterwards was
+# never an alert.
 _OPEN_ANOMALIES = """
-(SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND NOT EXISTS (
+(SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND v.status <> 'backfilled'
+AND NOT EXISTS (
     SELECT FROM triage d WHERE d.transaction_id = v.transaction_id AND d.status <> 'open'
-    AND (d.status <> 'snoozed' OR coalesce(d.until > now(), false))
+    AND (d.status <> 'snoozed' OR coalesce(d.until > {now}, false))
 )) AS a
 """
 
-COUNT_OPEN = f"SELECT count(*) FROM {_OPEN_ANOMALIES}"  # noqa: S608 - constants of this file
+COUNT_OPEN = f"SELECT count(*) FROM {_OPEN_ANOMALIES.format(now='$1::timestamptz')}"  # noqa: S608 - constants of this file
 
 _MATCHING_OPEN = f"FROM {_OPEN_ANOMALIES} {_READ_ANOMALIES} WHERE {{where}}"
 
@@ -211,4 +213,18 @@ FROM transactions t
 LEFT JOIN (SELECT DISTINCT event_time, transaction_id FROM verdicts WHERE flagged AND event_time >= $1) AS f
     ON f.event_time = t.event_time AND f.transaction_id = t.transaction_id
 WHERE t.event_time >= $1 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2
+"""
+
+# What engines saw change after $1, newest first.
+EVENTS = """
+SELECT at, kind, level, subject, text, instance FROM timeline WHERE at > $1 ORDER BY at DESC, id DESC LIMIT $2
+"""
+
+# The newest $2 steps of the triage log, those after $1: steps are numbered, so that no more of it is read.
+STEPS = """
+SELECT min(at) AS at, min(decided_by) AS decided_by, min(action) AS action, count(*) AS transactions,
+    count(DISTINCT coalesce(after, before) ->> 'user_id') AS users,
+    min(coalesce(after, before) ->> 'user_id') AS user_id
+FROM triage_log WHERE step > (SELECT coalesce(max(step), 0) - $2::integer FROM triage_log) AND at > $1
+GROUP BY step ORDER BY step DESC
 """

@@ -3,21 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from detectors.fitting import FORMAT
 from domain.accounting import KINDS, Account
+from domain.clock import LIVE, Clock
 from domain.engine import DeadLetter
 from domain.filters import Filter
 from domain.quality import DetectorQuality, Scoreboard
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction
-from services.errors import UserError
 from services.store import batch as batches
-from services.store import queries, statements
+from services.store import queries, schema, statements
 from services.store.backfill import Backfill
 from services.store.days import Days
 from services.store.faults import Fenced, Rekeyed, Transient, translated
@@ -28,10 +27,9 @@ from services.store.pools import create_database, open_pool, open_readers, unans
 from services.store.reading import reading
 from services.store.rekeying import Rekeying
 from services.store.search import Search, dead_letter
+from services.store.timeline import Timeline
 from services.store.triage import Decisions
 from services.store.users import Users
-
-SCHEMA_VERSION = 1
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -68,6 +66,7 @@ class Store:
         self.pages = Pages(readers)
         self.users = Users(readers)
         self.triage = Decisions(pool, readers)
+        self.timeline = Timeline(pool, readers)
         self.rekeying = Rekeying(pool)
 
     @classmethod
@@ -81,7 +80,8 @@ class Store:
         await create_database(dsn)
         pool = await open_pool(dsn, connections)
         try:
-            await _apply_schema(pool)
+            async with pool.acquire() as connection:
+                await schema.apply(connection)
             store = cls(pool, await open_readers(dsn, read_dsn, connections))
             await store.days.ensure_ahead()
         except Transient as error:
@@ -122,7 +122,7 @@ class Store:
 
     async def commit(self, prepared: batches.Prepared) -> None:
         """Store a batch behind its fence, with the days it needs."""
-        await self.days.ensure(prepared.batch.days)
+        await self.days.ensure(prepared.batch.days, simulated=prepared.batch.simulated)
         with translated():
             async with self.pool.acquire() as connection:
                 try:
@@ -179,6 +179,16 @@ class Store:
         async with reading(self.readers) as connection:
             rows = await connection.fetch(statements.LEARNT_UP_TO, transaction_id, limit)
         return [(batches.transaction_of(row), row["model_version"], row["status"]) for row in reversed(rows)]
+
+    async def clock(self) -> Clock:
+        """The stream's clock as engines left it last; what commands count back from."""
+        row = await self._fetchrow(statements.CLOCK)
+        return LIVE if row is None or row["kind"] == "live" else Clock(row["kind"], row["at"])
+
+    async def keep_clock(self, clock: Clock) -> None:
+        """Keep the stream's clock for commands and for engines to come."""
+        with translated():
+            await self.pool.execute(statements.KEEP_CLOCK, clock.kind, clock.at)
 
     async def ping(self) -> None:
         """Returns when PostgreSQL answers. Raises Transient."""
@@ -305,13 +315,6 @@ class Store:
             return await self.pool.fetchrow(query, *parameters)
 
 
-def schema() -> str:
-    """The text of schema.sql: beside this module in a wheel, at the top of a checkout otherwise."""
-    packaged = Path(__file__).with_name("schema.sql")
-    found = packaged if packaged.exists() else Path(__file__).parents[2] / "schema.sql"
-    return found.read_text(encoding="utf-8")
-
-
 def _opening(row: Any) -> Opening:
     found = dict(row)
     return Opening(account=Account(**{kind: found.pop(kind) for kind in KINDS}), **found)
@@ -324,18 +327,3 @@ async def _closed(pool: Any) -> None:
             await pool.close()
     except TimeoutError:
         pool.terminate()
-
-
-async def _apply_schema(pool: Any) -> None:
-    with translated():
-        async with pool.acquire() as connection, connection.transaction():
-            await connection.execute(statements.ONE_CHANGE)
-            if await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL"):
-                found = await connection.fetchval("SELECT max(version) FROM schema_version")
-                if found is not None and found > SCHEMA_VERSION:
-                    raise UserError(
-                        f"The database has schema version {found}, this program knows {SCHEMA_VERSION}: "
-                        "upgrade anomaly-tui."
-                    )
-            await connection.execute("SET LOCAL client_min_messages = warning")
-            await connection.execute(schema())

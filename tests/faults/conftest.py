@@ -12,8 +12,9 @@ import asyncpg
 import pytest
 
 from services.brokers.broker import Broker
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
 from services.brokers.local import LocalBroker
+from services.brokers.security import Security
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
 

@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from domain.accounting import Account
 from domain.transaction import Transaction
 from services.brokers.broker import Broker
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
+from services.brokers.security import Security
 from services.commands.data import accounts_of
 from services.models import schedule
 from services.pipeline import consumer as consumers

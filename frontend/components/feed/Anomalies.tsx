@@ -5,6 +5,7 @@ import { useCallback } from 'react'
 import { both } from '@/lib/filters'
 import type { Row } from '@/lib/schemas'
 import { anomaliesUrl } from '@/lib/url'
+import { streamNow } from '@/lib/live/clock'
 import { effective, STATUS_LABELS } from '@/lib/verdicts'
 import { ANOMALY_COLUMNS } from './columns'
 import { FeedList } from './FeedList'
@@ -34,7 +35,7 @@ export function Anomalies() {
   const within = both(severity === 'all' ? '' : `severity>=${severity}`, status === 'all' ? '' : `triage:${status}`)
   const onOpen = useCallback((id: string | null) => void setUrl({ open: id }), [setUrl])
   const narrow = (change: Partial<typeof url>) => void setUrl({ ...change, open: null }, { history: 'push' })
-  const keeps = (row: Row) => row.flagged && (status === 'all' || effective(row.triage, Date.now()) === status)
+  const keeps = (row: Row) => row.flagged && (status === 'all' || effective(row.triage, streamNow()) === status)
   return (
     <div className={styles.page}>
       <h1 className="visually-hidden">Anomalies</h1>

@@ -12,6 +12,7 @@ import { nextOpen, wasRead } from '@/lib/deciding'
 import { useKeys } from '@/lib/keys'
 import { LiveList, type Listing } from '@/lib/liveList'
 import { count } from '@/lib/numbers'
+import { streamNow } from '@/lib/live/clock'
 import type { Row, TriageStatus } from '@/lib/schemas'
 import type { Column } from './columns'
 import styles from './FeedList.module.css'
@@ -70,7 +71,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
     if (!wasRead(cameAt.current, Date.now())) {
       return triage.say(`${row ? subjectOf(row) : id} came here just now: decide again if you mean it.`)
     }
-    const next = nextOpen(feed.rows, id, Date.now())
+    const next = nextOpen(feed.rows, id, streamNow())
     const decided = await triage.decide(id, wanted, row)
     // A list of transactions is watched, one of anomalies is worked through.
     if (decided && kind === 'anomalies' && current.current === id && next !== null) go(next)

@@ -7,6 +7,7 @@ import { ApiError, post } from '@/lib/api'
 import { outcome } from '@/lib/deciding'
 import { money } from '@/lib/money'
 import { type Row, triage as triageSchema, type TriageStatus } from '@/lib/schemas'
+import { streamNow } from '@/lib/live/clock'
 import { effective, STATUS_LABELS } from '@/lib/verdicts'
 
 const decision = z.looseObject({
@@ -82,7 +83,7 @@ export function useTriage() {
           ]
         }
         const before = answer.events[0]?.before ?? null
-        const text = outcome(status, subject, before && effective(before, Date.now()))
+        const text = outcome(status, subject, before && effective(before, streamNow()))
         return [{ text, failed: false, undoable: answer.step !== null }, status !== null]
       }),
     [attempt],
@@ -94,7 +95,7 @@ export function useTriage() {
       attempt<readonly string[]>(async () => {
         const { undone: taken } = await post(undone, '/api/triage/undo', {})
         if (taken === null) return [{ text: 'There is nothing to undo.', failed: false, undoable: false }, []]
-        const kept = taken.kept ? `; ${taken.kept} decided anew since were kept` : ''
+        const kept = taken.kept ? `; ${taken.kept} decided again since were kept` : ''
         const text = `Undone: ${taken.action.replaceAll('_', ' ')}${kept}`
         return [{ text, failed: false, undoable: false }, taken.events.map((event) => event.transaction_id)]
       }),
@@ -111,7 +112,7 @@ export type Deciding = ReturnType<typeof useTriage>
 /** The user and amount of a transaction, in a few words. */
 export const subjectOf = (row: Row): string => `${row.user_id} ${money(row.amount, row.currency)} ${row.currency}`
 
-/** An hour from now, for a snooze. */
+/** So many hours from now by the stream's clock, for a snooze. */
 export function inHours(hours: number): string {
-  return new Date(Date.now() + hours * 3_600_000).toISOString()
+  return new Date(streamNow() + hours * 3_600_000).toISOString()
 }

@@ -1,0 +1,1 @@
+ALTER TABLE days ADD COLUMN IF NOT EXISTS simulated boolean NOT NULL DEFAULT false;
