@@ -343,7 +343,7 @@ SELECT cluster, topic, partition, next_offset, epoch, incarnation, rekeyed, copy
 FROM progress ORDER BY 1, 2, 3
 """
 
-# The same of one topic and its copy that is keyed by user.
+# The positions of one topic and of its copy that is keyed by user.
 HOPS = """
 SELECT topic, partition, next_offset, incarnation, rekeyed, delivered, sources FROM progress
 WHERE cluster = $1
