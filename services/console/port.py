@@ -25,7 +25,7 @@ class ConsolePort(Protocol):
         ...
 
     def trouble(self) -> str:
-        """Why the engine is not heard from, in one line; empty while it is. All else is then what it said last."""
+        """Why the engine is not heard from, in one line; empty while it is. Everything else is then as it last said."""
         ...
 
     def watch(self, filter: Filter, rows: int) -> None:
