@@ -126,7 +126,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `offset_gaps` are losses: records that Kafka dropped before they were read. `topic_resets` are partitions read from
     their beginning because their topic was deleted and made again, or shortened.
     `backlog` is None once what waited in Kafka at the start is stored.
-    `open_anomalies` are stored, flagged, and neither decided on nor asleep; None until they are counted.
+    `open_anomalies` are stored, flagged, and neither decided on nor snoozed; None until they are counted.
     `skipped` counts records that stand for no transaction by kind (tombstone, deleted, updated), `remarks` what had to
     be decided to read others (ambiguous local time).
     `rekeying` is None where the topic is read as it is.

@@ -32,7 +32,7 @@ class Filter:
         return clause, tuple(parameters)
 
     def __and__(self, other: "Filter") -> "Filter":
-        """Both at once."""
+        """The filter for rows that match this one and `other`."""
         if not self.text or not other.text:
             return self if self.text else other
         return Filter(f"{self._as_term} {other._as_term}", All((self._root, other._root)), self.now or other.now)

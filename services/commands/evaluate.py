@@ -182,7 +182,7 @@ def score(
     reported: list[bool] = []
     scorer = OfflineScorer("both", alert_rate, late.at if late is not None else None)
     rows = iter(stream)
-    # Those that are scored and not yet judged.
+    # Rows given to the scorer whose verdicts are still to come, such as those before the first fit.
     known: dict[str, Labelled] = {}
 
     def judged() -> Iterator[Judged]:

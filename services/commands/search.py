@@ -175,7 +175,7 @@ def _write(text: str) -> None:
 
 
 def _tell(query: Query, count: int) -> None:
-    """Say on stderr what a reader of a table might take for all there is."""
+    """Say on stderr when the limit cut the rows off, or when there are none, which a table alone does not show."""
     if count == query.limit:
         _note(f"{count:,} shown, the most that --limit {query.limit} lets through.")
     elif not count and query.format is None:

@@ -123,7 +123,7 @@ class InProcessPort:
     async def stored_anomalies(
         self, filter: Filter, before: datetime | None, limit: int
     ) -> tuple[ScoredTransaction, ...]:
-        """Flagged ones of them, with an event time of at most `before`."""
+        """Stored flagged transactions that match, up to the event time `before`."""
         return await self._store.stored_anomalies(filter, before, limit)
 
     async def triage_of(self, ids: Sequence[str]) -> dict[str, Triage]:
@@ -135,7 +135,7 @@ class InProcessPort:
         return await self._store.triage.log(transaction_id)
 
     async def explain(self, transaction_id: str) -> Counterfactual | None:
-        """The smallest change with which a flagged transaction would not have been."""
+        """The smallest change that would have left a flagged transaction unflagged."""
         return await self._explain(transaction_id)
 
     async def decide(

@@ -105,7 +105,7 @@ class TriageDesk:
 
 @contextlib.contextmanager
 def _said_clearly() -> Iterator[None]:
-    """An analyst waits for the answer and shall read what to do, where a batch would just be tried again."""
+    """Say in the error what to do: an analyst waits for the answer, and nothing retries it as it does a batch."""
     try:
         yield
     except Transient as error:

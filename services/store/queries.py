@@ -8,13 +8,13 @@ SELECT user_id, state FROM profiles WHERE state_version = $1 {within} ORDER BY u
 # Only those whose id is in [$3, $4). Left out when all are wanted: the planner would take it for a narrow choice.
 USERS_WITHIN = 'AND user_id COLLATE "C" >= $3 AND user_id COLLATE "C" < $4'
 
-# The same, the most flagged first.
+# Users, the most flagged first.
 USERS_BY_FLAGGED = """
 SELECT user_id, state FROM profiles WHERE state_version = $1 {within}
 ORDER BY flagged DESC, user_id COLLATE "C" LIMIT $2
 """
 
-# The same, seen last first, among the users of the newest {newest} transactions: nothing else knows the order
+# Users, seen last first, among those of the newest {newest} transactions: nothing else knows the order
 # without reading every profile.
 USERS_BY_LAST = """
 WITH newest AS (SELECT user_id, event_time FROM transactions ORDER BY event_time DESC LIMIT {newest}),
@@ -42,7 +42,7 @@ SELECT topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt
 FROM dead_letters ORDER BY stored_at DESC, "offset" DESC LIMIT $1
 """
 
-# The same from one of them on.
+# Dead letters, newest first, from one of them on.
 DEAD_LETTERS_AFTER = """
 SELECT cluster, topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt, stored_at
 FROM dead_letters WHERE stored_at <= $1 AND (stored_at, cluster, topic, partition, "offset") < ($1, $2, $3, $4, $5)
@@ -206,7 +206,7 @@ FULL JOIN (SELECT date_trunc('minute', event_time) AS at, count(DISTINCT transac
 ORDER BY 1
 """
 
-# The same by merchant category, the largest first.
+# Transactions and flagged ones by merchant category, of events since $1, the largest category first.
 CATEGORIES = """
 SELECT coalesce(t.merchant_category, '') AS category, count(*) AS transactions, count(f.transaction_id) AS flagged
 FROM transactions t

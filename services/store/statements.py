@@ -124,7 +124,8 @@ SAVE_SCHEMA_VERSION = "INSERT INTO schema_version (version) VALUES ($1) ON CONFL
 # visible in the order of their ids.
 ONE_DECISION = "SELECT pg_advisory_xact_lock(7294003)"
 
-# Those of $1 that status $2, until $3 and note $4 would leave as they are; a null status or note keeps what there is.
+# The transactions among $1 that a decision (status $2, until $3, note $4) would not change; a null status or note keeps
+# the one there is.
 UNCHANGED = """
 SELECT transaction_id FROM triage
 WHERE transaction_id = ANY($1::text[])
@@ -343,7 +344,7 @@ SELECT cluster, topic, partition, next_offset, epoch, incarnation, rekeyed, copy
 FROM progress ORDER BY 1, 2, 3
 """
 
-# The same of one topic and its copy that is keyed by user.
+# The positions of one topic and of its copy that is keyed by user.
 HOPS = """
 SELECT topic, partition, next_offset, incarnation, rekeyed, delivered, sources FROM progress
 WHERE cluster = $1

@@ -159,7 +159,7 @@ class Store:
     async def stored_anomalies(
         self, filter: Filter, before: datetime | None, limit: int
     ) -> tuple[ScoredTransaction, ...]:
-        """Flagged ones of them, with an event time of at most `before`."""
+        """Stored flagged transactions that match, up to the event time `before`."""
         return await self.search.anomalies(filter, before, limit)
 
     async def fit_history(self, limit: int) -> list[Transaction]:
@@ -175,7 +175,10 @@ class Store:
                     yield batches.transaction_of(row), row["model_version"], row["status"]
 
     async def learnt_up_to(self, transaction_id: str, limit: int) -> list[tuple[Transaction, str | None, str | None]]:
-        """The newest `limit` of what the user's profile had learnt by then, this transaction last; see above."""
+        """The newest `limit` transactions that the user's profile had learnt up to this one, which comes last.
+
+        Each with its enhanced verdict's version and status, as of `in_stored_order`.
+        """
         async with reading(self.readers) as connection:
             rows = await connection.fetch(statements.LEARNT_UP_TO, transaction_id, limit)
         return [(batches.transaction_of(row), row["model_version"], row["status"]) for row in reversed(rows)]
