@@ -93,7 +93,7 @@ function Line({ row }: { row: Row }) {
       <td className={`${styles.merchant} ${styles.wide}`}>
         <bdi>{row.merchant.name ?? row.merchant.id}</bdi>
       </td>
-      <td className={styles.wide}>{verdict && factors(verdict)}</td>
+      <td className={`${styles.why} ${styles.wide}`}>{verdict && factors(verdict)}</td>
     </tr>
   )
 }

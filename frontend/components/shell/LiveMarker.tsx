@@ -10,9 +10,13 @@ import { useTail } from './tail'
 /** Whether the page is live, how fast transactions come in, and how old the newest one is. */
 export function LiveMarker() {
   const heard = useHeard()
-  const { paused, held } = useTail()
+  const { paused, standing } = useTail()
   const now = useNow()
-  const { state, label, detail } = livenessOf(heard, paused ? 'paused' : held ? 'held' : null, now || heard.heardAt)
+  const { state, label, detail } = livenessOf(
+    heard,
+    paused ? 'paused' : standing?.held ? 'held' : null,
+    now || heard.heardAt,
+  )
   const { status } = heard
   const fresh = status !== null && (state === 'live' || state === 'paused')
   return (
