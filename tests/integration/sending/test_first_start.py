@@ -53,7 +53,7 @@ async def test_a_first_start_stores_history_fits_on_it_and_flags_what_comes_then
         assert {version.partition("-")[0] for version in engine.snapshot().model_versions.values()} == {str(HISTORY)}
         assert {history.total for history in told} == {HISTORY}
         assert all(0 <= history.stored <= HISTORY for history in told)
-        assert "fitted on 2,000" in told[-1].sentence
+        assert "fitting models on 2,000" in told[-1].sentence
         assert engine.snapshot().history is None
 
         alerts = engine.bus.anomalies.newest(100)
