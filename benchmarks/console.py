@@ -279,7 +279,7 @@ class Child:
     report: Path
 
     def counts(self) -> Counts:
-        """What it told last."""
+        """What it said last."""
         return Counts(*_COUNTS.unpack(self.report.read_bytes()))
 
     def cpu(self) -> float:

@@ -176,15 +176,15 @@ class FeedSlice(msgspec.Struct, frozen=True):
     """New rows of a feed, oldest first, and the sequence number `upto` to ask from the next time.
 
     `missed` counts rows that match the filter and are not included: they were evicted before they were read, or were
-    more than the console can show. `unmatched` counts rows left out because they do not match. When `anew` is set, drop
-    all rows read before: the filter has changed, or another engine answers.
+    more than the console can show. `unmatched` counts rows left out because they do not match. With `refill`, drop all
+    rows read before: the filter has changed, or another engine answers.
     """
 
     rows: tuple[ScoredTransaction, ...]
     missed: int
     upto: int
     unmatched: int = 0
-    anew: bool = False
+    refill: bool = False
 
 
 class LiveCount(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from services.access import Access, address_of, tokens_of
 from services.brokers.broker import Isolation, StartFrom
-from services.brokers.external import Protocol, Security
+from services.brokers.security import Protocol, Security
 from services.errors import ConfigurationError
 from services.process.redaction import redacted
 

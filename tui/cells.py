@@ -128,10 +128,10 @@ def why(verdict: Verdict, width: int) -> str:
     """The reasons of a verdict in one line: the first sentence where it fits, else the names of the factors."""
     if verdict.status == "error":
         return f"detector error: {verdict.error or 'unknown'}"
-    told = [reason for reason in verdict.reasons if reason.factor != "other"]
-    if not told:
+    named = [reason for reason in verdict.reasons if reason.factor != "other"]
+    if not named:
         return ""
-    ordered = sorted(told, key=lambda reason: -reason.contribution)
+    ordered = sorted(named, key=lambda reason: -reason.contribution)
     if width >= 36 and ordered[0].text:
         return ordered[0].text
     factors = dict.fromkeys(reason.factor for reason in ordered if reason.contribution >= 0.25 * verdict.score)

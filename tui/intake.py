@@ -53,7 +53,7 @@ class Intake:
         self.trouble = self.port.trouble()
         self._take_snapshot(self.port.snapshot())
         feed = self.port.feed(self._feed_after, PULL_LIMIT)
-        if feed.anew:
+        if feed.refill:
             self.feed.refill(feed.rows, feed.unmatched)
         else:
             if self._feed_after:
@@ -63,11 +63,11 @@ class Intake:
         self._feed_after = feed.upto
         anomalies = self.port.anomalies(self._anomalies_after, PULL_LIMIT)
         for window in (self.anomalies, self.triage_queue):
-            if anomalies.anew:
+            if anomalies.refill:
                 window.refill(anomalies.rows)
             else:
                 window.buffer.extend(anomalies.rows)
-        if self._anomalies_after and not anomalies.anew:
+        if self._anomalies_after and not anomalies.refill:
             self.missed_anomalies += anomalies.missed
         self._anomalies_after = anomalies.upto
         events = self.port.triage_changes(self.triage_sequence, TRIAGE_LIMIT)

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from 'react'
 
-/** This browser's clock in milliseconds, anew every `everyMs`; 0 before the page has come alive. */
+/** This browser's clock in milliseconds, read again every `everyMs`; 0 before the page has come alive. */
 export function useNow(everyMs = 1_000): number {
   const [now, setNow] = useState(0)
   useEffect(() => {

@@ -113,15 +113,15 @@ export function figuresOf({ flagged, caught, anomalous, labelled }: Quality) {
 }
 
 /**
- * Minutes without a transaction are not told: the hour before `until` with every minute in it, oldest first. The minute
+ * The engine leaves out minutes without a transaction: the hour before `until` with every minute in it, oldest first. The minute
  * that is not over would look like a fall, so it is in it only when there is no other.
  */
 export function wholeHour(volume: readonly Minute[], until: string): Minute[] {
-  const told = new Map(volume.map((minute) => [Date.parse(minute.at), minute]))
+  const known = new Map(volume.map((minute) => [Date.parse(minute.at), minute]))
   const now = Math.floor(Date.parse(until) / 60_000) * 60_000
-  const last = told.size === 1 && told.has(now) ? now : now - 60_000
+  const last = known.size === 1 && known.has(now) ? now : now - 60_000
   return Array.from({ length: 60 }, (_, index) => {
     const at = last - (59 - index) * 60_000
-    return told.get(at) ?? { at: new Date(at).toISOString(), transactions: 0, flagged: 0 }
+    return known.get(at) ?? { at: new Date(at).toISOString(), transactions: 0, flagged: 0 }
   })
 }

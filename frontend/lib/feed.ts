@@ -14,7 +14,7 @@ export const MOST_HELD = 5_000
  * `rows` and `held` are newest first; `held` came in while the list was held. `next` is where older rows go on:
  * a cursor, `null` when there are none, `undefined` when that is not known (yet, or any more).
  * `torn` says that rows between the newest page and these were missed. `received` counts what came in live.
- * A `ranked` list is in an order of the engine's own: what comes in is only counted, until it is asked for anew.
+ * A `ranked` list is in an order of the engine's own: what comes in is only counted, until it is loaded again.
  */
 export interface Feed {
   ranked: boolean

@@ -156,8 +156,8 @@ export class LiveList {
     clearTimeout(this.retry)
     try {
       const answer = await get(page, this.listing.path, { ...this.listing.parameters, ...more })
-      const told = feed(this.listed.feed, { do: what, page: answer, hold: this.hold })
-      this.tell({ feed: told, loading: false, problem: null })
+      const fed = feed(this.listed.feed, { do: what, page: answer, hold: this.hold })
+      this.tell({ feed: fed, loading: false, problem: null })
     } catch (error) {
       if (!(error instanceof ApiError)) throw error
       this.tell({ ...this.listed, loading: false, problem: error.problem })

@@ -17,20 +17,20 @@ export function ordered(verdict: Verdict): Reason[] {
 }
 
 /** The reasons that name something: all but what is left of the score besides them. */
-function told(verdict: Verdict): Reason[] {
+function named(verdict: Verdict): Reason[] {
   return ordered(verdict).filter((reason) => reason.factor !== 'other')
 }
 
 /** The factors that made the score, in a few words: `amount, location`. */
 export function factors(verdict: Verdict): string {
-  const reasons = told(verdict)
+  const reasons = named(verdict)
   const weighty = reasons.filter((reason) => reason.contribution >= WEIGHTY)
   return [...new Set((weighty.length ? weighty : reasons.slice(0, 1)).map((reason) => reason.factor))].join(', ')
 }
 
 /** The weightiest reason as a sentence, or its factors where no sentence was written. */
 export function why(verdict: Verdict): string {
-  return told(verdict)[0]?.text || factors(verdict)
+  return named(verdict)[0]?.text || factors(verdict)
 }
 
 /** Which detectors flagged it: `both`, `enhanced`, `basic`, or nothing. */

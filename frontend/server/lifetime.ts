@@ -2,7 +2,7 @@ import { shutDown } from './shutdown'
 
 /**
  * End the server in time: on a signal, and with `ANOMALY_TUI_EXIT_WITH_STDIN=1` also when standard input ends.
- * Whoever started it holds the other end of that pipe, so that no orphan stays when they die, in whatever way.
+ * The process that started it holds the other end of that pipe, so that no orphan stays when it dies, in whatever way.
  */
 export function watch(): void {
   process.once('SIGTERM', () => shutDown())

@@ -92,7 +92,7 @@ describe('a torn list', () => {
     expect(state).toMatchObject({ torn: false, next: 'cursor 2' })
   })
 
-  test('begins anew with a newest page that does not, so that no gap is hidden in it', () => {
+  test('begins again with a newest page that does not, so that no gap is hidden in it', () => {
     const state = newest(torn(), [rowAt(9), rowAt(8)], 'cursor 8')
     expect(ids(state)).toEqual(['t9', 't8'])
     expect(state).toMatchObject({ torn: false, next: 'cursor 8' })

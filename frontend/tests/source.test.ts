@@ -46,7 +46,7 @@ describe('the live stream', () => {
     expect(Connection.all).toHaveLength(2)
   })
 
-  test('waits longer after each failure, but never longer than ten seconds, and anew after a success', () => {
+  test('waits longer after each failure, but never longer than ten seconds, and shortly again after a success', () => {
     const wait = () => {
       newest().onerror?.()
       const from = Date.now()

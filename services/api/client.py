@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from domain.filters import EVERYTHING, Filter
 from domain.verdict import ScoredTransaction
+from services.console.reader import Allowance, Mark
 from services.records.export import json_line, safe_json
 
 Of = Literal["transactions", "anomalies"]
@@ -25,25 +26,6 @@ BURST_SECONDS = 2.0
 """A client gets what it did not use of so many seconds at once."""
 QUEUE_TRIAGE = 5_000
 _RETRY = b"retry: 1000\n\n"
-
-
-class Mark(NamedTuple):
-    """How far a client has read: the engine, its newest row, the newest line of the triage log."""
-
-    engine: str
-    rows: int
-    triage: int
-
-    def __str__(self) -> str:
-        return f"{self.engine}.{self.rows}.{self.triage}"
-
-
-def mark_of(text: str) -> Mark:
-    """The mark that an event's id holds. Raises ValueError."""
-    engine, rows, triage = text.split(".")
-    if not engine.isalnum():
-        raise ValueError("no engine has that name")
-    return Mark(engine, int(rows), int(triage))
 
 
 class Encoded:
@@ -129,7 +111,7 @@ class Client:
         self.missed = 0
         self._filter = filter
         self._due = True
-        self._room = ROWS_A_SECOND * BURST_SECONDS
+        self._allowance = Allowance(ROWS_A_SECOND, BURST_SECONDS)
         self._rows = Backlog(QUEUE_ROWS)
         self._missed = 0
         self._triage: deque[Line] = deque()
@@ -165,11 +147,12 @@ class Client:
         self.missed += lost + dropped
         self._offered = self._offered._replace(rows=mark.rows)
         self._due = True
-        self._room = min(rate * BURST_SECONDS, self._room + rate * seconds)
+        self._allowance.rate = rate
+        self._allowance.grow(seconds)
         if self._rows or self._missed:
             self._wake.set()
 
-    def tell(self, lines: Sequence[Line], mark: Mark) -> None:
+    def decided(self, lines: Sequence[Line], mark: Mark) -> None:
         """Queue decisions up to `mark`; a client that does not take them has to load everything again."""
         self._triage.extend(lines)
         self._offered = self._offered._replace(triage=mark.triage)
@@ -210,7 +193,7 @@ class Client:
         if self._reset:
             reason, self._reset = self._reset, ""
             return self._event("reset", safe_json({"reason": reason}).encode())
-        if self._due and (self._rows or self._missed) and self._room >= min(len(self._rows), WORTH_AN_EVENT):
+        if self._due and (self._rows or self._missed) and self._allowance.left >= min(len(self._rows), WORTH_AN_EVENT):
             self._due = False
             return self._next_rows()
         if self._triage and (not self._rows or self._rows.oldest.sequence > self._triage[0].after):
@@ -223,8 +206,7 @@ class Client:
         return b""
 
     def _next_rows(self) -> bytes:
-        rows = self._rows.take(min(EVENT_ROWS, int(self._room)))
-        self._room -= len(rows)
+        rows = self._rows.take(self._allowance.take(min(EVENT_ROWS, len(self._rows))))
         missed, self._missed = self._missed, 0
         if rows:
             self._read = self._read._replace(rows=rows[-1].sequence)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from domain.filters import Filter, FilterError, parse
 from domain.verdict import ScoredTransaction
+from services.api.course import Course
 from services.api.figures import Figures
 from services.api.metrics import Metrics
 from services.api.problems import Problem, of_filter
@@ -37,6 +38,7 @@ class Sources:
     store: Store
     hub: Hub
     figures: Figures
+    course: Course
     version: str
     metrics: Metrics
     downloads: asyncio.Semaphore

@@ -7,11 +7,12 @@ from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from domain.filters import Filter
-from services.api.client import Mark, Of, mark_of
+from services.api.client import Of
 from services.api.endpoint import Endpoint, Sources, filter_of
 from services.api.lists import FilterText
 from services.api.problems import Problem
 from services.api.stream import MAX_CLIENTS, Hub
+from services.console.reader import Mark, mark_of
 
 
 class StreamQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, Address
 from services.api.app import build
+from services.api.course import Course
 from services.api.endpoint import Sources
 from services.api.figures import Figures
 from services.api.metrics import Metrics
@@ -53,16 +54,15 @@ class ApiServer(Worker):
         host, port = self._reserved.getsockname()[:2]
         self.address = Address(host, port)
 
-    def serve(
-        self, port: ConsolePort, store: Store, bus: Bus, engine: str, consoles: Callable[[], int] = lambda: 0
-    ) -> None:
-        """What is to be answered from; `engine` is its id in streams, letters and digits; `consoles` are attached."""
-        hub, release = Hub(port, engine), VERSION
+    def serve(self, port: ConsolePort, store: Store, bus: Bus, consoles: Callable[[], int] = lambda: 0) -> None:
+        """What is to be answered from; `consoles` are attached."""
+        hub, release = Hub(port), VERSION
         self._sources = Sources(
             port=port,
             store=store,
             hub=hub,
             figures=Figures(store, lambda: port.snapshot().clock.now(datetime.now(UTC))),
+            course=Course(),
             version=release,
             metrics=Metrics(port, bus, hub, consoles, release),
             downloads=asyncio.Semaphore(MAX_DOWNLOADS),
@@ -108,6 +108,7 @@ class ApiServer(Worker):
         try:
             done: set[asyncio.Task[None]] = set()
             while not done:
+                self._sources.course.look(self._sources.port.snapshot())
                 streams = self._sources.hub.clients
                 self.beat(f"{self.url}{self._note}, {streams} stream{'' if streams == 1 else 's'}")
                 done, _ = await asyncio.wait(working, timeout=BEAT_EVERY, return_when=asyncio.FIRST_COMPLETED)

@@ -12,9 +12,10 @@ from domain.clock import Clock
 from domain.engine import Snapshot
 from domain.filters import Filter
 from domain.triage import Triage, TriageEvent
-from services.api.client import QUEUE_TRIAGE, ROWS_A_SECOND, Client, Encoded, Line, Mark, Of
+from services.api.client import QUEUE_TRIAGE, ROWS_A_SECOND, Client, Encoded, Line, Of
 from services.console.bus import ANOMALIES_SIZE, FEED_SIZE
 from services.console.port import ConsolePort
+from services.console.reader import Mark, engine_of
 from services.records.export import safe_json
 
 POLL_SECONDS = 0.1
@@ -62,13 +63,13 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class Hub:
     """Looks at the engine's rings for all clients, encodes each row once, and never waits for any of them."""
 
-    def __init__(self, port: ConsolePort, engine: str, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, port: ConsolePort, clock: Callable[[], float] = time.monotonic) -> None:
         self._port = port
         self._clock = clock
         self._polled_at = clock()
         self._clients: set[Client] = set()
         self._encoded = Encoded()
-        self.mark = Mark(engine, 0, 0)
+        self.mark = Mark(engine_of(port.snapshot()), 0, 0)
         self._missed = 0
         self._behind = False
 
@@ -108,7 +109,7 @@ class Hub:
             rate = min(ROWS_A_SECOND, together / len(self._clients))
             for client in self._clients:
                 client.offer(new.rows, new.missed, self.mark, seconds, rate)
-                client.tell(lines, self.mark)
+                client.decided(lines, self.mark)
 
     def join(self, of: Of, filter: Filter, after: Mark | None) -> Client:
         """A new client, until it leaves, that goes on after `after` or from now on."""
@@ -133,7 +134,7 @@ class Hub:
             client.reset("late")
         else:
             client.offer(new.rows, new.missed, self.mark)
-            client.tell([_line(event, self.mark.rows) for event in changes], self.mark)
+            client.decided([_line(event, self.mark.rows) for event in changes], self.mark)
 
     def leave(self, client: Client) -> None:
         """Forget a client."""

@@ -14,6 +14,7 @@ from domain.filters import EVERYTHING, Filter
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
 from domain.sanitize import sanitize
+from domain.timeline import TimelineEvent
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Counterfactual, ScoredTransaction
 from services.attach.link import ANSWER_WITHIN, SILENT, Link, NotConnected
@@ -87,7 +88,7 @@ class RemotePort:
 
     async def _follow(self, link: Link) -> None:
         try:
-            link.send(Subscribe(self._hz, self._mirror.place))
+            link.send(Subscribe(self._hz, self._mirror.mark))
             link.send(self._watched)
             self._link = link
             await link.listen(self._take, SILENT_FOR + 2 / self._hz)
@@ -216,6 +217,11 @@ class RemotePort:
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
         found: tuple[DeadLetter, ...] = await self._ask("dead_letters", limit=limit)
+        return found
+
+    async def events(self, since: datetime | None, limit: int) -> tuple[TimelineEvent, ...]:
+        """What changed later than `since`, newest first."""
+        found: tuple[TimelineEvent, ...] = await self._ask("events", since=since, limit=limit)
         return found
 
     async def control(self, worker: str, action: WorkerAction) -> None:

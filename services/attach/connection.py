@@ -136,7 +136,7 @@ class Connection:
                     self._wanted.set()
             case Subscribe() if self._subscription is None:
                 hz = max(SLOWEST_HZ, min(message.hz, FASTEST_HZ))
-                self._subscription = Subscription(self._port, message.place, hz)
+                self._subscription = Subscription(self._port, message.after, hz)
                 self._start(self._pump(self._subscription))
             case _:
                 raise ProtocolError("subscribed twice")

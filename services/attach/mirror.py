@@ -6,7 +6,8 @@ from typing import Any, get_type_hints
 import msgspec
 
 from domain.engine import FeedSlice, LogLine, Snapshot
-from services.attach.protocol import FeedPart, Place, Update, decoder
+from services.attach.protocol import FeedPart, Update, decoder
+from services.console.reader import Mark, engine_of
 from services.console.recent import RecentEvents
 from services.process.logs import RING_SIZE
 
@@ -33,7 +34,7 @@ class Parts:
 
     def add(self, part: FeedPart) -> None:
         """What came next."""
-        if part.anew:
+        if part.refill:
             self._parts.clear()
             self._rows = 0
         self._parts.append(part)
@@ -50,7 +51,7 @@ class Parts:
             following,
             missed=oldest.missed + len(oldest.rows) + following.missed,
             unmatched=oldest.unmatched + following.unmatched,
-            anew=oldest.anew,
+            refill=oldest.refill,
         )
 
     def since(self, after: int, limit: int) -> FeedSlice:
@@ -60,8 +61,8 @@ class Parts:
         rows = [row for part in parts for row in part.rows]
         missed = sum(part.missed for part in parts) + max(0, len(rows) - limit)
         unmatched = sum(part.unmatched for part in parts)
-        anew = bool(parts) and parts[0].anew
-        return FeedSlice(tuple(rows[max(0, len(rows) - limit) :]), missed, self._newest, unmatched, anew)
+        refill = bool(parts) and parts[0].refill
+        return FeedSlice(tuple(rows[max(0, len(rows) - limit) :]), missed, self._newest, unmatched, refill)
 
 
 class Mirror:
@@ -83,11 +84,11 @@ class Mirror:
         return self._snapshot
 
     @property
-    def place(self) -> Place | None:
+    def mark(self) -> Mark | None:
         """How far it goes, None before the first update."""
         if self._snapshot is None:
             return None
-        return Place(self._snapshot.started_at, self.feed.upto, self.anomalies.upto, self._triaged)
+        return Mark(engine_of(self._snapshot), self.feed.upto, self._triaged)
 
     def apply(self, update: Update) -> None:
         """Take over what changed. Raises msgspec.MsgspecError."""
@@ -102,7 +103,7 @@ class Mirror:
 
     def _all_anomalies(self, update: Update) -> FeedPart:
         part, known = update.anomalies, self.anomalies.upto
-        if part.anew:
+        if part.refill:
             return part
         rows = [*part.rows, *(row for row in update.feed.rows if row.flagged and row.sequence > known)]
         return msgspec.structs.replace(part, rows=tuple(sorted(rows, key=lambda row: row.sequence)))

@@ -17,6 +17,7 @@ from domain.engine import LogLine
 from domain.filters import Filter, parse
 from domain.triage import TriageEvent
 from domain.verdict import ScoredTransaction
+from services.console.reader import Mark
 
 PROTOCOL = 2
 
@@ -54,20 +55,11 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     reason: str
 
 
-class Place(msgspec.Struct, frozen=True):
-    """How far a console had read the feeds of the engine that started then."""
-
-    started_at: datetime
-    feed: int
-    anomalies: int
-    triage: int
-
-
 class Subscribe(msgspec.Struct, frozen=True, tag=True):
-    """Send an `Update` so many times a second; from `place` on, if that is still the same engine."""
+    """Send an `Update` so many times a second; from `after` on, if that is still the same engine."""
 
     hz: float
-    place: Place | None = None
+    after: Mark | None = None
 
 
 class Watch(msgspec.Struct, frozen=True, tag=True):
@@ -92,7 +84,7 @@ class FeedPart(msgspec.Struct, frozen=True, omit_defaults=True):
     rows: tuple[ScoredTransaction, ...] = ()
     missed: int = 0
     unmatched: int = 0
-    anew: bool = False
+    refill: bool = False
 
 
 class Update(msgspec.Struct, frozen=True, omit_defaults=True, tag=True):

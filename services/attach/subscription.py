@@ -2,15 +2,15 @@
 
 import asyncio
 from collections.abc import Sequence
-from math import ceil
 
 import msgspec
 
-from domain.engine import LogLine
+from domain.engine import FeedSlice, LogLine
 from domain.filters import EVERYTHING, Filter
 from domain.verdict import ScoredTransaction
-from services.attach.protocol import FeedPart, Place, Update, Watch, encode
+from services.attach.protocol import FeedPart, Update, Watch, encode
 from services.console.port import ConsolePort
+from services.console.reader import Allowance, Mark, engine_of
 
 BACKLOG = 2_000
 """Rows of each feed that a console gets when it comes, and of the transactions when it watches another filter."""
@@ -21,7 +21,7 @@ USUAL_HZ = 4.0
 ANOMALIES_AT_ONCE = 50
 """Two hundred a second, which nobody can follow; those that do not go are counted."""
 SAVED_UPDATES = 4
-"""Updates whose unused room for rows is kept for a burst."""
+"""Updates whose unused allowance of rows is kept for a burst."""
 _EVENTS_AT_ONCE = 500
 _LOGS_AT_ONCE = 500
 _RING = 20_000
@@ -30,25 +30,8 @@ DEFAULT_ROWS = 20
 MOST_ROWS = 500
 
 
-class Allowance:
-    """How many rows go into an update: `rows` at the usual pace, and what the last ones left unused.
-
-    `left` is how many may go into the next one.
-    """
-
-    def __init__(self, rows: int, hz: float) -> None:
-        self._rows = ceil(rows * USUAL_HZ / hz)
-        self.left = self._rows * SAVED_UPDATES
-
-    def take(self, wanted: int) -> int:
-        """How many of `wanted` may go."""
-        taken = min(wanted, self.left)
-        self.left = min(self.left - taken + self._rows, self._rows * SAVED_UPDATES)
-        return taken
-
-
 class Subscription:
-    """One console's view of `port`, which it has read up to `place`; without one it gets what is in the rings.
+    """One console's view of `port`, which it has read up to `after`; without one it gets what is in the rings.
 
     It takes an update every `interval`, `hz` times a second as a rule.
 
@@ -56,34 +39,35 @@ class Subscription:
     has left the rings, or is more than fits, is counted: a slow console costs no memory and holds up nobody.
     """
 
-    def __init__(self, port: ConsolePort, place: Place | None, hz: float = USUAL_HZ) -> None:
+    def __init__(self, port: ConsolePort, after: Mark | None, hz: float = USUAL_HZ) -> None:
         self._port = port
         self._hz = hz
         self._behind = False
         self._snapshot: dict[str, object] = {}
         self._filter: Filter = EVERYTHING
-        self._allowance = Allowance(DEFAULT_ROWS, hz)
         self._rows = DEFAULT_ROWS
-        self._anomalies_allowance = Allowance(ANOMALIES_AT_ONCE, hz)
+        self._allowance = self._allowance_of(DEFAULT_ROWS)
+        self._anomalies_allowance = self._allowance_of(ANOMALIES_AT_ONCE)
         self._last_log: LogLine | None = None
-        known = place is not None and place.started_at == port.snapshot().started_at
-        self._feed_anew = self._anomalies_anew = not known
-        if place is not None and known:
-            self._feed, self._anomalies, self._triaged = place.feed, place.anomalies, place.triage
-        else:
-            self._feed = self._anomalies = 0
+        self._refill_feed = self._refill_anomalies = after is None or after.engine != engine_of(port.snapshot())
+        if after is None or self._refill_feed:
             # Rows carry the decisions on them, so only what is decided from now on has to be sent.
             recent = port.triage_changes(0, _RING)
-            self._triaged = recent[-1].sequence if recent else 0
+            self._read, self._triaged = 0, recent[-1].sequence if recent else 0
+        else:
+            self._read, self._triaged = after.rows, after.triage
+
+    def _allowance_of(self, rows: int) -> Allowance:
+        return Allowance(rows * USUAL_HZ, SAVED_UPDATES / self._hz)
 
     def watch(self, watched: Watch) -> None:
         """Send rows that match this filter, from now on and those that the ring still holds."""
         rows = max(1, min(watched.rows, MOST_ROWS))
         if rows != self._rows:
-            self._rows, self._allowance = rows, Allowance(rows, self._hz)
+            self._rows, self._allowance = rows, self._allowance_of(rows)
         if watched.filter.text != self._filter.text:
             self._filter = watched.filter
-            self._feed_anew = True
+            self._refill_feed = True
 
     @property
     def interval(self) -> float:
@@ -92,12 +76,17 @@ class Subscription:
 
     async def update(self) -> Update:
         """What the console does not know yet."""
-        feed = await self._refilled() if self._feed_anew else self._newer()
-        anomalies = self._newer_anomalies(feed.rows)
+        self._allowance.grow(1 / self._hz)
+        self._anomalies_allowance.grow(1 / self._hz)
+        newer, anomalies = self._newest_of_both()
+        feed = await self._refilled(newer) if self._refill_feed else self._newer(newer)
+        self._refill_feed = False
+        found = self._newer_anomalies(anomalies, feed.rows)
+        self._refill_anomalies = False
         events = self._port.triage_changes(self._triaged, _EVENTS_AT_ONCE)
         if events:
             self._triaged = events[-1].sequence
-        return Update(self._changes(), feed, anomalies, events, self._newer_logs())
+        return Update(self._changes(), feed, found, events, self._newer_logs())
 
     def _changes(self) -> dict[str, msgspec.Raw]:
         now = self._port.snapshot()
@@ -107,11 +96,20 @@ class Subscription:
         self._snapshot = snapshot
         return {name: msgspec.Raw(encode(value)) for name, value in changed.items()}
 
-    async def _refilled(self) -> FeedPart:
+    def _newest_of_both(self) -> tuple[FeedSlice, FeedSlice]:
+        """What is new of the feed and of the anomalies, both up to the same row."""
+        if self._refill_feed:
+            after, limit = 0, _RING
+        else:
+            # Where all match, those that cannot be sent need no look.
+            after, limit = self._read, self._allowance.left if self._filter is EVERYTHING else TESTED_AT_ONCE
+        newer = self._port.feed(after, limit)
+        anomalies = self._port.anomalies(self._read, BACKLOG if self._refill_anomalies else TESTED_AT_ONCE)
+        self._read = newer.upto
+        return newer, anomalies
+
+    async def _refilled(self, found: FeedSlice) -> FeedPart:
         """The newest rows that match; `unmatched` are those between them."""
-        self._feed_anew = False
-        found = self._port.feed(0, _RING)
-        self._feed = found.upto
         matching: list[ScoredTransaction] = []
         unmatched = 0
         for number, row in enumerate(reversed(found.rows), start=1):
@@ -123,29 +121,23 @@ class Subscription:
                 unmatched += 1
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
-        return FeedPart(self._feed, tuple(reversed(matching)), unmatched=unmatched, anew=True)
+        return FeedPart(found.upto, tuple(reversed(matching)), unmatched=unmatched, refill=True)
 
-    def _newer(self) -> FeedPart:
-        # Where all match, those that cannot be sent need no look.
+    def _newer(self, found: FeedSlice) -> FeedPart:
         everything = self._filter is EVERYTHING
-        found = self._port.feed(self._feed, self._allowance.left if everything else TESTED_AT_ONCE)
-        self._feed = found.upto
         matching = found.rows if everything else [*filter(self._filter.matches, found.rows)]
         rows = _newest(matching, self._allowance.take(len(matching)))
         missed = found.missed + len(matching) - len(rows)
-        return FeedPart(self._feed, rows, missed, unmatched=len(found.rows) - len(matching))
+        return FeedPart(found.upto, rows, missed, unmatched=len(found.rows) - len(matching))
 
-    def _newer_anomalies(self, sent: Sequence[ScoredTransaction]) -> FeedPart:
+    def _newer_anomalies(self, found: FeedSlice, sent: Sequence[ScoredTransaction]) -> FeedPart:
         """Those that are not among the rows that are sent anyway."""
-        anew, self._anomalies_anew = self._anomalies_anew, False
-        found = self._port.anomalies(self._anomalies, BACKLOG if anew else TESTED_AT_ONCE)
-        self._anomalies = found.upto
-        if anew:
-            return FeedPart(self._anomalies, found.rows, anew=True)
+        if self._refill_anomalies:
+            return FeedPart(self._read, found.rows, refill=True)
         known = {row.sequence for row in sent if row.flagged}
         others = [row for row in found.rows if row.sequence not in known]
         rows = _newest(others, self._anomalies_allowance.take(len(others)))
-        return FeedPart(self._anomalies, rows, found.missed + len(others) - len(rows))
+        return FeedPart(self._read, rows, found.missed + len(others) - len(rows))
 
     def _newer_logs(self) -> tuple[LogLine, ...]:
         newer: list[LogLine] = []

@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from services.brokers.broker import ANSWER_WITHIN, BrokerError, BrokerName, Progress, answers
+from services.brokers.broker import ANSWER_WITHIN, BrokerError, BrokerName, Progress
+from services.brokers.cluster import answers
+from services.brokers.quiet import QUIET
 
 
 class EmbeddedBroker:
@@ -43,7 +45,7 @@ class EmbeddedBroker:
 
         try:
             # The broker lives as long as the client that asked for it.
-            owner = Producer({"bootstrap.servers": "127.0.0.1", "test.mock.num.brokers": 1, "log_level": 0})
+            owner = Producer({"bootstrap.servers": "127.0.0.1", "test.mock.num.brokers": 1, **QUIET})
             (member,) = owner.list_topics(timeout=ANSWER_WITHIN).brokers.values()
         except (KafkaException, ValueError) as error:
             raise BrokerError(f"The embedded broker does not start: {error}. Try --kafka local.") from error

@@ -100,7 +100,7 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
     @app.command(rich_help_panel="Run")
     @command(*SERVERS, *SIMULATOR, *LOGS)
     def produce(loaded: Loaded) -> int:
-        """Run the simulator alone, for engines elsewhere."""
+        """Run only the simulator, into a Kafka that engines elsewhere read."""
         from services.commands import produce
 
         configure(format=loaded.settings.log_format, file=loaded.settings.log_file, stderr=True)

@@ -32,7 +32,9 @@ def add_commands(app: typer.Typer) -> None:
 
     @app.command(rich_help_panel="Data")
     @command(*DATABASE)
-    def stats(loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
+    def stats(
+        loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False
+    ) -> int:
         """Show what is stored and what runs."""
         from services.commands import data
 
@@ -44,7 +46,7 @@ def add_commands(app: typer.Typer) -> None:
         loaded: Loaded,
         mapping: MappingFile = None,
         preset: PresetName = None,
-        json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+        json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
     ) -> int:
         """Account for every offset that Kafka still has: stored, sent again, dead letter, skipped, aborted, waiting.
 
@@ -65,7 +67,7 @@ def add_commands(app: typer.Typer) -> None:
                 "--since", metavar="TIME", help="1d, 2h, today, 2026-03-01. Default: all.", show_default=False
             ),
         ] = None,
-        json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+        json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
     ) -> int:
         """Show precision, recall and alert rate of the detectors where ground truth is stored."""
         from services.commands import quality

@@ -35,7 +35,9 @@ def add_commands(app: typer.Typer, attach_console: Callable[[Settings], int]) ->
 
     @app.command(rich_help_panel=_PANEL)
     @command("data_dir")
-    def status(loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> int:
+    def status(
+        loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False
+    ) -> int:
         """Show how the running engine is.
 
         Exit code 0: all is well; 1: a worker is not, or the engine does not answer; 3: no engine runs.

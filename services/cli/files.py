@@ -30,25 +30,30 @@ def _option(*names: str, **more: Any) -> Any:
 
 _OPTIONS: dict[str, Any] = {
     "mapping": Annotated[
-        Path | None, _option("--mapping", metavar="FILE.toml", help="How foreign field names become ours.")
+        Path | None,
+        _option(
+            "--mapping",
+            metavar="FILE.toml",
+            help="Says which field of the records is which of ours; see `mapping guess`.",
+        ),
     ],
-    "preset": Annotated[
-        Preset | None, _option("--preset", help="The envelope around records; a mapping may add to it.")
-    ],
+    "preset": Annotated[Preset | None, _option("--preset", help="What records are wrapped in. Default: nothing.")],
     "constant": Annotated[
         list[str] | None, _option("--set", metavar="FIELD=VALUE", help="A field the file lacks: --set currency=USD.")
     ],
     "format": Annotated[
         str | None,
-        _option("--format", metavar="csv|jsonl|parquet", help="Default: told by the name, or else by the content."),
+        _option("--format", metavar="csv|jsonl|parquet", help="Default: by the name, or else the content."),
     ],
     "delimiter": Annotated[
         str | None,
-        _option("--delimiter", metavar="SIGN", help="Between cells: ; or | or tab. Default: told by the header."),
+        _option("--delimiter", metavar="SIGN", help="Between cells: ; or | or tab. Default: detected from the header."),
     ],
     "encoding": Annotated[
         str | None,
-        _option("--encoding", metavar="NAME", help="Such as windows-1252. Default: told by the start, or else utf-8."),
+        _option(
+            "--encoding", metavar="NAME", help="Such as windows-1252. Default: detected from the start, or else utf-8."
+        ),
     ],
     "decimal": Annotated[
         str | None, _option("--decimal", metavar="SIGN", help="In amounts: , for 12,50. Default: the point.")
@@ -60,9 +65,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 def _skip(*names: str) -> Any:
-    return Annotated[
-        int, _option(*names, metavar="N", min=0, help="Lines before the one that names the columns. Default: found.")
-    ]
+    return Annotated[int, _option(*names, metavar="N", min=0, help="Lines before the header line. Default: detected.")]
 
 
 class Taken(NamedTuple):
@@ -90,8 +93,8 @@ def reads_a_file(body: Callable[..., int]) -> Callable[..., int]:
         )
         return body(loaded, taken=Taken(mapping, reading), **given)
 
-    # What `--skip` means to `evaluate` are rows that it does not report.
-    skip = _skip("--skip-lines") if any(p.name == "skip" for p in own) else _skip("--skip", "--skip-lines")
+    # `--skip` is the older name; to `evaluate` it means rows that are not reported.
+    skip = _skip("--skip-lines") if any(p.name == "skip" for p in own) else _skip("--skip-lines", "--skip")
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, annotation, default in [
@@ -148,7 +151,9 @@ def add_commands(app: typer.Typer) -> None:
         loaded: Loaded,
         taken: Taken,
         file: File,
-        output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.csv")] = Path("scores.csv"),
+        output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.csv", help="Where the scores go.")] = Path(
+            "scores.csv"
+        ),
     ) -> int:
         """Score a file in event time, without any server.
 
@@ -177,9 +182,22 @@ def add_commands(app: typer.Typer) -> None:
         simulator: Annotated[bool, typer.Option("--simulator", help="Evaluate on simulated traffic.")] = False,
         seeds: Annotated[int, typer.Option(min=1, max=1000, help="Simulated populations.")] = 1,
         rows: Annotated[int, typer.Option(min=2_000, help="Simulated transactions of each population.")] = 30_000,
-        skip: Annotated[int, typer.Option(min=0, help="Rows at the start that are learnt, but not reported.")] = 3_000,
+        skip: Annotated[
+            int,
+            typer.Option(
+                "--skip-rows",
+                "--skip",
+                min=0,
+                help="Rows at the start that the detectors learn from and that are not reported.",
+            ),
+        ] = 3_000,
         without: Annotated[
-            list[str] | None, typer.Option(metavar="KIND", help="A kind of anomaly to leave out.", show_default=False)
+            list[str] | None,
+            typer.Option(
+                metavar="KIND",
+                help="Leave out rows whose column `scenario` or `kind` says so; may be repeated.",
+                show_default=False,
+            ),
         ] = None,
         labels_after: Annotated[
             int | None,
@@ -204,6 +222,8 @@ def add_commands(app: typer.Typer) -> None:
             raise UserError("Name a FILE, or give --simulator.")
         configure(format="text", stderr=True, level="CRITICAL")
         if file is None:
+            if without or labels_after is not None:
+                raise UserError("--without and --labels-after are for a FILE, not for --simulator.")
             return evaluate.evaluate_simulator(settings, seeds=seeds, rows=rows, skip=skip)
         return evaluate.evaluate_file(
             settings,

@@ -23,11 +23,16 @@ class Preset(StrEnum):
 
 MappingFile = Annotated[
     Path | None,
-    typer.Option("--mapping", metavar="FILE.toml", help="How foreign field names become ours.", show_default=False),
+    typer.Option(
+        "--mapping",
+        metavar="FILE.toml",
+        help="Says which field of the records is which of ours; see `mapping guess`.",
+        show_default=False,
+    ),
 ]
 PresetName = Annotated[
     Preset | None,
-    typer.Option("--preset", help="The envelope around records; a mapping may add to it.", show_default=False),
+    typer.Option("--preset", help="What records are wrapped in. Default: nothing.", show_default=False),
 ]
 Constants = Annotated[
     list[str] | None,
@@ -91,8 +96,8 @@ def add_commands(app: typer.Typer) -> None:
         ] = None,
         preset: PresetName = None,
         rows: Annotated[int, typer.Option(min=1, max=100_000, help="Records to look at.")] = 1_000,
-        delimiter: Annotated[str | None, typer.Option(metavar="SIGN", help="Of a file. Default: told by it.")] = None,
-        encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Of a file. Default: told by it.")] = None,
+        delimiter: Annotated[str | None, typer.Option(metavar="SIGN", help="Of a file. Default: detected.")] = None,
+        encoding: Annotated[str | None, typer.Option(metavar="NAME", help="Of a file. Default: detected.")] = None,
         skip: Annotated[int, typer.Option(min=0, help="Lines of a file before the one that names the columns.")] = 0,
     ) -> int:
         """Look at a sample of a file or topic and write a mapping to start from."""

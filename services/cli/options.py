@@ -43,7 +43,7 @@ OPTIONS: dict[str, Any] = {
             _SERVERS,
             "--from",
             metavar="earliest|latest|TIME",
-            help="Where partitions begin that nothing was read of yet. Default: earliest.",
+            help="Where to begin in partitions that were never read. Default: earliest.",
         ),
     ],
     "keyed": Annotated[
@@ -52,7 +52,8 @@ OPTIONS: dict[str, Any] = {
             _SERVERS,
             "--keyed",
             metavar="auto|user|rekey",
-            help="Whether the topic is keyed by user, or has to be re-keyed. Default: auto, which looks at the keys.",
+            help="user: the records of each user are in one partition; rekey: they are not, so read a copy of the "
+            "topic where they are; auto (default): look, and copy if needed.",
         ),
     ],
     "database_url": Annotated[
@@ -91,7 +92,10 @@ OPTIONS: dict[str, Any] = {
             help="Simulated history that a first start begins with. Default: 10, or fewer of many users.",
         ),
     ],
-    "seed": Annotated[int | None, _option(_SIMULATOR, "--seed", help="The same seed gives the same users.")],
+    "seed": Annotated[
+        int | None,
+        _option(_SIMULATOR, "--seed", help="The same seed gives the same users and habits. Default: drawn once."),
+    ],
     "simulate": Annotated[
         bool | None,
         _option(
@@ -102,7 +106,7 @@ OPTIONS: dict[str, Any] = {
     ],
     "detector": Annotated[
         str | None,
-        _option(_DETECTION, "--detector", metavar="basic|enhanced|both", help="Who scores. Default: both."),
+        _option(_DETECTION, "--detector", metavar="basic|enhanced|both", help="Which detector scores. Default: both."),
     ],
     "alert_rate": Annotated[
         float | None,
@@ -114,7 +118,7 @@ OPTIONS: dict[str, Any] = {
             _RUNNING,
             "--api",
             metavar="HOST:PORT|off",
-            help="Where the HTTP API listens. Default: 127.0.0.1:8787, or the next free port.",
+            help="Where the HTTP API listens; off for none. Default: 127.0.0.1:8787, or the next free port.",
         ),
     ],
     "with_frontend": Annotated[
@@ -139,7 +143,11 @@ OPTIONS: dict[str, Any] = {
     ],
     "show_truth": Annotated[
         bool | None,
-        _option(_RUNNING, "--show-truth/--hide-truth", help="Ground truth beside the verdicts. Default: hidden."),
+        _option(
+            _RUNNING,
+            "--show-truth/--hide-truth",
+            help="The truth that a producer sent, beside the verdicts. Default: hidden.",
+        ),
     ],
     "refresh_hz": Annotated[
         float | None,
@@ -207,12 +215,18 @@ def command(*names: str) -> Callable[[Callable[..., int]], Callable[..., None]]:
         hints = get_type_hints(body, include_extras=True)
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[p.name]) for p in own]
         signature = inspect.Signature([context, *parameters, *shared])
+        run.__doc__ = _unwrapped(body.__doc__)
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
         del run.__wrapped__
         return run
 
     return decorate
+
+
+def _unwrapped(text: str | None) -> str | None:
+    """Paragraphs on one line each: the terminal wraps them at its own width."""
+    return text and "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def guarded(work: Callable[[], int]) -> int:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from services.brokers.broker import Broker
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
 from services.brokers.factory import make_broker
+from services.brokers.security import Security
 from services.errors import UserError
 from services.process.lock import EngineLock, at_work
 from services.settings import Settings

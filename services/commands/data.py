@@ -12,7 +12,7 @@ from rich.text import Text
 
 from domain.accounting import KINDS, Account
 from domain.engine import Rekeying
-from services.commands.database import open_store
+from services.commands.database import open_store, without_engines
 from services.process.lock import EngineLock
 from services.settings import Settings
 from services.store.database import make_database
@@ -68,7 +68,7 @@ def stats(settings: Settings, *, as_json: bool) -> int:
     for topic, account in found["accounts"].items():
         table.add_row(f"account of {topic}", account.sentence)
     if found["topic_resets"]:
-        said = f"{found['topic_resets']:,} partitions begun anew: their topic was made again or shortened"
+        said = f"{found['topic_resets']:,} partitions read again: their topic was made again or shortened"
         table.add_row("topic resets", Text(said, style="red"))
     running = f"{found['engines']}" if found["engines"] else "none (start one with `anomaly-tui`)"
     table.add_row("running engines", running)
@@ -79,7 +79,7 @@ def stats(settings: Settings, *, as_json: bool) -> int:
         table.add_row("duplicates", f"{found['duplicates']:,}")
         table.add_row("skipped", skipped)
         for rekeying in found["rekeying"]:
-            table.add_row("re-keying", told(rekeying))
+            table.add_row("re-keying", rekeying_text(rekeying))
         for worker in found["workers"]:
             table.add_row(f"worker {worker['name']}", f"{worker['state']}: {worker['detail']}")
     console.print(table)
@@ -109,7 +109,7 @@ def rekeying_of(engines: list[dict[str, Any]], progress: list[dict[str, Any]]) -
     return list(by_topic.values())
 
 
-def told(rekeying: dict[str, Any]) -> str:
+def rekeying_text(rekeying: dict[str, Any]) -> str:
     """One of them in a line."""
     through = f"{rekeying['topic']} through {rekeying['through']}"
     if not rekeying["active"]:
@@ -125,6 +125,7 @@ def reset(settings: Settings, *, assume_yes: bool) -> int:
         lock.acquire()
         try:
             async with open_store(settings) as store:
+                await without_engines(store)
                 count = await store.count()
                 label = make_database(settings.dsn, settings.data_dir).label
                 question = f"Delete {count:,} transactions, their verdicts and triage, profiles and models in {label}?"

@@ -39,7 +39,7 @@ class Finding(NamedTuple):
 
     subject: str
     state: Literal["ok", "warn", "bad"]
-    told: str
+    text: str
     advice: str = ""
 
 
@@ -49,7 +49,7 @@ def examine(settings: Settings) -> int:
     table = Table("", "what", "found", "what to do", box=None, pad_edge=False, header_style="bold")
     marks = {"ok": Text("✓ ok", "green"), "warn": Text("! note", "yellow"), "bad": Text("✗ bad", "bold red")}
     for finding in findings:
-        table.add_row(marks[finding.state], finding.subject, Text(finding.told), Text(finding.advice))
+        table.add_row(marks[finding.state], finding.subject, Text(finding.text), Text(finding.advice))
     Console().print(table)
     return 1 if any(finding.state == "bad" for finding in findings) else 0
 
@@ -96,9 +96,9 @@ async def _engine(settings: Settings, pid: int) -> list[Finding]:
         for worker in snapshot.workers
         if worker.essential and worker.state not in ("running", "stopped")
     ]
-    told = ", ".join((f"process {pid}, runs", *unwell))
+    text = ", ".join((f"process {pid}, runs", *unwell))
     return [
-        Finding("engine", "bad" if unwell else "ok", told, "anomaly-tui status tells more" if unwell else ""),
+        Finding("engine", "bad" if unwell else "ok", text, "anomaly-tui status tells more" if unwell else ""),
         _server("PostgreSQL", snapshot.database, workers.get("database")),
         _server("Kafka", snapshot.broker, workers.get("broker")),
     ]
@@ -134,8 +134,8 @@ async def _try(subject: str, look: Callable[[], Awaitable[str]]) -> Finding:
 
 
 def _python() -> Finding:
-    told = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
-    return Finding("Python", "ok", told)
+    text = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    return Finding("Python", "ok", text)
 
 
 def _data_directory(settings: Settings) -> Finding:
@@ -219,11 +219,11 @@ def _terminal() -> Finding:
     term = os.environ.get("TERM", "")
     encoding = locale.getpreferredencoding(False)
     width, height = shutil.get_terminal_size()
-    told = f"TERM={term or '(none)'}, {width}x{height}, {encoding}"
+    text = f"TERM={term or '(none)'}, {width}x{height}, {encoding}"
     if "UTF" not in encoding.upper():
-        return Finding("terminal", "warn", told, "export LC_ALL=C.UTF-8")
+        return Finding("terminal", "warn", text, "export LC_ALL=C.UTF-8")
     if term in ("", "dumb"):
-        return Finding("terminal", "warn", told, "the console needs a terminal; --daemon does not")
+        return Finding("terminal", "warn", text, "the console needs a terminal; --daemon does not")
     if width < 80 or height < 24:
-        return Finding("terminal", "warn", told, "80x24 shows everything")
-    return Finding("terminal", "ok", told)
+        return Finding("terminal", "warn", text, "80x24 shows everything")
+    return Finding("terminal", "ok", text)

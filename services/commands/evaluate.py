@@ -22,6 +22,7 @@ from domain.sanitize import sanitize
 from domain.transaction import GroundTruth, Transaction
 from services import account
 from services.account import counted
+from services.commands.quality import AT_THRESHOLD
 from services.errors import UserError
 from services.models.feedback import DelayedLabels
 from services.models.offline import CHUNK, Judged, OfflineScorer
@@ -32,6 +33,7 @@ from services.records.mapping import Mapping
 from services.settings import Settings
 
 FALSE_POSITIVE_RATE = 0.01
+AT_FPR = f"recall at {FALSE_POSITIVE_RATE:.0%} FPR"
 FIRST_SEED = 70_001
 """Seeds from here on were never looked at while the detectors were developed."""
 
@@ -61,11 +63,15 @@ class Scored(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One ranking's figures; `recall` and `by_kind` are at `FALSE_POSITIVE_RATE`, what is flagged is a share."""
+    """One ranking's figures; `recall` and `by_kind` are at `FALSE_POSITIVE_RATE`.
+
+    `caught` is the recall at the detector's own threshold; it and what is flagged are None for other rankings.
+    """
 
     auc: float
     average_precision: float
     recall: float
+    caught: float | None
     flagged: float | None
     ordinary_flagged: float | None
     by_kind: dict[str, float]
@@ -252,6 +258,7 @@ def results(scored: Scored) -> dict[str, Result]:
             float(roc_auc_score(label, values)),
             float(average_precision_score(label, values)),
             float((values[label] > bar).mean()),
+            None if flags is None else float(flags[kept][label].mean()),
             None if flags is None else float(flags[kept].mean()),
             None if flags is None else float(flags[kept][~label].mean()),
             {str(kind): float((values[kinds == kind] > bar).mean()) for kind in sorted(set(kinds[label].tolist()))},
@@ -278,10 +285,11 @@ def _print(title: str, streams: list[Scored]) -> None:
 
     add("ROC-AUC", lambda result: result.auc, ".3f")
     add("average precision", lambda result: result.average_precision, ".3f")
-    add(f"recall at {FALSE_POSITIVE_RATE:.0%} FPR", lambda result: result.recall, ".3f")
+    add(AT_FPR, lambda result: result.recall, ".3f")
+    add(AT_THRESHOLD, lambda result: result.caught, ".3f")
     add("alert rate", lambda result: result.flagged, ".2%")
     add("ordinary flagged", lambda result: result.ordinary_flagged, ".2%")
     table.add_section()
     for kind in sorted({kind for result in every for kind in result[names[0]].by_kind} - {""}):
-        add(f"recall, {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
+        add(f"{AT_FPR}, {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
     Console().print(table)

@@ -14,6 +14,7 @@ from domain.engine import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, W
 from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder, thinned
 from domain.quality import DetectorQuality
+from domain.timeline import MOST_EVENTS, TimelineEvent
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Counterfactual, ScoredTransaction
 from services.console.bus import FEED_SIZE, Bus
@@ -164,6 +165,10 @@ class InProcessPort:
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
         return await self._store.dead_letters(limit)
+
+    async def events(self, since: datetime | None, limit: int) -> tuple[TimelineEvent, ...]:
+        """What changed later than `since`, newest first."""
+        return await self._store.timeline.newest(since, min(max(limit, 0), MOST_EVENTS))
 
     async def control(self, worker: str, action: WorkerAction) -> None:
         """Start, stop or restart one worker. Raises KeyError."""

@@ -12,6 +12,7 @@ from domain.engine import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, W
 from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder
 from domain.quality import DetectorQuality
+from domain.timeline import TimelineEvent
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Counterfactual, ScoredTransaction
 
@@ -124,6 +125,10 @@ class ConsolePort(Protocol):
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""
+        ...
+
+    async def events(self, since: datetime | None, limit: int) -> tuple[TimelineEvent, ...]:
+        """What changed later than `since`, newest first: restarts, outages, fits, rebalances, losses, decisions."""
         ...
 
     async def control(self, worker: str, action: WorkerAction) -> None:

@@ -1,13 +1,13 @@
 """The engine: servers, store and workers of one process."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 import structlog
 
 from domain.engine import Snapshot
@@ -20,6 +20,7 @@ from services.console.in_process import InProcessPort
 from services.console.triage import TriageDesk
 from services.engine.housekeeping import BrokerWatch, DatabaseWatch, Housekeeping
 from services.engine.servers import Progress, Servers
+from services.engine.timeline import ChangeWatch
 from services.frontend.errors import FrontendError
 from services.frontend.reach import Reach, reach_of
 from services.frontend.worker import Frontend
@@ -35,7 +36,9 @@ from services.process.supervisor import Supervisor
 from services.records.mapping import Mapping
 from services.sending.simulation import HistoryKeeper, Simulation
 from services.settings import Settings
+from services.store.faults import StoreError
 from services.store.store import Store
+from services.version import VERSION
 
 log = structlog.get_logger("engine")
 
@@ -109,6 +112,7 @@ class Engine:
         self._add_workers(parts)
         progress("starting the workers")
         await self.supervisor.start()
+        parts.changes.begin(self.snapshot(), VERSION)
         garbage.settle()
         log.info("engine started", broker=self.broker.label, database=self._servers.database.label)
 
@@ -154,7 +158,7 @@ class Engine:
             control=self.supervisor.control,
             quit=self.quitting.set,
         )
-        return Parts(store, triage, models, pipeline, port)
+        return Parts(store, triage, models, pipeline, port, ChangeWatch(store.timeline, self.instance))
 
     def _add_workers(self, parts: "Parts") -> None:
         settings, describe = self.settings, self._servers.lock.describe
@@ -170,9 +174,10 @@ class Engine:
                 parts.store,
                 self.instance,
                 self.started_at,
-                self._status,
+                self.snapshot,
                 settings.retention_days,
                 parts.triage.keep_up,
+                parts.changes,
                 self.bus.clock,
             )
         )
@@ -186,8 +191,7 @@ class Engine:
             self._simulation = Simulation(self.broker, settings, lag=parts.pipeline.behind, beside=beside)
             self.supervisor.add(self._simulation)
         if self.api is not None:
-            engine = self.instance.rpartition("-")[2]
-            self.api.serve(parts.port, parts.store, self.bus, engine, lambda: attach.consoles)
+            self.api.serve(parts.port, parts.store, self.bus, lambda: attach.consoles)
             self.supervisor.add(self.api)
             describe(api=self.api.url)
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)
@@ -217,6 +221,9 @@ class Engine:
     async def stop(self) -> None:
         """Stop the producer first, finish what is in flight, then let go of the servers."""
         log.info("engine stopping")
+        if self._parts is not None:
+            with contextlib.suppress(StoreError, TimeoutError):
+                await asyncio.wait_for(self._parts.changes.end(), 2)
         await self.supervisor.stop()
         await self._stop_servers()
         garbage.unsettle()
@@ -252,9 +259,6 @@ class Engine:
                 seen = max(filter(None, (worker.heartbeat_at, worker.since)))
                 return now - seen < HUNG_AFTER
         return not self.supervisor.failed
-
-    def _status(self) -> str:
-        return msgspec.json.encode(self.snapshot()).decode()
 
     def snapshot(self) -> Snapshot:
         """The engine now."""
@@ -305,3 +309,4 @@ class Parts:
     models: ModelKeeper
     pipeline: Pipeline
     port: InProcessPort
+    changes: ChangeWatch

@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import structlog
 
+from domain.engine import Snapshot
 from services.brokers.broker import Broker
 from services.console.clock import StreamClock
+from services.engine.timeline import ChangeWatch
 from services.process.supervisor import Worker
 from services.store.database import Database
 from services.store.faults import Transient
@@ -67,7 +70,7 @@ class BrokerWatch(Worker):
 
 
 class Housekeeping(Worker):
-    """Day partitions ahead, retention, the engine's row in `engines`, and whatever `keep_up` brings up to date."""
+    """Day partitions ahead, retention, the engine's row in `engines`, its timeline, and whatever `keep_up` does."""
 
     name = "housekeeping"
 
@@ -76,18 +79,20 @@ class Housekeeping(Worker):
         store: Store,
         instance: str,
         started_at: datetime,
-        status: Callable[[], str],
+        snapshot: Callable[[], Snapshot],
         retention_days: int,
         keep_up: Callable[[], Awaitable[None]],
+        changes: ChangeWatch,
         clock: StreamClock,
     ) -> None:
         super().__init__()
         self._store = store
         self._instance = instance
         self._started_at = started_at
-        self._status = status
+        self._snapshot = snapshot
         self._retention_days = retention_days
         self._keep_up = keep_up
+        self._changes = changes
         self._clock = clock
         self._observed = 0
 
@@ -97,8 +102,11 @@ class Housekeeping(Worker):
         day = self._clock.now.date()
         while True:
             now = time.monotonic()
+            snapshot = self._snapshot()
+            self._changes.look(snapshot)
             try:
-                await self._store.heartbeat(self._instance, self._started_at, self._status())
+                await self._store.heartbeat(self._instance, self._started_at, msgspec.json.encode(snapshot).decode())
+                await self._changes.write()
                 await self._keep_up()
                 await self._keep_clock()
                 clock, today = self._clock.reading, self._clock.now.date()
@@ -109,7 +117,9 @@ class Housekeeping(Worker):
                     dropped = await self._store.days.drop_expired(self._retention_days, clock)
                     if dropped:
                         log.info("days dropped by retention", days=[day.isoformat() for day in dropped])
-                    await self._store.triage.forget(self._clock.now, timedelta(days=self._retention_days))
+                    older_than = timedelta(days=self._retention_days)
+                    await self._store.triage.forget(self._clock.now, older_than)
+                    await self._store.timeline.forget(datetime.now(UTC) - older_than)
                 self.degraded = False
                 simulated = "simulated " if clock.kind == "simulation" else ""
                 self.beat(f"keeps {self._retention_days} {simulated}days")

@@ -75,6 +75,8 @@ class PartitionTask:
         self.state: PartitionState = "restoring"
         self.next_offset = -1
         self.account = Account()
+        self.waits_for = ""
+        """Which server does not answer, while the state is degraded."""
         self.inbox = Inbox(shared.batch_size)
         self._shared = shared
         self._store = shared.store
@@ -392,7 +394,9 @@ class PartitionTask:
     def _degrade(self, error: Exception) -> None:
         if self.state == "running":
             self.state = "degraded"
-        log.warning("PostgreSQL does not answer", partition=self.partition, error=str(error))
+        who = "the schema registry" if isinstance(error, scoring.RegistryAway) else "PostgreSQL"
+        self.waits_for = who
+        log.warning(f"{who} does not answer", partition=self.partition, error=str(error))
 
     def _note_loss(self, expected: int, first: int) -> None:
         self._bus.offset_gaps += 1

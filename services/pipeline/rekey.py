@@ -24,7 +24,8 @@ from services.brokers.broker import Broker, Isolation, StartFrom, Unanswered
 from services.brokers.log import CorruptLog
 from services.console.bus import Bus
 from services.errors import reason_of
-from services.pipeline.copying import Copier, CopyFailed, OutOfRange, delete_before
+from services.pipeline.copy_topic import delete_before, widen
+from services.pipeline.copying import Copier, CopyFailed, OutOfRange
 from services.pipeline.headers import HeaderReader
 from services.pipeline.keying import Keying
 from services.pipeline.routing import router
@@ -149,6 +150,8 @@ class Rekeyer(Worker):
         taken = await sources.take(
             await self._broker.partition_count(keying.topic), self._owner, topic_id, keying.consumed
         )
+        if self._broker.partitions_of_one is None:
+            await self._in_thread(widen, self._servers, keying.topic, keying.consumed)
         copier = await self._in_thread(
             Copier,
             self._servers,

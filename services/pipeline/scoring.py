@@ -67,6 +67,10 @@ class ScoredBatch(NamedTuple):
     happened: tuple[Happened, ...] = ()
 
 
+class RegistryAway(Transient):
+    """The schema registry cannot answer now; the message names it."""
+
+
 class Decoded(NamedTuple):
     """Records by what became of them, each list in offset order; every record is in one of the three.
 
@@ -82,7 +86,7 @@ class Decoded(NamedTuple):
 def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: datetime) -> Decoded:
     """Tell transactions from dead letters and from what is skipped. Nothing in a record makes it raise.
 
-    Raises: Transient where a schema registry has to be asked and does not answer.
+    Raises: RegistryAway where a schema registry has to be asked and does not answer.
     """
     decoded, dead, skipped, remarked = found = Decoded([], [], Counter(), Counter())
     for record in records:
@@ -102,7 +106,7 @@ def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: dat
         except wire.InvalidRecord as error:
             dead.append(DeadRecord(record.offset, payload, wire.refused_reason(headers) or error.reason))
         except wire.Unreachable as error:
-            raise Transient(str(error)) from error
+            raise RegistryAway(str(error)) from error
         except Exception as error:
             # One record that shows a fault of ours must not end the daemon at every start.
             log.exception("a record could not be decoded", offset=record.offset)

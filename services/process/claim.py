@@ -13,7 +13,7 @@ _LOOK_EVERY = 0.05
 async def claim(path: Path, waiting: Callable[[float], None]) -> TextIO:
     """The lock file at `path`, held by nobody else until it is closed; the kernel closes it however the process ends.
 
-    `waiting` is told several times a second for how long, in seconds, another process has had it; it may raise to give
+    `waiting` is called several times a second with the seconds that another process has had it; it may raise to give
     up.
     Raises: OSError where the file cannot be written.
     """

@@ -18,7 +18,7 @@ _TOLD_WITHIN = 1.0
 class EngineLock:
     """Held while an engine runs; the kernel lets go of it however the process ends.
 
-    A `command` that no engine may run beside, such as reset, holds it too, and is named to whoever comes then.
+    A `command` that no engine may run beside, such as reset, holds it too, and is named to commands that come then.
     """
 
     def __init__(self, data_dir: Path, command: str | None = None) -> None:
@@ -105,5 +105,5 @@ class EngineLock:
 
 
 def at_work(command: str) -> str:
-    """How people are told of a command that has the lock."""
+    """How messages name a command that has the lock."""
     return f"`anomaly-tui {command}` is at work"

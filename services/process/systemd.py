@@ -33,7 +33,7 @@ class ServiceManager:
                 sender.setblocking(False)
                 sender.sendto(text.encode(), self._address)
         except OSError as error:
-            log.warning("the service manager cannot be told", error=str(error))
+            log.warning("the service manager cannot be reached", error=str(error))
 
     async def keep_watching(self, alive: Callable[[], bool]) -> None:
         """Send a sign of life twice in the watchdog's interval, while the event loop turns and `alive` is true."""

@@ -211,8 +211,8 @@ def money(row: ScoredTransaction) -> str:
 
 def why(verdict: Verdict) -> str:
     """The reasons of a verdict that carry weight, in words, the weightiest first."""
-    told = [reason for reason in verdict.reasons if reason.factor != "other"]
-    ordered = sorted(told, key=lambda reason: -reason.contribution)
+    named = [reason for reason in verdict.reasons if reason.factor != "other"]
+    ordered = sorted(named, key=lambda reason: -reason.contribution)
     weighty = [reason for reason in ordered if reason.contribution >= REASON_COUNTS_FROM]
     return "; ".join(reason.text or reason.feature for reason in weighty or ordered[:1])
 

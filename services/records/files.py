@@ -79,7 +79,7 @@ class Reading(NamedTuple):
 
 
 def open_rows(path: Path, mapping: Mapping | None = None, reading: Reading | None = None) -> RowFile:
-    """The rows of a file, or of standard input for "-". What is not said by `reading` is told by name and content.
+    """The rows of a file, or of standard input for "-". What `reading` leaves open is detected from name and content.
 
     Iterating gives a transaction with its ground truth (None unless the mapping names a label), or an
     `InvalidRow`, as a value, for a row that cannot be one. Raises: UnreadableFile, also for a file without a

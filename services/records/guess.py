@@ -1,4 +1,4 @@
-"""A mapping guessed from a sample: which field is which, in what unit, and what cannot be told."""
+"""A mapping guessed from a sample: which field is which, in what unit, and what a sample does not show."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -96,7 +96,7 @@ _DEEPEST = 6
 
 @dataclass
 class Guess:
-    """The parts of a mapping, and in words what could not be told."""
+    """The parts of a mapping, and in words what the sample did not show."""
 
     fields: dict[str, str] = field(default_factory=dict)
     timestamp_format: str = "rfc3339"

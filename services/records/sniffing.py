@@ -1,4 +1,4 @@
-"""How a file of cells is read when nothing is known of its columns: told by its first lines."""
+"""How a file of cells is read when nothing is known of its columns: detected from its first lines."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,7 +11,7 @@ _FALLBACK = "windows-1252"
 """What exports of banks and spreadsheets are written in where they are not Unicode; it decodes whatever comes."""
 
 
-def told(path: Path, reading: Reading) -> Reading:
+def sniffed(path: Path, reading: Reading) -> Reading:
     """`reading` with what the start of the file says: delimiter, encoding, lines before the header.
 
     The header is the first line with as many cells as most of the lines have. A file that is not cells stays as it is.

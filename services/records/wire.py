@@ -47,6 +47,9 @@ Nothing has to be believed: the header only words the reason of a record that is
 ours apart from what other programs call `refused` or `event-clock`.
 """
 
+UPDATED_HEADER = "anomaly-tui-updated"
+"""On a replayed row that its source changed: under an id that is stored already it is skipped."""
+
 _MAX_HEADER = 8192
 _NO_HEADERS: Headers = {}
 _AS_IT_IS = mappings.Mapping()
@@ -118,7 +121,8 @@ def read(payload: bytes, mapping: mappings.Mapping | None = None, headers: Heade
             transaction = _typed(payload)
             # What encodes to the same bytes has no key that is unknown or there twice, and no odd notation.
             if transaction.extra is None and encode_json(transaction) == payload:
-                return Reading(validated(transaction, texts=len(payload) > MAX_TEXT or b"\\u0000" in payload))
+                checked = validated(transaction, texts=len(payload) > MAX_TEXT or b"\\u0000" in payload)
+                return Reading(checked, updated=UPDATED_HEADER in headers)
         except (ValueError, RecursionError):
             # A record that is not quite ours, or wrong: the thorough way tells which.
             pass
@@ -138,7 +142,7 @@ def _read(record: dict[str, Any], mapping: mappings.Mapping, headers: Headers, n
         if group in document:
             document[group] = kind(**document[group])
     transaction = Transaction(**document, extra=checked_extra(extra))
-    return Reading(validated(transaction), truth, updated, remarks)
+    return Reading(validated(transaction), truth, updated or UPDATED_HEADER in headers, remarks)
 
 
 _CLOCKS: dict[bytes | None, ClockKind] = {CLOCK_REPLAY: "replay", CLOCK_SIMULATION: "simulation"}

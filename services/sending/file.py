@@ -5,7 +5,7 @@ from pathlib import Path
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from services.account import counted, name_first, tell
+from services.account import counted, name_first, skipped, tell
 from services.brokers.broker import Broker
 from services.errors import UserError, reason_of
 from services.progress import progress
@@ -43,6 +43,7 @@ async def send_file(
                 lag_limit=LAG_LIMIT if broker.durable else EMBEDDED_LAG_LIMIT,
                 consumer=consumer,
                 sent=lambda: bar.update(task, completed=rows.position),
+                updated=lambda: rows.updated,
             )
             await replay.run()
             bar.update(task, description="storing the last ones")
@@ -58,7 +59,8 @@ async def send_file(
     buried = counted_rows.left_out + outcome.buried
     stored = f"{counted(outcome.stored, 'transaction')} stored"
     resends = f"{counted(replay.count - outcome.stored - outcome.buried, 'resend')} of what was stored before"
-    tell(console, [f"{counted(counted_rows.read, 'row')} read: {stored}, {resends}, {counted(buried, 'dead letter')}."])
+    passed = f"{stored}, {resends}, {skipped(counted_rows.skipped)}{counted(buried, 'dead letter')}"
+    tell(console, [f"{counted(counted_rows.read, 'row')} read: {passed}."])
     named = [*(f"{row.place}: {row.reason}" for row in counted_rows.first), *outcome.first]
     name_first(console, named[:SHOWN], buried)
     tell(console, counted_rows.remarks)

@@ -27,7 +27,12 @@ class Outgoing(NamedTuple):
 
 
 def outgoing(
-    transaction: Transaction, truth: GroundTruth | None, *, replay: bool = False, simulated: bool = False
+    transaction: Transaction,
+    truth: GroundTruth | None,
+    *,
+    replay: bool = False,
+    updated: bool = False,
+    simulated: bool = False,
 ) -> Outgoing:
     """Encode a transaction; all transactions of a user share a partition through the key.
 
@@ -38,6 +43,8 @@ def outgoing(
         headers.append((wire.CLOCK_HEADER, wire.CLOCK_REPLAY))
     elif simulated:
         headers.append((wire.CLOCK_HEADER, wire.CLOCK_SIMULATION))
+    if updated:
+        headers.append((wire.UPDATED_HEADER, b""))
     return Outgoing(transaction.user_id.encode(errors="replace"), wire.encode(transaction), headers)
 
 
@@ -104,7 +111,8 @@ class Sender:
         if error is None:
             self.acknowledged += 1
             sent = future.result()
-            self.ends[sent.partition] = max(self.ends.get(sent.partition, 0), sent.offset + 1)
+            # A partition acknowledges in order: a lower offset is one of a topic that was made again.
+            self.ends[sent.partition] = sent.offset + 1
         else:
             self._failure = error
 

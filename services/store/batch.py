@@ -111,11 +111,11 @@ class Batch(NamedTuple):
     @property
     def account(self) -> Account:
         """What became of its offsets."""
-        told = len(self.rows) + len(self.dead) + sum(self.passed)
+        accounted = len(self.rows) + len(self.dead) + sum(self.passed)
         return Account(
             stored=len(self.rows),
             dead=len(self.dead),
-            without_record=self.following - self.expected - told,
+            without_record=self.following - self.expected - accounted,
             **self.passed._asdict(),
         )
 

@@ -214,3 +214,17 @@ LEFT JOIN (SELECT DISTINCT event_time, transaction_id FROM verdicts WHERE flagge
     ON f.event_time = t.event_time AND f.transaction_id = t.transaction_id
 WHERE t.event_time >= $1 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2
 """
+
+# What engines saw change after $1, newest first.
+EVENTS = """
+SELECT at, kind, level, subject, text, instance FROM timeline WHERE at > $1 ORDER BY at DESC, id DESC LIMIT $2
+"""
+
+# The newest $2 steps of the triage log, those after $1: steps are numbered, so that no more of it is read.
+STEPS = """
+SELECT min(at) AS at, min(decided_by) AS decided_by, min(action) AS action, count(*) AS transactions,
+    count(DISTINCT coalesce(after, before) ->> 'user_id') AS users,
+    min(coalesce(after, before) ->> 'user_id') AS user_id
+FROM triage_log WHERE step > (SELECT coalesce(max(step), 0) - $2::integer FROM triage_log) AND at > $1
+GROUP BY step ORDER BY step DESC
+"""

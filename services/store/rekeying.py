@@ -41,7 +41,7 @@ class Moved(NamedTuple):
 class Sources:
     """The partitions of a topic in the hands of the one process that holds the lock on it.
 
-    All of it goes over the connection that holds the lock: whoever loses the one can no longer use the other.
+    All of it goes over the connection that holds the lock: a process that loses the one can no longer use the other.
     """
 
     def __init__(self, connection: Any, cluster: str, topic: str) -> None:

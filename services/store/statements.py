@@ -1,6 +1,6 @@
 """The SQL of the engine's own work: each statement with a name and a sentence."""
 
-# Begins the sums of a topic's partitions anew where an older release has moved them, which counts nothing.
+# Begins the sums of a topic's partitions again where an older release has moved them, which counts nothing.
 BEGIN_COUNTING = """
 UPDATE progress SET first_offset = next_offset, begun_at = NULL, stored = 0, resends = 0, dead = 0, skipped = 0,
     copied = 0, repeats = 0, without_record = 0, lost = 0
@@ -117,6 +117,8 @@ GROUP BY 1, 2, 3
 # One change of the tables at a time, by whatever process: the schema, days, a reset. Two would race between looking
 # whether something is there and making it, or wait for each other's tables.
 ONE_CHANGE = "SELECT pg_advisory_xact_lock(7294000)"
+
+SAVE_SCHEMA_VERSION = "INSERT INTO schema_version (version) VALUES ($1) ON CONFLICT DO NOTHING"
 
 # One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
 # visible in the order of their ids.
@@ -316,9 +318,18 @@ ON CONFLICT (instance) DO UPDATE SET heartbeat_at = now(), status = EXCLUDED.sta
 """
 
 # The engines that gave a sign of life lately.
-LIVE_ENGINES = "SELECT instance, status FROM engines WHERE heartbeat_at > now() - interval '10 seconds'"
+LIVE_ENGINES = "SELECT instance, heartbeat_at, status FROM engines WHERE heartbeat_at > now() - interval '10 seconds'"
 
 FORGET_ENGINE = "DELETE FROM engines WHERE instance = $1 OR heartbeat_at < now() - interval '1 day'"
+
+# What an engine saw change.
+ADD_EVENTS = """
+INSERT INTO timeline (at, instance, kind, level, subject, text)
+SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])
+"""
+
+# Keeps the newest $2 of those that are not older than $1.
+FORGET_EVENTS = "DELETE FROM timeline WHERE at < $1 OR id <= (SELECT max(id) - $2::integer FROM timeline)"
 
 VERDICT_COUNTS = (
     "SELECT detector, count(*) AS verdicts, count(*) FILTER (WHERE flagged) AS flagged FROM verdicts GROUP BY 1"
@@ -387,6 +398,6 @@ KNOWN_DAYS = "SELECT day FROM days"
 RESET = """
 ALTER TABLE triage_log DISABLE TRIGGER only_grows;
 TRUNCATE progress, transaction_ids, transactions, verdicts, ground_truth, profiles, dead_letters, models, engines,
-    triage, triage_log, stream_clock;
+    triage, triage_log, timeline, stream_clock;
 ALTER TABLE triage_log ENABLE TRIGGER only_grows;
 """

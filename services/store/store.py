@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,9 +15,8 @@ from domain.filters import Filter
 from domain.quality import DetectorQuality, Scoreboard
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction
-from services.errors import UserError
 from services.store import batch as batches
-from services.store import queries, statements
+from services.store import queries, schema, statements
 from services.store.backfill import Backfill
 from services.store.days import Days
 from services.store.faults import Fenced, Rekeyed, Transient, translated
@@ -29,10 +27,9 @@ from services.store.pools import create_database, open_pool, open_readers, unans
 from services.store.reading import reading
 from services.store.rekeying import Rekeying
 from services.store.search import Search, dead_letter
+from services.store.timeline import Timeline
 from services.store.triage import Decisions
 from services.store.users import Users
-
-SCHEMA_VERSION = 1
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -69,6 +66,7 @@ class Store:
         self.pages = Pages(readers)
         self.users = Users(readers)
         self.triage = Decisions(pool, readers)
+        self.timeline = Timeline(pool, readers)
         self.rekeying = Rekeying(pool)
 
     @classmethod
@@ -82,7 +80,8 @@ class Store:
         await create_database(dsn)
         pool = await open_pool(dsn, connections)
         try:
-            await _apply_schema(pool)
+            async with pool.acquire() as connection:
+                await schema.apply(connection)
             store = cls(pool, await open_readers(dsn, read_dsn, connections))
             await store.days.ensure_ahead()
         except Transient as error:
@@ -291,7 +290,7 @@ class Store:
     async def live_engines(self) -> list[dict[str, Any]]:
         """The status of every engine that gave a sign of life in the last 10 s."""
         rows = await self._fetch(statements.LIVE_ENGINES)
-        return [{"instance": row["instance"], **msgspec.json.decode(row["status"])} for row in rows]
+        return [{**row, **msgspec.json.decode(row["status"])} for row in rows]
 
     async def forget_engine(self, instance: str) -> None:
         """Take this engine off the list."""
@@ -316,13 +315,6 @@ class Store:
             return await self.pool.fetchrow(query, *parameters)
 
 
-def schema() -> str:
-    """The text of schema.sql: beside this module in a wheel, at the top of a checkout otherwise."""
-    packaged = Path(__file__).with_name("schema.sql")
-    found = packaged if packaged.exists() else Path(__file__).parents[2] / "schema.sql"
-    return found.read_text(encoding="utf-8")
-
-
 def _opening(row: Any) -> Opening:
     found = dict(row)
     return Opening(account=Account(**{kind: found.pop(kind) for kind in KINDS}), **found)
@@ -335,18 +327,3 @@ async def _closed(pool: Any) -> None:
             await pool.close()
     except TimeoutError:
         pool.terminate()
-
-
-async def _apply_schema(pool: Any) -> None:
-    with translated():
-        async with pool.acquire() as connection, connection.transaction():
-            await connection.execute(statements.ONE_CHANGE)
-            if await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL"):
-                found = await connection.fetchval("SELECT max(version) FROM schema_version")
-                if found is not None and found > SCHEMA_VERSION:
-                    raise UserError(
-                        f"The database has schema version {found}, this program knows {SCHEMA_VERSION}: "
-                        "upgrade anomaly-tui."
-                    )
-            await connection.execute("SET LOCAL client_min_messages = warning")
-            await connection.execute(schema())

@@ -19,6 +19,7 @@ from domain.engine import (
 from domain.filters import Filter
 from domain.profile import ProfileView, Share, ThresholdAt, UserList, UserOrder, UserSummary
 from domain.quality import DetectorQuality, KindRecall
+from domain.timeline import TimelineEvent
 from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
 from domain.verdict import Counterfactual, Reason, ScoredTransaction, Severity, Status, Verdict
@@ -98,7 +99,7 @@ WORKERS = (
     WorkerStatus(name="broker", state="running", detail="in memory", since=NOON - timedelta(minutes=12)),
     WorkerStatus(name="producer", state="running", detail="200/s", since=NOON - timedelta(minutes=12)),
     WorkerStatus(name="detectors", state="running", detail="4 partitions", since=NOON - timedelta(minutes=12)),
-    WorkerStatus(name="frontend", state="stopped", since=NOON - timedelta(minutes=12)),
+    WorkerStatus(name="frontend", state="stopped", essential=False, since=NOON - timedelta(minutes=12)),
 )
 
 QUIET = Snapshot(
@@ -183,6 +184,7 @@ class FakePort:
         self.decisions = MemoryTriage(lambda: [*self.stored, *self.rows], lambda: NOON)
         self.decided: list[str] = []
         self._events: list[TriageEvent] = []
+        self.timeline: list[TimelineEvent] = []
         self.log_lines = [
             LogLine(
                 NOON + timedelta(seconds=number), "warning" if number % 9 == 0 else "info", "writer", f"batch {number}"
@@ -321,6 +323,11 @@ class FakePort:
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """Two of them."""
         return DEAD_LETTERS[:limit]
+
+    async def events(self, since: datetime | None, limit: int) -> tuple[TimelineEvent, ...]:
+        """Those of the test."""
+        found = [event for event in reversed(self.timeline) if since is None or event.at > since]
+        return tuple(found[:limit])
 
     async def control(self, worker: str, action: WorkerAction) -> None:
         """The worker changes its state at once, unless something is to go wrong; one that is not there is an error."""

@@ -38,7 +38,7 @@ async def test_screen_two_lists_open_anomalies_and_o_lists_all() -> None:
         assert "FRAUD" not in shown(app, TriageList)
 
 
-async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_anew() -> None:
+async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_again() -> None:
     port = FakePort(rows(200))
     async with running(port) as (app, pilot):
         await pressed(pilot, "2", "r", "k", "k", "a")

@@ -91,7 +91,7 @@ async def test_a_frozen_list_stays_through_another_filter_and_back(here: Host) -
         await ticked(app, pilot, "21 of 4")
 
 
-async def test_a_lost_engine_is_shown_and_another_one_begins_anew(here: Host) -> None:
+async def test_a_lost_engine_is_shown_and_another_one_begins_again(here: Host) -> None:
     await here.serve(FakePort(rows(200)))
     async with here.console() as port, running(port, notifications=True) as (app, pilot):
         await pilot.press("2")

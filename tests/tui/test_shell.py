@@ -226,7 +226,7 @@ def test_notices_of_one_kind_within_a_second_are_one_with_a_count() -> None:
     assert later.message == "copied row 14"
 
 
-def test_a_notice_that_has_gone_is_shown_anew() -> None:
+def test_a_notice_that_has_gone_is_shown_again() -> None:
     notices = Notices(lambda: 0.0)
     first, _ = notices.say("no match below", timeout=0.0)
     assert isinstance(first, Notification)

@@ -62,10 +62,11 @@ def summary(snapshot: Snapshot, width: int, palette: Palette, *, lost: bool = Fa
     if snapshot.topic_resets:
         parts.append((f" ✗ topic made again or shortened ({cells.grouped(snapshot.topic_resets)})", palette.bad))
     running = sum(worker.state == "running" for worker in snapshot.workers)
-    stopped = sum(worker.state == "stopped" for worker in snapshot.workers)
     parts.append((f" ✓ {running} workers running", palette.good))
+    # Nobody misses a frontend that was not asked for.
+    stopped = [worker.name for worker in snapshot.workers if worker.state == "stopped" and worker.essential]
     if stopped:
-        parts.append((f", {stopped} stopped", palette.dim))
+        parts.append((f", {' and '.join(stopped)} stopped", palette.warn))
     if snapshot.dead_letters:
         parts.append((f"  {cells.grouped(snapshot.dead_letters)} dead letters (4)", palette.warn))
     parts.append((f"  {snapshot.broker}  {snapshot.database}", palette.dim))
@@ -116,7 +117,7 @@ def component_lines(snapshot: Snapshot, width: int, palette: Palette) -> list[Te
             (f"✗ {cells.grouped(snapshot.offset_gaps)} offset gaps: records lost at the broker  ", palette.bad)
         )
     if snapshot.topic_resets:
-        said = f"✗ {cells.grouped(snapshot.topic_resets)} partitions begun anew: topic made again or shortened"
+        said = f"✗ {cells.grouped(snapshot.topic_resets)} partitions read again: topic made again or shortened"
         wrong.append((said, palette.bad))
     if wrong:
         lines.append(line((" wrong    ", dim), *wrong, width=width))

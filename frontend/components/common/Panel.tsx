@@ -18,7 +18,7 @@ export function Panel({ title, aside, children, flush = false }: Properties) {
         {aside && <div className={styles.aside}>{aside}</div>}
       </header>
       {flush ? (
-        // It may be wider than a phone: whoever has no pointer must be able to scroll it.
+        // It may be wider than a phone: a user without a pointer must be able to scroll it.
         <div className={styles.flush} tabIndex={0} role="region" aria-label={title}>
           {children}
         </div>

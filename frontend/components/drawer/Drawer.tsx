@@ -70,7 +70,7 @@ export function Drawer({ id, listed, onDecide, onUndo, onClose }: Properties) {
               </Link>
               <span className="muted">
                 {' at '}
-                <bdi>{row.merchant.name ?? row.merchant.id ?? 'a merchant not told'}</bdi>
+                <bdi>{row.merchant.name ?? row.merchant.id ?? 'an unnamed merchant'}</bdi>
               </span>
             </p>
           )}

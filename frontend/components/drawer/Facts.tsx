@@ -33,7 +33,7 @@ export function Facts({ row }: { row: Row }) {
       'Ground truth',
       truthShown &&
         row.truth &&
-        (row.truth.anomalous ? `anomalous (${row.truth.kind ?? 'kind not told'})` : 'ordinary'),
+        (row.truth.anomalous ? `anomalous (${row.truth.kind ?? 'kind unknown'})` : 'ordinary'),
     ],
     ...Object.entries(row.extra ?? {}).map(([name, value]): [string, ReactNode] => [
       name,

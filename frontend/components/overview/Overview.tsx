@@ -97,7 +97,7 @@ function Categories({ categories }: { categories: Stats['categories'] }) {
     <Shares
       empty="No transactions in the last hour."
       lines={categories.slice(0, 12).map(({ category, share, flagged }) => ({
-        name: category.replaceAll('_', ' ') || 'not told',
+        name: category.replaceAll('_', ' ') || 'unknown',
         share,
         remark: count(flagged),
       }))}

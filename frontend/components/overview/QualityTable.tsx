@@ -5,7 +5,7 @@ import styles from './Overview.module.css'
 
 const share = (value: number | null): string => (value === null ? '–' : percent(value))
 
-/** What the detectors got right, where the producer told the truth: overall, and by kind of anomaly. */
+/** What the detectors got right, where the producer sends the truth: overall, and by kind of anomaly. */
 export function QualityTable({ quality }: { quality: readonly Quality[] }) {
   if (quality.length === 0) {
     return <p className={styles.none}>Nothing that was scored had ground truth, or the detectors are warming up.</p>

@@ -95,7 +95,7 @@ export function useTriage() {
       attempt<readonly string[]>(async () => {
         const { undone: taken } = await post(undone, '/api/triage/undo', {})
         if (taken === null) return [{ text: 'There is nothing to undo.', failed: false, undoable: false }, []]
-        const kept = taken.kept ? `; ${taken.kept} decided anew since were kept` : ''
+        const kept = taken.kept ? `; ${taken.kept} decided again since were kept` : ''
         const text = `Undone: ${taken.action.replaceAll('_', ' ')}${kept}`
         return [{ text, failed: false, undoable: false }, taken.events.map((event) => event.transaction_id)]
       }),

@@ -13,7 +13,7 @@ type Listener = (message: Message) => void
 
 const shares = new Map<string, Share>()
 
-/** Hear everything that is told about `topic`, from whichever tab has the connection, until the result is called. */
+/** Hear everything that is said about `topic`, from whichever tab has the connection, until the result is called. */
 export function listen(topic: Topic, listener: Listener): () => void {
   const key = `${topic.of} ${topic.q}`
   let share = shares.get(key)
@@ -84,7 +84,7 @@ class Share {
       void this.lead(turn.signal)
       return
     }
-    // A signal and stealing exclude each other; whoever steals has the lock at once.
+    // A signal and stealing exclude each other; the tab that steals it has the lock at once.
     navigator.locks
       .request(`anomaly-tui live ${this.key}`, steal ? { steal } : { signal: turn.signal }, () =>
         this.lead(turn.signal),
@@ -95,7 +95,7 @@ class Share {
       })
   }
 
-  /** Whoever leads tells something each second; one that is frozen or stuck tells nothing, and loses the lead. */
+  /** The leader says something each second; one that is frozen or stuck says nothing, and loses the lead. */
   private expect(): void {
     clearTimeout(this.silence)
     this.silence = setTimeout(() => this.queue(navigator.locks !== undefined), SILENT_FOR_MS)

@@ -42,7 +42,7 @@ export function heardLast(): Heard {
   return current
 }
 
-/** What was heard last; it renders anew with each status. */
+/** What was heard last; it renders again with each status. */
 export function useHeard(): Heard {
   return useSyncExternalStore(
     (watcher) => {

@@ -102,7 +102,7 @@ async def serving(port: RingPort, store: Store, access: Access) -> AsyncIterator
     """The API in front of it, under a supervisor."""
     api = ApiServer(access)
     api.reserve()
-    api.serve(port, store, port.bus, "e1")  # type: ignore[arg-type]
+    api.serve(port, store, port.bus)  # type: ignore[arg-type]
     supervisor = Supervisor()
     supervisor.add(api)
     await supervisor.start()

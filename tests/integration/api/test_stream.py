@@ -18,15 +18,16 @@ from services.api.client import (
     ROWS_A_SECOND,
     WORTH_AN_EVENT,
     Client,
-    Mark,
-    mark_of,
 )
 from services.api.server import ApiServer
 from services.api.stream import ALL_ROWS_A_SECOND, BUSY_ROWS_A_SECOND, Hub
 from services.console.bus import ANOMALIES_SIZE, FEED_SIZE
+from services.console.reader import Mark, engine_of, mark_of
 from services.store.store import Store
 from tests.integration.api.reader import Event, Reader, events_of
 from tests.integration.api.ring_port import RingPort, serving
+
+ENGINE = engine_of(RingPort().snapshot())
 
 
 async def taken(client: Client, hub: Hub) -> list[Event]:
@@ -60,7 +61,7 @@ def port() -> RingPort:
 @pytest.fixture
 def hub(port: RingPort) -> Hub:
     # A second from one look to the next: time is nothing to wait for here.
-    return Hub(port, "e1", itertools.count().__next__)  # type: ignore[arg-type]
+    return Hub(port, itertools.count().__next__)  # type: ignore[arg-type]
 
 
 async def test_a_client_gets_what_matches_from_now_on_oldest_first(port: RingPort, hub: Hub) -> None:
@@ -72,7 +73,7 @@ async def test_a_client_gets_what_matches_from_now_on_oldest_first(port: RingPor
     found = await taken(client, hub)
     assert ids(found) == [6, 7, 8]
     assert [event.name for event in found] == ["rows", "status"]
-    assert found[0].id == "e1.10.0", "also past those that did not match: a resume must not look at them again"
+    assert found[0].id == f"{ENGINE}.10.0", "also past those that did not match: a resume must not look at them again"
 
 
 async def test_a_client_of_anomalies_gets_flagged_rows(port: RingPort, hub: Hub) -> None:
@@ -90,29 +91,29 @@ async def test_a_client_that_comes_back_gets_what_it_missed_and_nothing_twice(
     port.publish(10, flagged=True)
     port.decide(1)
     port.decide(2)
-    client = hub.join(of, EVERYTHING, Mark("e1", 7, 1))
+    client = hub.join(of, EVERYTHING, Mark(ENGINE, 7, 1))
     port.publish(1, flagged=True)
     hub.poll()
     found = await taken(client, hub)
     assert ids(found) == [8, 9, 10, 11]
     assert [event.data["changes"][0]["transaction_id"] for event in found if event.name == "triage"] == ["2"]
-    assert mark_of(found[-1].id) == Mark("e1", 11, 2)
+    assert mark_of(found[-1].id) == Mark(ENGINE, 11, 2)
 
 
 async def test_rows_that_left_the_ring_before_a_client_came_back_are_counted(port: RingPort, hub: Hub) -> None:
     port.publish(FEED_SIZE + 1_000)
-    client = hub.join("transactions", EVERYTHING, Mark("e1", 900, 0))
+    client = hub.join("transactions", EVERYTHING, Mark(ENGINE, 900, 0))
     found = await taken(client, hub)
     assert missed(found) + len(ids(found)) == FEED_SIZE + 100
     assert ids(found) == list(range(FEED_SIZE + 1_000 - QUEUE_ROWS + 1, FEED_SIZE + 1_001))
     assert found[0].name == "missed"
 
 
-async def test_what_cannot_be_continued_is_begun_anew(port: RingPort, hub: Hub) -> None:
+async def test_what_cannot_be_continued_is_begun_again(port: RingPort, hub: Hub) -> None:
     port.publish(ANOMALIES_SIZE + 1, flagged=True)
     for of, mark, reason in (
         ("transactions", Mark("e0", 5, 0), "engine"),
-        ("anomalies", Mark("e1", 1, 0), "late"),
+        ("anomalies", Mark(ENGINE, 1, 0), "late"),
     ):
         found = await taken(hub.join(of, EVERYTHING, mark), hub)  # type: ignore[arg-type]
         assert [event.name for event in found] == ["reset", "status"]
@@ -134,7 +135,7 @@ async def test_a_slow_client_is_told_exactly_how_many_rows_it_missed(port: RingP
 
 
 async def test_a_client_gets_a_burst_and_then_so_many_rows_a_second(port: RingPort) -> None:
-    hub = Hub(port, "e1", itertools.count(step=0.1).__next__)  # type: ignore[arg-type]
+    hub = Hub(port, itertools.count(step=0.1).__next__)  # type: ignore[arg-type]
     client = hub.join("transactions", EVERYTHING, None)
     port.publish(QUEUE_ROWS)
     hub.poll()
@@ -153,7 +154,7 @@ async def test_a_client_gets_a_burst_and_then_so_many_rows_a_second(port: RingPo
 @pytest.mark.parametrize(("lag", "together"), [(BEHIND, ALL_ROWS_A_SECOND), (BEHIND + 1, BUSY_ROWS_A_SECOND)])
 async def test_many_clients_share_the_rows_a_second(port: RingPort, lag: int, together: int) -> None:
     port.lag = lag
-    hub = Hub(port, "e1", itertools.count(step=0.1).__next__)  # type: ignore[arg-type]
+    hub = Hub(port, itertools.count(step=0.1).__next__)  # type: ignore[arg-type]
     clients = [hub.join("transactions", EVERYTHING, None) for _ in range(20)]
     told: list[int] = []
 
@@ -173,7 +174,7 @@ async def test_many_clients_share_the_rows_a_second(port: RingPort, lag: int, to
     assert min(told) == WORTH_AN_EVENT, "rows come in few events, not in many small ones"
 
 
-async def test_a_client_that_takes_no_decisions_begins_anew(port: RingPort, hub: Hub) -> None:
+async def test_a_client_that_takes_no_decisions_begins_again(port: RingPort, hub: Hub) -> None:
     slow = hub.join("anomalies", EVERYTHING, None)
     for number in range(QUEUE_TRIAGE + 1):
         port.decide(number)

@@ -237,7 +237,7 @@ async def test_a_console_that_reads_nothing_costs_nothing_and_is_told_how_much_i
     slow.say(Hello(PROTOCOL, "1"))
     assert isinstance(await slow.first(), Welcome)
     slow.say(Subscribe(connection.FASTEST_HZ))
-    assert (await slow.update()).feed.anew
+    assert (await slow.update()).feed.refill
     slow.reader._transport.pause_reading()  # type: ignore[attr-defined]
     async with here.console() as port:
         for _ in range(BURSTS):
@@ -267,7 +267,7 @@ async def test_a_console_that_dies_is_forgotten(here: Host) -> None:
         assert port.trouble() == ""
 
 
-async def test_a_lost_engine_is_told_and_another_one_begins_anew(here: Host) -> None:
+async def test_a_lost_engine_is_told_and_another_one_begins_again(here: Host) -> None:
     await here.serve(FakePort(rows(50)))
     async with here.console() as port:
         port.watch(parse("is:flagged"), 20)
@@ -286,7 +286,7 @@ async def test_a_lost_engine_is_told_and_another_one_begins_anew(here: Host) -> 
         await until(lambda: not port.trouble())
         assert port.snapshot().started_at == later
         await until(lambda: [row.sequence for row in port.feed(read, 100).rows] == [20])
-        assert port.feed(read, 100).anew
+        assert port.feed(read, 100).refill
         assert [row.sequence for row in port.anomalies(0, 100).rows] == [20]
         assert len(await port.dead_letters(1)) == 1
 
@@ -302,7 +302,7 @@ async def test_a_connection_that_comes_back_to_the_same_engine_goes_on(here: Hos
         await here.serve(fake)
         await until(lambda: not port.trouble())
         found = port.feed(read, 100)
-        assert ([row.sequence for row in found.rows], found.anew, found.missed) == ([51, 52, 53, 54, 55], False, 0)
+        assert ([row.sequence for row in found.rows], found.refill, found.missed) == ([51, 52, 53, 54, 55], False, 0)
 
 
 async def test_who_waits_for_an_answer_is_told_that_the_engine_has_gone(here: Host) -> None:

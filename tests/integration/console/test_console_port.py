@@ -183,7 +183,7 @@ async def test_all_that_matches_what_is_watched_can_be_read(port: ConsolePort, r
         nonlocal place, held
         found = port.feed(place, 20_000)
         place = found.upto
-        if found.anew:
+        if found.refill:
             held = []
         held += [row.sequence for row in found.rows if watched.matches(row)]
         return held
@@ -259,6 +259,28 @@ async def test_workers_are_controlled(port: ConsolePort) -> None:
     assert state_of(port, "housekeeping") == "running"
     with pytest.raises(KeyError):
         await port.control("nobody", "restart")
+
+
+async def test_the_timeline_tells_what_changed(port: ConsolePort, running: Running) -> None:
+    began = datetime.now(UTC)
+    first = (await port.events(None, 1_000))[-1]
+    assert (first.kind, first.instance) == ("engine", running.engine.instance)
+    assert "started" in first.text
+    fits = [event.text for event in await port.events(None, 1_000) if event.kind == "fit"]
+    assert any("enhanced" in text for text in fits)
+
+    await port.control("models", "restart")
+    ident = port.anomalies(0, 1).rows[0].transaction.transaction_id
+    await port.decide([ident], TriageStatus.CONFIRMED, by=user_name(os.geteuid()))
+    expected = {("worker", "models"), ("decision", user_name(os.geteuid()))}
+    async with asyncio.timeout(20):
+        while not expected <= {(event.kind, event.subject) for event in await port.events(began, 1_000)}:
+            await asyncio.sleep(0.05)
+    found = await port.events(began, 1_000)
+    assert [event.at for event in found] == sorted((event.at for event in found), reverse=True)
+    assert all(event.at > began for event in found)
+    assert len(await port.events(None, 2)) == 2
+    await port.undo(user_name(os.geteuid()))
 
 
 async def test_a_console_that_restarts_what_serves_it_is_back_soon(running: Running) -> None:

@@ -118,7 +118,7 @@ async def test_a_cancelled_build_ends_its_processes_and_leaves_nothing(site, cac
     assert {path.name for path in (cache / "frontend").iterdir()} == {"lock", "build.log"}
 
 
-async def test_a_killed_build_takes_its_processes_along_and_is_made_anew(site, cache, tmp_path, monkeypatch) -> None:
+async def test_a_killed_build_takes_its_processes_along_and_is_made_again(site, cache, tmp_path, monkeypatch) -> None:
     began = tmp_path / "began"
     script = (
         "import asyncio; from pathlib import Path; from services.frontend.build import built;"

@@ -1,4 +1,4 @@
-"""Profiles built anew from stored history are the ones that were learnt online, to the last bit."""
+"""Profiles rebuilt from stored history are the ones that were learnt online, to the last bit."""
 
 from datetime import UTC, datetime
 from itertools import islice

@@ -120,7 +120,7 @@ async def test_repeated_openings_at_one_offset_are_counted_until_progress(store:
     assert (after.next_offset, after.restores, after.attempts) == (1, 0, 0)
 
 
-async def test_another_incarnation_begins_anew_and_keeps_dead_letters_of_the_same_offset(store: Store) -> None:
+async def test_another_incarnation_begins_again_and_keeps_dead_letters_of_the_same_offset(store: Store) -> None:
     first = await store.open_term("c", "transactions", 0, "a", topic_id="id-1")
     term = Term("c", "transactions", 0, first.epoch, first.incarnation)
     assert (first.incarnation, first.topic_id) == (0, "id-1")
@@ -139,24 +139,6 @@ async def test_another_incarnation_begins_anew_and_keeps_dead_letters_of_the_sam
     heir = heir._replace(incarnation=begun.incarnation)
     await store.commit(prepare(batch(heir, 7, dead=(DeadRecord(7, b"[", "malformed"),))))
     assert sorted(letter.excerpt for letter in await store.dead_letters(5)) == ["[", "{"]
-
-
-async def test_progress_of_an_older_release_goes_on_where_it_was(store: Store, database_url: str) -> None:
-    await store.pool.execute("ALTER TABLE progress DROP COLUMN topic_id, DROP COLUMN incarnation")
-    await store.pool.execute("ALTER TABLE dead_letters DROP COLUMN incarnation")
-    await store.pool.execute(
-        'ALTER TABLE dead_letters ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (cluster, topic, partition, "offset")'
-    )
-    await store.pool.execute(
-        "INSERT INTO progress (cluster, topic, partition, next_offset, epoch) VALUES ('c', 'transactions', 0, 42, 3)"
-    )
-    upgraded = await Store.open(database_url)
-    opening = await upgraded.open_term("c", "transactions", 0, "a", topic_id="id-1")
-    assert (opening.next_offset, opening.epoch, opening.incarnation, opening.topic_id) == (42, 4, 1, "id-1")
-    term = Term("c", "transactions", 0, opening.epoch)
-    await upgraded.commit(prepare(batch(term, 42, dead=(DeadRecord(42, b"{", "malformed"),))))
-    assert len(await upgraded.dead_letters(5)) == 1
-    await upgraded.close()
 
 
 async def test_retention_drops_old_days_but_not_what_a_replay_just_stored(store: Store) -> None:

@@ -6,6 +6,7 @@ from services.attach.mirror import MOST_PARTS, MOST_ROWS, Mirror, Parts
 from services.attach.protocol import FeedPart, decoder, encode
 from services.attach.protocol import Update as Message
 from services.attach.subscription import Subscription
+from services.console.reader import Mark, engine_of
 from tests.tui.fake_port import FakePort, row, rows
 
 
@@ -16,14 +17,14 @@ def part(first: int, count: int, **more: object) -> FeedPart:
 
 def test_a_reader_gets_each_row_once_and_every_count() -> None:
     parts = Parts()
-    parts.add(part(1, 10, anew=True, unmatched=3))
+    parts.add(part(1, 10, refill=True, unmatched=3))
     first = parts.since(0, 100)
-    assert ([row.sequence for row in first.rows], first.anew, first.unmatched) == (list(range(1, 11)), True, 3)
+    assert ([row.sequence for row in first.rows], first.refill, first.unmatched) == (list(range(1, 11)), True, 3)
     parts.add(part(20, 5, missed=7, unmatched=2))
     parts.add(part(30, 5, missed=1))
     second = parts.since(first.upto, 100)
     assert [row.sequence for row in second.rows] == [20, 21, 22, 23, 24, 30, 31, 32, 33, 34]
-    assert (second.missed, second.unmatched, second.anew) == (8, 2, False)
+    assert (second.missed, second.unmatched, second.refill) == (8, 2, False)
     assert parts.since(second.upto, 100).rows == ()
     assert parts.since(first.upto, 100) == second, "reading changes nothing"
 
@@ -35,14 +36,14 @@ def test_more_than_the_limit_are_the_newest_and_the_others_missed() -> None:
     assert ([row.sequence for row in found.rows], found.missed) == ([7, 8, 9, 10], 6)
 
 
-def test_what_begins_anew_replaces_what_nobody_read_yet() -> None:
+def test_what_begins_again_replaces_what_nobody_read_yet() -> None:
     parts = Parts()
-    parts.add(part(1, 10, anew=True))
+    parts.add(part(1, 10, refill=True))
     read = parts.since(0, 100).upto
     parts.add(part(11, 10))
-    parts.add(part(5, 3, anew=True))
+    parts.add(part(5, 3, refill=True))
     found = parts.since(read, 100)
-    assert ([row.sequence for row in found.rows], found.anew) == ([5, 6, 7], True)
+    assert ([row.sequence for row in found.rows], found.refill) == ([5, 6, 7], True)
 
 
 def test_what_nobody_reads_is_bounded_and_counted() -> None:
@@ -64,8 +65,7 @@ async def test_a_snapshot_of_changes_is_the_snapshot() -> None:
         port.changes |= changes
         mirror.apply(understood.decode(encode(await subscription.update())))
         assert mirror.snapshot == port.snapshot()
-    assert mirror.place is not None
-    assert (mirror.place.feed, mirror.place.started_at) == (3, port.snapshot().started_at)
+    assert mirror.mark == Mark(engine_of(port.snapshot()), rows=3, triage=0)
 
 
 async def test_fields_of_a_newer_engine_are_passed_over() -> None:

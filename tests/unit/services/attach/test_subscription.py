@@ -1,15 +1,15 @@
 """What a console is told: everything that it shows, nothing else, and the rest in figures that add up."""
 
-import msgspec
 import pytest
 
 from domain.engine import BEHIND
 from domain.filters import EVERYTHING, parse
 from domain.triage import TriageStatus
 from services.attach.mirror import Mirror
-from services.attach.protocol import Place, Update, Watch
+from services.attach.protocol import Update, Watch
 from services.attach.subscription import BACKLOG, SAVED_UPDATES, TESTED_AT_ONCE, USUAL_HZ, Subscription
-from tests.tui.fake_port import NOON, FakePort, rows
+from services.console.reader import Mark, engine_of
+from tests.tui.fake_port import FakePort, rows
 
 ROWS = 10
 ANOMALOUS = parse("is:flagged")
@@ -29,10 +29,10 @@ def sequences(update: Update) -> list[int]:
 
 async def test_who_comes_gets_what_the_rings_hold() -> None:
     update = await Subscription(FakePort(rows(50)), None).update()
-    assert update.feed.anew
+    assert update.feed.refill
     assert sequences(update) == list(range(1, 51))
     assert [row.sequence for row in update.anomalies.rows] == [20, 40]
-    assert update.anomalies.anew
+    assert update.anomalies.refill
     assert set(update.snapshot) >= {"at", "rate", "workers", "partitions"}
     assert len(update.logs) == 60
 
@@ -107,18 +107,18 @@ async def test_updates_are_half_as_many_while_the_engine_is_behind() -> None:
     assert subscription.interval == usual
 
 
-async def test_another_filter_begins_anew_from_the_ring_with_what_lies_between() -> None:
+async def test_another_filter_begins_again_from_the_ring_with_what_lies_between() -> None:
     port = FakePort(rows(400))
     subscription = await told(port)
     subscription.watch(Watch(ANOMALOUS, ROWS))
     update = await subscription.update()
-    assert update.feed.anew
+    assert update.feed.refill
     assert sequences(update) == list(range(20, 401, 20))
     assert update.feed.unmatched == 380
-    assert not update.anomalies.anew
+    assert not update.anomalies.refill
     assert update.anomalies.rows == ()
     subscription.watch(Watch(ANOMALOUS, ROWS + 1))
-    assert not (await subscription.update()).feed.anew, "it is the same filter"
+    assert not (await subscription.update()).feed.refill, "it is the same filter"
 
 
 async def test_a_refill_counts_no_further_back_than_it_reaches() -> None:
@@ -139,7 +139,7 @@ async def test_anomalies_come_whatever_is_watched_and_are_sent_once() -> None:
         port.add(rows(60, before + 1))
         update = await subscription.update()
         sent = [row.sequence for row in (*update.feed.rows, *update.anomalies.rows)]
-        if not update.feed.anew:
+        if not update.feed.refill:
             assert len(sent) == len(set(sent))
         mirror.apply(update)
         expected = [row.sequence for row in port.rows if row.flagged]
@@ -169,11 +169,10 @@ async def test_decisions_are_told_once_and_not_those_of_before() -> None:
 
 async def test_who_comes_back_goes_on_where_it_was() -> None:
     port = FakePort(rows(50))
-    place = Place(port.snapshot().started_at, feed=45, anomalies=40, triage=0)
-    update = await Subscription(port, place).update()
-    assert not update.feed.anew
+    after = Mark(engine_of(port.snapshot()), rows=45, triage=0)
+    update = await Subscription(port, after).update()
+    assert not update.feed.refill
     assert sequences(update) == [46, 47, 48, 49, 50]
-    other = msgspec.structs.replace(place, started_at=NOON)
-    update = await Subscription(port, other).update()
-    assert update.feed.anew
+    update = await Subscription(port, after._replace(engine="other")).update()
+    assert update.feed.refill
     assert len(update.feed.rows) == 50

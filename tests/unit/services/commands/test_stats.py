@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from domain.engine import Rekeying
-from services.commands.data import rekeying_of, told
+from services.commands.data import rekeying_of, rekeying_text
 
 PROGRESS = [
     {"topic": "payments", "rekeyed": True, "copy": "payments-by-user"},
@@ -26,12 +26,12 @@ def test_the_engine_that_copies_tells_and_all_tell_their_repeats() -> None:
     ):
         (found,) = rekeying_of(engines, PROGRESS)
         assert found["repeats"] == 5
-        assert told(found) == "payments through payments-by-user: 4,000 records/s, 12 us each, 70 to go"
+        assert rekeying_text(found) == "payments through payments-by-user: 4,000 records/s, 12 us each, 70 to go"
 
 
 def test_that_a_topic_is_re_keyed_is_told_while_no_engine_runs() -> None:
     (found,) = rekeying_of([], PROGRESS)
-    assert told(found) == "payments through payments-by-user: no engine does it now"
+    assert rekeying_text(found) == "payments through payments-by-user: no engine does it now"
 
 
 def test_a_topic_that_is_read_as_it_is_is_not_told_of() -> None:
