@@ -106,8 +106,8 @@ CREATE INDEX IF NOT EXISTS verdicts_flagged ON verdicts (event_time) WHERE flagg
 -- Verdicts that wait for the first fit to be given again: usually none.
 CREATE INDEX IF NOT EXISTS verdicts_warming ON verdicts (event_time) WHERE status = 'warming';
 
--- Days that have partitions; a day is kept while its events or its last write are within retention;
--- one that is `simulated`, to which nothing but a simulation has written, is dropped by its events alone.
+-- Days that have partitions; a day is kept while its events or its last write are within retention.
+-- It is `simulated` while nothing but a simulation has written to it, and goes by its events alone then.
 CREATE TABLE IF NOT EXISTS days (
     day       date PRIMARY KEY,
     stored_at timestamptz NOT NULL DEFAULT now(),
@@ -262,7 +262,8 @@ DO $$ DECLARE name text; BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO anomaly_tui_reader', current_schema());
     END IF;
     FOREACH name IN ARRAY ARRAY['progress', 'transaction_ids', 'transactions', 'verdicts', 'days', 'ground_truth',
-        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines', 'timeline', 'stream_clock']
+        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines', 'timeline',
+        'stream_clock']
     LOOP
         IF NOT has_table_privilege('anomaly_tui_reader', name, 'SELECT') THEN
             EXECUTE format('GRANT SELECT ON %I TO anomaly_tui_reader', name);

@@ -113,8 +113,8 @@ class History(msgspec.Struct, frozen=True):
     def sentence(self) -> str:
         """How far it is."""
         if self.stored >= self.total:
-            return f"models are being fitted on {self.total:,} transactions"
-        return f"{self.stored:,} of {self.total:,} transactions of simulated history stored"
+            return f"fitting models on {self.total:,} transactions"
+        return f"history: {self.stored:,} of {self.total:,} stored"
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

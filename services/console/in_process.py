@@ -156,11 +156,11 @@ class InProcessPort:
 
     async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
         """The ids of open anomalies that match, newest first."""
-        return await self._store.triage.matching(filter, limit)
+        return await self._store.triage.matching(filter, limit, self._bus.clock.now)
 
     async def count_matching(self, filter: Filter) -> int:
         """How many open anomalies match."""
-        return await self._store.triage.count_matching(filter)
+        return await self._store.triage.count_matching(filter, self._bus.clock.now)
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""

@@ -117,8 +117,9 @@ class Housekeeping(Worker):
                     dropped = await self._store.days.drop_expired(self._retention_days, clock)
                     if dropped:
                         log.info("days dropped by retention", days=[day.isoformat() for day in dropped])
-                    await self._store.triage.forget(self._clock.now, timedelta(days=self._retention_days))
-                    await self._store.timeline.forget(datetime.now(UTC) - timedelta(days=self._retention_days))
+                    older_than = timedelta(days=self._retention_days)
+                    await self._store.triage.forget(self._clock.now, older_than)
+                    await self._store.timeline.forget(datetime.now(UTC) - older_than)
                 self.degraded = False
                 simulated = "simulated " if clock.kind == "simulation" else ""
                 self.beat(f"keeps {self._retention_days} {simulated}days")

@@ -31,8 +31,8 @@ def outgoing(
     truth: GroundTruth | None,
     *,
     replay: bool = False,
-    simulated: bool = False,
     updated: bool = False,
+    simulated: bool = False,
 ) -> Outgoing:
     """Encode a transaction; all transactions of a user share a partition through the key.
 

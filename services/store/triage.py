@@ -104,21 +104,21 @@ class Decisions:
         with translated():
             return int(await self._pool.fetchval(statements.LAST_TRIAGE))
 
-    async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
-        """The ids of open anomalies that match, newest first."""
+    async def matching(self, filter: Filter, limit: int, now: datetime | None = None) -> tuple[str, ...]:
+        """The ids of anomalies that match and are open `now`, by the stream's clock, newest first."""
         where, parameters = filter.to_sql()
         more = len(parameters)
         query = queries.MATCHING_OPEN.format(where=where, limit=f"${more + 1}", now=f"${more + 2}::timestamptz")
         async with reading(self._readers) as connection:
-            rows = await connection.fetch(query, *parameters, limit, filter.now or datetime.now(UTC))
+            rows = await connection.fetch(query, *parameters, limit, now or datetime.now(UTC))
         return tuple(row["transaction_id"] for row in rows)
 
-    async def count_matching(self, filter: Filter) -> int:
-        """How many open anomalies match."""
+    async def count_matching(self, filter: Filter, now: datetime | None = None) -> int:
+        """How many anomalies match and are open `now`."""
         where, parameters = filter.to_sql()
         async with reading(self._readers) as connection:
             query = queries.COUNT_MATCHING_OPEN.format(where=where, now=f"${len(parameters) + 1}::timestamptz")
-            return int(await connection.fetchval(query, *parameters, filter.now or datetime.now(UTC)))
+            return int(await connection.fetchval(query, *parameters, now or datetime.now(UTC)))
 
     async def count_open(self, now: datetime) -> int:
         """How many anomalies are open at that time of the stream's clock."""

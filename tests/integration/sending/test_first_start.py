@@ -10,6 +10,7 @@ import pytest
 
 from domain.engine import History
 from domain.filters import EVERYTHING, parse
+from domain.triage import TriageStatus
 from services.engine.engine import Engine
 from services.sending.world import BEGINNING
 from services.settings import Settings, load
@@ -53,7 +54,7 @@ async def test_a_first_start_stores_history_fits_on_it_and_flags_what_comes_then
         assert {version.partition("-")[0] for version in engine.snapshot().model_versions.values()} == {str(HISTORY)}
         assert {history.total for history in told} == {HISTORY}
         assert all(0 <= history.stored <= HISTORY for history in told)
-        assert "fitted on 2,000" in told[-1].sentence
+        assert "fitting models on 2,000" in told[-1].sentence
         assert engine.snapshot().history is None
 
         alerts = engine.bus.anomalies.newest(100)
@@ -66,6 +67,12 @@ async def test_a_first_start_stores_history_fits_on_it_and_flags_what_comes_then
         assert found, "history shows what would have been flagged"
         opened = set(await port.matching(EVERYTHING, 10_000))
         assert not opened & {row.transaction.transaction_id for row in found}
+
+        asleep = alerts[0].transaction.transaction_id
+        await port.decide([asleep], TriageStatus.SNOOZED, engine.bus.clock.now + timedelta(days=300), by="ann")
+        assert asleep not in await port.matching(EVERYTHING, 10_000)
+        await port.decide([asleep], TriageStatus.SNOOZED, engine.bus.clock.now, by="ann")
+        assert asleep in await port.matching(EVERYTHING, 10_000)
 
         clock = engine.snapshot().clock
         assert clock.kind == "simulation"
