@@ -256,7 +256,7 @@ class PartitionTask:
                 await self._halve(records, following)
                 return
             if records:
-                # At the next starts it is tried alone, and buried once that has failed as well.
+                # At the next starts it is tried alone, and becomes a dead letter once that has failed as well.
                 await self._until_answered(lambda: self._store.mark_attempt(self._term, 1))
             raise self._failure(error, records[0].offset if records else following) from error
 

@@ -134,7 +134,7 @@ def score(
     """Score decoded records against the committed profiles and flatten everything for the store.
 
     `encoded_states` has every user who has a profile; `warm_states` spares the decoding of some. Those are
-    changed by the call: whoever passes them gives them away, so that nothing is learnt before its batch commits.
+    changed by the call: the caller must not use them afterwards, so that nothing is learnt before its batch commits.
     """
     transactions = [record.transaction for record in decoded]
     features = inputs_of(transactions)
