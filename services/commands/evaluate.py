@@ -290,6 +290,9 @@ def _print(title: str, streams: list[Scored]) -> None:
     add("alert rate", lambda result: result.flagged, ".2%")
     add("ordinary flagged", lambda result: result.ordinary_flagged, ".2%")
     table.add_section()
-    for kind in sorted({kind for result in every for kind in result[names[0]].by_kind} - {""}):
-        add(f"{AT_FPR}, {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
+    kinds = sorted({kind for result in every for kind in result[names[0]].by_kind} - {""})
+    if kinds:
+        table.add_row(f"{AT_FPR}, by kind")
+    for kind in kinds:
+        add(f"  {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
     Console().print(table)
