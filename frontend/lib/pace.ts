@@ -1,4 +1,5 @@
 /** How an analyst gets on: what was decided on this page since it was opened. */
+import { count } from './numbers'
 
 const MINUTE_MS = 60_000
 
@@ -17,6 +18,10 @@ export const takenBack = (made: Made, count: number): Made => made.slice(0, Math
 /** `12 done · 94 left · 8 a minute`; `left` null where it is not known. */
 export function progress(made: Made, left: number | null, now: number): string {
   const lately = made.filter((at) => now - at < MINUTE_MS).length
-  const parts = [`${made.length} done`, left === null ? '' : `${left} left`, lately ? `${lately} a minute` : '']
+  const parts = [
+    `${count(made.length)} done`,
+    left === null ? '' : `${count(left)} left`,
+    lately ? `${count(lately)} a minute` : '',
+  ]
   return parts.filter(Boolean).join(' · ')
 }

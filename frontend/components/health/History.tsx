@@ -12,7 +12,7 @@ import styles from './History.module.css'
 const FIGURES: readonly (readonly [string, (point: CoursePoint) => number, (value: number) => string])[] = [
   ['Transactions per second', (point) => point.rate, rate],
   ['Latency p95', (point) => point.latency_p95, (value) => `${count(value * 1000)} ms`],
-  ['Kafka lag', (point) => point.lag, (value) => `${count(value)} records`],
+  ['Kafka lag', (point) => point.lag, count],
 ]
 
 /** Rate, latency and lag over the last hour, below each other in time: a look tells what moved with what. */

@@ -21,7 +21,7 @@ export function Workers({ workers, at }: { workers: readonly Worker[]; at: strin
           {problem}
         </p>
       )}
-      <table className={table.table} data-testid="workers">
+      <table className={`${table.table} ${styles.workers}`} data-testid="workers">
         <thead>
           <tr>
             <th scope="col">Worker</th>

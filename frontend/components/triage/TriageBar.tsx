@@ -116,7 +116,7 @@ export function TriageBar({
           onChange={(event) => setNote(event.target.value)}
           rows={changed || note ? 3 : 1}
           maxLength={1000}
-          placeholder="Note (w), kept with the decision; Ctrl+Enter writes it alone"
+          placeholder="Note (w), Ctrl+Enter keeps it"
         />
       </label>
       {changed && (
