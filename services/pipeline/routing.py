@@ -61,5 +61,5 @@ def router(mapping: Mapping | None) -> Router:
 
 
 def partition_of(user: bytes, partitions: int) -> int:
-    """The partition of a user, the same in every process and release: CRC-32 as librdkafka's `consistent` partitioner has it."""
+    """The partition of a user, the same in every process: CRC-32 as librdkafka's `consistent` partitioner has it."""
     return zlib.crc32(user) % partitions

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.attach.mirror import MOST_PARTS, MOST_ROWS, Mirror, FeedParts
+from services.attach.mirror import MOST_PARTS, MOST_ROWS, FeedParts, Mirror
 from services.attach.protocol import FeedPart, decoder, encode
 from services.attach.protocol import Update as Message
 from services.attach.subscription import Subscription
