@@ -109,7 +109,8 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
   }
   const press = (status: TriageStatus) => {
     const id = selected ?? open
-    if (id === null) return false
+    // A key between `w` and the note is a letter of the note.
+    if (id === null || noting) return false
     void decide(id, { status, until: status === 'snoozed' ? inHours(1) : undefined }, rowOf(id))
   }
   useKeys({
