@@ -1,4 +1,6 @@
--- The whole schema, idempotent: applied at every start under an advisory lock (services/store/store.py).
+-- The whole schema as it is now, of which a start makes what is missing, under an advisory lock (services/store/schema.py).
+-- A change of a table that exists is made here and in a file of services/store/migrations/, which brings along databases
+-- of older releases.
 
 CREATE TABLE IF NOT EXISTS schema_version (
     version    integer PRIMARY KEY,
@@ -8,7 +10,8 @@ CREATE TABLE IF NOT EXISTS schema_version (
 -- Kafka positions. The row is the fence: a batch commits only while next_offset and epoch are what its owner
 -- believes. `cluster` is the Kafka cluster id, so offsets of a dead broker are never mistaken for a new one's.
 -- `incarnation` counts the logs read under one name, 0 before the first: a topic that is deleted and made again, or
--- shortened, begins another. `topic_id` is what Kafka tells topics of one name apart by, empty where it does not.
+-- shortened, begins another. `topic_id` is Kafka's id of the topic, which no other topic of its name has; empty where
+-- Kafka gives none.
 -- `attempt_size` and `attempts` mark a batch being tried after repeated crashes at the same offset.
 CREATE TABLE IF NOT EXISTS progress (
     cluster       text NOT NULL,
@@ -24,41 +27,31 @@ CREATE TABLE IF NOT EXISTS progress (
     updated_at    timestamptz NOT NULL DEFAULT now(),
     topic_id      text NOT NULL DEFAULT '',
     incarnation   integer NOT NULL DEFAULT 1,
+    -- A topic that is not keyed by user is read through a copy that is, named `copy`. `rekeyed` marks the original's
+    -- partitions: `next_offset` is how far they are copied, and nobody scores them; `delivered` is where the partitions of
+    -- the copy ended when that was stored. `sources`, of a partition of the copy, has the next place in each partition of
+    -- the original (incarnation and offset as one number, see services/store/rekeying.py): a record below it is a repeat.
+    rekeyed       boolean NOT NULL DEFAULT false,
+    delivered     bigint[] NOT NULL DEFAULT '{}',
+    sources       bigint[] NOT NULL DEFAULT '{}',
+    copy          text NOT NULL DEFAULT '',
+    -- What became of the offsets from `first_offset` on, see domain/accounting.py; moved with next_offset, so that
+    -- `counted`, where these sums end, is next_offset. `begun_at` is when the incarnation began at `first_offset`; null
+    -- where an older release, which counted nothing, has read some of it.
+    begun_at       timestamptz,
+    first_offset   bigint NOT NULL DEFAULT 0,
+    stored         bigint NOT NULL DEFAULT 0,
+    resends        bigint NOT NULL DEFAULT 0,
+    dead           bigint NOT NULL DEFAULT 0,
+    skipped        bigint NOT NULL DEFAULT 0,
+    copied         bigint NOT NULL DEFAULT 0,
+    repeats        bigint NOT NULL DEFAULT 0,
+    without_record bigint NOT NULL DEFAULT 0,
+    lost           bigint NOT NULL DEFAULT 0,
+    counted        bigint GENERATED ALWAYS AS
+        (first_offset + stored + resends + dead + skipped + copied + repeats + without_record + lost) STORED,
     PRIMARY KEY (cluster, topic, partition)
 );
--- Asked first, because altering locks out readers, even where there is nothing to alter.
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'progress'::regclass AND attname = 'incarnation') THEN
-        ALTER TABLE progress ADD COLUMN topic_id text NOT NULL DEFAULT '',
-            ADD COLUMN incarnation integer NOT NULL DEFAULT 1;
-    END IF;
-END $$;
--- A topic that is not keyed by user is read through a copy that is, named `copy`. `rekeyed` marks the original's partitions:
--- `next_offset` is how far they are copied, and nobody scores them; `delivered` is where the partitions of the copy ended
--- when that was stored. `sources`, of a partition of the copy, has the next place in each partition of the original
--- (incarnation and offset as one number, see services/store/rekeying.py): a record below it is a repeat.
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'progress'::regclass AND attname = 'rekeyed') THEN
-        ALTER TABLE progress ADD COLUMN rekeyed boolean NOT NULL DEFAULT false,
-            ADD COLUMN delivered bigint[] NOT NULL DEFAULT '{}', ADD COLUMN sources bigint[] NOT NULL DEFAULT '{}',
-            ADD COLUMN copy text NOT NULL DEFAULT '';
-    END IF;
-END $$;
--- What became of the offsets from `first_offset` on, see domain/accounting.py; moved with next_offset, so that
--- `counted`, where these sums end, is next_offset. `begun_at` is when the incarnation began at `first_offset`; null
--- where an older release, which counted nothing, has read some of it.
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'progress'::regclass AND attname = 'counted') THEN
-        ALTER TABLE progress ADD COLUMN begun_at timestamptz, ADD COLUMN first_offset bigint NOT NULL DEFAULT 0,
-            ADD COLUMN stored bigint NOT NULL DEFAULT 0, ADD COLUMN resends bigint NOT NULL DEFAULT 0,
-            ADD COLUMN dead bigint NOT NULL DEFAULT 0, ADD COLUMN skipped bigint NOT NULL DEFAULT 0,
-            ADD COLUMN copied bigint NOT NULL DEFAULT 0, ADD COLUMN repeats bigint NOT NULL DEFAULT 0,
-            ADD COLUMN without_record bigint NOT NULL DEFAULT 0, ADD COLUMN lost bigint NOT NULL DEFAULT 0,
-            ADD COLUMN counted bigint GENERATED ALWAYS AS
-                (first_offset + stored + resends + dead + skipped + copied + repeats + without_record + lost) STORED;
-        UPDATE progress SET first_offset = next_offset;
-    END IF;
-END $$;
 
 -- Every stored id once, whatever its day: a partitioned table cannot promise that by itself.
 CREATE TABLE IF NOT EXISTS transaction_ids (
@@ -92,7 +85,7 @@ CREATE TABLE IF NOT EXISTS transactions (
     PRIMARY KEY (event_time, transaction_id)
 ) PARTITION BY RANGE (event_time);
 CREATE INDEX IF NOT EXISTS transactions_user ON transactions (user_id, event_time);
--- For what was stored lately: rows lie in this order, so that a few pages tell.
+-- For queries on what was stored lately: rows lie in this order, so that a few pages have the answer.
 CREATE INDEX IF NOT EXISTS transactions_stored_at ON transactions USING brin (stored_at) WITH (autosummarize = on);
 
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -114,9 +107,19 @@ CREATE INDEX IF NOT EXISTS verdicts_flagged ON verdicts (event_time) WHERE flagg
 CREATE INDEX IF NOT EXISTS verdicts_warming ON verdicts (event_time) WHERE status = 'warming';
 
 -- Days that have partitions; a day is kept while its events or its last write are within retention.
+-- It is `simulated` while nothing but a simulation has written to it, and goes by its events alone then.
 CREATE TABLE IF NOT EXISTS days (
     day       date PRIMARY KEY,
-    stored_at timestamptz NOT NULL DEFAULT now()
+    stored_at timestamptz NOT NULL DEFAULT now(),
+    simulated boolean NOT NULL DEFAULT false
+);
+
+-- The clock of what was read last: `live`, where it is the wall's, or the event time that a stream had come to.
+CREATE TABLE IF NOT EXISTS stream_clock (
+    single     boolean PRIMARY KEY DEFAULT true CHECK (single),
+    kind       text NOT NULL,
+    at         timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- What the producer knew. Detectors have no way here.
@@ -127,34 +130,23 @@ CREATE TABLE IF NOT EXISTS ground_truth (
     kind           text
 );
 
+-- `cluster`, `topic` and `kafka_partition` are whose a profile is: only its owner may write it, see SAVE_PROFILES in
+-- services/store/statements.py. The first two are empty where it was rebuilt from stored transactions. `flagged` is how
+-- many of the user's transactions were flagged, as the state has it too: what a list of users is ordered by. The time a
+-- user was seen last is not here, because an index on what every batch changes would make each update a costly one.
 CREATE TABLE IF NOT EXISTS profiles (
     user_id         text PRIMARY KEY,
-    state           bytea NOT NULL,
+    -- Already compact: compressing it again costs more than it saves.
+    state           bytea STORAGE EXTERNAL NOT NULL,
     state_version   integer NOT NULL,
     model_version   text NOT NULL,
     kafka_partition integer NOT NULL,
     next_offset     bigint NOT NULL,
-    updated_at      timestamptz NOT NULL DEFAULT now()
+    updated_at      timestamptz NOT NULL DEFAULT now(),
+    flagged         integer NOT NULL DEFAULT 0,
+    cluster         text NOT NULL DEFAULT '',
+    topic           text NOT NULL DEFAULT ''
 ) WITH (fillfactor = 60);
--- How many of the user's transactions were flagged, as the state has it too: what a list of users is ordered by. The
--- time a user was seen last is not here, because an index on what every batch changes would make each update a costly
--- one. Asked first, because altering locks out readers, even where there is nothing to alter.
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'profiles'::regclass AND attname = 'flagged') THEN
-        ALTER TABLE profiles ADD COLUMN flagged integer NOT NULL DEFAULT 0;
-    END IF;
-    -- Already compact: compressing it again costs more than it saves.
-    IF (SELECT attstorage FROM pg_attribute WHERE attrelid = 'profiles'::regclass AND attname = 'state') <> 'e' THEN
-        ALTER TABLE profiles ALTER COLUMN state SET STORAGE EXTERNAL;
-    END IF;
-END $$;
--- Whose the profile is: partition `kafka_partition` of this topic of this cluster; both empty where it was rebuilt from
--- stored transactions. Only its owner may write it, see SAVE_PROFILES in services/store/statements.py.
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'profiles'::regclass AND attname = 'topic') THEN
-        ALTER TABLE profiles ADD COLUMN cluster text NOT NULL DEFAULT '', ADD COLUMN topic text NOT NULL DEFAULT '';
-    END IF;
-END $$;
 CREATE INDEX IF NOT EXISTS profiles_flagged ON profiles (flagged DESC, user_id COLLATE "C");
 CREATE INDEX IF NOT EXISTS profiles_prefix ON profiles (user_id COLLATE "C");
 
@@ -169,33 +161,21 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     stored_at   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (cluster, topic, partition, incarnation, "offset")
 );
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'dead_letters'::regclass AND attname = 'incarnation') THEN
-        ALTER TABLE dead_letters ADD COLUMN incarnation integer NOT NULL DEFAULT 1, DROP CONSTRAINT dead_letters_pkey,
-            ADD PRIMARY KEY (cluster, topic, partition, incarnation, "offset");
-    END IF;
-END $$;
 CREATE INDEX IF NOT EXISTS dead_letters_stored_at ON dead_letters (stored_at);
 
--- Fitted models as arrays; of a detector's versions the one taken into use last is in use.
+-- Fitted models as arrays; of a detector's versions the one taken into use last is in use. `format` is what a body is
+-- written in, `figures` what is shown of the fit.
 CREATE TABLE IF NOT EXISTS models (
     version      text NOT NULL,
     detector     text NOT NULL,
     trained_rows bigint NOT NULL,
     fitted_at    timestamptz NOT NULL DEFAULT now(),
     body         bytea NOT NULL,
+    used_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    format       integer NOT NULL DEFAULT 1,
+    figures      jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (detector, version)
 );
--- Asked first, because altering locks out readers, even where there is nothing to alter.
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'models'::regclass AND attname = 'used_at') THEN
-        ALTER TABLE models ADD COLUMN used_at timestamptz NOT NULL DEFAULT clock_timestamp();
-    END IF;
-    -- What a body is written in, and what is shown of the fit.
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'models'::regclass AND attname = 'format') THEN
-        ALTER TABLE models ADD COLUMN format integer NOT NULL DEFAULT 1, ADD COLUMN figures jsonb NOT NULL DEFAULT '{}';
-    END IF;
-END $$;
 
 -- What analysts decided, one row a transaction; no row is an anomaly nobody looked at. `until` ends a snooze, or the
 -- leniency of a false positive. `merchant_id` is what detectors know the merchant by: its id, else its name.
@@ -241,7 +221,7 @@ DO $$ BEGIN
     END IF;
 END $$;
 
--- One row per running engine, so that `anomaly-tui stats` can tell rate and workers from beside it.
+-- One row per running engine, so that `anomaly-tui stats`, another process, can show its rate and workers.
 CREATE TABLE IF NOT EXISTS engines (
     instance     text PRIMARY KEY,
     started_at   timestamptz NOT NULL,
@@ -282,7 +262,8 @@ DO $$ DECLARE name text; BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO anomaly_tui_reader', current_schema());
     END IF;
     FOREACH name IN ARRAY ARRAY['progress', 'transaction_ids', 'transactions', 'verdicts', 'days', 'ground_truth',
-        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines', 'timeline']
+        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines', 'timeline',
+        'stream_clock']
     LOOP
         IF NOT has_table_privilege('anomaly_tui_reader', name, 'SELECT') THEN
             EXECUTE format('GRANT SELECT ON %I TO anomaly_tui_reader', name);
@@ -291,5 +272,3 @@ DO $$ DECLARE name text; BEGIN
 EXCEPTION WHEN insufficient_privilege OR undefined_object THEN
     NULL;
 END $$;
-
-INSERT INTO schema_version (version) VALUES (1) ON CONFLICT DO NOTHING;

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+from _pipeline import pipeline_of
 from _snapshot import snapshot_of
 from rich.console import Console
 from rich.table import Table
@@ -27,7 +28,6 @@ from services.api.server import ApiServer
 from services.brokers.embedded import EmbeddedBroker
 from services.console.bus import Bus
 from services.models import schedule
-from services.pipeline.consumer import Pipeline
 from services.process.supervisor import Supervisor
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
@@ -85,21 +85,9 @@ async def round_of(
     bus, supervisor = Bus(), Supervisor()
     api = ApiServer(Access(Address("127.0.0.1", 0)))
     api.reserve()
-    api.serve(BusPort(bus), store, bus, "bench")
+    api.serve(BusPort(bus), store, bus)
     supervisor.add(api)
-    supervisor.add(
-        Pipeline(
-            broker=broker,
-            store=store,
-            bus=bus,
-            models=lambda: models,
-            mapping=None,
-            topic=topic,
-            group=topic,
-            owner="bench",
-            batch_size=1000,
-        )
-    )
+    supervisor.add(pipeline_of(broker, store, bus, topic, models))
     spawning = multiprocessing.get_context("spawn")
     ready, told = spawning.Semaphore(0), spawning.Queue()
     child = spawning.Process(target=read_streams, args=(api.address.port, readers, count, ready, told))
@@ -125,7 +113,7 @@ async def page_times(store: Store) -> dict[str, list[float]]:
     bus = Bus()
     api = ApiServer(Access(Address("127.0.0.1", 0)))
     api.reserve()
-    api.serve(BusPort(bus), store, bus, "bench")
+    api.serve(BusPort(bus), store, bus)
     supervisor = Supervisor()
     supervisor.add(api)
     await supervisor.start()

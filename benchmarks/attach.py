@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from _pipeline import pipeline_of
 from _snapshot import snapshot_of
 from rich.console import Console
 from rich.table import Table
@@ -38,7 +39,6 @@ from services.api.server import ApiServer
 from services.attach.protocol import (
     LENGTH,
     PROTOCOL,
-    VERSION,
     Hello,
     Inflater,
     Subscribe,
@@ -59,6 +59,7 @@ from services.process.supervisor import Supervisor
 from services.store.batch import StoredRow
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
+from services.version import VERSION
 
 HZ = 4.0
 ROWS = 20
@@ -125,7 +126,7 @@ class Engine:
         runtime = RuntimeFolder(self._folder, {})
         api = ApiServer(Access(Address("127.0.0.1", 0)))
         api.reserve()
-        api.serve(self._port, self._store, self._bus, "bench")
+        api.serve(self._port, self._store, self._bus)
         self._supervisor.add(Attach(self._port, runtime))
         self._supervisor.add(api)
         await self._supervisor.start()
@@ -141,17 +142,7 @@ class Engine:
         await asyncio.gather(self._broker.stop(), self._database.stop())
 
     def _pipeline(self, topic: str) -> Pipeline:
-        pipeline = Pipeline(
-            broker=self._broker,
-            store=self._store,
-            bus=self._bus,
-            models=lambda: self._models,
-            mapping=None,
-            topic=topic,
-            group=topic,
-            owner="bench",
-            batch_size=1000,
-        )
+        pipeline = pipeline_of(self._broker, self._store, self._bus, topic, self._models)
         self._port.pipeline = pipeline
         self._supervisor.add(pipeline)
         return pipeline

@@ -4,7 +4,7 @@ Alternating rounds on one local Apache Kafka and one PostgreSQL, each round on a
 everything in Kafka before the clock starts. Prints one table: transactions per second from the first commit to the
 last.
 
-    python -m benchmarks.rekey --count 60000 --rounds 3
+    python benchmarks/rekey.py --count 60000 --rounds 3
 """
 
 import argparse
@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from _pipeline import pipeline_of
 from rich.console import Console
 from rich.table import Table
 
@@ -26,7 +27,6 @@ from services.brokers.broker import Broker
 from services.brokers.local import LocalBroker
 from services.console.bus import Bus
 from services.models import schedule
-from services.pipeline.consumer import Pipeline
 from services.pipeline.keying import Keying
 from services.pipeline.rekey import Rekeyer
 from services.process.supervisor import Supervisor
@@ -75,20 +75,7 @@ async def timed(broker: Broker, store: Store, topic: str, count: int, models: Mo
         supervisor.add(rekeyers[-1])
         starting.append(asyncio.create_task(supervisor.start_worker(Rekeyer.name)))
 
-    supervisor.add(
-        Pipeline(
-            broker=broker,
-            store=store,
-            bus=bus,
-            models=lambda: models,
-            mapping=None,
-            topic=topic,
-            group=topic,
-            owner="bench",
-            batch_size=1_000,
-            on_rekeyed=rekey,
-        )
-    )
+    supervisor.add(pipeline_of(broker, store, bus, topic, models, on_rekeyed=rekey))
     await supervisor.start()
     # To find out that a topic has to be re-keyed takes seconds, once for all.
     while not bus.transactions:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from _pipeline import pipeline_of
 from aiokafka import AIOKafkaConsumer
 from rich.console import Console
 from rich.table import Table
@@ -27,7 +28,6 @@ from services.brokers.broker import Broker
 from services.brokers.factory import make_broker
 from services.console.bus import Bus
 from services.models import schedule
-from services.pipeline.consumer import Pipeline
 from services.process import garbage
 from services.process.supervisor import Supervisor
 from services.records import wire
@@ -60,19 +60,7 @@ async def preload(broker: Broker, topic: str, count: int) -> None:
 async def batched(broker: Broker, store: Store, topic: str, count: int, models: Models) -> float:
     """Seconds our pipeline takes from joining the group to the last commit."""
     bus, supervisor = Bus(), Supervisor()
-    supervisor.add(
-        Pipeline(
-            broker=broker,
-            store=store,
-            bus=bus,
-            models=lambda: models,
-            mapping=None,
-            topic=topic,
-            group=topic,
-            owner="bench",
-            batch_size=1000,
-        )
-    )
+    supervisor.add(pipeline_of(broker, store, bus, topic, models))
     began = time.perf_counter()
     await supervisor.start()
     while bus.transactions < count:

@@ -1,5 +1,6 @@
 """What commands say of a file they have read: how it was taken, and where its rows went."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -22,7 +23,8 @@ def close(console: Console, intake: Intake, taken: str, *more: str) -> int:
     """
     rows = intake.rows
     resends = counted(intake.resends, "resend")
-    tell(console, [f"{counted(rows.read, 'row')} read: {taken}, {resends}, {rows.left_out:,} left out."])
+    said = f"{counted(rows.read, 'row')} read: {taken}, {resends}, {skipped(intake.skipped)}{rows.left_out:,} left out."
+    tell(console, [said])
     name_first(console, [f"{row.place}: {row.reason}" for row in rows.first], rows.left_out)
     tell(console, [*intake.remarks, *more])
     if rows.damage is not None:
@@ -38,3 +40,8 @@ def name_first(console: Console, named: Sequence[str], count: int) -> None:
 def counted(count: int, one: str) -> str:
     """A number with its noun: 1 row, 2 rows."""
     return f"{count:,} {one}" if count == 1 else f"{count:,} {one}s"
+
+
+def skipped(kinds: Counter[str]) -> str:
+    """What stands for no transaction, with a comma behind; nothing where there is none."""
+    return "".join(f"{count:,} skipped as {kind}, " for kind, count in kinds.items())

@@ -34,6 +34,7 @@ class Consumer:
         batch_size: int = 200,
         topic: str = TOPIC,
         mapping: Mapping | None = None,
+        group: str = "tests",
         **options: Any,
     ) -> None:
         self.bus = Bus()
@@ -45,7 +46,7 @@ class Consumer:
             models=lambda: self.models,
             mapping=mapping,
             topic=topic,
-            group="tests",
+            group=group,
             owner=owner,
             batch_size=batch_size,
             **options,

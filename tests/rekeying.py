@@ -28,7 +28,7 @@ class RekeyingConsumer(Consumer):
             bus=self.bus,
             keying=keying,
             mapping=None,
-            group="tests",
+            group=options.get("group", "tests"),
             owner=owner,
             until_fit=options.get("until_fit"),
         )

@@ -141,9 +141,8 @@ USERS = (
 WORKERS = (
     Binding("j,down", "choose(1)", "down", id="workers.down", show=False),
     Binding("k,up", "choose(-1)", "up", id="workers.up", show=False),
-    Binding("s", "control('start')", "start", id="workers.start", show=False),
-    Binding("x", "control('stop')", "stop (asks first)", id="workers.stop", show=False),
-    Binding("r", "control('restart')", "restart", id="workers.restart", show=False),
+    Binding("s", "start_or_stop", "start, or stop (asks first)", id="workers.start_or_stop", show=False),
+    Binding("r", "restart", "restart", id="workers.restart", show=False),
     Binding("escape,q,W", "close", "back", id="workers.close", show=False),
 )
 PLOTS = (
@@ -236,7 +235,7 @@ ANOMALIES_HINTS = (
     ("q", "quit"),
 )
 MODAL_HINTS = (("Esc", "closes"),)
-WORKERS_HINTS = (("s", "start"), ("x", "stop"), ("r", "restart"), ("Esc", "closes"))
+WORKERS_HINTS = (("s", "start/stop"), ("r", "restart"), ("Esc", "closes"))
 PLOTS_HINTS = (("r", "again"), ("Esc", "closes"))
 VIEWS_HINTS = (("⏎", "open"), ("s", "save"), ("r", "rename"), ("d", "delete"), ("Esc", "closes"))
 EXPORT_HINTS = (("⏎", "write"), ("↑ ↓", "what"), ("Tab", "format"), ("Esc", "closes"))

@@ -70,7 +70,7 @@ class MatchingOpen(msgspec.Struct, frozen=True, kw_only=True):
 
 async def matching(sources: Sources, asked: MatchingQuestion, by: str) -> MatchingOpen:
     """The open anomalies that match, to be decided on in one step."""
-    wanted = filter_of(asked.q)
+    wanted = filter_of(sources, asked.q)
     ids = await sources.port.matching(wanted, MAX_AT_ONCE)
     matches = len(ids) if len(ids) < MAX_AT_ONCE else await sources.port.count_matching(wanted)
     return MatchingOpen(at=datetime.now(UTC), ids=ids, matches=matches)

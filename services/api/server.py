@@ -5,6 +5,7 @@ import getpass
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -60,7 +61,7 @@ class ApiServer(Worker):
             port=port,
             store=store,
             hub=hub,
-            figures=Figures(store),
+            figures=Figures(store, lambda: port.snapshot().clock.now(datetime.now(UTC))),
             course=Course(),
             version=release,
             metrics=Metrics(port, bus, hub, consoles, release),

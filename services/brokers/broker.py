@@ -1,19 +1,12 @@
-"""The interface of all brokers, and the code they share: asking a cluster, creating a topic."""
+"""The interface of all brokers."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, for_code
+from services.errors import UserError
 
-from services.errors import UserError, reason_of
-
-_TOPIC_EXISTS = 36
-_LEADERS_WITHIN = 30.0
 ANSWER_WITHIN = 5.0
-MOST_REPLICAS = 3
 
 Progress = Callable[[str], None]
 BrokerName = Literal["embedded", "local", "external"]
@@ -81,74 +74,3 @@ class Broker(Protocol):
     async def stop(self) -> None:
         """Let go of it, ending what `start` started."""
         ...
-
-
-async def describe(bootstrap: str, options: dict[str, Any], within: float = ANSWER_WITHIN) -> str:
-    """The id of the cluster at `bootstrap`. Raises KafkaError, TimeoutError or OSError."""
-    async with asyncio.timeout(within):
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(within * 1000), **options)
-        try:
-            await admin.start()
-            return str((await admin.describe_cluster())["cluster_id"])
-        finally:
-            await admin.close()
-
-
-async def answers(bootstrap: str, options: dict[str, Any]) -> bool:
-    """Whether a cluster answers at `bootstrap`."""
-    try:
-        await describe(bootstrap, options)
-    except (KafkaError, OSError, TimeoutError):
-        return False
-    return True
-
-
-async def count_partitions(bootstrap: str, options: dict[str, Any], topic: str) -> int:
-    """How many partitions the topic has. Raises KafkaError, TimeoutError or OSError."""
-    async with asyncio.timeout(ANSWER_WITHIN):
-        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **options)
-        try:
-            await admin.start()
-            (described,) = await admin.describe_topics([topic])
-            return len(described["partitions"])
-        finally:
-            await admin.close()
-
-
-async def create_topic(
-    bootstrap: str, options: dict[str, Any], topic: str, partitions: int, settings: Mapping[str, str]
-) -> None:
-    """Create the topic unless it exists and wait for its leaders. Raises BrokerError."""
-    try:
-        async with asyncio.timeout(_LEADERS_WITHIN):
-            admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, **options)
-            try:
-                await admin.start()
-                brokers = len((await admin.describe_cluster())["brokers"])
-                response = await admin.create_topics(
-                    [NewTopic(topic, partitions, min(MOST_REPLICAS, brokers), topic_configs=dict(settings))]
-                )
-                for name, code, *_ in response.topic_errors:
-                    if code not in (0, _TOPIC_EXISTS):
-                        why = for_code(code).__name__
-                        raise BrokerError(
-                            f"Kafka at {bootstrap} does not let us create the topic {name} ({why}): "
-                            f"create it with {_asked(partitions, settings)}, or choose another with --topic."
-                        )
-                while not await _has_leaders(admin, topic):
-                    await asyncio.sleep(0.05)
-            finally:
-                await admin.close()
-    except (KafkaError, OSError, TimeoutError) as error:
-        raise BrokerError(
-            f"Kafka at {bootstrap} does not answer about the topic {topic}: {reason_of(error)}."
-        ) from error
-
-
-def _asked(partitions: int, settings: Mapping[str, str]) -> str:
-    return " and ".join([f"{partitions} partitions", *(f"{name}={value}" for name, value in settings.items())])
-
-
-async def _has_leaders(admin: AIOKafkaAdminClient, topic: str) -> bool:
-    (described,) = await admin.describe_topics([topic])
-    return described["error_code"] == 0 and all(partition["leader"] >= 0 for partition in described["partitions"])

@@ -5,7 +5,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from services.brokers.broker import ANSWER_WITHIN, BrokerError, BrokerName, Progress, answers
+from services.brokers.broker import ANSWER_WITHIN, BrokerError, BrokerName, Progress
+from services.brokers.cluster import answers
+from services.brokers.quiet import QUIET
 
 
 class EmbeddedBroker:
@@ -43,7 +45,7 @@ class EmbeddedBroker:
 
         try:
             # The broker lives as long as the client that asked for it.
-            owner = Producer({"bootstrap.servers": "127.0.0.1", "test.mock.num.brokers": 1, "log_level": 0})
+            owner = Producer({"bootstrap.servers": "127.0.0.1", "test.mock.num.brokers": 1, **QUIET})
             (member,) = owner.list_topics(timeout=ANSWER_WITHIN).brokers.values()
         except (KafkaException, ValueError) as error:
             raise BrokerError(f"The embedded broker does not start: {error}. Try --kafka local.") from error
@@ -52,7 +54,7 @@ class EmbeddedBroker:
         self.cluster_id = f"embedded-{uuid.uuid4().hex}"
 
     async def partition_count(self, topic: str) -> int:
-        """The same for every topic."""
+        """How many partitions the topic has: every one has the same number."""
         return self.partitions_of_one or 1
 
     async def ensure_topic(self, topic: str, partitions: int, settings: Mapping[str, str] = {}) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from services.brokers.broker import Broker
 from services.brokers.embedded import EmbeddedBroker
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
 from services.brokers.local import LocalBroker
+from services.brokers.security import Security
 
 
 def make_broker(

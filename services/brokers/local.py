@@ -10,7 +10,8 @@ from typing import Any, TextIO
 
 import psutil
 
-from services.brokers.broker import BrokerError, BrokerName, Progress, answers, count_partitions, create_topic
+from services.brokers.broker import BrokerError, BrokerName, Progress
+from services.brokers.cluster import answers, count_partitions, create_topic
 from services.brokers.java import LOG_CONFIGURATION, jars, java
 from services.brokers.topic_id import TopicIds
 from services.process.children import end, spawn

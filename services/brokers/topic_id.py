@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from services.brokers.broker import ANSWER_WITHIN, Unanswered
+from services.brokers.quiet import QUIET
 
 _NO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 """Sixteen zeros in base64: a broker from before Kafka 2.8."""
@@ -23,7 +24,7 @@ class TopicIds:
 
         try:
             if self._client is None or self._bootstrap != bootstrap:
-                self._client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, **options})
+                self._client = AdminClient({"bootstrap.servers": bootstrap, **QUIET, **options})
                 self._bootstrap = bootstrap
             asked = self._client.describe_topics(TopicCollection([topic]), request_timeout=ANSWER_WITHIN)
             found = str((await asyncio.wrap_future(asked[topic])).topic_id)

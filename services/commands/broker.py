@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from services.brokers.broker import Broker
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
 from services.brokers.factory import make_broker
+from services.brokers.security import Security
 from services.errors import UserError
 from services.process.lock import EngineLock, at_work
 from services.settings import Settings
@@ -45,7 +46,7 @@ async def running_broker(settings: Settings, without: str = NOBODY_READS) -> Bro
 
 
 async def _engine(data_dir: Path) -> dict[str, Any]:
-    """What the engine of a data directory tells of itself, its broker included; nothing where none runs."""
+    """What the engine of a data directory reports about itself, its broker included; nothing where none runs."""
     lock = EngineLock(data_dir)
     deadline = time.monotonic() + _BROKER_WITHIN
     while engine := lock.holder():

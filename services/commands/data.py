@@ -12,7 +12,7 @@ from rich.text import Text
 
 from domain.accounting import KINDS, Account
 from domain.engine import Rekeying
-from services.commands.database import open_store
+from services.commands.database import open_store, without_engines
 from services.process.lock import EngineLock
 from services.settings import Settings
 from services.store.database import make_database
@@ -125,6 +125,7 @@ def reset(settings: Settings, *, assume_yes: bool) -> int:
         lock.acquire()
         try:
             async with open_store(settings) as store:
+                await without_engines(store)
                 count = await store.count()
                 label = make_database(settings.dsn, settings.data_dir).label
                 question = f"Delete {count:,} transactions, their verdicts and triage, profiles and models in {label}?"

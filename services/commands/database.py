@@ -1,8 +1,13 @@
-"""The configured database, opened for one command."""
+"""The configured database, opened for one command, and whether an engine uses it."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 
+from rich.console import Console
+
+from services.errors import UserError
 from services.settings import Settings
 from services.store.database import make_database
 from services.store.faults import Transient
@@ -28,3 +33,22 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
             await store.close()
     finally:
         await database.stop()
+
+
+async def without_engines(store: Store) -> None:
+    """See that no engine works on the database, also none of another data directory: it would go on with what is gone.
+
+    One that was killed is waited for, until it no longer counts. Raises UserError, which names an engine that lives.
+    """
+    beats: dict[str, datetime] = {}
+    told = False
+    while engines := await store.live_engines():
+        for engine in engines:
+            name, beat = engine["instance"], engine["heartbeat_at"]
+            if beats.setdefault(name, beat) != beat:
+                raise UserError(f"The engine {name} (host, process) works on this database: stop it first.")
+        if not told:
+            told = True
+            line = f"Waiting for a sign of life of the engine {engines[0]['instance']}, 10 s at most."
+            Console(stderr=True).print(line, highlight=False, markup=False)
+        await asyncio.sleep(0.2)

@@ -22,6 +22,7 @@ from domain.sanitize import sanitize
 from domain.transaction import GroundTruth, Transaction
 from services import account
 from services.account import counted
+from services.commands.quality import AT_THRESHOLD
 from services.errors import UserError
 from services.models.feedback import DelayedLabels
 from services.models.offline import CHUNK, Judged, OfflineScorer
@@ -32,10 +33,10 @@ from services.records.mapping import Mapping
 from services.settings import Settings
 
 FALSE_POSITIVE_RATE = 0.01
+AT_FPR = f"recall at {FALSE_POSITIVE_RATE:.0%} FPR"
 FIRST_SEED = 70_001
 """Seeds from here on were never looked at while the detectors were developed."""
 
-PER_USER_PER_DAY = 3.0
 _SIMULATED_FROM = datetime(2026, 1, 5, tzinfo=UTC)
 _EARLIER_AMOUNTS = 200
 
@@ -62,11 +63,15 @@ class Scored(NamedTuple):
 
 
 class Result(NamedTuple):
-    """One ranking's figures; `recall` and `by_kind` are at `FALSE_POSITIVE_RATE`, what is flagged is a share."""
+    """One ranking's figures; `recall` and `by_kind` are at `FALSE_POSITIVE_RATE`.
+
+    `caught` is the recall at the detector's own threshold; it and what is flagged are None for other rankings.
+    """
 
     auc: float
     average_precision: float
     recall: float
+    caught: float | None
     flagged: float | None
     ordinary_flagged: float | None
     by_kind: dict[str, float]
@@ -133,10 +138,10 @@ def evaluate_simulator(settings: Settings, *, seeds: int, rows: int, skip: int) 
 
 
 def _simulated(settings: Settings, seed: int) -> Iterator[Labelled]:
-    from simulator import Simulator
+    from simulator import Simulator, rate_of
     from simulator.oracle import Oracle
 
-    rate = settings.users * PER_USER_PER_DAY / 86_400
+    rate = rate_of(settings.users)
     simulator = Simulator(settings.users, settings.anomaly_rate, seed, start=_SIMULATED_FROM, rate=rate)
     return (Labelled(*row) for row in Oracle(simulator).stream())
 
@@ -177,7 +182,7 @@ def score(
     reported: list[bool] = []
     scorer = OfflineScorer("both", alert_rate, late.at if late is not None else None)
     rows = iter(stream)
-    # Those that are scored and not yet judged.
+    # Rows given to the scorer whose verdicts are still to come, such as those before the first fit.
     known: dict[str, Labelled] = {}
 
     def judged() -> Iterator[Judged]:
@@ -253,6 +258,7 @@ def results(scored: Scored) -> dict[str, Result]:
             float(roc_auc_score(label, values)),
             float(average_precision_score(label, values)),
             float((values[label] > bar).mean()),
+            None if flags is None else float(flags[kept][label].mean()),
             None if flags is None else float(flags[kept].mean()),
             None if flags is None else float(flags[kept][~label].mean()),
             {str(kind): float((values[kinds == kind] > bar).mean()) for kind in sorted(set(kinds[label].tolist()))},
@@ -279,10 +285,14 @@ def _print(title: str, streams: list[Scored]) -> None:
 
     add("ROC-AUC", lambda result: result.auc, ".3f")
     add("average precision", lambda result: result.average_precision, ".3f")
-    add(f"recall at {FALSE_POSITIVE_RATE:.0%} FPR", lambda result: result.recall, ".3f")
+    add(AT_FPR, lambda result: result.recall, ".3f")
+    add(AT_THRESHOLD, lambda result: result.caught, ".3f")
     add("alert rate", lambda result: result.flagged, ".2%")
     add("ordinary flagged", lambda result: result.ordinary_flagged, ".2%")
     table.add_section()
-    for kind in sorted({kind for result in every for kind in result[names[0]].by_kind} - {""}):
-        add(f"recall, {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
+    kinds = sorted({kind for result in every for kind in result[names[0]].by_kind} - {""})
+    if kinds:
+        table.add_row(f"{AT_FPR}, by kind")
+    for kind in kinds:
+        add(f"  {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
     Console().print(table)

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from services import account
-from services.errors import UserError
+from services.errors import UserError, reason_of
 from services.records.documents import json_object
 from services.records.files import Reading, open_rows
 from services.records.guess import REQUIRED
@@ -22,8 +22,6 @@ from services.records.registry import FRAMED, SchemaRegistry, Unreachable, unfra
 from services.records.sniffing import sniffed
 from services.records.validation import InvalidRecord
 from services.settings import Settings
-
-_READ_WITHIN = 10.0
 
 
 def registry_of(settings: Settings, url: str) -> SchemaRegistry:
@@ -76,34 +74,43 @@ def _of_file(path: Path, reading: Reading) -> Iterator[dict[str, Any]]:
 
 
 async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str, Any]]:
-    """The first records of a topic that are objects. Raises UserError."""
-    from aiokafka import AIOKafkaConsumer
+    """The first records of a topic that are objects, partition by partition. Raises UserError."""
+    from aiokafka import TopicPartition
     from aiokafka.errors import KafkaError
 
+    from services.brokers.broker import Unanswered
+    from services.brokers.log import CorruptLog, LogReader
     from services.commands.broker import running_broker
 
     broker = await running_broker(settings)
     await broker.start(lambda line: None)
-    consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=broker.bootstrap, auto_offset_reset="earliest", **broker.client_options
-    )
     url = settings.schema_registry
     registry = None if url is None else registry_of(settings, url)
     sample: list[dict[str, Any]] = []
     try:
-        await consumer.start()
-        deadline = asyncio.get_running_loop().time() + _READ_WITHIN
-        while len(sample) < rows and asyncio.get_running_loop().time() < deadline:
-            found = await consumer.getmany(timeout_ms=1_000, max_records=rows - len(sample))
-            if sample and not found:
-                break
-            for record in (record for records in found.values() for record in records if record.value):
-                framed = record.value[:1] == FRAMED
-                with suppress(InvalidRecord):
-                    sample.append(unframed(record.value, registry) if framed else json_object(record.value))
-    except (KafkaError, Unreachable) as error:
-        raise UserError(f"Cannot read the topic {topic}: {error}") from None
+        if await broker.topic_id(topic) is None:
+            raise UserError(f"There is no topic {topic} at {broker.label}.")
+        # A consumer ends at the first record that it cannot parse; the log can be read past it.
+        async with LogReader(broker, settings.kafka_isolation) as reader:
+            begun = [TopicPartition(topic, number) for number in await reader.partitions(topic)]
+            following = {partition: (await reader.bounds(partition))[0] for partition in begun}
+            while following and len(sample) < rows:
+                for partition, offset in list(following.items()):
+                    fetched = await reader.fetch(partition, offset)
+                    if not fetched.batches:
+                        del following[partition]
+                        continue
+                    following[partition] = fetched.following
+                    records = (each for batch in fetched.batches if batch.kind == "records" for each in batch.records)
+                    sample += islice(_objects(records, registry), rows - len(sample))
+    except (KafkaError, TimeoutError, OSError, CorruptLog, Unanswered, Unreachable) as error:
+        raise UserError(f"Cannot read the topic {topic}: {reason_of(error)}") from None
     finally:
-        await consumer.stop()
         await broker.stop()
     return sample
+
+
+def _objects(records: Iterable[Any], registry: SchemaRegistry | None) -> Iterator[dict[str, Any]]:
+    for value in (record.value for record in records if record.value):
+        with suppress(InvalidRecord):
+            yield unframed(value, registry) if value[:1] == FRAMED else json_object(value)

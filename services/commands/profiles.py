@@ -4,7 +4,7 @@ import asyncio
 
 from rich.console import Console
 
-from services.commands.database import open_store
+from services.commands.database import open_store, without_engines
 from services.models.profiles import rebuild
 from services.process.lock import EngineLock
 from services.progress import progress
@@ -19,6 +19,7 @@ def init_user_profiles(settings: Settings) -> int:
         lock.acquire()
         try:
             async with open_store(settings) as store:
+                await without_engines(store)
                 with progress(Console(stderr=True)) as bar:
                     task = bar.add_task("profiles", total=await store.count())
                     built = await rebuild(store, settings.alert_rates, lambda rows: bar.advance(task, rows))

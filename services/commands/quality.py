@@ -16,20 +16,25 @@ from services.commands.database import open_store
 from services.errors import UserError
 from services.settings import Settings
 
+AT_THRESHOLD = "recall at the threshold"
+"""The share of anomalies that was flagged; `evaluate` has recall at a false positive rate besides."""
+
 
 def show(settings: Settings, *, since: str | None, as_json: bool) -> int:
     """Print stored verdicts against ground truth, of transactions since a time such as 1d or 2026-03-01.
 
     Raises: UserError for a time that is none.
     """
-    start = None if since is None else _moment(since)
+    if since is not None:
+        _moment(since, datetime.now(UTC))
 
-    async def work() -> tuple[DetectorQuality, ...]:
+    async def work() -> tuple[datetime | None, tuple[DetectorQuality, ...]]:
         async with open_store(settings) as store:
-            found: tuple[DetectorQuality, ...] = await store.quality(start)
-            return found
+            clock = await store.clock()
+            start = None if since is None else _moment(since, clock.now(datetime.now(UTC)))
+            return start, await store.quality(start)
 
-    qualities = asyncio.run(work())
+    start, qualities = asyncio.run(work())
     console = Console()
     if as_json:
         found = {"since": start, "detectors": [_fields(quality) for quality in qualities]}
@@ -42,9 +47,9 @@ def show(settings: Settings, *, since: str | None, as_json: bool) -> int:
     return 0
 
 
-def _moment(since: str) -> datetime:
+def _moment(since: str, now: datetime) -> datetime:
     try:
-        return moment(since, datetime.now(UTC))
+        return moment(since, now)
     except FilterError as error:
         raise UserError(f"--since {since}: {error.message}.") from error
 
@@ -79,7 +84,7 @@ def _table(qualities: tuple[DetectorQuality, ...], start: datetime | None) -> Ta
     table.add_section()
     for kind in dict.fromkeys(kind.kind for quality in qualities for kind in quality.kinds):
         found = ({each.kind: each for each in quality.kinds}.get(kind) for quality in qualities)
-        table.add_row(f"recall, {sanitize(kind)}", *(_share(each.recall if each else None) for each in found))
+        table.add_row(f"{AT_THRESHOLD}, {sanitize(kind)}", *(_share(each.recall if each else None) for each in found))
     return table
 
 
@@ -91,7 +96,7 @@ _FIGURES: tuple[tuple[str, Callable[[DetectorQuality], str]], ...] = (
     ("labelled", lambda quality: f"{quality.labelled:,}"),
     ("anomalous", lambda quality: f"{quality.anomalous:,}"),
     ("precision", lambda quality: _share(quality.precision)),
-    ("recall", lambda quality: _share(quality.recall)),
+    (AT_THRESHOLD, lambda quality: _share(quality.recall)),
     ("F1", lambda quality: _share(quality.f1)),
     ("alert rate", lambda quality: f"{quality.alert_rate:.2%}"),
 )

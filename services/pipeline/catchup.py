@@ -21,7 +21,11 @@ WORTH_SHOWING = 1_000
 
 
 class CatchUp:
-    """Runs the gate whenever partitions come, and knows what is left of what waited then."""
+    """Runs the gate whenever partitions come, and knows what is left of what waited then.
+
+    Of a topic that is read through a copy, `before_copy` gives what is left of what waited in the topic itself, to be
+    asked again and again; None of one that is read as it is.
+    """
 
     def __init__(
         self,
@@ -30,8 +34,11 @@ class CatchUp:
         ends: Callable[[Sequence[int]], Awaitable[Mapping[int, int]]],
         until_fit: Callable[[], Awaitable[int]],
         event_times: Callable[[Sequence[Record]], Awaitable[Sequence[float]]],
+        before_copy: Callable[[], Awaitable[Callable[[], int] | None]],
     ) -> None:
         self._tasks = tasks
+        self._before_copy = before_copy
+        self._left_of_both: Callable[[], int] | None = None
         self._ask_ends = ends
         self._gate = Gate(tasks=tasks, ends=ends, until_fit=until_fit, event_times=event_times)
         self._running: asyncio.Task[None] | None = None
@@ -70,8 +77,7 @@ class CatchUp:
     @property
     def backlog(self) -> Backlog | None:
         """What is left of what waited; None once all of it is stored, or where little did."""
-        tasks = self._tasks()
-        left = sum(max(0, end - max(0, tasks[number].reached)) for number, end in self._ends.items() if number in tasks)
+        left = self._left()
         if self._total < WORTH_SHOWING or not left:
             return None
         seconds = time.monotonic() - self._began
@@ -81,6 +87,12 @@ class CatchUp:
             rate=max(0, self._total - left) / seconds if seconds > 0 else 0.0,
             waiting_for_fit=self._gate.waiting_for_fit,
         )
+
+    def _left(self) -> int:
+        if self._left_of_both is not None:
+            return self._left_of_both()
+        tasks = self._tasks()
+        return sum(max(0, end - max(0, tasks[number].reached)) for number, end in self._ends.items() if number in tasks)
 
     async def _run(self) -> None:
         while True:
@@ -94,9 +106,9 @@ class CatchUp:
     async def _measure(self) -> None:
         while not all(task.inbox.opened for task in self._tasks().values()):
             await asyncio.sleep(0.01)
-        tasks = self._tasks()
-        self._ends = await self._ask_ends(list(tasks))
-        self._total = sum(max(0, end - tasks[number].reached) for number, end in self._ends.items() if number in tasks)
+        self._ends = await self._ask_ends(list(self._tasks()))
+        self._left_of_both = await self._before_copy()
+        self._total = self._left()
         self._began = self._told_at = time.monotonic()
         if self._total >= WORTH_SHOWING:
             log.info("a backlog waits", records=self._total)

@@ -349,9 +349,11 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             held_for = self._ends.open_transaction(partition)
             if held_for is not None:
                 said.append(f"partition {partition.partition}: a transaction is open for {held_for:.0f} s")
+        waits_for = {task.waits_for for task in self._tasks.values() if task.state == "degraded"}
+        said += [f"{server} does not answer" for server in sorted(waits_for)]
         said += self._rereading.corrupt
         if self._bus.topic_resets:
-            said.append(f"{self._bus.topic_resets} begun anew: the topic was made again or shortened")
+            said.append(f"{self._bus.topic_resets} read from the beginning: the topic was made again or shortened")
         return "; ".join(said)
 
     @property
@@ -386,6 +388,15 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             found = await asyncio.wait_for(self._consumer.end_offsets(partitions), ANSWER_WITHIN)
             return {partition.partition: end for partition, end in found.items()}
 
+        async def before_copy() -> Callable[[], int] | None:
+            if self._hops is None:
+                return None
+            partitions = [TopicPartition(self._topic, number) for number in range(self._keying.partitions)]
+            found = await asyncio.wait_for(self._consumer.end_offsets(partitions), ANSWER_WITHIN)
+            await self._hops.known()
+            waited = {partition.partition: end for partition, end in found.items()}
+            return lambda: self.behind(waited)
+
         async def times(records: Sequence[Record]) -> Sequence[float]:
             assert self._shared is not None
             executor = self._shared.executor
@@ -396,6 +407,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             ends=ends,
             until_fit=until_fit,
             event_times=times,
+            before_copy=before_copy,
         )
 
     @property

@@ -1,16 +1,18 @@
 """Copies a topic into one that is keyed by user, in one thread: read, merged by event time, sent, acknowledged."""
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from services.brokers.broker import Isolation, StartFrom
 from services.brokers.log import Headers
+from services.brokers.quiet import QUIET
+from services.pipeline.copy_topic import LARGEST, LIMIT
 from services.pipeline.headers import HeaderReader
 from services.pipeline.merge import Merge
 from services.pipeline.origins import source_of
@@ -25,11 +27,10 @@ ROUND_SECONDS = 0.2
 CHUNK = 500
 WAITING_RECORDS = 32_000
 WAITING_BYTES = 32 * 1024 * 1024
-"""What may be in memory of all partitions together, as long as one is waited for; and as much on its way to Kafka."""
+"""What may be in memory of all partitions together, as long as one is waited for."""
 
 ANSWER_WITHIN = 10.0
-_QUIET = {"log_level": 0}
-"""librdkafka would write to stderr, where a console is; what is wrong is told through errors."""
+_TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE).str()
 
 
 class OutOfRange(Exception):
@@ -88,7 +89,7 @@ class Copier:
         self._consumer = Consumer(
             {
                 **servers,
-                **_QUIET,
+                **QUIET,
                 # Only a name: partitions are assigned by hand, offsets are not committed.
                 "group.id": group,
                 "enable.auto.commit": False,
@@ -105,12 +106,13 @@ class Copier:
         self._producer = Producer(
             {
                 **servers,
-                **_QUIET,
+                **QUIET,
                 "enable.idempotence": True,
                 "enable.gapless.guarantee": True,
                 "message.timeout.ms": 0,
-                "message.max.bytes": 16 * 1024 * 1024,
-                "queue.buffering.max.kbytes": WAITING_BYTES // 1024,
+                # What was read must be sent, however large; how much is on its way is bounded by what a round reads.
+                "message.max.bytes": 1_000_000_000,
+                "queue.buffering.max.kbytes": LARGEST // 1024,
                 "linger.ms": 5,
                 "compression.type": "lz4",
                 "error_cb": self._note,
@@ -186,11 +188,14 @@ class Copier:
         Raises: CopyFailed, also when told to stop before.
         """
         began = time.thread_time()
-        while self._producer.flush(0.2) and self._failure is None and not self._stopping:
-            pass
+        with self._sending():
+            while self._producer.flush(0.2) and self._failure is None and not self._stopping:
+                pass
+            if self._failure is not None:
+                raise KafkaException(self._failure)
         self.seconds += time.thread_time() - began
-        if self._failure is not None or len(self._producer):
-            raise CopyFailed(f"{self._copy}: {self._failure or 'stopped before all was acknowledged'}")
+        if len(self._producer):
+            raise CopyFailed(f"{self._copy}: stopped before all was acknowledged")
         following = {
             partition: self._sent[partition] if self._merge.size(partition) else self._next[partition]
             for partition in self._next
@@ -222,8 +227,9 @@ class Copier:
 
     def close(self) -> None:
         """Let go of both, and of what is not sent yet."""
-        self._producer.purge()
-        self._producer.flush(1.0)
+        with contextlib.suppress(KafkaException, SystemError):
+            self._producer.purge()
+            self._producer.flush(1.0)
         self._consumer.close()
         self._headers.close()
 
@@ -260,10 +266,30 @@ class Copier:
             self._note(error)
 
     def _send_merged(self, last: int) -> None:
-        while self.records < last and (following := self._merge.next()) is not None:
-            self._send(following)
+        with self._sending():
+            while self.records < last and (following := self._merge.next()) is not None:
+                self._send(following)
+            self._producer.poll(0)
         self._resume()
-        self._producer.poll(0)
+
+    @contextlib.contextmanager
+    def _sending(self) -> Iterator[None]:
+        """Turn what the producer raises into CopyFailed: after a fatal error its callbacks end in SystemError."""
+        try:
+            yield
+        except (KafkaException, SystemError) as error:
+            raise CopyFailed(self._why(error)) from error
+
+    def _why(self, error: Exception) -> str:
+        # `produce` says only that there was a fatal error; `flush` says which.
+        try:
+            self._producer.flush(1.0)
+        except (KafkaException, SystemError) as fatal:
+            error = fatal
+        found = self._failure or error.args[0]
+        said = found.str() if isinstance(found, KafkaError) else str(found)
+        advice = f". Raise {LIMIT} of {self._copy}" if _TOO_LARGE in said else ""
+        return f"{self._copy}: {said}{advice}"
 
     def _send(self, waiting: Waiting) -> None:
         message, read, user = waiting
@@ -324,16 +350,3 @@ class Copier:
 
     def _note(self, error: KafkaError) -> None:
         self.trouble = str(error.str())
-
-
-def delete_before(servers: Mapping[str, Any], topic: str, offsets: Mapping[int, int]) -> None:
-    """Let Kafka delete the records below these offsets; blocks. It may refuse, and then keeps them."""
-    admin = AdminClient({**servers, **_QUIET})
-    asked = [TopicPartition(topic, partition, offset) for partition, offset in offsets.items() if offset > 0]
-    if not asked:
-        return
-    try:
-        for future in admin.delete_records(asked, request_timeout=ANSWER_WITHIN).values():
-            future.result()
-    except KafkaException as error:
-        log.warning("Kafka keeps records that are stored", topic=topic, error=str(error))

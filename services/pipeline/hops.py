@@ -20,6 +20,11 @@ class Hops:
         self._at = (cluster, topic)
         self._rows: list[dict[str, Any]] = []
         self._asking: asyncio.Task[None] | None = None
+        self._answered = asyncio.Event()
+
+    async def known(self) -> None:
+        """Wait for the first answer."""
+        await self._answered.wait()
 
     def start(self) -> None:
         """Begin to ask, unless it has begun."""
@@ -42,4 +47,5 @@ class Hops:
         while True:
             with contextlib.suppress(Transient):
                 self._rows = await self._store.rekeying.hops(*self._at)
+                self._answered.set()
             await asyncio.sleep(ASKED_EVERY)

@@ -22,7 +22,7 @@ Answer = TypeVar("Answer")
 AGAIN_AFTER = 1.0
 
 COPY = {"retention.ms": "-1", "max.message.bytes": "8388608"}
-"""Settings of the topic with the copy: what is not stored yet must not expire, and what fitted once fits again."""
+"""Settings of the topic with the copy: what is not stored yet must not expire, and large records must fit."""
 
 
 class NotKeyedByUser(Exception):

@@ -75,6 +75,8 @@ class PartitionTask:
         self.state: PartitionState = "restoring"
         self.next_offset = -1
         self.account = Account()
+        self.waits_for = ""
+        """Which server does not answer, while the state is degraded."""
         self.inbox = Inbox(shared.batch_size)
         self._shared = shared
         self._store = shared.store
@@ -254,7 +256,7 @@ class PartitionTask:
                 await self._halve(records, following)
                 return
             if records:
-                # At the next starts it is tried alone, and buried once that has failed as well.
+                # At the next starts it is tried alone, and becomes a dead letter once that has failed as well.
                 await self._until_answered(lambda: self._store.mark_attempt(self._term, 1))
             raise self._failure(error, records[0].offset if records else following) from error
 
@@ -373,6 +375,7 @@ class PartitionTask:
                 self._bus.late += 1
             elif at > self._latest_event:
                 self._latest_event = at
+        self._bus.clock.observe(scored.happened)
         self._bus.publish(batch.rows, (now - at for at in scored.produced_at))
         for dead in batch.dead:
             topic, partition, _, offset = batch.place(dead.offset)
@@ -391,7 +394,9 @@ class PartitionTask:
     def _degrade(self, error: Exception) -> None:
         if self.state == "running":
             self.state = "degraded"
-        log.warning("PostgreSQL does not answer", partition=self.partition, error=str(error))
+        who = "the schema registry" if isinstance(error, scoring.RegistryAway) else "PostgreSQL"
+        self.waits_for = who
+        log.warning(f"{who} does not answer", partition=self.partition, error=str(error))
 
     def _note_loss(self, expected: int, first: int) -> None:
         self._bus.offset_gaps += 1

@@ -4,7 +4,7 @@ At most one engine re-keys a topic, the one that holds a lock in PostgreSQL; oth
 because records of one user come in any of them, and sends each record on in the order of event times, as far as they
 are in Kafka when it reads. Then, at most five times a second, it waits until all it sent is acknowledged, and stores
 the next offsets of the original in `progress` behind its epoch. Why nothing is lost or doubled when it is killed in
-between is told in services/pipeline/origins.py.
+between is explained in services/pipeline/origins.py.
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from services.brokers.broker import Broker, Isolation, StartFrom, Unanswered
 from services.brokers.log import CorruptLog
 from services.console.bus import Bus
 from services.errors import reason_of
-from services.pipeline.copying import Copier, CopyFailed, OutOfRange, delete_before
+from services.pipeline.copy_topic import delete_before, widen
+from services.pipeline.copying import Copier, CopyFailed, OutOfRange
 from services.pipeline.headers import HeaderReader
 from services.pipeline.keying import Keying
 from services.pipeline.routing import router
@@ -106,7 +107,7 @@ class Rekeyer(Worker):
 
     @property
     def figures(self) -> Rekeying:
-        """How it goes, as consoles and `stats` are told."""
+        """How it goes, as consoles and `stats` show it."""
         copier = self._copier
         if copier is None:
             return Rekeying(topic=self._keying.topic, through=self._keying.consumed, repeats=self._bus.repeats)
@@ -149,6 +150,8 @@ class Rekeyer(Worker):
         taken = await sources.take(
             await self._broker.partition_count(keying.topic), self._owner, topic_id, keying.consumed
         )
+        if self._broker.partitions_of_one is None:
+            await self._in_thread(widen, self._servers, keying.topic, keying.consumed)
         copier = await self._in_thread(
             Copier,
             self._servers,

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ class Counted:
 
     def __init__(self, rows: RowFile) -> None:
         self._rows = rows
-        self.read = self.left_out = 0
+        self._given = self.left_out = 0
         self.first: list[InvalidRow] = []
         """The first rows that were left out."""
         self.damage: UnreadableFile | None = None
@@ -35,10 +36,25 @@ class Counted:
             except UnreadableFile as error:
                 self.damage = error
                 return
-            self.read += 1
+            self._given += 1
             if isinstance(row, InvalidRow):
                 self.leave_out(row)
             yield row
+
+    @property
+    def read(self) -> int:
+        """All rows, also those that are skipped."""
+        return self._given + self.skipped.total()
+
+    @property
+    def skipped(self) -> Counter[str]:
+        """Rows that stand for no transaction, by kind."""
+        return self._rows.skipped
+
+    @property
+    def updated(self) -> bool:
+        """Whether the last row is a change of one that may have been there before."""
+        return self._rows.updated
 
     @property
     def remarks(self) -> list[str]:
@@ -58,10 +74,11 @@ class Counted:
 
 
 class Intake:
-    """Iterates over transactions that can be judged, every id once: rows read = taken + resends + left out.
+    """Iterates over transactions that can be judged, every id once: rows read = taken + resends + skipped + left out.
 
     A resend has the id and the content (user, amount and time, as the pipeline compares them) of an earlier row; where
-    other fields of it changed, that is a remark. The same id with other content is left out.
+    other fields of it changed, that is a remark. The same id with other content is left out. What the source says
+    is a change of an earlier row is skipped, and that row kept, as in the pipeline.
     """
 
     def __init__(self, rows: RowFile) -> None:
@@ -71,7 +88,7 @@ class Intake:
         self._changed = 0
         self._first_changed = ""
         self.rows = Counted(rows)
-        self.taken = self.resends = 0
+        self.taken = self.resends = self.updates = 0
 
     def __iter__(self) -> Iterator[tuple[Transaction, GroundTruth | None]]:
         for row in self.rows:
@@ -82,6 +99,8 @@ class Intake:
             if earlier is None:
                 self.taken += 1
                 yield row
+            elif self.rows.updated:
+                self.updates += 1
             elif earlier.same_content:
                 self.resends += 1
                 if not earlier.same_fields:
@@ -91,6 +110,11 @@ class Intake:
                 self._conflicts += 1
                 reason = f"transaction id {ident!r} was used before by another transaction"
                 self.rows.leave_out(InvalidRow(self._file.place, reason, b""))
+
+    @property
+    def skipped(self) -> Counter[str]:
+        """Rows that stand for no transaction, or for the change of an earlier one, by kind."""
+        return self.rows.skipped + Counter(updated=self.updates)
 
     @property
     def flawless(self) -> bool:

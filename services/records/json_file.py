@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from services.records import wire
 from services.records.mapping import Mapping
 from services.records.rows import MAX_RAW, Piece, RowFile
-from services.records.source import HEAD, MAX_LINE, Endless, Source, numbered
+from services.records.source import HEAD, MAX_LINE, Endless, Source
 from services.records.validation import InvalidRecord
 
 # A text has no line break in it: one that was never closed ends with its line, and harms no other record.
@@ -42,7 +42,7 @@ class JsonFile(RowFile):
         return self.source.suffix == ".json" and first.startswith("{") and first.endswith((",", "{", "["))
 
     def _by_lines(self) -> Iterator[Piece]:
-        for number, line, whole in numbered(self._bytes.readline):
+        for number, line, whole in self.source.numbered(self._bytes.readline):
             if not whole:
                 refusal = InvalidRecord(f"the line is longer than {MAX_LINE:,} bytes")
                 yield Piece(number, number, refusal, line[:MAX_RAW])
@@ -51,14 +51,15 @@ class JsonFile(RowFile):
 
 
 def documents(read: Callable[[int], bytes]) -> Iterator[Piece]:
-    """Objects cut out of JSON by its brackets, in a list or not; `read` gives the next bytes, at most so many.
+    """Objects cut out of JSON by its brackets, in lists or not; `read` gives the next bytes, at most so many.
 
     An object that lacks its end is noticed where the next one begins. Raises: Endless.
     """
     record, opened = bytearray(), list[bytes]()
     line = first = last = 1
     before, rest = b"", b""
-    in_list: bool | None = None
+    of_lists: bool | None = None
+    in_list = False
     while True:
         chunk = read(HEAD)
         buffer, begin, rest = rest + chunk, 0, b""
@@ -85,10 +86,10 @@ def documents(read: Callable[[int], bytes]) -> Iterator[Piece]:
                         yield _piece(first, line, bytes(record + buffer[begin : match.end()]))
                         record.clear()
                 before = token
-            elif token == b"[" and in_list is None:
-                in_list = True
+            elif token == b"[" and not in_list and of_lists is not False:
+                of_lists = in_list = True
             elif token in _CLOSES:
-                in_list = in_list or False
+                of_lists = of_lists or False
                 opened.append(token)
                 first, begin, before = line, match.start(), token
             elif token == b"]" and in_list:

@@ -19,7 +19,6 @@ from services.records.validation import InvalidRecord
 MAX_RAW = 65_536
 _NOTED = {
     AMBIGUOUS: "their local time came twice when the clocks were put back; the first is taken",
-    "updated": "their source changed a row; of several under one id the first is kept",
 }
 
 
@@ -63,7 +62,11 @@ class RowFile(ABC):
         self.size: int | None = source.size
         self.remarks: list[str] = []
         self.noted: Counter[str] = Counter()
-        """How many rows were read with a remark: an ambiguous local time, a change of an earlier row."""
+        """How many rows were read with a remark: an ambiguous local time."""
+        self.skipped: Counter[str] = Counter()
+        """How many stand for no transaction, such as a deletion, by kind."""
+        self.updated = False
+        """Whether the last row is a change of one that may have been there before."""
         self._at: Piece | None = None
 
     @property
@@ -80,7 +83,7 @@ class RowFile(ABC):
         return f"{self.unit} {first}" if first == last else f"{self.unit}s {first} to {last}"
 
     def __iter__(self) -> Iterator[FileRow]:
-        """The rows in order. Raises: UnreadableFile where the file turns out to be damaged."""
+        """The rows in order. Raises: UnreadableFile where there is none, or the file turns out to be damaged."""
         pieces = self.pieces()
         while True:
             try:
@@ -90,8 +93,11 @@ class RowFile(ABC):
             except (OSError, EOFError, zlib.error) as error:
                 raise self._unreadable(f"damaged after {self.place}: {first_line(error)}") from None
             if piece is None:
+                if self._at is None:
+                    raise self._unreadable("there are no rows in it")
                 return
             self._at = piece
+            self.updated = False
             record, raw = piece.value, piece.raw
             try:
                 if isinstance(record, InvalidRecord):
@@ -99,8 +105,10 @@ class RowFile(ABC):
                 reading = wire.read_row(record, self.mapping, f"{self.source.stem}#{piece.first}")
                 row: FileRow = reading.transaction, reading.truth
                 self.noted.update(reading.remarks)
-                if reading.updated:
-                    self.noted["updated"] += 1
+                self.updated = reading.updated
+            except wire.Skipped as skip:
+                self.skipped[skip.kind] += 1
+                continue
             except InvalidRecord as error:
                 row = InvalidRow(self.place, error.reason, raw if raw is not None else _as_json(record))
             yield row

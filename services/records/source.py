@@ -17,6 +17,8 @@ STANDARD_INPUT = Path("-")
 HEAD = 65_536
 MAX_LINE = 8 * 1024 * 1024
 MAX_DRAINED = 64 * 1024 * 1024
+"""How much of a line is passed over, in bytes, of a stream or of what is packed: nobody knows how long it is."""
+
 """A longer line is a bomb or no text at all."""
 _HANDLER = "anomaly-tui-undecoded"
 _LONE = 0xDC00
@@ -128,7 +130,12 @@ class Source:
         Raises: Endless.
         """
         text = io.TextIOWrapper(io.BufferedReader(self._plain, HEAD), encoding or self.encoding, _HANDLER, newline="")
-        return numbered(text.readline)
+        return self.numbered(text.readline)
+
+    def numbered(self, readline: Callable[[int], AnyStr]) -> Iterator[Line[AnyStr]]:
+        """Lines as `readline` gives them, without a mark. Raises: Endless, of a stream or of what is packed."""
+        bounded = self.size is not None and self._plain is self._disk
+        return numbered(readline, sys.maxsize if bounded else MAX_DRAINED)
 
     @property
     def encoding(self) -> str:
@@ -173,8 +180,8 @@ def undecoded(text: str) -> str | None:
     return f"byte 0x{ord(found[0]) - _LONE:02X}" if found else None
 
 
-def numbered(readline: Callable[[int], AnyStr]) -> Iterator[Line[AnyStr]]:
-    """Lines as `readline` gives them, without a mark. Raises: Endless."""
+def numbered(readline: Callable[[int], AnyStr], most: int = MAX_DRAINED) -> Iterator[Line[AnyStr]]:
+    """Lines as `readline` gives them, without a mark. Raises: Endless where one is longer than `most`."""
     number = 0
     while text := readline(MAX_LINE):
         number += 1
@@ -184,8 +191,8 @@ def numbered(readline: Callable[[int], AnyStr]) -> Iterator[Line[AnyStr]]:
         length = len(text)
         while not whole and (rest := readline(MAX_LINE)):
             length += len(rest)
-            if length > MAX_DRAINED:
-                raise Endless(f"line {number} is longer than {MAX_DRAINED:,} bytes, which no transaction is")
+            if length > most:
+                raise Endless(f"line {number} is longer than {most:,} bytes, which no transaction is")
             if _ended(rest):
                 break
         yield Line(number, text, whole)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from domain.clock import ClockKind
 from domain.transaction import MAX_TEXT, Device, GroundTruth, Location, Merchant, Transaction
 from services.records import mapping as mappings
 from services.records.documents import json_object
@@ -15,6 +16,7 @@ from services.records.validation import InvalidRecord, Skipped, check_clock, che
 __all__ = [
     "CLOCK_HEADER",
     "CLOCK_REPLAY",
+    "CLOCK_SIMULATION",
     "REFUSED_HEADER",
     "TRUTH_HEADER",
     "InvalidRecord",
@@ -22,6 +24,7 @@ __all__ = [
     "Skipped",
     "Unreachable",
     "check_clock",
+    "clock_of",
     "decode",
     "decode_truth",
     "encode",
@@ -35,13 +38,17 @@ __all__ = [
 TRUTH_HEADER = "anomaly-tui-ground-truth"
 CLOCK_HEADER = "anomaly-tui-event-clock"
 CLOCK_REPLAY = b"replay"
-"""Value of `CLOCK_HEADER` on a record that brings its own clock: its age is not checked."""
+CLOCK_SIMULATION = b"simulation"
+"""Values of `CLOCK_HEADER` on a record that brings its own clock: its age is not checked."""
 REFUSED_HEADER = "anomaly-tui-refused"
 """On a replayed row that cannot be a transaction: why. Its value is the row as it stands in the file.
 
 Nothing has to be believed: the header only words the reason of a record that is no transaction anyway. The prefix keeps
 ours apart from what other programs call `refused` or `event-clock`.
 """
+
+UPDATED_HEADER = "anomaly-tui-updated"
+"""On a replayed row that its source changed: under an id that is stored already it is skipped."""
 
 _MAX_HEADER = 8192
 _NO_HEADERS: Headers = {}
@@ -114,7 +121,8 @@ def read(payload: bytes, mapping: mappings.Mapping | None = None, headers: Heade
             transaction = _typed(payload)
             # What encodes to the same bytes has no key that is unknown or there twice, and no odd notation.
             if transaction.extra is None and encode_json(transaction) == payload:
-                return Reading(validated(transaction, texts=len(payload) > MAX_TEXT or b"\\u0000" in payload))
+                checked = validated(transaction, texts=len(payload) > MAX_TEXT or b"\\u0000" in payload)
+                return Reading(checked, updated=UPDATED_HEADER in headers)
         except (ValueError, RecursionError):
             # A record that is not quite ours, or wrong: the thorough way tells which.
             pass
@@ -134,4 +142,12 @@ def _read(record: dict[str, Any], mapping: mappings.Mapping, headers: Headers, n
         if group in document:
             document[group] = kind(**document[group])
     transaction = Transaction(**document, extra=checked_extra(extra))
-    return Reading(validated(transaction), truth, updated, remarks)
+    return Reading(validated(transaction), truth, updated or UPDATED_HEADER in headers, remarks)
+
+
+_CLOCKS: dict[bytes | None, ClockKind] = {CLOCK_REPLAY: "replay", CLOCK_SIMULATION: "simulation"}
+
+
+def clock_of(headers: Headers) -> ClockKind:
+    """By whose clock the times of a record are."""
+    return _CLOCKS.get(headers.get(CLOCK_HEADER), "live")

@@ -5,7 +5,7 @@ from pathlib import Path
 from aiokafka.errors import KafkaError
 from rich.console import Console
 
-from services.account import counted, name_first, tell
+from services.account import counted, name_first, skipped, tell
 from services.brokers.broker import Broker
 from services.errors import UserError, reason_of
 from services.progress import progress
@@ -43,6 +43,7 @@ async def send_file(
                 lag_limit=LAG_LIMIT if broker.durable else EMBEDDED_LAG_LIMIT,
                 consumer=consumer,
                 sent=lambda: bar.update(task, completed=rows.position),
+                updated=lambda: rows.updated,
             )
             await replay.run()
             bar.update(task, description="storing the last ones")
@@ -55,13 +56,14 @@ async def send_file(
         finally:
             await sender.stop()
     outcome = await consumer.outcome(replay.offsets)
-    buried = counted_rows.left_out + outcome.buried
+    dead_letters = counted_rows.left_out + outcome.dead_letters
     stored = f"{counted(outcome.stored, 'transaction')} stored"
-    resends = f"{counted(replay.count - outcome.stored - outcome.buried, 'resend')} of what was stored before"
-    tell(console, [f"{counted(counted_rows.read, 'row')} read: {stored}, {resends}, {counted(buried, 'dead letter')}."])
+    resends = f"{counted(replay.count - outcome.stored - outcome.dead_letters, 'resend')} of what was stored before"
+    passed = f"{stored}, {resends}, {skipped(counted_rows.skipped)}{counted(dead_letters, 'dead letter')}"
+    tell(console, [f"{counted(counted_rows.read, 'row')} read: {passed}."])
     named = [*(f"{row.place}: {row.reason}" for row in counted_rows.first), *outcome.first]
-    name_first(console, named[:SHOWN], buried)
+    name_first(console, named[:SHOWN], dead_letters)
     tell(console, counted_rows.remarks)
     if counted_rows.damage is not None:
         raise counted_rows.damage
-    return 0 if counted_rows.flawless and not outcome.buried else 1
+    return 0 if counted_rows.flawless and not outcome.dead_letters else 1

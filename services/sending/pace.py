@@ -18,7 +18,7 @@ class Outcome(NamedTuple):
     """What became of transactions that were sent: `first` names the first of those in the dead letters."""
 
     stored: int
-    buried: int
+    dead_letters: int
     first: tuple[str, ...]
 
 
@@ -75,7 +75,7 @@ class Replay:
     """Sends the rows of a file at `speed` times their own pace, or as fast as they are stored.
 
     The event times are the file's: records carry the `event-clock` header, so their age is not held against
-    them.
+    them. `updated` says whether the last row is a change of one that may have been there before.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class Replay:
         lag_limit: int,
         consumer: Consumer,
         sent: Callable[[], None],
+        updated: Callable[[], bool] = lambda: False,
     ) -> None:
         self._sender = sender
         self._rows = rows
@@ -94,6 +95,7 @@ class Replay:
         self._lag_limit = lag_limit
         self._consumer = consumer
         self._sent = sent
+        self._updated = updated
         self.count = 0
         self.offsets = Offsets(consumer.by_id)
         """Of the transactions that were acknowledged."""
@@ -107,6 +109,7 @@ class Replay:
                 await self._sender.send(refused(row.raw, row.reason))
                 continue
             transaction, truth = row
+            updated = self._updated()
             if room is not None and room <= 0:
                 await self._sender.flush()
                 await self.drained()
@@ -118,7 +121,7 @@ class Replay:
                 if ahead > 0:
                     self._sent()
                     await asyncio.sleep(ahead)
-            acknowledgement = await self._sender.send(outgoing(transaction, truth, replay=True))
+            acknowledgement = await self._sender.send(outgoing(transaction, truth, replay=True, updated=updated))
             acknowledgement.add_done_callback(partial(self._note, transaction.transaction_id))
             self.count += 1
             room = None if room is None else room - 1

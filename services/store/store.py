@@ -3,21 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from detectors.fitting import FORMAT
 from domain.accounting import KINDS, Account
+from domain.clock import LIVE, Clock
 from domain.engine import DeadLetter
 from domain.filters import Filter
 from domain.quality import DetectorQuality, Scoreboard
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction
-from services.errors import UserError
 from services.store import batch as batches
-from services.store import queries, statements
+from services.store import queries, schema, statements
 from services.store.backfill import Backfill
 from services.store.days import Days
 from services.store.faults import Fenced, Rekeyed, Transient, translated
@@ -31,8 +30,6 @@ from services.store.search import Search, dead_letter
 from services.store.timeline import Timeline
 from services.store.triage import Decisions
 from services.store.users import Users
-
-SCHEMA_VERSION = 1
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -83,7 +80,8 @@ class Store:
         await create_database(dsn)
         pool = await open_pool(dsn, connections)
         try:
-            await _apply_schema(pool)
+            async with pool.acquire() as connection:
+                await schema.apply(connection)
             store = cls(pool, await open_readers(dsn, read_dsn, connections))
             await store.days.ensure_ahead()
         except Transient as error:
@@ -124,7 +122,7 @@ class Store:
 
     async def commit(self, prepared: batches.Prepared) -> None:
         """Store a batch behind its fence, with the days it needs."""
-        await self.days.ensure(prepared.batch.days)
+        await self.days.ensure(prepared.batch.days, simulated=prepared.batch.simulated)
         with translated():
             async with self.pool.acquire() as connection:
                 try:
@@ -161,7 +159,7 @@ class Store:
     async def stored_anomalies(
         self, filter: Filter, before: datetime | None, limit: int
     ) -> tuple[ScoredTransaction, ...]:
-        """Flagged ones of them, with an event time of at most `before`."""
+        """Stored flagged transactions that match, up to the event time `before`."""
         return await self.search.anomalies(filter, before, limit)
 
     async def fit_history(self, limit: int) -> list[Transaction]:
@@ -177,10 +175,23 @@ class Store:
                     yield batches.transaction_of(row), row["model_version"], row["status"]
 
     async def learnt_up_to(self, transaction_id: str, limit: int) -> list[tuple[Transaction, str | None, str | None]]:
-        """The newest `limit` of what the user's profile had learnt by then, this transaction last; see above."""
+        """The newest `limit` transactions that the user's profile had learnt up to this one, which comes last.
+
+        Each with its enhanced verdict's version and status, as of `in_stored_order`.
+        """
         async with reading(self.readers) as connection:
             rows = await connection.fetch(statements.LEARNT_UP_TO, transaction_id, limit)
         return [(batches.transaction_of(row), row["model_version"], row["status"]) for row in reversed(rows)]
+
+    async def clock(self) -> Clock:
+        """The stream's clock as engines left it last; what commands count back from."""
+        row = await self._fetchrow(statements.CLOCK)
+        return LIVE if row is None or row["kind"] == "live" else Clock(row["kind"], row["at"])
+
+    async def keep_clock(self, clock: Clock) -> None:
+        """Keep the stream's clock for commands and for engines to come."""
+        with translated():
+            await self.pool.execute(statements.KEEP_CLOCK, clock.kind, clock.at)
 
     async def ping(self) -> None:
         """Returns when PostgreSQL answers. Raises Transient."""
@@ -282,7 +293,7 @@ class Store:
     async def live_engines(self) -> list[dict[str, Any]]:
         """The status of every engine that gave a sign of life in the last 10 s."""
         rows = await self._fetch(statements.LIVE_ENGINES)
-        return [{"instance": row["instance"], **msgspec.json.decode(row["status"])} for row in rows]
+        return [{**row, **msgspec.json.decode(row["status"])} for row in rows]
 
     async def forget_engine(self, instance: str) -> None:
         """Take this engine off the list."""
@@ -307,13 +318,6 @@ class Store:
             return await self.pool.fetchrow(query, *parameters)
 
 
-def schema() -> str:
-    """The text of schema.sql: beside this module in a wheel, at the top of a checkout otherwise."""
-    packaged = Path(__file__).with_name("schema.sql")
-    found = packaged if packaged.exists() else Path(__file__).parents[2] / "schema.sql"
-    return found.read_text(encoding="utf-8")
-
-
 def _opening(row: Any) -> Opening:
     found = dict(row)
     return Opening(account=Account(**{kind: found.pop(kind) for kind in KINDS}), **found)
@@ -326,18 +330,3 @@ async def _closed(pool: Any) -> None:
             await pool.close()
     except TimeoutError:
         pool.terminate()
-
-
-async def _apply_schema(pool: Any) -> None:
-    with translated():
-        async with pool.acquire() as connection, connection.transaction():
-            await connection.execute(statements.ONE_CHANGE)
-            if await connection.fetchval("SELECT to_regclass('schema_version') IS NOT NULL"):
-                found = await connection.fetchval("SELECT max(version) FROM schema_version")
-                if found is not None and found > SCHEMA_VERSION:
-                    raise UserError(
-                        f"The database has schema version {found}, this program knows {SCHEMA_VERSION}: "
-                        "upgrade anomaly-tui."
-                    )
-            await connection.execute("SET LOCAL client_min_messages = warning")
-            await connection.execute(schema())

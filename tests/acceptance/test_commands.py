@@ -109,7 +109,16 @@ def test_evaluate_shows_every_ranking_of_a_labelled_file(run: Run, tmp_path: Pat
     (tmp_path / "labelled.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, rows)))
     shown = run("evaluate", "labelled.jsonl", "--skip", "1500")
     assert shown.returncode == 0, shown.stderr
-    for word in ("1,500 rows reported", "basic", "enhanced", "robust z", "ROC-AUC", "recall, scenario new_device"):
+    for word in (
+        "1,500 rows reported",
+        "basic",
+        "enhanced",
+        "robust z",
+        "ROC-AUC",
+        "recall at the threshold",
+        "recall at 1% FPR, by kind",
+        "  scenario new_device",
+    ):
         assert word in shown.stdout
     (tmp_path / "bare.jsonl").write_bytes(b"\n".join(wire.encode(transaction) for transaction, _ in islice(stream, 50)))
     refused = run("evaluate", "bare.jsonl")

@@ -18,7 +18,7 @@ async def test_quality_is_a_table_and_for_programs_json(store: Store, run: Run) 
     await committed(store, rows, {})
     shown = run("quality")
     assert shown.returncode == 0, shown.stderr
-    assert "recall, amount_spike" in shown.stdout
+    assert "recall at the threshold, amount_spike" in shown.stdout
     assert "100.0%" in shown.stdout
     found = json.loads(run("quality", "--json").stdout)
     basic, enhanced = found["detectors"]

@@ -41,6 +41,33 @@ def test_a_score_says_what_became_of_every_row(run: Run, tmp_path: Path) -> None
         assert [line["transaction_id"] for line in csv.DictReader(file)] == ["z2", "z2", "z3", "z3"]
 
 
+def test_a_table_of_changes_is_read_by_the_rules_of_a_topic(run: Run, tmp_path: Path) -> None:
+    row = dict(zip(HEADER.split(","), LINES[1].split(","), strict=True))
+    changes = [
+        {"before": None, "after": row, "op": "c"},
+        {"before": row, "after": row | {"amount": "25.00"}, "op": "u"},
+        {"before": row, "after": None, "op": "d"},
+    ]
+    (tmp_path / "some.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, changes)))
+    scored = run("score", "some.jsonl", "--preset", "debezium")
+    assert scored.returncode == 0, scored.stderr
+    said = "3 rows read: 1 transaction scored (0 flagged), 0 resends, 1 skipped as deleted, 1 skipped as updated, "
+    assert f"{said}0 left out." in scored.stderr
+    replayed = run("replay", "some.jsonl", "--preset", "debezium")
+    assert replayed.returncode == 0, replayed.stderr
+    assert "3 rows read: 1 transaction stored" in replayed.stderr
+    assert "1 skipped as deleted" in replayed.stderr
+    assert "0 dead letters" in replayed.stderr
+
+
+@pytest.mark.parametrize("content", [HEADER + "\n", "[]"])
+def test_a_file_without_rows_is_an_error(run: Run, tmp_path: Path, content: str) -> None:
+    (tmp_path / "some").write_text(content)
+    refused = run("score", "some")
+    assert refused.returncode == 1
+    assert "some: there are no rows in it" in refused.stderr
+
+
 def test_a_score_never_overwrites_what_it_reads(run: Run, tmp_path: Path) -> None:
     path = table(tmp_path / "scores.csv", *LINES)
     refused = run("score", "scores.csv")

@@ -8,11 +8,15 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from services.brokers.broker import Broker
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
 from services.brokers.local import LocalBroker
+from services.brokers.security import Security
+from services.store.database import EmbeddedDatabase
+from services.store.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +48,16 @@ async def kafka(apache_kafka: str) -> AsyncIterator[Broker]:
 def topic() -> str:
     """A name that no other test uses."""
     return f"transactions-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+async def other_store(server: EmbeddedDatabase) -> AsyncIterator[Store]:
+    """A store in a database of its own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    admin = await asyncpg.connect(server.dsn, database="postgres")
+    await admin.execute(f"CREATE DATABASE {name}")
+    opened = await Store.open(server.dsn.replace("/anomalies?", f"/{name}?"))
+    yield opened
+    await opened.close()
+    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await admin.close()

@@ -3,14 +3,11 @@
 import asyncio
 import os
 import signal
-import uuid
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from confluent_kafka import Consumer as Reader
 from confluent_kafka import TopicPartition
@@ -20,7 +17,6 @@ from services.brokers.broker import Broker
 from services.models import schedule
 from services.pipeline import rekey
 from services.sending.producer import Sender, outgoing
-from services.store.database import EmbeddedDatabase
 from services.store.rekeying import behind, by_user
 from services.store.store import Store
 from simulator import Simulator
@@ -58,19 +54,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def fitted() -> Models:
     return schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", 0.005)
-
-
-@pytest.fixture
-async def other_store(server: EmbeddedDatabase) -> AsyncIterator[Store]:
-    """A store in a database of its own."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    admin = await asyncpg.connect(server.dsn, database="postgres")
-    await admin.execute(f"CREATE DATABASE {name}")
-    opened = await Store.open(server.dsn.replace("/anomalies?", f"/{name}?"))
-    yield opened
-    await opened.close()
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
 
 
 async def keep(store: Store, models: Models) -> None:

@@ -10,12 +10,14 @@ from structlog.testing import capture_logs
 from domain.accounting import Account
 from domain.transaction import Transaction
 from services.brokers.broker import Broker
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
+from services.brokers.security import Security
 from services.commands.data import accounts_of
 from services.models import schedule
 from services.pipeline import consumer as consumers
 from services.pipeline import ends
 from services.pipeline import topic as topic_watch
+from services.sending.producer import Sender, outgoing
 from services.store.batch import Term
 from services.store.store import Store
 from tests.consuming import Consumer, simulated
@@ -208,6 +210,25 @@ async def test_a_topic_made_again_under_a_running_engine_is_read_from_its_beginn
             await until_stored(store, 65 + count)
     assert (consumer.bus.topic_resets, consumer.bus.offset_gaps) == (1, 0)
     assert any("made again" in error for error in errors(logs))
+
+
+async def test_the_ends_that_a_sender_knows_are_those_of_the_topic_that_is_there(
+    kafka: Broker, topics: Topics, topic: str, rows: list[Transaction]
+) -> None:
+    sender = Sender(kafka, topic)
+    await topics.make(topic)
+    await sender.start()
+    for row in rows[:20]:
+        await sender.send(outgoing(row, None, replay=True))
+    await sender.flush()
+    assert sender.ends == {0: 20}
+    await topics.delete(topic)
+    await topics.make(topic)
+    for row in rows[20:23]:
+        await sender.send(outgoing(row, None, replay=True))
+    await sender.flush()
+    assert sender.ends == {0: 3}
+    await sender.stop()
 
 
 async def test_a_topic_that_is_gone_is_waited_for(

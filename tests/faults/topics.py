@@ -50,6 +50,17 @@ class Topics:
         resource = ConfigResource(ConfigResource.Type.BROKER, "1", incremental_configs=[entry])
         await asyncio.wrap_future(self._admin.incremental_alter_configs([resource])[resource])
 
+    async def marks(self, topic: str, partitions: int) -> list[tuple[int, int]]:
+        """Where each partition begins and ends."""
+
+        def work() -> list[tuple[int, int]]:
+            reader = Consumer({"bootstrap.servers": self._bootstrap, "group.id": uuid.uuid4().hex, "log_level": 0})
+            found = [reader.get_watermark_offsets(TopicPartition(topic, each), WITHIN) for each in range(partitions)]
+            reader.close()
+            return found
+
+        return await asyncio.to_thread(work)
+
     async def records_in(self, topic: str) -> int:
         """How many records a reader from the beginning finds."""
         return await asyncio.to_thread(self._records_in, topic)
@@ -78,7 +89,8 @@ class Topics:
 
     async def write_raw(self, topic: str, payload: bytes) -> None:
         def write() -> None:
-            producer = Producer({"bootstrap.servers": self._bootstrap, "log_level": 0})
+            options = {"bootstrap.servers": self._bootstrap, "message.max.bytes": 16 * 1024 * 1024, "log_level": 0}
+            producer = Producer(options)
             producer.produce(topic, payload, partition=0)
             assert producer.flush(WITHIN) == 0
 

@@ -40,3 +40,7 @@ def test_it_carries_the_licence_and_the_schema(unpacked: Path) -> None:
     (licence,) = unpacked.glob("*.dist-info/licenses/LICENSE")
     assert licence.read_text() == (CHECKOUT / "LICENSE").read_text()
     assert (unpacked / "services" / "store" / "schema.sql").read_text() == (CHECKOUT / "schema.sql").read_text()
+    migrations = Path("services", "store", "migrations")
+    assert sorted((unpacked / migrations).glob("*.sql"))
+    for migration in (unpacked / migrations).glob("*.sql"):
+        assert migration.read_text() == (CHECKOUT / migrations / migration.name).read_text()

@@ -99,7 +99,7 @@ WORKERS = (
     WorkerStatus(name="broker", state="running", detail="in memory", since=NOON - timedelta(minutes=12)),
     WorkerStatus(name="producer", state="running", detail="200/s", since=NOON - timedelta(minutes=12)),
     WorkerStatus(name="detectors", state="running", detail="4 partitions", since=NOON - timedelta(minutes=12)),
-    WorkerStatus(name="frontend", state="stopped", since=NOON - timedelta(minutes=12)),
+    WorkerStatus(name="frontend", state="stopped", essential=False, since=NOON - timedelta(minutes=12)),
 )
 
 QUIET = Snapshot(

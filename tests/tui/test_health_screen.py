@@ -166,13 +166,15 @@ async def test_workers_are_chosen_started_and_restarted() -> None:
 async def test_stopping_a_worker_asks_first() -> None:
     port = FakePort(rows(20))
     async with running(port) as (app, pilot):
-        await pilot.press("4", "W", "j", "x")
+        await pilot.press("4", "W", "j", "s")
         await pilot.pause()
         assert isinstance(app.screen, Confirm)
         assert "Stop producer?" in shown(app, Reading)
         await pilot.press("n")
         assert isinstance(app.screen, Workers)
-        await pilot.press("x", "y")
+        await pilot.press("x")
+        assert isinstance(app.screen, Workers), "x explains a score elsewhere, and does nothing here"
+        await pilot.press("s", "y")
         await pilot.pause()
         await app.workers.wait_for_complete()
         await pilot.pause()
@@ -182,12 +184,20 @@ async def test_stopping_a_worker_asks_first() -> None:
         assert isinstance(app.screen, HealthScreen)
 
 
+def test_a_frontend_that_is_off_is_no_fault_and_a_stopped_worker_is_named() -> None:
+    palette = palette_of(THEMES[0])
+    assert "✓ 3 workers running  " in summary(QUIET, 120, palette).plain
+    stopped = (*WORKERS[:1], msgspec.structs.replace(WORKERS[1], state="stopped"), *WORKERS[2:])
+    snapshot = msgspec.structs.replace(QUIET, workers=stopped)
+    assert "✓ 2 workers running, producer stopped  " in summary(snapshot, 120, palette).plain
+
+
 @pytest.mark.parametrize(("error", "said"), [(KeyError("x"), "there is no worker"), (OSError("gone"), "broker: gone")])
 async def test_a_worker_that_cannot_be_controlled_is_said(error: Exception, said: str) -> None:
     port = FakePort(rows(20))
     port.control_error = error
     async with running(port) as (app, pilot):
-        await pilot.press("W", "s")
+        await pilot.press("W", "r")
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert said in shown(app, Reading)

@@ -29,7 +29,7 @@ class AnomalyFeed(RowList):
 
     def count(self) -> str:
         """How many anomalies there are, and how many of them match the filter."""
-        total = cells.grouped(len(self.window.buffer))
+        total = f"{cells.grouped(len(self.window.buffer))} live"
         return f"{cells.grouped(len(self.window))} of {total}" if self.window.filter_text else total
 
     def motion(self) -> str:
@@ -64,7 +64,7 @@ class TriageList(RowList):
     def count(self) -> str:
         """How many anomalies there are, and how many of them are shown."""
         window = self.window
-        total = cells.grouped(len(window.buffer))
+        total = f"{cells.grouped(len(window.buffer))} listed"
         return f"{cells.grouped(len(window))} of {total}" if len(window) != len(window.buffer) else total
 
     def motion(self) -> str:

@@ -16,6 +16,7 @@ from tui.themes import Palette
 from tui.widgets.drawing import line
 
 _REFRESH = 0.5
+_ENDED = ("stopped", "failed")
 _DOING: dict[WorkerAction, str] = {"start": "starting", "stop": "stopping", "restart": "restarting"}
 
 
@@ -80,16 +81,21 @@ class Workers(Modal):
         self._chosen = max(0, min(len(self._workers) - 1, self._chosen + step))
         self._say("")
 
-    def action_control(self, action: WorkerAction) -> None:
-        """Start, stop or restart the worker under the cursor. Stopping asks first."""
+    def action_start_or_stop(self) -> None:
+        """Start the worker under the cursor where it does not run, or else stop it, after asking."""
         if not self._workers:
             return
-        worker = self._workers[self._chosen].name
-        if action == "stop":
-            consequence = "It stays stopped until somebody starts it."
-            self.app.push_screen(Confirm(f"Stop {worker}?", consequence, lambda: self._begin(worker, action)))
+        worker = self._workers[self._chosen]
+        if worker.state in _ENDED:
+            self._begin(worker.name, "start")
         else:
-            self._begin(worker, action)
+            consequence = "It stays stopped until somebody starts it."
+            self.app.push_screen(Confirm(f"Stop {worker.name}?", consequence, lambda: self._begin(worker.name, "stop")))
+
+    def action_restart(self) -> None:
+        """Restart the worker under the cursor."""
+        if self._workers:
+            self._begin(self._workers[self._chosen].name, "restart")
 
     def _begin(self, worker: str, action: WorkerAction) -> None:
         self._say(f"{_DOING[action]} {worker}...")

@@ -8,7 +8,7 @@ from rich.text import Text
 from domain.accounting import total
 from domain.engine import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
 from tui import cells
-from tui.panes.backlog import backlog_line
+from tui.panes.backlog import backlog_line, history_line
 from tui.themes import Palette
 from tui.widgets.drawing import TextPane, line, rule
 
@@ -52,6 +52,8 @@ def summary(snapshot: Snapshot, width: int, palette: Palette, *, lost: bool = Fa
         ]
         parts.append((detail, Style.null()))
         return line(*parts, width=width)
+    if snapshot.history is not None:
+        return history_line(snapshot.history, width, palette)
     if snapshot.backlog is not None:
         return backlog_line(snapshot.backlog, width, palette)
     parts = []
@@ -60,10 +62,11 @@ def summary(snapshot: Snapshot, width: int, palette: Palette, *, lost: bool = Fa
     if snapshot.topic_resets:
         parts.append((f" ✗ topic made again or shortened ({cells.grouped(snapshot.topic_resets)})", palette.bad))
     running = sum(worker.state == "running" for worker in snapshot.workers)
-    stopped = sum(worker.state == "stopped" for worker in snapshot.workers)
     parts.append((f" ✓ {running} workers running", palette.good))
+    # Nobody misses a frontend that was not asked for.
+    stopped = [worker.name for worker in snapshot.workers if worker.state == "stopped" and worker.essential]
     if stopped:
-        parts.append((f", {stopped} stopped", palette.dim))
+        parts.append((f", {' and '.join(stopped)} stopped", palette.warn))
     if snapshot.dead_letters:
         parts.append((f"  {cells.grouped(snapshot.dead_letters)} dead letters (4)", palette.warn))
     parts.append((f"  {snapshot.broker}  {snapshot.database}", palette.dim))
@@ -73,6 +76,8 @@ def summary(snapshot: Snapshot, width: int, palette: Palette, *, lost: bool = Fa
 def health_lines(snapshot: Snapshot, now: datetime, width: int, palette: Palette, status: str = "") -> list[Text]:
     """The pane: broker, database and counts, then workers, then partitions."""
     lines = [line(*rule("Health", status, width, palette, alarm=worst(snapshot) is not None), width=width)]
+    if snapshot.history is not None:
+        lines.append(history_line(snapshot.history, width, palette))
     if snapshot.backlog is not None:
         lines.append(backlog_line(snapshot.backlog, width, palette))
     lines += component_lines(snapshot, width, palette)

@@ -6,6 +6,7 @@ import { both } from '@/lib/filters'
 import { useKeys } from '@/lib/keys'
 import type { Row } from '@/lib/schemas'
 import { anomaliesUrl } from '@/lib/url'
+import { streamNow } from '@/lib/live/clock'
 import { effective, STATUS_LABELS } from '@/lib/verdicts'
 import { ANOMALY_COLUMNS } from './columns'
 import { FeedList } from './FeedList'
@@ -39,7 +40,7 @@ export function Anomalies() {
   const within = both(severity === 'all' ? '' : `severity>=${severity}`, status === 'all' ? '' : `triage:${status}`)
   const onOpen = useCallback((id: string | null) => void setUrl({ open: id }), [setUrl])
   const narrow = (change: Partial<typeof url>) => void setUrl({ ...change, open: null }, { history: 'push' })
-  const keeps = (row: Row) => row.flagged && (status === 'all' || effective(row.triage, Date.now()) === status)
+  const keeps = (row: Row) => row.flagged && (status === 'all' || effective(row.triage, streamNow()) === status)
   useKeys({
     r: () => narrow({ sort: sort === 'time' ? 'score' : 'time' }),
     B: () => narrow({ group: group === 'alert' ? 'case' : 'alert' }),

@@ -15,6 +15,7 @@ import { nextOpen, wasRead } from '@/lib/deciding'
 import { useKeys } from '@/lib/keys'
 import { LiveList, type Listing } from '@/lib/liveList'
 import { count } from '@/lib/numbers'
+import { streamNow } from '@/lib/live/clock'
 import type { Row, TriageStatus } from '@/lib/schemas'
 import type { Column } from './columns'
 import styles from './FeedList.module.css'
@@ -98,7 +99,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
     if (!wasRead(cameAt.current, Date.now())) {
       return triage.say(`${subject} came here just now: decide again if you mean it.`)
     }
-    const next = nextOpen(rows, id, Date.now())
+    const next = nextOpen(rows, id, streamNow())
     const decided = await triage.decide(ids, wanted, subject)
     // A list of transactions is watched, one of anomalies is worked through.
     if (decided && kind === 'anomalies' && current.current === id && next !== null) go(next)

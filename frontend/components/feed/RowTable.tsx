@@ -3,6 +3,7 @@
 import { type RefObject, useEffect, useRef } from 'react'
 import { useNarrow } from '@/components/useNarrow'
 import { useNow } from '@/components/useNow'
+import { useStreamTime } from '@/lib/live/clock'
 import { useKeys } from '@/lib/keys'
 import type { Row } from '@/lib/schemas'
 import { headline } from '@/lib/verdicts'
@@ -35,7 +36,7 @@ export function RowTable(properties: Properties) {
   const { table, label, kind, columns, rows, alerts, complete, selected, onSelect, onOpen, onScrolled, onEnd } =
     properties
   const narrow = useNarrow()
-  const now = useNow(10_000)
+  const now = useStreamTime(useNow(10_000))
   const head = narrow ? 0 : HEAD
   const height = narrow ? NARROW_HEIGHTS[kind] : HEIGHT
   const { first, last, top, atEnd } = useWindow(table, rows.length, height)

@@ -31,6 +31,12 @@ export function LiveMarker() {
             <dt className="visually-hidden">Transactions per second</dt>
             <dd>{rate(status.rate)}</dd>
           </div>
+          {status.clock_says && (
+            <div>
+              <dt className="visually-hidden">The stream&apos;s time (UTC)</dt>
+              <dd data-testid="stream-clock">{status.clock_says}</dd>
+            </div>
+          )}
           <div>
             <dt>p95</dt>
             <dd>{count(status.latency_p95 * 1000)} ms</dd>

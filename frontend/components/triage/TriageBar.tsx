@@ -5,6 +5,7 @@ import type { Row } from '@/lib/schemas'
 import { full } from '@/lib/time'
 import { effective, STATUS_LABELS } from '@/lib/verdicts'
 import { useNow } from '@/components/useNow'
+import { useStreamTime } from '@/lib/live/clock'
 import styles from './TriageBar.module.css'
 import { inHours, type Wanted } from './useTriage'
 
@@ -40,7 +41,7 @@ export function TriageBar({
   }, [noting, onNoted])
   const [note, setNote] = useState(row.triage?.note ?? '')
   const [hours, setHours] = useState(1)
-  const now = useNow(10_000)
+  const now = useStreamTime(useNow(10_000))
   const status = effective(row.triage, now)
   const changed = note !== (row.triage?.note ?? '')
   const decide = (wanted: Wanted) => onDecide({ ...wanted, note: changed ? note : undefined })

@@ -8,6 +8,7 @@ import { outcome } from '@/lib/deciding'
 import { decidedMore, type Made, takenBack } from '@/lib/pace'
 import { money } from '@/lib/money'
 import { type Row, triage as triageSchema, type TriageStatus } from '@/lib/schemas'
+import { streamNow } from '@/lib/live/clock'
 import { effective, STATUS_LABELS } from '@/lib/verdicts'
 
 const decision = z.looseObject({
@@ -80,7 +81,7 @@ export function useTriage() {
         const before = (ids.length === 1 && events[0]?.before) || null
         const left = unknown.length + unchanged.length
         const others = left ? `; ${left} of them needed nothing` : ''
-        const text = outcome(status, subject, before && effective(before, Date.now())) + others
+        const text = outcome(status, subject, before && effective(before, streamNow())) + others
         return [{ text, failed: false, undoable: answer.step !== null }, status !== null]
       }),
     [attempt],
@@ -114,7 +115,7 @@ export type Deciding = ReturnType<typeof useTriage>
 /** The user and amount of a transaction, in a few words. */
 export const subjectOf = (row: Row): string => `${row.user_id} ${money(row.amount, row.currency)} ${row.currency}`
 
-/** An hour from now, for a snooze. */
+/** So many hours from now by the stream's clock, for a snooze. */
 export function inHours(hours: number): string {
-  return new Date(Date.now() + hours * 3_600_000).toISOString()
+  return new Date(streamNow() + hours * 3_600_000).toISOString()
 }

@@ -10,8 +10,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from services.brokers.broker import Broker, BrokerError
 from services.brokers.embedded import EmbeddedBroker
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
 from services.brokers.local import LocalBroker
+from services.brokers.security import Security
 
 
 def quiet(line: str) -> None:

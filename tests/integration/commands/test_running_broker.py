@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.brokers.external import ExternalBroker, Security
+from services.brokers.external import ExternalBroker
+from services.brokers.security import Security
 from services.commands.broker import running_broker
 from services.commands.replay import StoredConsumer
 from services.errors import UserError

@@ -123,6 +123,31 @@ async def test_a_backlog_is_copied_up_to_the_next_fit_and_no_further_before_it(
     assert set(stored[:1_000]) == set(happened[:1_000])
 
 
+async def test_a_backlog_is_what_waits_in_both_hops(
+    broker: Broker, store: Store, sender: Sender, fitted: Models
+) -> None:
+    rows = simulated(3_000)
+    await send_anywhere(sender, rows)
+    await sender.flush()
+    fit = asyncio.Event()
+
+    async def until_fit() -> int:
+        if await store.count() >= 1_000:
+            await fit.wait()
+            return 1_000_000
+        return 1_000 - await store.count()
+
+    async with RekeyingConsumer(broker, store, fitted, keyed="rekey", until_fit=until_fit) as consumer:
+        await until(lambda: consumer.bus.transactions == 1_000)
+        await until(lambda: (found := consumer.pipeline.backlog) is not None and found.left == 2_000)
+        backlog = consumer.pipeline.backlog
+        assert backlog is not None
+        assert backlog.total == 3_000
+        fit.set()
+        await consumer.drained(sender)
+        await until(lambda: consumer.pipeline.backlog is None)
+
+
 @pytest.mark.parametrize("key", [user_as_text, user_as_json])
 async def test_a_topic_keyed_by_user_is_read_as_it_is(
     broker: Broker, store: Store, sender: Sender, fitted: Models, key: Key

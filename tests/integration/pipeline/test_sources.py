@@ -6,14 +6,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from detectors.models import Models
 from services.brokers.broker import Broker
 from services.models import schedule
 from services.records.mapping import Mapping
+from services.records.registry import SchemaRegistry
 from services.sending.producer import Outgoing, Sender
 from services.store.store import Store
 from tests.consuming import Consumer, simulated
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +50,19 @@ async def test_a_table_of_debezium_is_followed_with_its_updates_deletions_and_to
     assert [tuple(row) for row in rows] == [("1", "12.50"), ("2", "7.00")]
     assert consumer.bus.skipped == Counter(updated=1, deleted=1, tombstone=1)
     assert (consumer.bus.dead_letters, consumer.bus.duplicates) == (0, 0)
+
+
+async def test_while_the_schema_registry_is_away_it_is_named_and_waited_for(
+    broker: Broker, store: Store, sender: Sender, fitted: Models
+) -> None:
+    away = SchemaRegistry("http://127.0.0.1:1")
+    mapping = Mapping().with_registry(away)
+    with capture_logs() as logs:
+        async with Consumer(broker, store, fitted, mapping=mapping) as consumer:
+            await sender.send(Outgoing(b"42", b"\0\0\0\0\1" + change("c", 1, "12.50"), []))
+            await sender.flush()
+            await until(lambda: "the schema registry does not answer" in consumer.pipeline.detail)
+            assert consumer.pipeline.degraded
+    said = [line for line in logs if line["log_level"] == "warning"]
+    assert {line["event"] for line in said} == {"the schema registry does not answer"}
+    assert all("http://127.0.0.1:1" in line["error"] for line in said)

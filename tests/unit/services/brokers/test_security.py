@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from services.brokers.external import Security
+from services.brokers.security import Security
 
 
 def test_nothing_but_the_protocol_where_there_is_no_security() -> None:

@@ -108,7 +108,8 @@ def test_lines_before_the_header_are_skipped_by_number_or_found(tmp_path: Path) 
 
 
 def test_a_file_of_a_header_has_no_rows(tmp_path: Path) -> None:
-    assert read(written(tmp_path / "rows.csv", HEADER)) == []
+    with pytest.raises(UnreadableFile, match=r"rows\.csv: there are no rows in it"):
+        read(written(tmp_path / "rows.csv", HEADER))
 
 
 def test_rows_without_an_id_are_named_by_file_and_line(tmp_path: Path) -> None:

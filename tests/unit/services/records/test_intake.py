@@ -1,5 +1,8 @@
 """Every row counted once: taken, sent before, or left out."""
 
+import json
+from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 
 from services.records.files import open_rows
@@ -44,3 +47,19 @@ def test_one_id_for_all_rows_is_said(tmp_path: Path) -> None:
 def test_only_the_first_rows_left_out_are_kept(tmp_path: Path) -> None:
     intake, _ = taken_in(written(tmp_path / "rows.csv", HEADER, *["t"] * 50))
     assert (intake.rows.left_out, len(intake.rows.first)) == (50, SHOWN)
+
+
+def test_changes_and_deletions_of_a_table_are_skipped_and_counted(tmp_path: Path) -> None:
+    def change(op: str, number: int, amount: str) -> bytes:
+        values = (f"t{number}", "u", amount, "EUR", "2026-11-26T08:00:01Z", "Kiosk")
+        row = dict(zip(HEADER.split(","), values, strict=True))
+        return json.dumps({"before": row, "after": None if op == "d" else row, "op": op}).encode()
+
+    changes = [change("c", 1, "1.00"), change("u", 1, "2.00"), change("u", 2, "3.00"), change("d", 1, "2.00")]
+    with open_rows(written(tmp_path / "rows.jsonl", *changes), Mapping.from_dict({"preset": "debezium"})) as rows:
+        intake = Intake(rows)
+        taken = [(transaction.transaction_id, transaction.amount) for transaction, _ in intake]
+    assert taken == [("t1", Decimal("1.00")), ("t2", Decimal("3.00"))]
+    assert (intake.rows.read, intake.taken, intake.resends, intake.rows.left_out) == (4, 2, 0, 0)
+    assert intake.skipped == Counter(updated=1, deleted=1)
+    assert intake.flawless

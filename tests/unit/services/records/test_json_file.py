@@ -43,6 +43,8 @@ def pretty(number: int) -> str:
         f"{pretty(1)}\n{pretty(2)}\n",
         f"{compact(1)}\n\n{compact(2)}",
         f"\ufeff[{compact(1)}\n,{compact(2)}]",
+        f"[{compact(1)}]\n[{compact(2)}]\n",
+        f"[{compact(1)}][]\n\n[\n{compact(2)}]",
     ],
 )
 def test_objects_are_found_in_lines_lists_and_documents(tmp_path: Path, name: str, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import os
 import sys
 import threading
@@ -88,6 +89,21 @@ def test_a_damaged_archive_says_how_far_it_was_read(tmp_path: Path, name: str, p
         open_rows(path)
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl"])
+def test_a_line_of_any_length_is_left_out_and_the_next_one_read(tmp_path: Path, name: str) -> None:
+    values = ("u", "1.00", "EUR", "2026-11-26T08:00:01Z", "Kiosk")
+    kept = ",".join(("t1", *values))
+    path = tmp_path / name
+    if name.endswith("jsonl"):
+        kept = json.dumps(dict(zip(HEADER.split(","), ("t1", *values), strict=True)))
+        path.write_bytes(b"0" * 80_000_000 + f"\n{kept}\n".encode())
+    else:
+        path.write_bytes(f"{HEADER}\n".encode() + b"0" * 80_000_000 + f"\n{kept}\n".encode())
+    refused, following = read(path)
+    assert "the line is longer than 8,388,608" in refused
+    assert following == "t1"
+
+
 @pytest.mark.parametrize("ending", [b"", b"\n"])
 def test_a_bomb_is_refused_before_it_fills_the_memory(tmp_path: Path, ending: bytes) -> None:
     path = tmp_path / "rows.csv.gz"
@@ -95,7 +111,7 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(tmp_path: Path, ending: by
     with open_rows(path) as rows, pytest.raises(UnreadableFile, match="line 2 is longer than 67,108,864 bytes"):
         described(rows)
     path = tmp_path / "rows.json.gz"
-    path.write_bytes(gzip.compress(b'{\n"a": [' + b"0," * 5_000_000))
+    path.write_bytes(gzip.compress(b'{\n"a": [' + (b'"' + b"0" * 1_000 + b'",') * 10_000))
     with open_rows(path) as rows, pytest.raises(UnreadableFile, match="the JSON that begins on line 1 is longer than"):
         described(rows)
 

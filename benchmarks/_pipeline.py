@@ -1,0 +1,25 @@
+"""The pipeline as benchmarks run it, without an engine around it."""
+
+from typing import Any
+
+from detectors.models import Models
+from services.brokers.broker import Broker
+from services.console.bus import Bus
+from services.pipeline.consumer import Pipeline
+from services.store.store import Store
+
+
+def pipeline_of(broker: Broker, store: Store, bus: Bus, topic: str, models: Models, **more: Any) -> Pipeline:
+    """Reads the topic from its beginning and scores with `models`; `more` are other arguments of `Pipeline`."""
+    return Pipeline(
+        broker=broker,
+        store=store,
+        bus=bus,
+        models=lambda: models,
+        mapping=None,
+        topic=topic,
+        group=topic,
+        owner="bench",
+        batch_size=1_000,
+        **more,
+    )
