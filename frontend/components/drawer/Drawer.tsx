@@ -68,7 +68,11 @@ export function Drawer({ id, listed, alerts, noting, onNoted, onDecide, onUndo, 
   })
   const counterfactual = explained?.counterfactual ?? null
   const closing = useRef<HTMLButtonElement>(null)
-  useEffect(() => closing.current?.focus({ preventScroll: true }), [])
+  useEffect(() => {
+    // Unless its note is being written already.
+    const drawer = closing.current?.closest('aside')
+    if (!drawer?.contains(document.activeElement)) closing.current?.focus({ preventScroll: true })
+  }, [])
   const row = data?.row ?? listed
   const verdict = row && headline(row)
   return (

@@ -15,7 +15,7 @@ import { nextOpen, wasRead } from '@/lib/deciding'
 import { useKeys } from '@/lib/keys'
 import { LiveList, type Listing } from '@/lib/liveList'
 import { count } from '@/lib/numbers'
-import { streamNow } from '@/lib/live/clock'
+import { streamNow, useStreamTime } from '@/lib/live/clock'
 import type { Row, TriageStatus } from '@/lib/schemas'
 import type { Column } from './columns'
 import styles from './FeedList.module.css'
@@ -67,7 +67,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
   useEffect(() => () => setStanding(null), [setStanding])
 
   // A snooze that is over makes its alert open again.
-  const now = useNow(10_000)
+  const now = useStreamTime(useNow(10_000))
   const cases = useMemo(() => (grouped ? casesOf(feed.rows, now) : null), [grouped, feed.rows, now])
   const rows = cases?.rows ?? feed.rows
   const queries = useQueryClient()
@@ -110,7 +110,8 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
   }
   const press = (status: TriageStatus) => {
     const id = selected ?? open
-    if (id === null) return false
+    // A key between `w` and the note is a letter of the note.
+    if (id === null || noting) return false
     void decide(id, { status, until: status === 'snoozed' ? inHours(1) : undefined }, rowOf(id))
   }
   useKeys({

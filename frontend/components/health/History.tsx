@@ -31,7 +31,7 @@ export function History() {
     <Panel
       title="History"
       aside={
-        first && last && told
+        points.length > 1 && first && last && told
           ? pointed === null
             ? `the last ${span(length(first, last))}`
             : `${clock(told.at).slice(0, 8)} UTC`

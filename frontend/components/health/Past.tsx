@@ -13,7 +13,7 @@ const SHOWN = 200
 const MARKS: Readonly<Record<string, string>> = { info: '·', warning: '!', error: '✕', critical: '✕' }
 
 const EVENTS = [
-  ['engine', 'But decisions'],
+  ['engine', 'Not decisions'],
   ['trouble', 'Trouble'],
   ['all', 'All'],
 ] as const

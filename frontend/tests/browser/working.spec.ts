@@ -58,6 +58,7 @@ test('a case is one row, and one decision on all of its alerts', async ({ page, 
     .first()
   await expect(row).toBeVisible()
   await row.click()
+  await expect(page.getByTestId('case')).toBeVisible()
   const alerts = page.getByTestId('case').locator('li')
   const count = await alerts.count()
   expect(count).toBeGreaterThan(1)
@@ -86,6 +87,7 @@ test('w writes a note, and Ctrl+Enter keeps it', async ({ page, request }) => {
   await page.keyboard.press('j')
   await page.keyboard.press('w')
   const id = (await shown(page))!
+  await expect(page.getByRole('textbox', { name: 'Note' })).toBeFocused()
   await page.keyboard.type('a ring')
   await page.keyboard.press('Control+Enter')
   await expect(page.getByTestId('notice')).toContainText(/Note written: u-\d+ /)
