@@ -25,7 +25,7 @@ def show(settings: Settings, *, since: str | None, as_json: bool) -> int:
 
     Raises: UserError for a time that is none.
     """
-    start = None if since is None else _moment(since)
+    start = None if since is None else moment_of(since)
 
     async def work() -> tuple[DetectorQuality, ...]:
         async with open_store(settings) as store:
@@ -45,7 +45,8 @@ def show(settings: Settings, *, since: str | None, as_json: bool) -> int:
     return 0
 
 
-def _moment(since: str) -> datetime:
+def moment_of(since: str) -> datetime:
+    """The moment that `--since` names. Raises UserError."""
     try:
         return moment(since, datetime.now(UTC))
     except FilterError as error:
