@@ -10,7 +10,8 @@ CREATE TABLE IF NOT EXISTS schema_version (
 -- Kafka positions. The row is the fence: a batch commits only while next_offset and epoch are what its owner
 -- believes. `cluster` is the Kafka cluster id, so offsets of a dead broker are never mistaken for a new one's.
 -- `incarnation` counts the logs read under one name, 0 before the first: a topic that is deleted and made again, or
--- shortened, begins another. `topic_id` is what Kafka tells topics of one name apart by, empty where it does not.
+-- shortened, begins another. `topic_id` is Kafka's id of the topic, which no other topic of its name has; empty where
+-- Kafka gives none.
 -- `attempt_size` and `attempts` mark a batch being tried after repeated crashes at the same offset.
 CREATE TABLE IF NOT EXISTS progress (
     cluster       text NOT NULL,
@@ -84,7 +85,7 @@ CREATE TABLE IF NOT EXISTS transactions (
     PRIMARY KEY (event_time, transaction_id)
 ) PARTITION BY RANGE (event_time);
 CREATE INDEX IF NOT EXISTS transactions_user ON transactions (user_id, event_time);
--- For what was stored lately: rows lie in this order, so that a few pages tell.
+-- For queries on what was stored lately: rows lie in this order, so that a few pages have the answer.
 CREATE INDEX IF NOT EXISTS transactions_stored_at ON transactions USING brin (stored_at) WITH (autosummarize = on);
 
 CREATE TABLE IF NOT EXISTS verdicts (
@@ -106,9 +107,19 @@ CREATE INDEX IF NOT EXISTS verdicts_flagged ON verdicts (event_time) WHERE flagg
 CREATE INDEX IF NOT EXISTS verdicts_warming ON verdicts (event_time) WHERE status = 'warming';
 
 -- Days that have partitions; a day is kept while its events or its last write are within retention.
+-- It is `simulated` while nothing but a simulation has written to it, and goes by its events alone then.
 CREATE TABLE IF NOT EXISTS days (
     day       date PRIMARY KEY,
-    stored_at timestamptz NOT NULL DEFAULT now()
+    stored_at timestamptz NOT NULL DEFAULT now(),
+    simulated boolean NOT NULL DEFAULT false
+);
+
+-- The clock of what was read last: `live`, where it is the wall's, or the event time that a stream had come to.
+CREATE TABLE IF NOT EXISTS stream_clock (
+    single     boolean PRIMARY KEY DEFAULT true CHECK (single),
+    kind       text NOT NULL,
+    at         timestamptz,
+    updated_at timestamptz NOT NULL DEFAULT now()
 );
 
 -- What the producer knew. Detectors have no way here.
@@ -210,7 +221,7 @@ DO $$ BEGIN
     END IF;
 END $$;
 
--- One row per running engine, so that `anomaly-tui stats` can tell rate and workers from beside it.
+-- One row per running engine, so that `anomaly-tui stats`, another process, can show its rate and workers.
 CREATE TABLE IF NOT EXISTS engines (
     instance     text PRIMARY KEY,
     started_at   timestamptz NOT NULL,
@@ -251,7 +262,8 @@ DO $$ DECLARE name text; BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO anomaly_tui_reader', current_schema());
     END IF;
     FOREACH name IN ARRAY ARRAY['progress', 'transaction_ids', 'transactions', 'verdicts', 'days', 'ground_truth',
-        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines', 'timeline']
+        'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines', 'timeline',
+        'stream_clock']
     LOOP
         IF NOT has_table_privilege('anomaly_tui_reader', name, 'SELECT') THEN
             EXECUTE format('GRANT SELECT ON %I TO anomaly_tui_reader', name);

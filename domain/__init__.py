@@ -1,1 +1,1 @@
-"""The words everyone speaks: transactions, verdicts, profiles, snapshots, the filter language. No I/O."""
+"""The types that every part uses: transactions, verdicts, profiles, snapshots, the filter language. No I/O."""

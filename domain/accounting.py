@@ -1,4 +1,4 @@
-"""What became of every offset of a partition that was passed."""
+"""The account of a partition: what became of every offset that was passed."""
 
 from collections.abc import Iterable
 from functools import reduce
@@ -41,7 +41,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def offsets(self) -> int:
-        """All of them."""
+        """How many offsets there are in all."""
         return sum(getattr(self, name) for name in KINDS)
 
     @property
@@ -55,5 +55,5 @@ KINDS = tuple(_SAID)
 
 
 def total(accounts: Iterable[Account]) -> Account:
-    """The sum of several."""
+    """The sum of several accounts."""
     return reduce(add, accounts, Account())

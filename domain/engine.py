@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from domain.accounting import Account
+from domain.clock import LIVE, Clock
 from domain.quality import DetectorQuality
 from domain.verdict import ScoredTransaction
 
@@ -102,6 +103,20 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} s"
 
 
+class History(msgspec.Struct, frozen=True):
+    """The simulated history that a first start lays down: `stored` of `total` transactions, then models are fitted."""
+
+    total: int
+    stored: int
+
+    @property
+    def sentence(self) -> str:
+        """How far it is."""
+        if self.stored >= self.total:
+            return f"fitting models on {self.total:,} transactions"
+        return f"history: {self.stored:,} of {self.total:,} stored"
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The engine at one moment.
 
@@ -111,10 +126,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `offset_gaps` are losses: records that Kafka dropped before they were read. `topic_resets` are partitions read from
     their beginning because their topic was deleted and made again, or shortened.
     `backlog` is None once what waited in Kafka at the start is stored.
-    `open_anomalies` are stored, flagged, and neither decided on nor asleep; None until they are counted.
+    `open_anomalies` are stored, flagged, and neither decided on nor snoozed; None until they are counted.
     `skipped` counts records that stand for no transaction by kind (tombstone, deleted, updated), `remarks` what had to
     be decided to read others (ambiguous local time).
     `rekeying` is None where the topic is read as it is.
+    `clock` is the stream's: event times are to be compared with it and not with `at`, which is the wall's.
+    `history` is None unless a first start is laying it down.
     """
 
     at: datetime
@@ -146,6 +163,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     skipped: dict[str, int] = {}
     remarks: dict[str, int] = {}
     rekeying: Rekeying | None = None
+    clock: Clock = LIVE
+    history: History | None = None
 
     @property
     def behind(self) -> bool:

@@ -1,4 +1,4 @@
-"""What changed while engines ran, for whoever asks what happened in the last hour."""
+"""The timeline's events: what changed while engines ran."""
 
 from datetime import datetime
 from typing import Literal

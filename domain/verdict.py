@@ -128,6 +128,11 @@ class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return any(verdict.flagged for verdict in self.verdicts)
 
     @property
+    def alerted(self) -> bool:
+        """Whether any detector flagged it as it came: what is judged afterwards is no alert."""
+        return any(verdict.flagged and verdict.status != "backfilled" for verdict in self.verdicts)
+
+    @property
     def disagreed(self) -> bool:
         """Whether one detector flagged what the other did not."""
         return len({verdict.flagged for verdict in self.verdicts}) > 1

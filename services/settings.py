@@ -103,6 +103,12 @@ class Settings(BaseSettings):
     users: int = Field(100, ge=1, le=1_000_000)
     anomaly_rate: float = Field(0.05, ge=0, le=1)
     rate: float = Field(40.0, gt=0, le=100_000, description="simulated transactions per second")
+    pace: Literal["human", "live"] = Field(
+        "human", description="human: people buy some 10 times a day and their clock runs faster; live: wall time"
+    )
+    history_days: float | None = Field(
+        None, ge=0, le=365, description="simulated before the first start; none is 10, or 10,000 transactions"
+    )
     seed: int | None = Field(
         None, ge=0, lt=2**63, description="of the simulated people; none is one for each data directory"
     )

@@ -33,7 +33,8 @@ class Oracle:
         # By user: when the last transaction was, and how likely it belonged to an episode of each lasting kind.
         self._episodes: dict[str, tuple[float, dict[str, float]]] = {}
         self._begins = {
-            name: simulator.anomaly_rate * simulator.rate / len(KINDS) / kind.length for name, kind in KINDS.items()
+            name: simulator.anomaly_rate * simulator.rate / len(simulator.kinds) / KINDS[name].length
+            for name in simulator.kinds
         }
 
     def stream(self) -> Iterator[tuple[Transaction, GroundTruth, float]]:
@@ -61,7 +62,7 @@ class Oracle:
             goes_on = 1.0 - 1.0 / KINDS[name].length
             kinds[name] += probability * goes_on * exp(-gap / BURST_GAP) / BURST_GAP * seen.anomaly(name)
         whole = habit + sum(kinds.values())
-        self._episodes[user.id] = at, {name: kinds[name] / whole for name in _LASTING}
+        self._episodes[user.id] = at, {name: kinds[name] / whole for name in _LASTING if name in kinds}
         return log(max(sum(kinds.values()), 1e-300)) - log(max(habit, 1e-300))
 
     def _shop(self, transaction: Transaction, user: User) -> tuple[Shop, City]:

@@ -63,7 +63,6 @@ class User:
     devices: Choice[Device]
     city: City
     last_at: float
-    lived_until: float
     trip_until: float = NEVER
     away_until: float = 0.0
 
@@ -110,12 +109,14 @@ def _user(number: int, random: Random, start: float, directory: Directory) -> Us
     if random.random() < 0.6:
         devices.append(new_device(random, ("desktop", "tablet", "card")))
     methods = random.sample(PAYMENT_METHODS, random.choice((1, 2, 2)))
+    activity, hours = random.lognormvariate(0, 0.4), _hours(random)
     user = User(
         id=f"u-{number:04d}",
         home=home,
         abroad=random.choice(neighbours) if random.random() < 0.6 else None,
-        activity=random.lognormvariate(0, 0.6),
-        hours=_hours(random),
+        # Whoever is busy for more hours buys no more for that.
+        activity=activity / sum(hours),
+        hours=hours,
         weekdays=tuple(random.uniform(0.5, 1.0) for _ in range(7)),
         level=random.lognormvariate(0, 0.35),
         categories=Choice(chosen, [category.share**0.5 * random.lognormvariate(0, 0.3) for category in chosen]),
@@ -125,7 +126,6 @@ def _user(number: int, random: Random, start: float, directory: Directory) -> Us
         devices=Choice(devices, [0.75, 0.25][: len(devices)]),
         city=home,
         last_at=start - DAY,
-        lived_until=start,
     )
     if random.random() < 0.04:
         user.city = user.abroad or random.choice(neighbours)

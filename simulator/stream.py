@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import accumulate
@@ -12,9 +12,10 @@ from random import Random
 from domain.currency import exponent
 from domain.transaction import Device, GroundTruth, Location, Transaction
 from simulator.anomalies import HABIT, KINDS, SLEEPING, Twist
+from simulator.life import Life
 from simulator.merchants import CATEGORIES, Category, Directory, Shop
-from simulator.places import CITIES, City, distance_km, travel_hours
-from simulator.population import DAY, NEVER, PAYMENT_METHODS, User, favourite_shops, new_device, population
+from simulator.places import CITIES, City
+from simulator.population import DAY, PAYMENT_METHODS, User, new_device, population
 
 NORMAL = GroundTruth(anomalous=False)
 
@@ -27,6 +28,9 @@ BIG, EXPLORED, OTHER_METHOD, BORROWED = 0.0006, 0.0007, 0.0005, 0.0002
 OTHER_SHOP = 0.06
 """How often a user at home tries any merchant of the category."""
 
+PER_USER_PER_DAY = 10.0
+"""Transactions of a user on the average: nine in ten people have between 4 and 20."""
+
 _HALF_HOUR = 1800.0
 
 
@@ -35,11 +39,16 @@ class Simulator:
 
     Parameters: `users`, how many card holders; `anomaly_rate`, the share of transactions that are anomalous;
     `seed`; `start`, the event time of the first transaction, with a zone; `rate`, transactions per second of
-    event time on the average; `run`, a prefix that keeps transaction ids apart between runs of one seed.
+    event time on the average; `run`, a prefix that keeps transaction ids apart between runs of one seed; `kinds`, the
+    kinds of anomaly that are injected.
 
     Users' habits live in event time (a trip takes days, a new telephone comes once a year), and who transacts
-    at a moment is drawn by how active each user is at that hour. At a live rate of many transactions a second
+    at a moment is drawn by how active each user is at that hour: `rate_of` gives the rate of people. At a higher one
     users are busier than people are; what depends on distance and time stays physically possible all the same.
+
+    A stream that goes on where an earlier one stopped has that one's `begun` (when its people's lives begin, by
+    default at `start`), and as `number` how many transactions it had: the people are where they would have been, with
+    the habits that they would have had.
     """
 
     def __init__(
@@ -51,6 +60,9 @@ class Simulator:
         start: datetime,
         rate: float = 10.0,
         run: str = "",
+        kinds: Sequence[str] = tuple(KINDS),
+        begun: datetime | None = None,
+        number: int = 0,
     ) -> None:
         if users < 1 or rate <= 0 or not 0 <= anomaly_rate <= 1:
             raise ValueError("users must be at least 1, rate above 0, anomaly_rate between 0 and 1")
@@ -58,19 +70,28 @@ class Simulator:
         self.anomaly_rate = anomaly_rate
         self._clock = start.timestamp()
         self._now = self._clock
-        self._random = Random(f"{seed}/stream")
+        self._random = Random(f"{seed}/stream/{number}" if number else f"{seed}/stream")
         self._directory = Directory(seed)
-        self._users = population(users, seed, self._clock, self._directory)
+        born = self._clock if begun is None else begun.timestamp()
+        self._users = population(users, seed, born, self._directory)
+        self._seed, self._born = seed, born
+        self._lives: dict[str, Life] = {}
+        if born < self._clock:
+            for user in self._users:
+                user.last_at = self._clock
         self._prefix = f"{run}-" if run else f"s{seed}-"
-        self._number = 0
+        self._number = number
         self._slot = -1.0
         self._cumulative: list[float] = []
         self._episode: deque[tuple[User, str, Twist]] = deque()
         self._credit = 0.0
-        self._kinds = list(KINDS)
-        self._kind_weights = list(accumulate(1 / kind.length for kind in KINDS.values()))
-        self._mean_length = len(KINDS) / self._kind_weights[-1]
-        self._truths = {kind: GroundTruth(anomalous=True, kind=kind) for kind in KINDS}
+        self.kinds = tuple(kinds)
+        longest = max(KINDS[kind].length for kind in self.kinds)
+        # Drawn like cards: where one kind comes in dozens, a throw of dice for each might leave it out for a week.
+        self._deck = [kind for kind in self.kinds for _ in range(round(longest / KINDS[kind].length))]
+        self._drawn: list[str] = []
+        self._mean_length = sum(KINDS[kind].length for kind in self._deck) / len(self._deck)
+        self._truths = {kind: GroundTruth(anomalous=True, kind=kind) for kind in self.kinds}
 
     def stream(self) -> Iterator[tuple[Transaction, GroundTruth]]:
         """Transactions in order of event time, each with its ground truth; never ends."""
@@ -89,6 +110,16 @@ class Simulator:
     def share(self, user: User, at: float) -> float:
         """The probability that a transaction at `at` is this user's."""
         return user.activity * user.liveliness(at) / self._cumulative[-1]
+
+    @property
+    def number(self) -> int:
+        """How many transactions there were, those of an earlier stream that this one goes on from included."""
+        return self._number
+
+    @property
+    def now(self) -> float:
+        """The event time that the stream has come to, in POSIX seconds; what comes next is not earlier."""
+        return max(self._clock, self._now)
 
     def catch_up(self, moment: datetime) -> None:
         """Move the clock forward to `moment`, after a pause, so that no backlog is made up; never back."""
@@ -122,10 +153,16 @@ class Simulator:
         return self.anomaly_rate / self._mean_length * exp(min(self._credit / self._mean_length, 50))
 
     def _plan(self, at: float) -> None:
-        user = None
+        user, passed = None, []
         while user is None:
-            kind = self._random.choices(self._kinds, cum_weights=self._kind_weights)[0]
+            if not self._drawn:
+                self._drawn = self._random.sample(self._deck, len(self._deck))
+            kind = self._drawn.pop()
             user = self._sleeper(at) if kind == "unusual_hour" else self._who(at)
+            if user is None:
+                passed.append(kind)
+        # Somebody will sleep later.
+        self._drawn += passed
         for twist in KINDS[kind].plan(user, at, self._random):
             if twist.anomalous or self.anomaly_rate < 1:
                 self._episode.append((user, kind, twist))
@@ -154,36 +191,11 @@ class Simulator:
         return None
 
     def _live(self, user: User, at: float) -> None:
-        """What happens in a life between two looks at it: trips, moves, a new telephone, a raise."""
-        days = (at - user.lived_until) / DAY
-        user.lived_until = at
-        random = self._random
-        if at >= user.trip_until:
-            self._travel(user, user.home, at)
-            user.trip_until = NEVER
-        elif user.trip_until == NEVER and random.random() < days / 240:
-            self._travel(user, self._destination(user), at)
-            user.trip_until = at + random.uniform(3, 14) * DAY
-        chance = random.random()
-        if chance < days / 500:
-            user.devices.items[0] = new_device(random, (user.devices.items[0].type or "mobile",))
-        elif chance < days / 500 + days / 400:
-            user.level *= random.uniform(1.05, 1.3)
-        elif chance < days / 500 + days / 400 + days / 900 and user.city is user.home:
-            user.home = random.choice([city for city in CITIES if city.country is user.home.country])
-            self._travel(user, user.home, at)
-            for category in user.categories.items:
-                user.favourites[category.name] = favourite_shops(random, user.home, category, self._directory)
-
-    def _travel(self, user: User, city: City, at: float) -> None:
-        if city is not user.city:
-            user.away_until = at + travel_hours(user.city, city) * 3600
-            user.city = city
-
-    def _destination(self, user: User) -> City:
-        if user.abroad is not None and self._random.random() < 0.8:
-            return user.abroad
-        return min(self._random.sample(CITIES, 3), key=lambda city: distance_km(user.home, city))
+        """Let everything happen to somebody that does until `at`."""
+        life = self._lives.get(user.id)
+        if life is None:
+            life = self._lives[user.id] = Life(user, self._born, self._seed, self._directory)
+        life.until(at)
 
     def _transaction(self, user: User, at: float, twist: Twist) -> Transaction:
         random = self._random
@@ -234,10 +246,7 @@ class Simulator:
             return random.choice(self._directory.shops(city, category))
         if random.random() >= OTHER_SHOP:
             return usual.pick(random)
-        found = random.choice(self._directory.shops(city, category))
-        if found not in usual.items and random.random() < 0.3:
-            usual.add(found, usual.weights[-1])
-        return found
+        return random.choice(self._directory.shops(city, category))
 
     def _carried(self, device: Device) -> Device:
         """A telephone changes its address within the network; what stands at home keeps it."""
@@ -247,12 +256,17 @@ class Simulator:
         return Device(device.id, device.type, f"{network}.{self._random.randint(1, 254)}")
 
 
+def rate_of(users: int) -> float:
+    """Transactions per second of event time at which so many users buy as often as people do."""
+    return users * PER_USER_PER_DAY / DAY
+
+
 def history(
     days: float,
     *,
     end: datetime,
     users: int = 100,
-    per_user_per_day: float = 3.0,
+    per_user_per_day: float = PER_USER_PER_DAY,
     anomaly_rate: float = 0.05,
     seed: int = 0,
     run: str = "",

@@ -39,7 +39,7 @@ _LINES_AROUND_A_LIST = 4
 class ConsoleApp(Shell):
     """The console of a running engine. It sees the engine through `port` only, and does not stop it when it ends.
 
-    `refresh_hz` is the number of pulls a second and `clock` the time that ages are shown against. `theme` is dark,
+    `refresh_hz` is the number of pulls a second and `clock` the time on the wall. `theme` is dark,
     light or ansi, `keys` are the keys in force, and `library` has the user's filters, views and copies. Decisions are
     made in the name of `user`, by default the user of the operating system. `show_truth` shows ground truth, and
     `engine_inside` says that the engine runs in this process.
@@ -153,6 +153,10 @@ class ConsoleApp(Shell):
         screen = self.screen_stack[0] if self.screen_stack else None
         if isinstance(screen, ConsoleScreen) and screen.is_mounted:
             screen.draw(self.clock())
+
+    def stream_clock(self) -> datetime:
+        """The stream's time: that on the wall, except on a replay or a simulation."""
+        return self.intake.snapshot.clock.now(self.clock())
 
     def keep(self, change: Callable[[], object]) -> None:
         """Change the library in the background."""

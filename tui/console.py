@@ -63,7 +63,10 @@ class Console(Protocol):
         """The decisions of this console's user."""
 
     def clock(self) -> datetime:
-        """The time that ages are shown against."""
+        """The time on the wall: how old the engine's own news are is shown against it."""
+
+    def stream_clock(self) -> datetime:
+        """The stream's time, which event times, snoozes and `since:5m` are counted from."""
 
     def tick(self) -> None:
         """Pull from the engine and draw."""

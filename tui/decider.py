@@ -170,7 +170,7 @@ class Decider:
             self._done.clear()
         self._done.append(done)
         self._done_at = now
-        self._say(outcome(self._done, self._console.keys.shown(keymap.UNDO), now))
+        self._say(outcome(self._done, self._console.keys.shown(keymap.UNDO), self._console.stream_clock()))
 
     async def _undo(self, then: Callable[[tuple[str, ...]], None] | None) -> None:
         async with self._turn:

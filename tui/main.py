@@ -27,7 +27,6 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
     from services.engine.engine import Engine
     from services.frontend.browser import has_display
     from services.process.logs import LogRing, configure
-    from services.sending.simulation import live_stream
     from tui.app import ConsoleApp
     from tui.library import Library
     from tui.terminal.device import usual_hz, working
@@ -37,7 +36,7 @@ async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
     engine = Engine(
         settings,
         detector=plan.detector,
-        stream=(lambda: live_stream(settings)) if plan.simulate else None,
+        simulate=plan.simulate,
         mapping=plan.mapping,
         browse=has_display(),
         logs=ring,

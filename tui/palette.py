@@ -55,6 +55,6 @@ class ViewCommands(Provider):
     def _open(self, text: str) -> None:
         assert isinstance(self.screen, ListScreen)
         try:
-            self.screen.show_matching(self.screen.active, text, parse(text))
+            self.screen.show_matching(self.screen.active, text, parse(text, console_of(self.screen).stream_clock()))
         except FilterError as error:
             self.app.notify(f"{text}: {error.message}", severity="warning")

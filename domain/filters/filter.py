@@ -11,10 +11,14 @@ from domain.verdict import ScoredTransaction
 
 
 class Filter:
-    """What `text` asks for: `matches(row)` for rows in memory, `to_sql()` for stored ones."""
+    """What `text` asks for: `matches(row)` for rows in memory, `to_sql()` for stored ones.
 
-    def __init__(self, text: str, root: Node) -> None:
+    `now` is the moment that its times count back from, None where none does.
+    """
+
+    def __init__(self, text: str, root: Node, now: datetime | None = None) -> None:
         self.text = text
+        self.now = now
         self._root = root
         self.matches: Callable[[ScoredTransaction], bool] = root.predicate()
 
@@ -28,10 +32,10 @@ class Filter:
         return clause, tuple(parameters)
 
     def __and__(self, other: "Filter") -> "Filter":
-        """Both at once."""
+        """The filter for rows that match this one and `other`."""
         if not self.text or not other.text:
             return self if self.text else other
-        return Filter(f"{self._as_term} {other._as_term}", All((self._root, other._root)))
+        return Filter(f"{self._as_term} {other._as_term}", All((self._root, other._root)), self.now or other.now)
 
     @property
     def _as_term(self) -> str:
@@ -52,7 +56,8 @@ def parse(text: str, now: datetime | None = None) -> Filter:
     tree = tree_of(text)
     if tree is None:
         return EVERYTHING
-    return Filter(text.strip(), meaning_of(tree, now or datetime.now(UTC)))
+    moment = now or datetime.now(UTC)
+    return Filter(text.strip(), meaning_of(tree, moment), moment)
 
 
 def of_user(user_id: str) -> Filter:

@@ -92,7 +92,7 @@ class Pattern(NamedTuple):
 
 
 class All(NamedTuple):
-    """Every one of these; true when there are none."""
+    """Every one of `terms` holds; true when there are none."""
 
     terms: tuple[Node, ...]
 
@@ -116,7 +116,7 @@ class All(NamedTuple):
 
 
 class Either(NamedTuple):
-    """At least one of these."""
+    """At least one of `terms` holds."""
 
     terms: tuple[Node, ...]
 
@@ -131,17 +131,17 @@ class Either(NamedTuple):
 
 
 class Not(NamedTuple):
-    """Not this."""
+    """`term` does not hold."""
 
     term: Node
 
     def predicate(self) -> Predicate:
-        """The opposite."""
+        """True where `term` is false."""
         test = self.term.predicate()
         return lambda row: not test(row)
 
     def sql(self, parameters: Parameters) -> str:
-        """The opposite."""
+        """The negated expression of `term`."""
         return f"NOT {self.term.sql(parameters)}"
 
 
@@ -177,12 +177,12 @@ class SameText(NamedTuple):
     wanted: str
 
     def predicate(self) -> Predicate:
-        """Equality."""
+        """Whether the row's text equals `wanted`."""
         read, wanted = self.source.read, self.wanted
         return lambda row: read(row) == wanted
 
     def sql(self, parameters: Parameters) -> str:
-        """Equality."""
+        """Whether the column equals `wanted`, so that its index serves."""
         return f"({self.source.column} = {parameters.bind(self.wanted)}::text)"
 
 
@@ -203,7 +203,7 @@ class NumberMatch(NamedTuple):
     value: Number
 
     def predicate(self) -> Predicate:
-        """The comparison; a missing number never satisfies it."""
+        """Compares the row's number with `value`; a missing number never satisfies it."""
         read, compare, value = self.source.read, _OPERATORS[self.operator], self.value
 
         def test(row: ScoredTransaction) -> bool:
@@ -213,7 +213,7 @@ class NumberMatch(NamedTuple):
         return test
 
     def sql(self, parameters: Parameters) -> str:
-        """The comparison."""
+        """Compares the column with `value`; null never satisfies it."""
         column, cast = self.source.column, self.source.cast
         return f"coalesce({column} {self.operator} {parameters.bind(self.value)}::{cast}, false)"
 
@@ -248,7 +248,7 @@ class ReasonMatch(NamedTuple):
 
 
 class TriageMatch(NamedTuple):
-    """The decision on a row is `status` at `now`; only flagged rows are ever open."""
+    """The decision on a row is `status` at `now`; only alerts are ever open, and what is judged afterwards is none."""
 
     status: TriageStatus
     now: datetime
@@ -257,7 +257,7 @@ class TriageMatch(NamedTuple):
         """The decision the row carries."""
         status, now = self.status, self.now
         if status is TriageStatus.OPEN:
-            return lambda row: row.flagged and is_open(row.triage, now)
+            return lambda row: row.alerted and is_open(row.triage, now)
         return lambda row: row.triage is not None and row.triage.effective(now) is status
 
     def sql(self, parameters: Parameters) -> str:
@@ -266,7 +266,8 @@ class TriageMatch(NamedTuple):
         if self.status is TriageStatus.OPEN:
             asleep = f"coalesce(d.until > {parameters.bind(self.now)}::timestamptz, false)"
             settled = f"EXISTS (SELECT {stored} AND d.status <> 'open' AND (d.status <> 'snoozed' OR {asleep}))"
-            return f"((coalesce(b.flagged, false) OR coalesce(e.flagged, false)) AND NOT {settled})"
+            alerted = " OR ".join(f"({v}.flagged AND {v}.status <> 'backfilled')" for v in "be")
+            return f"(coalesce({alerted}, false) AND NOT {settled})"
         here = f"d.status = {parameters.bind(str(self.status))}::text"
         if self.status is TriageStatus.SNOOZED:
             here += f" AND d.until > {parameters.bind(self.now)}::timestamptz"
@@ -280,9 +281,9 @@ class Condition(NamedTuple):
     expression: str
 
     def predicate(self) -> Predicate:
-        """The property."""
+        """Whether the row has the property."""
         return self.read
 
     def sql(self, parameters: Parameters) -> str:
-        """The property."""
+        """Whether the stored row has the property; null counts as no."""
         return f"coalesce({self.expression}, false)"

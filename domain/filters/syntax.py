@@ -42,19 +42,19 @@ class Free(NamedTuple):
 
 
 class Negation(NamedTuple):
-    """`-term`."""
+    """`-term`: what the term does not match."""
 
     term: "Tree"
 
 
 class Conjunction(NamedTuple):
-    """All of these."""
+    """`a b`: every one of the terms."""
 
     terms: tuple["Tree", ...]
 
 
 class Disjunction(NamedTuple):
-    """Any of these."""
+    """`a | b`: at least one of the terms."""
 
     terms: tuple["Tree", ...]
 

@@ -112,16 +112,57 @@ export function figuresOf({ flagged, caught, anomalous, labelled }: Quality) {
   return { precision, recall, f1, alertRate: labelled ? flagged / labelled : null }
 }
 
+const LEAST_MINUTES = 5
+
 /**
- * The engine leaves out minutes without a transaction: the hour before `until` with every minute in it, oldest first. The minute
- * that is not over would look like a fall, so it is in it only when there is no other.
+ * The engine leaves out minutes without a transaction: here is every minute of the hour before `until`, oldest first, but none
+ * before the first that had one, five at least. The minute that is not over would look like a fall, so it is in it only
+ * when there is no other.
  */
-export function wholeHour(volume: readonly Minute[], until: string): Minute[] {
+export function lastHour(volume: readonly Minute[], until: string): Minute[] {
   const known = new Map(volume.map((minute) => [Date.parse(minute.at), minute]))
   const now = Math.floor(Date.parse(until) / 60_000) * 60_000
   const last = known.size === 1 && known.has(now) ? now : now - 60_000
-  return Array.from({ length: 60 }, (_, index) => {
-    const at = last - (59 - index) * 60_000
+  const first = Math.min(...[...known.keys()].filter((at) => at > last - 60 * 60_000), last)
+  const length = Math.max(LEAST_MINUTES, (last - first) / 60_000 + 1)
+  return Array.from({ length }, (_, index) => {
+    const at = last - (length - 1 - index) * 60_000
     return known.get(at) ?? { at: new Date(at).toISOString(), transactions: 0, flagged: 0 }
   })
 }
+
+/** How long these minutes are: `last hour`, `last 12 minutes`. */
+export const spanOf = ({ length }: readonly Minute[]): string => (length >= 60 ? 'last hour' : `last ${length} minutes`)
+
+const coursePoint = z.looseObject({
+  at: z.string(),
+  rate: z.number(),
+  latency_p95: z.number(),
+  lag: z.number(),
+  writer_queue: z.number(),
+})
+
+/** Rate, latency and lag of the last hour, a point each `every` seconds. */
+export const course = z.looseObject({ at: z.string(), every: z.number(), points: z.array(coursePoint) })
+
+const event = z.looseObject({
+  at: z.string(),
+  kind: z.string(),
+  level: z.string(),
+  subject: z.string(),
+  text: z.string(),
+  instance: z.string(),
+})
+
+/** The timeline: what changed, newest first. */
+export const events = z.looseObject({ at: z.string(), events: z.array(event) })
+
+const logLine = z.looseObject({ at: z.string(), level: z.string(), source: z.string(), message: z.string() })
+
+/** Lines of the engine's log, oldest first. */
+export const logs = z.looseObject({ at: z.string(), lines: z.array(logLine) })
+
+export const controlled = z.looseObject({ at: z.string(), worker })
+
+export type CoursePoint = z.infer<typeof coursePoint>
+export type TimelineEvent = z.infer<typeof event>

@@ -5,6 +5,8 @@ import { triageStatus } from './schemas'
 const text = parseAsString.withDefault('')
 
 export const SORTS = ['time', 'score'] as const
+/** One row for every alert, or for those of a burst together. */
+export const GROUPS = ['alert', 'case'] as const
 export const STATUSES = [...triageStatus.options, 'all'] as const
 export const SEVERITIES = ['all', 'suspicious', 'critical'] as const
 export const USER_ORDERS = ['flagged', 'last', 'id'] as const
@@ -17,6 +19,7 @@ export const anomaliesUrl = {
   status: parseAsStringLiteral(STATUSES).withDefault('open'),
   severity: parseAsStringLiteral(SEVERITIES).withDefault('all'),
   sort: parseAsStringLiteral(SORTS).withDefault('time'),
+  group: parseAsStringLiteral(GROUPS).withDefault('alert'),
 }
 
 export const usersUrl = {

@@ -28,6 +28,7 @@ export const STATUS = {
   transactions: 7,
   flagged: {},
   open_anomalies: null,
+  clock_says: '',
   database_up: true,
   last_stored_at: null,
 }

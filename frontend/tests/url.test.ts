@@ -7,17 +7,18 @@ import { both, characters, completed, ofIds, ofUser, usersBy } from '@/lib/filte
 describe('the URL of a page', () => {
   test('holds every filter', () => {
     const load = createLoader(anomaliesUrl)
-    expect(load('?q=amount%3E500&status=confirmed&severity=critical&sort=score&open=t%2F1')).toEqual({
+    expect(load('?q=amount%3E500&status=confirmed&severity=critical&sort=score&group=case&open=t%2F1')).toEqual({
       q: 'amount>500',
       status: 'confirmed',
       severity: 'critical',
       sort: 'score',
+      group: 'case',
       open: 't/1',
     })
   })
 
   test('has defaults for what is missing and for what is nonsense', () => {
-    const defaults = { q: '', status: 'open', severity: 'all', sort: 'time', open: null }
+    const defaults = { q: '', status: 'open', severity: 'all', sort: 'time', group: 'alert', open: null }
     expect(createLoader(anomaliesUrl)('')).toEqual(defaults)
     expect(createLoader(anomaliesUrl)('?status=nonsense&sort=1')).toEqual(defaults)
     expect(createLoader(usersUrl)('?order=worst')).toEqual({ prefix: '', q: '', order: 'flagged' })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { figuresOf, wholeHour } from '@/lib/engine'
+import { figuresOf } from '@/lib/engine'
 import { effective, factors, headline } from '@/lib/verdicts'
 import { rowAt } from './rows'
 
@@ -58,17 +58,5 @@ describe('figures', () => {
     const counted = { detector: 'basic', labelled: 200, anomalous: 10, flagged: 8, caught: 4, kinds: [] }
     expect(figuresOf(counted)).toEqual({ precision: 0.5, recall: 0.4, f1: 0.4444444444444445, alertRate: 0.04 })
     expect(figuresOf({ ...counted, flagged: 0, caught: 0 })).toMatchObject({ precision: null, recall: 0, f1: null })
-  })
-
-  test('of an hour have every minute, but not the one that is not over', () => {
-    const told = [
-      { at: '2026-03-01T11:58:00Z', transactions: 5, flagged: 1 },
-      { at: '2026-03-01T12:00:00Z', transactions: 2, flagged: 0 },
-    ]
-    const hour = wholeHour(told, '2026-03-01T12:00:30Z')
-    expect(hour).toHaveLength(60)
-    expect(hour.at(-1)).toMatchObject({ at: '2026-03-01T11:59:00.000Z', transactions: 0 })
-    expect(hour.at(-2)).toMatchObject({ transactions: 5 })
-    expect(wholeHour(told.slice(1), '2026-03-01T12:00:30Z').at(-1)).toMatchObject({ transactions: 2 })
   })
 })

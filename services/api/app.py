@@ -13,7 +13,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from services.access import Access
-from services.api import deciding, download, filters, lists, live, operating, overview, problems, timeline
+from services.api import controlling, deciding, download, filters, lists, live, operating, overview, problems, timeline
 from services.api.endpoint import Endpoint, Sources
 from services.api.guard import Guard
 from services.api.openapi import document
@@ -28,6 +28,7 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *filters.ENDPOINTS,
     *operating.ENDPOINTS,
     *timeline.ENDPOINTS,
+    *controlling.ENDPOINTS,
 )
 
 

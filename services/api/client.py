@@ -52,7 +52,7 @@ class Line(NamedTuple):
     after: int
 
 
-class Backlog:
+class Unsent:
     """Rows that wait, at most `most`, in the slices they came in: no row is touched before it is taken."""
 
     def __init__(self, most: int) -> None:
@@ -112,7 +112,7 @@ class Client:
         self._filter = filter
         self._due = True
         self._allowance = Allowance(ROWS_A_SECOND, BURST_SECONDS)
-        self._rows = Backlog(QUEUE_ROWS)
+        self._rows = Unsent(QUEUE_ROWS)
         self._missed = 0
         self._triage: deque[Line] = deque()
         self._status = ""

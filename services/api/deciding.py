@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 
 from domain.triage import MAX_AT_ONCE, MAX_NOTE, Triage, TriageEvent, TriageStatus, Undone
-from services.api.endpoint import Endpoint, Sources
-from services.api.lists import Ident, TransactionQuestion
+from services.api.endpoint import Endpoint, Sources, filter_of
+from services.api.lists import FilterText, Ident, TransactionQuestion
 from services.api.problems import Problem
 
 
@@ -54,6 +54,28 @@ async def decide(sources: Sources, asked: TriageQuestion, by: str) -> Decided:
     )
 
 
+class MatchingQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A filter."""
+
+    q: FilterText = ""
+
+
+class MatchingOpen(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest of the open anomalies that match, as many as can be decided on at once, and how many there are."""
+
+    at: datetime
+    ids: tuple[str, ...]
+    matches: int
+
+
+async def matching(sources: Sources, asked: MatchingQuestion, by: str) -> MatchingOpen:
+    """The open anomalies that match, to be decided on in one step."""
+    wanted = filter_of(sources, asked.q)
+    ids = await sources.port.matching(wanted, MAX_AT_ONCE)
+    matches = len(ids) if len(ids) < MAX_AT_ONCE else await sources.port.count_matching(wanted)
+    return MatchingOpen(at=datetime.now(UTC), ids=ids, matches=matches)
+
+
 class UndoQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which step; null is the caller's last one that still stands."""
 
@@ -89,6 +111,7 @@ async def triage(sources: Sources, asked: TransactionQuestion, by: str) -> Triag
 
 ENDPOINTS = (
     Endpoint("POST", "/api/triage", "Decide on transactions", TriageQuestion, Decided, decide),
+    Endpoint("GET", "/api/open-anomalies", "The open ones that match, by id", MatchingQuestion, MatchingOpen, matching),
     Endpoint("POST", "/api/triage/undo", "Take a decision back", UndoQuestion, TakenBack, undo),
     Endpoint("GET", "/api/triage/{transaction_id}", "The decision on one", TransactionQuestion, TriageOf, triage),
 )

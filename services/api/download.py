@@ -52,7 +52,7 @@ async def export(sources: Sources, asked: ExportQuestion, by: str) -> Download:
     now = datetime.now(UTC)
     name = f"anomaly-tui-{asked.of}-{now:%Y%m%dT%H%M%SZ}.{asked.format.value}"
     pages = sources.store.pages
-    page = partial(pages.transactions if asked.of == "transactions" else pages.anomalies, filter_of(asked.q))
+    page = partial(pages.transactions if asked.of == "transactions" else pages.anomalies, filter_of(sources, asked.q))
     # Asked for now, while there can still be another answer than a file.
     first = await page(NEWEST, PAGE)
     return Download(name, _MEDIA_TYPES[asked.format], _text(asked.format, first, page), sources.downloads)

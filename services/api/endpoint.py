@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ from starlette.responses import Response
 
 from domain.filters import Filter, FilterError, parse
 from domain.verdict import ScoredTransaction
+from services.api.course import Course
 from services.api.figures import Figures
 from services.api.metrics import Metrics
 from services.api.problems import Problem, of_filter
@@ -36,10 +38,16 @@ class Sources:
     store: Store
     hub: Hub
     figures: Figures
+    course: Course
     version: str
     metrics: Metrics
     downloads: asyncio.Semaphore
     """Bounds how many files are exported at a time."""
+
+    @property
+    def now(self) -> datetime:
+        """What time it is for the stream."""
+        return self.port.snapshot().clock.now(datetime.now(UTC))
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,10 +116,10 @@ def _readable(message: str) -> str:
     return f"{path.removeprefix('$.')}: {said[0].lower()}{said[1:]}" if path else said[0].lower() + said[1:]
 
 
-def filter_of(text: str) -> Filter:
-    """The filter that `q` asks for. Raises Problem."""
+def filter_of(sources: Sources, text: str) -> Filter:
+    """The filter that `q` asks for; its times count back from what the stream's clock says. Raises Problem."""
     try:
-        return parse(text)
+        return parse(text, sources.now)
     except FilterError as error:
         raise of_filter(text, error) from error
 

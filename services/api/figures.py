@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -26,7 +27,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted at `at`; minutes and categories are of events in the hour before."""
+    """What was counted at `at`; minutes and categories are of events in the last hour of the stream's clock."""
 
     at: datetime
     totals: Totals
@@ -35,10 +36,11 @@ class Counted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Figures:
-    """Counts once for all questions that come at the same time."""
+    """Counts once for all questions that come at the same time; `now` is the stream's clock."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = store
+        self._now = now
         self._counting = asyncio.Lock()
         self._counted: Counted | None = None
         self._due = 0.0
@@ -60,7 +62,7 @@ class Figures:
 
     async def _count(self) -> Counted:
         now = datetime.now(UTC)
-        since = (now - _SPAN).replace(second=0, microsecond=0)
+        since = (self._now() - _SPAN).replace(second=0, microsecond=0)
         return Counted(
             at=now,
             totals=Totals(**await self._store.totals()),

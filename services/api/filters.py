@@ -31,7 +31,7 @@ class Matching(msgspec.Struct, frozen=True, kw_only=True):
 
 async def check(sources: Sources, asked: FilterQuestion, by: str) -> Matching:
     """Whether a filter can be understood, and how many of the newest rows of its list it finds."""
-    wanted, narrowed = filter_of(asked.q), filter_of(asked.within)
+    wanted, narrowed = filter_of(sources, asked.q), filter_of(sources, asked.within)
     newest = sources.port.feed if asked.of == "transactions" else sources.port.anomalies
     rows = [row for row in newest(0, LOOKED_AT).rows if narrowed.matches(row)]
     return Matching(at=datetime.now(UTC), matches=sum(map(wanted.matches, rows)), of=len(rows))

@@ -57,7 +57,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 async def transactions(sources: Sources, asked: TransactionsQuestion, by: str) -> Page:
     """Stored transactions, newest first."""
-    wanted, start = filter_of(asked.q), _place(asked.cursor, position_of, NEWEST)
+    wanted, start = filter_of(sources, asked.q), _place(asked.cursor, position_of, NEWEST)
     after = str(sources.hub.mark)
     rows = await sources.store.pages.transactions(wanted, start, asked.limit + 1)
     return _page(rows, asked.limit, after, position_of_row)
@@ -112,11 +112,11 @@ class AnomaliesQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 async def anomalies(sources: Sources, asked: AnomaliesQuestion, by: str) -> Page:
     """Stored anomalies, newest first or highest score first."""
-    wanted = filter_of(asked.q)
+    wanted = filter_of(sources, asked.q)
     if asked.status != "all":
-        wanted &= filter_of(f"triage:{asked.status}")
+        wanted &= filter_of(sources, f"triage:{asked.status}")
     if asked.severity:
-        wanted &= filter_of(f"severity:{asked.severity}")
+        wanted &= filter_of(sources, f"severity:{asked.severity}")
     after = str(sources.hub.mark)
     if asked.sort == "time":
         start = _place(asked.cursor, position_of, NEWEST)
@@ -148,7 +148,7 @@ async def users(sources: Sources, asked: UsersQuestion, by: str) -> UsersAnswer:
     """Users with a profile."""
     if asked.q and asked.prefix:
         raise Problem(422, "ask by q or by prefix, not by both")
-    found = await sources.port.users(asked.order, asked.limit, asked.prefix, filter_of(asked.q))
+    found = await sources.port.users(asked.order, asked.limit, asked.prefix, filter_of(sources, asked.q))
     return UsersAnswer(at=datetime.now(UTC), users=found.users, more=found.more)
 
 
@@ -171,7 +171,7 @@ async def user(sources: Sources, asked: UserQuestion, by: str) -> OneUser:
     profile = await sources.port.profile(asked.user_id)
     if profile is None:
         raise Problem(404, f"user {asked.user_id} has no profile")
-    rows = await sources.port.history(of_user(asked.user_id) & filter_of("is:flagged"), ANOMALIES_OF_USER)
+    rows = await sources.port.history(of_user(asked.user_id) & filter_of(sources, "is:flagged"), ANOMALIES_OF_USER)
     return OneUser(at=datetime.now(UTC), profile=profile, anomalies=tuple(map(encoded, rows)))
 
 

@@ -49,7 +49,7 @@ async def stream(sources: Sources, asked: StreamQuestion, by: str) -> EventStrea
         after = mark_of(asked.after) if asked.after else None
     except ValueError as error:
         raise Problem(422, "after: this is no id of an event") from error
-    return EventStream(sources.hub, asked.of, filter_of(asked.q), after)
+    return EventStream(sources.hub, asked.of, filter_of(sources, asked.q), after)
 
 
 ENDPOINTS = (

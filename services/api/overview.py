@@ -29,7 +29,7 @@ class CategoryShare(msgspec.Struct, frozen=True, kw_only=True):
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """The engine now, and what is stored as it was counted at `counted_at`.
 
-    `volume` and `categories` are of events in the hour before that.
+    `volume` and `categories` are of events in the last hour of the stream's clock.
     """
 
     at: datetime

@@ -5,12 +5,14 @@ import getpass
 import socket
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, Address
 from services.api.app import build
+from services.api.course import Course
 from services.api.endpoint import Sources
 from services.api.figures import Figures
 from services.api.metrics import Metrics
@@ -59,7 +61,8 @@ class ApiServer(Worker):
             port=port,
             store=store,
             hub=hub,
-            figures=Figures(store),
+            figures=Figures(store, lambda: port.snapshot().clock.now(datetime.now(UTC))),
+            course=Course(),
             version=release,
             metrics=Metrics(port, bus, hub, consoles, release),
             downloads=asyncio.Semaphore(MAX_DOWNLOADS),
@@ -105,6 +108,7 @@ class ApiServer(Worker):
         try:
             done: set[asyncio.Task[None]] = set()
             while not done:
+                self._sources.course.look(self._sources.port.snapshot())
                 streams = self._sources.hub.clients
                 self.beat(f"{self.url}{self._note}, {streams} stream{'' if streams == 1 else 's'}")
                 done, _ = await asyncio.wait(working, timeout=BEAT_EVERY, return_when=asyncio.FIRST_COMPLETED)

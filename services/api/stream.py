@@ -8,6 +8,7 @@ from datetime import datetime
 
 import msgspec
 
+from domain.clock import Clock
 from domain.engine import Snapshot
 from domain.filters import Filter
 from domain.triage import Triage, TriageEvent
@@ -29,7 +30,10 @@ MAX_CLIENTS = 64
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """What a `status` event says; figures as in the snapshot."""
+    """What a `status` event says; figures as in the snapshot.
+
+    `clock_says` is the stream's clock for people, empty where it is the wall's.
+    """
 
     at: datetime
     engine: str
@@ -41,6 +45,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     open_anomalies: int | None
     database_up: bool
     last_stored_at: datetime | None
+    clock: Clock
+    clock_says: str
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +166,8 @@ def status_of(snapshot: Snapshot, engine: str) -> Status:
         open_anomalies=snapshot.open_anomalies,
         database_up=database_up(snapshot),
         last_stored_at=snapshot.last_stored_at,
+        clock=snapshot.clock,
+        clock_says=snapshot.clock.sentence,
     )
 
 

@@ -165,7 +165,7 @@ class RemotePort:
     async def stored_anomalies(
         self, filter: Filter, before: datetime | None, limit: int
     ) -> tuple[ScoredTransaction, ...]:
-        """Flagged ones of them, with an event time of at most `before`."""
+        """Stored flagged transactions that match, up to the event time `before`."""
         found: tuple[ScoredTransaction, ...] = await self._ask(
             "stored_anomalies", filter=filter, before=before, limit=limit
         )
@@ -182,7 +182,7 @@ class RemotePort:
         return found
 
     async def explain(self, transaction_id: str) -> Counterfactual | None:
-        """The smallest change with which a flagged transaction would not have been."""
+        """The smallest change that would have left a flagged transaction unflagged."""
         found: Counterfactual | None = await self._ask("explain", transaction_id=transaction_id)
         return found
 

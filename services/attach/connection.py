@@ -91,7 +91,7 @@ class Connection:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def refuse(self, reason: str) -> None:
-        """Hear its greeting, which would be lost with the answer otherwise, and say why not. Raises ProtocolError."""
+        """Refuse the console, after its greeting: left unread, it would cost it our answer. Raises ProtocolError."""
         try:
             await self._greeting()
             self._say_first(Refused(reason))
@@ -172,7 +172,7 @@ class Connection:
     async def _answer(self, ask: Ask) -> None:
         try:
             answer = await self._ask(ask)
-            # First what came of it: a console that has its answer finds everything as that says.
+            # The update first: once a console has the answer, its copy already shows what came of the question.
             await self._tell()
             async with self._sending:
                 await self._send(answer)

@@ -30,11 +30,11 @@ class Method:
         """Whether it is done in somebody's name."""
 
     def arguments(self, encoded: msgspec.Raw) -> dict[str, Any]:
-        """By name."""
+        """The decoded arguments, by name."""
         return msgspec.structs.asdict(self._arguments.decode(encoded))
 
     def result(self, encoded: msgspec.Raw) -> Any:
-        """What the method returned."""
+        """The decoded result."""
         return self._result.decode(encoded)
 
 

@@ -19,7 +19,7 @@ _FIELDS: dict[str, "msgspec.msgpack.Decoder[Any]"] = {
 }
 
 
-class Parts:
+class FeedParts:
     """The newest parts of a feed, numbered as they came. A place in it, as in `FeedSlice.upto`, is such a number."""
 
     def __init__(self) -> None:
@@ -71,8 +71,8 @@ class Mirror:
     def __init__(self) -> None:
         self._fields: dict[str, Any] = {}
         self._snapshot: Snapshot | None = None
-        self.feed = Parts()
-        self.anomalies = Parts()
+        self.feed = FeedParts()
+        self.anomalies = FeedParts()
         self.events = RecentEvents()
         self.logs: deque[LogLine] = deque(maxlen=RING_SIZE)
         self._triaged = 0

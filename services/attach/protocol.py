@@ -8,6 +8,7 @@ ones before costs next to nothing.
 
 import struct
 import zlib
+from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
@@ -174,13 +175,15 @@ class Inflater:
 
 def _plain(value: object) -> object:
     if isinstance(value, Filter):
-        return value.text
+        return value.text, value.now
     raise NotImplementedError(type(value).__name__)
 
 
 def _understood(type: object, value: Any) -> Any:
     if type is Filter:
-        return parse(value)
+        # The console's moment, so that both find the same rows.
+        text, now = msgspec.convert(value, tuple[str, datetime | None])
+        return parse(text, now)
     raise NotImplementedError(str(type))
 
 

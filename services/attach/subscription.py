@@ -15,7 +15,7 @@ from services.console.reader import Allowance, Mark, engine_of
 BACKLOG = 2_000
 """Rows of each feed that a console gets when it comes, and of the transactions when it watches another filter."""
 TESTED_AT_ONCE = 5_000
-"""New rows that are held against a filter for one update; what is more came too fast for this console."""
+"""New rows that are tested against a filter for one update; any more came too fast for this console."""
 USUAL_HZ = 4.0
 """Updates a second that the numbers of rows are meant for; with fewer or more, each has room for more or fewer."""
 ANOMALIES_AT_ONCE = 50
@@ -101,7 +101,7 @@ class Subscription:
         if self._refill_feed:
             after, limit = 0, _RING
         else:
-            # Where all match, those that cannot be sent need no look.
+            # Where every row matches, only those that can be sent have to be read.
             after, limit = self._read, self._allowance.left if self._filter is EVERYTHING else TESTED_AT_ONCE
         newer = self._port.feed(after, limit)
         anomalies = self._port.anomalies(self._read, BACKLOG if self._refill_anomalies else TESTED_AT_ONCE)

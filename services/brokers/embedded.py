@@ -54,7 +54,7 @@ class EmbeddedBroker:
         self.cluster_id = f"embedded-{uuid.uuid4().hex}"
 
     async def partition_count(self, topic: str) -> int:
-        """The same for every topic."""
+        """How many partitions the topic has: every one has the same number."""
         return self.partitions_of_one or 1
 
     async def ensure_topic(self, topic: str, partitions: int, settings: Mapping[str, str] = {}) -> None:

@@ -2,7 +2,7 @@
 
 Consumers are given records only: of an offset that they pass over they do not know whether a producer aborted it, a
 marker of a transaction stands there, compaction removed it, or they lost it. And a record that their parser refuses,
-such as one with a header whose name is not UTF-8, ends them. Here every offset is told.
+such as one with a header whose name is not UTF-8, ends them. `LogReader` accounts for every offset.
 Source: https://kafka.apache.org/documentation/#messageformat
 """
 
@@ -23,6 +23,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import calc_crc32c
 
 from services.brokers.broker import ANSWER_WITHIN, Broker, Isolation
+from services.errors import reason_of
 
 FETCH_BYTES = 1024 * 1024
 _AGAIN_AFTER = 0.1
@@ -195,7 +196,7 @@ def _batches(raw: bytes, aborted: Sequence[tuple[int, int]], offset: int, partit
         if found:
             return found
         where = f"{partition.topic} partition {partition.partition} at offset {at}"
-        raise CorruptLog(f"{where}: {str(error) or type(error).__name__}") from error
+        raise CorruptLog(f"{where}: {reason_of(error)}") from error
     return found
 
 

@@ -8,4 +8,5 @@ _nowhere.addHandler(logging.NullHandler())
 _nowhere.propagate = False
 
 QUIET: dict[str, Any] = {"log_level": 0, "logger": _nowhere}
-"""Options of every client: what is wrong is told through errors. Fatal ones are written whatever the level."""
+"""Options of every client: problems are reported as errors. librdkafka writes fatal ones
+at any log level."""

@@ -73,6 +73,25 @@ OPTIONS: dict[str, Any] = {
         float | None, _option(_SIMULATOR, "--anomaly-rate", help="Share of anomalous transactions. Default: 0.05.")
     ],
     "rate": Annotated[float | None, _option(_SIMULATOR, "--rate", help="Transactions per second. Default: 40.")],
+    "pace": Annotated[
+        str | None,
+        _option(
+            _SIMULATOR,
+            "--pace",
+            metavar="human|live",
+            help="human: people buy some 10 times a day, by a clock of their own that runs faster. live: by the "
+            "wall's clock, as often as --rate asks, without the anomalies that cannot show then. Default: human.",
+        ),
+    ],
+    "history_days": Annotated[
+        float | None,
+        _option(
+            _SIMULATOR,
+            "--history-days",
+            metavar="DAYS",
+            help="Simulated history that a first start begins with. Default: 10, or fewer of many users.",
+        ),
+    ],
     "seed": Annotated[
         int | None,
         _option(_SIMULATOR, "--seed", help="The same seed gives the same users and habits. Default: drawn once."),
@@ -137,12 +156,24 @@ OPTIONS: dict[str, Any] = {
 }
 SERVERS = ("kafka", "kafka_home", "topic", "database_url", "data_dir")
 DATABASE = ("database_url", "data_dir")
-SIMULATOR = ("users", "anomaly_rate", "rate", "seed")
+SIMULATOR = ("users", "anomaly_rate", "rate", "pace", "seed")
 DETECTION = ("detector", "alert_rate")
 LOGS = ("log_format", "log_file")
 FRONTEND = ("with_frontend", "frontend_port", "browser")
 CONSOLE = ("theme", "refresh_hz", "show_truth")
-RUN = (*SERVERS, "start_from", "keyed", *SIMULATOR, "simulate", "alert_rate", "api", *FRONTEND, *LOGS, *CONSOLE)
+RUN = (
+    *SERVERS,
+    "start_from",
+    "keyed",
+    *SIMULATOR,
+    "history_days",
+    "simulate",
+    "alert_rate",
+    "api",
+    *FRONTEND,
+    *LOGS,
+    *CONSOLE,
+)
 
 _CONFIG = Annotated[
     Path | None,

@@ -46,7 +46,7 @@ async def running_broker(settings: Settings, without: str = NOBODY_READS) -> Bro
 
 
 async def _engine(data_dir: Path) -> dict[str, Any]:
-    """What the engine of a data directory tells of itself, its broker included; nothing where none runs."""
+    """What the engine of a data directory reports about itself, its broker included; nothing where none runs."""
     lock = EngineLock(data_dir)
     deadline = time.monotonic() + _BROKER_WITHIN
     while engine := lock.holder():

@@ -175,6 +175,8 @@ def _show(facts: dict[str, Any], snapshot: Snapshot) -> None:
         ("api", str(facts["api"]) if facts.get("api") else ""),
         ("rate", f"{snapshot.rate:,.1f} transactions/s, {snapshot.transactions:,} since the start"),
         ("lag", f"{snapshot.lag:,} records"),
+        ("clock", snapshot.clock.sentence),
+        ("first start", snapshot.history.sentence if snapshot.history else ""),
         ("catching up", snapshot.backlog.sentence if snapshot.backlog else ""),
         ("latency", f"{snapshot.latency_p50 * 1e3:.0f} ms median, {snapshot.latency_p95 * 1e3:.0f} ms p95"),
         ("flagged", ", ".join(f"{name} {count:,}" for name, count in sorted(snapshot.flagged.items())) or "none"),

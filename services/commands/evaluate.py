@@ -37,7 +37,6 @@ AT_FPR = f"recall at {FALSE_POSITIVE_RATE:.0%} FPR"
 FIRST_SEED = 70_001
 """Seeds from here on were never looked at while the detectors were developed."""
 
-PER_USER_PER_DAY = 3.0
 _SIMULATED_FROM = datetime(2026, 1, 5, tzinfo=UTC)
 _EARLIER_AMOUNTS = 200
 
@@ -139,10 +138,10 @@ def evaluate_simulator(settings: Settings, *, seeds: int, rows: int, skip: int) 
 
 
 def _simulated(settings: Settings, seed: int) -> Iterator[Labelled]:
-    from simulator import Simulator
+    from simulator import Simulator, rate_of
     from simulator.oracle import Oracle
 
-    rate = settings.users * PER_USER_PER_DAY / 86_400
+    rate = rate_of(settings.users)
     simulator = Simulator(settings.users, settings.anomaly_rate, seed, start=_SIMULATED_FROM, rate=rate)
     return (Labelled(*row) for row in Oracle(simulator).stream())
 
@@ -183,7 +182,7 @@ def score(
     reported: list[bool] = []
     scorer = OfflineScorer("both", alert_rate, late.at if late is not None else None)
     rows = iter(stream)
-    # Those that are scored and not yet judged.
+    # Rows given to the scorer whose verdicts are still to come, such as those before the first fit.
     known: dict[str, Labelled] = {}
 
     def judged() -> Iterator[Judged]:
@@ -291,6 +290,9 @@ def _print(title: str, streams: list[Scored]) -> None:
     add("alert rate", lambda result: result.flagged, ".2%")
     add("ordinary flagged", lambda result: result.ordinary_flagged, ".2%")
     table.add_section()
-    for kind in sorted({kind for result in every for kind in result[names[0]].by_kind} - {""}):
-        add(f"{AT_FPR}, {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
+    kinds = sorted({kind for result in every for kind in result[names[0]].by_kind} - {""})
+    if kinds:
+        table.add_row(f"{AT_FPR}, by kind")
+    for kind in kinds:
+        add(f"  {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
     Console().print(table)

@@ -1,6 +1,7 @@
 """`anomaly-tui events`: what changed while engines ran, and what analysts decided."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import msgspec
 from rich.console import Console
@@ -20,7 +21,7 @@ def show(settings: Settings, *, since: str | None, limit: int, as_json: bool) ->
 
     Raises: UserError for a time that is none.
     """
-    start = None if since is None else moment_of(since)
+    start = None if since is None else moment_of(since, datetime.now(UTC))
 
     async def work() -> tuple[TimelineEvent, ...]:
         async with open_store(settings) as store:

@@ -8,8 +8,7 @@ import structlog
 from services.commands.broker import running_broker
 from services.commands.signals import in_time, interruptible
 from services.process.supervisor import Supervisor
-from services.sending.producer import Producer
-from services.sending.simulation import live_stream
+from services.sending.simulation import Simulation
 from services.settings import Settings
 
 log = structlog.get_logger("command")
@@ -23,9 +22,7 @@ def produce(settings: Settings) -> int:
         await broker.start(lambda line: log.info(line))
         await broker.ensure_topic(settings.topic, settings.partition_count)
         supervisor, quitting = Supervisor(), asyncio.Event()
-        supervisor.add(
-            Producer(broker, settings.topic, lambda: live_stream(settings), rate=settings.rate, lag=lambda ends: 0)
-        )
+        supervisor.add(Simulation(broker, settings, lag=lambda ends: 0))
         log.info("producing", broker=broker.label, topic=settings.topic, rate=settings.rate)
 
         async def run() -> int:

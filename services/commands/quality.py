@@ -25,14 +25,16 @@ def show(settings: Settings, *, since: str | None, as_json: bool) -> int:
 
     Raises: UserError for a time that is none.
     """
-    start = None if since is None else moment_of(since)
+    if since is not None:
+        moment_of(since, datetime.now(UTC))
 
-    async def work() -> tuple[DetectorQuality, ...]:
+    async def work() -> tuple[datetime | None, tuple[DetectorQuality, ...]]:
         async with open_store(settings) as store:
-            found: tuple[DetectorQuality, ...] = await store.quality(start)
-            return found
+            clock = await store.clock()
+            start = None if since is None else moment_of(since, clock.now(datetime.now(UTC)))
+            return start, await store.quality(start)
 
-    qualities = asyncio.run(work())
+    start, qualities = asyncio.run(work())
     console = Console()
     if as_json:
         found = {"since": start, "detectors": [_fields(quality) for quality in qualities]}
@@ -45,10 +47,10 @@ def show(settings: Settings, *, since: str | None, as_json: bool) -> int:
     return 0
 
 
-def moment_of(since: str) -> datetime:
-    """The moment that `--since` names. Raises UserError."""
+def moment_of(since: str, now: datetime) -> datetime:
+    """The moment that `--since` names at `now`. Raises UserError."""
     try:
-        return moment(since, datetime.now(UTC))
+        return moment(since, now)
     except FilterError as error:
         raise UserError(f"--since {since}: {error.message}.") from error
 

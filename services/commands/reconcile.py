@@ -59,7 +59,7 @@ async def _account(settings: Settings, mapping: Mapping | None, console: Console
     await broker.start(lambda line: None)
     try:
         async with open_store(settings) as store:
-            # Before everything else: what is stored by then has been stored when it is looked for.
+            # Progress is read first: whatever it counts as stored is then in the store when it is looked up.
             rows = [row for row in await store.progress() if row["cluster"] == broker.cluster_id]
             engines = len(await store.live_engines())
             accounts = await _go_through(settings, mapping, console, broker, store, rows)

@@ -25,7 +25,7 @@ from services.store.store import Store
 
 
 class _Remembering:
-    """A consumer that knows by what is stored what became of what was sent."""
+    """A consumer that looks up in the store what became of the records that were sent."""
 
     def __init__(self, store: Store, cluster: str, topic: str, since: datetime, *, by_id: bool) -> None:
         self.by_id = by_id
@@ -55,7 +55,10 @@ class EngineConsumer(_Remembering):
 
 
 class StoredConsumer(_Remembering):
-    """Engines elsewhere, known by what they have stored. What is sent to a broker that forgets, only one can read."""
+    """Engines in other processes, seen through what they have stored.
+
+    Of a broker whose records die with its process only one engine can read: the one it runs in.
+    """
 
     def __init__(
         self, store: Store, broker: Broker, topic: str, since: datetime, engine: EngineLock, *, by_id: bool
@@ -69,7 +72,7 @@ class StoredConsumer(_Remembering):
 
         Raises: UserError when the only engine that could store them has ended.
         """
-        # Asked first: what it stored last counts.
+        # Asked before the lag: what the engine stored just before it ended counts.
         ended = not self._broker.durable and self._engine.holder().get("cluster") != self._broker.cluster_id
         _, topic = self._at
         left = behind(await self._store.rekeying.hops(*self._at), topic, ends)

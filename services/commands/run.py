@@ -10,7 +10,6 @@ from services.engine.engine import Engine
 from services.process.logs import LogRing
 from services.process.systemd import ServiceManager
 from services.records.mapping import Mapping
-from services.sending.simulation import live_stream
 from services.settings import Settings
 
 log = structlog.get_logger("command")
@@ -35,7 +34,7 @@ def run_headless(
         engine = Engine(
             settings,
             detector=detector,
-            stream=(lambda: live_stream(settings)) if simulate else None,
+            simulate=simulate,
             mapping=mapping,
             logs=logs,
         )

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 
@@ -21,7 +21,7 @@ from services.records import export
 from services.records.export import Format
 from services.settings import Settings
 from services.store.faults import StoreError, Transient
-from services.store.search import Search
+from services.store.store import Store
 
 _CHUNK = 500
 _POLL_SECONDS = 0.5
@@ -40,9 +40,9 @@ class Query:
     limit: int = 100
     flagged_only: bool = False
 
-    def filter(self) -> Filter:
-        """The filter as it reads now: `since:5m` counts back from this moment. Raises: FilterError."""
-        found = parse(self.text)
+    def filter(self, now: datetime) -> Filter:
+        """The filter as it reads `now`, by the stream's clock: `since:5m` counts back from it. Raises: FilterError."""
+        found = parse(self.text, now)
         return found & parse("is:flagged") if self.flagged_only else found
 
 
@@ -52,11 +52,11 @@ def transactions(settings: Settings, query: Query, *, follow: bool) -> int:
     Returns 2 for a filter that cannot be understood, which it explains on stderr. Raises: UserError.
     """
 
-    async def once(search: Search) -> int:
+    async def once(store: Store) -> int:
         count = 0
         chunk = []
         # Closed at once where writing fails: what holds a connection holds up the end of the program.
-        async with aclosing(search.newest(query.filter(), query.limit)) as rows:
+        async with aclosing(store.search.newest(await _filter(store, query), query.limit)) as rows:
             async for row in rows:
                 chunk.append(row)
                 count += 1
@@ -67,9 +67,9 @@ def transactions(settings: Settings, query: Query, *, follow: bool) -> int:
         _tell(query, count)
         return 0
 
-    async def following(search: Search) -> int:
+    async def following(store: Store) -> int:
         quitting = asyncio.Event()
-        return await interruptible(_follow(search, query, writer, quitting), quitting)
+        return await interruptible(_follow(store, query, writer, quitting), quitting)
 
     writer = query.format or Listing(TRANSACTIONS, output_width())
     return _answer(settings, query, writer.head, following if follow else once)
@@ -81,8 +81,8 @@ def users(settings: Settings, query: Query) -> int:
     Returns 2 for a filter that cannot be understood, which it explains on stderr. Raises: UserError.
     """
 
-    async def work(search: Search) -> int:
-        found = await search.users(query.filter(), query.limit)
+    async def work(store: Store) -> int:
+        found = await store.search.users(await _filter(store, query), query.limit)
         if query.format is Format.JSONL:
             _write("".join(map(export.json_line, found)))
         elif query.format is Format.CSV:
@@ -108,9 +108,14 @@ def users(settings: Settings, query: Query) -> int:
     return _answer(settings, query, heads[query.format] if query.format else table.head, work)
 
 
-def _answer(settings: Settings, query: Query, head: str, work: Callable[[Search], Awaitable[int]]) -> int:
+async def _filter(store: Store, query: Query) -> Filter:
+    clock = await store.clock()
+    return query.filter(clock.now(datetime.now(UTC)))
+
+
+def _answer(settings: Settings, query: Query, head: str, work: Callable[[Store], Awaitable[int]]) -> int:
     try:
-        query.filter()
+        query.filter(datetime.now(UTC))
     except FilterError as error:
         _explain(query.text, error)
         return 2
@@ -119,7 +124,7 @@ def _answer(settings: Settings, query: Query, head: str, work: Callable[[Search]
         async with open_store(settings) as store:
             _write(head)
             try:
-                return await work(store.search)
+                return await work(store)
             except StoreError as error:
                 raise UserError(
                     f"PostgreSQL could not answer: {error}. A narrower filter, such as since:1d, may help."
@@ -134,10 +139,10 @@ def _answer(settings: Settings, query: Query, head: str, work: Callable[[Search]
 
 
 async def _follow(
-    search: Search, query: Query, writer: Format | Listing[ScoredTransaction], quitting: asyncio.Event
+    store: Store, query: Query, writer: Format | Listing[ScoredTransaction], quitting: asyncio.Event
 ) -> int:
-    recent = await search.recent(_OVERLAP)
-    newest = [row async for row in search.newest(query.filter(), query.limit)]
+    recent = await store.search.recent(_OVERLAP)
+    newest = [row async for row in store.search.newest(await _filter(store, query), query.limit)]
     _write(writer.lines(reversed(newest)))
     known = recent.stored | {row.transaction.transaction_id: row.stored_at for row in newest}
     since = recent.at - _OVERLAP
@@ -145,7 +150,7 @@ async def _follow(
     while not quitting.is_set():
         known = {ident: stored_at for ident, stored_at in known.items() if stored_at >= since}
         try:
-            now, rows = await search.stored_since(query.filter(), since, known, _POLLED_AT_ONCE)
+            now, rows = await store.search.stored_since(await _filter(store, query), since, known, _POLLED_AT_ONCE)
         except Transient as error:
             if not complained:
                 Console(stderr=True).print(
@@ -170,7 +175,7 @@ def _write(text: str) -> None:
 
 
 def _tell(query: Query, count: int) -> None:
-    """Say on stderr what a reader of a table might take for all there is."""
+    """Say on stderr when the limit cut the rows off, or when there are none, which a table alone does not show."""
     if count == query.limit:
         _note(f"{count:,} shown, the most that --limit {query.limit} lets through.")
     elif not count and query.format is None:

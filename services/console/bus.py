@@ -15,6 +15,7 @@ from domain.quality import Scoreboard
 from domain.transaction import Transaction
 from domain.triage import Triage
 from domain.verdict import DetectorName, ScoredTransaction, Severity, Verdict
+from services.console.clock import StreamClock
 from services.store.batch import StoredRow
 
 FEED_SIZE = 20_000
@@ -94,6 +95,7 @@ class Bus:
     """
 
     def __init__(self) -> None:
+        self.clock = StreamClock()
         self.feed = Ring(FEED_SIZE)
         self.anomalies = Ring(ANOMALIES_SIZE)
         self.transactions = 0

@@ -123,7 +123,7 @@ class InProcessPort:
     async def stored_anomalies(
         self, filter: Filter, before: datetime | None, limit: int
     ) -> tuple[ScoredTransaction, ...]:
-        """Flagged ones of them, with an event time of at most `before`."""
+        """Stored flagged transactions that match, up to the event time `before`."""
         return await self._store.stored_anomalies(filter, before, limit)
 
     async def triage_of(self, ids: Sequence[str]) -> dict[str, Triage]:
@@ -135,7 +135,7 @@ class InProcessPort:
         return await self._store.triage.log(transaction_id)
 
     async def explain(self, transaction_id: str) -> Counterfactual | None:
-        """The smallest change with which a flagged transaction would not have been."""
+        """The smallest change that would have left a flagged transaction unflagged."""
         return await self._explain(transaction_id)
 
     async def decide(
@@ -156,11 +156,11 @@ class InProcessPort:
 
     async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
         """The ids of open anomalies that match, newest first."""
-        return await self._store.triage.matching(filter, limit)
+        return await self._store.triage.matching(filter, limit, self._bus.clock.now)
 
     async def count_matching(self, filter: Filter) -> int:
         """How many open anomalies match."""
-        return await self._store.triage.count_matching(filter)
+        return await self._store.triage.count_matching(filter, self._bus.clock.now)
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:
         """The newest dead letters, newest first."""

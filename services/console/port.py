@@ -25,7 +25,7 @@ class ConsolePort(Protocol):
         ...
 
     def trouble(self) -> str:
-        """Why the engine is not heard from, in one line; empty while it is. All else is then what it said last."""
+        """Why the engine is not heard from, in one line; empty while it is. Everything else is then as it last said."""
         ...
 
     def watch(self, filter: Filter, rows: int) -> None:
@@ -77,7 +77,7 @@ class ConsolePort(Protocol):
     async def stored_anomalies(
         self, filter: Filter, before: datetime | None, limit: int
     ) -> tuple[ScoredTransaction, ...]:
-        """Flagged ones of them, with an event time of at most `before`: quick even where few of many match."""
+        """Stored flagged transactions that match, up to the event time `before`: quick even where few of many match."""
         ...
 
     async def triage_of(self, ids: Sequence[str]) -> dict[str, Triage]:
@@ -89,7 +89,7 @@ class ConsolePort(Protocol):
         ...
 
     async def explain(self, transaction_id: str) -> Counterfactual | None:
-        """The smallest change of one field with which a flagged transaction would not have been, if there is one."""
+        """The smallest change of one field that would have left a flagged transaction unflagged, if there is one."""
         ...
 
     async def decide(

@@ -53,7 +53,7 @@ class Allowance:
         return int(self._left)
 
     def grow(self, seconds: float) -> None:
-        """So much time has passed."""
+        """Add what this much time allows, up to the burst."""
         self._left = min(self.rate * self._burst, self._left + self.rate * seconds)
 
     def take(self, wanted: int) -> int:

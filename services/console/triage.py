@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from domain.triage import Decision, TriageEvent, TriageStatus, Undone, is_open
 from services.console.bus import Bus
@@ -75,7 +75,7 @@ class TriageDesk:
         began = time.monotonic()
         # Taken before the count: what is committed meanwhile may count twice until the next one, never not at all.
         anomalous = self._bus.anomalous
-        self._counted = await self._decisions.count_open()
+        self._counted = await self._decisions.count_open(self._bus.clock.now)
         self._anomalous_then = anomalous
         took = time.monotonic() - began
         self._count_at = began + max(_COUNT_EVERY, took / _COUNT_SHARE)
@@ -95,7 +95,7 @@ class TriageDesk:
                     return
 
     def _learn(self, events: Sequence[TriageEvent]) -> None:
-        now = datetime.now(UTC)
+        now = self._bus.clock.now
         self._recent.add(events)
         if self._counted is not None:
             self._counted += sum(is_open(event.after, now) - is_open(event.before, now) for event in events)
@@ -105,7 +105,7 @@ class TriageDesk:
 
 @contextlib.contextmanager
 def _said_clearly() -> Iterator[None]:
-    """An analyst waits for the answer and shall read what to do, where a batch would just be tried again."""
+    """Say in the error what to do: an analyst waits for the answer, and nothing retries it as it does a batch."""
     try:
         yield
     except Transient as error:

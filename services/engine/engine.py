@@ -5,14 +5,12 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from domain.engine import Snapshot
-from domain.transaction import GroundTruth, Transaction
 from domain.verdict import DetectorChoice
 from services.api.server import ApiServer
 from services.attach.server import Attach
@@ -36,7 +34,7 @@ from services.process.logs import LogRing
 from services.process.runtime import RuntimeFolder
 from services.process.supervisor import Supervisor
 from services.records.mapping import Mapping
-from services.sending.producer import Producer
+from services.sending.simulation import HistoryKeeper, Simulation
 from services.settings import Settings
 from services.store.faults import StoreError
 from services.store.store import Store
@@ -47,13 +45,11 @@ log = structlog.get_logger("engine")
 HUNG_AFTER = timedelta(seconds=60)
 """Without a heartbeat of the pipeline, which polls several times a second whatever happens to its servers."""
 
-Stream = Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]]
-
 
 class Engine:
     """Everything that runs. `start` raises UserError when a server cannot be had; later trouble is supervised.
 
-    `stream` gives what the producer sends, None means no producer; `logs` keeps lines for consoles. With `browse` the
+    `simulate` runs the simulator beside it; `logs` keeps lines for consoles. With `browse` the
     web frontend opens a browser.
     """
 
@@ -62,7 +58,7 @@ class Engine:
         settings: Settings,
         *,
         detector: DetectorChoice = "both",
-        stream: Stream | None = None,
+        simulate: bool = False,
         mapping: Mapping | None = None,
         browse: bool = False,
         logs: LogRing | None = None,
@@ -74,7 +70,8 @@ class Engine:
         self.started_at = datetime.now(UTC)
         self.instance = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._detector: DetectorChoice = detector
-        self._stream = stream
+        self._simulate = simulate
+        self._simulation: Simulation | None = None
         self._mapping = mapping
         self._servers = Servers(settings)
         self._parts: Parts | None = None
@@ -121,6 +118,7 @@ class Engine:
 
     async def _make_parts(self, store: Store) -> "Parts":
         settings = self.settings
+        self.bus.clock.restore(await store.clock())
         triage = TriageDesk(store.triage, self.bus)
         await triage.start()
         pipeline = Pipeline(
@@ -180,23 +178,27 @@ class Engine:
                 settings.retention_days,
                 parts.triage.keep_up,
                 parts.changes,
+                self.bus.clock,
             )
         )
-        if self._stream is not None:
-            self.supervisor.add(
-                Producer(
-                    self.broker,
-                    settings.topic,
-                    self._stream,
-                    rate=settings.rate,
-                    lag=parts.pipeline.behind,
-                )
+        if self._simulate:
+            beside = HistoryKeeper(
+                stored=parts.store.count,
+                newest=self._stream_ended,
+                held=parts.models.held,
+                until_fit=parts.models.until_fit,
             )
+            self._simulation = Simulation(self.broker, settings, lag=parts.pipeline.behind, beside=beside)
+            self.supervisor.add(self._simulation)
         if self.api is not None:
             self.api.serve(parts.port, parts.store, self.bus, lambda: attach.consoles)
             self.supervisor.add(self.api)
             describe(api=self.api.url)
         self.supervisor.add(self._frontend, idle=not settings.with_frontend)
+
+    async def _stream_ended(self) -> datetime | None:
+        """When the newest event of what was read before happened."""
+        return self.bus.clock.reading.at or await self.parts.store.triage.newest_event()
 
     def _rekey(self, keying: Keying) -> None:
         """The pipeline reads a copy: see that somebody makes it."""
@@ -293,6 +295,8 @@ class Engine:
             skipped=dict(self.bus.skipped),
             remarks=dict(self.bus.remarks),
             rekeying=rekeying,
+            clock=self.bus.clock.reading,
+            history=None if self._simulation is None else self._simulation.history,
         )
 
 

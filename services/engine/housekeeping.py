@@ -10,6 +10,7 @@ import structlog
 
 from domain.engine import Snapshot
 from services.brokers.broker import Broker
+from services.console.clock import StreamClock
 from services.engine.timeline import ChangeWatch
 from services.process.supervisor import Worker
 from services.store.database import Database
@@ -20,6 +21,7 @@ log = structlog.get_logger("housekeeping")
 
 HEARTBEAT_EVERY = 1.0
 DAYS_EVERY = 3600.0
+STREAM_DAYS_EVERY = 30.0
 WATCH_EVERY = 2.0
 
 
@@ -81,6 +83,7 @@ class Housekeeping(Worker):
         retention_days: int,
         keep_up: Callable[[], Awaitable[None]],
         changes: ChangeWatch,
+        clock: StreamClock,
     ) -> None:
         super().__init__()
         self._store = store
@@ -90,10 +93,13 @@ class Housekeeping(Worker):
         self._retention_days = retention_days
         self._keep_up = keep_up
         self._changes = changes
+        self._clock = clock
+        self._observed = 0
 
     async def main_loop(self) -> None:
-        """A heartbeat every second, the days every hour."""
+        """A heartbeat every second, the days every hour, or once a stream of its own clock has come to another."""
         days_at = -DAYS_EVERY
+        day = self._clock.now.date()
         while True:
             now = time.monotonic()
             snapshot = self._snapshot()
@@ -102,25 +108,36 @@ class Housekeeping(Worker):
                 await self._store.heartbeat(self._instance, self._started_at, msgspec.json.encode(snapshot).decode())
                 await self._changes.write()
                 await self._keep_up()
-                if now - days_at >= DAYS_EVERY:
-                    days_at = now
+                await self._keep_clock()
+                clock, today = self._clock.reading, self._clock.now.date()
+                every = DAYS_EVERY if today == day else STREAM_DAYS_EVERY
+                if now - days_at >= every:
+                    days_at, day = now, today
                     await self._store.days.ensure_ahead()
-                    dropped = await self._store.days.drop_expired(self._retention_days)
+                    dropped = await self._store.days.drop_expired(self._retention_days, clock)
                     if dropped:
                         log.info("days dropped by retention", days=[day.isoformat() for day in dropped])
-                    expired = datetime.now(UTC) - timedelta(days=self._retention_days)
-                    await self._store.triage.forget(expired)
-                    await self._store.timeline.forget(expired)
+                    older_than = timedelta(days=self._retention_days)
+                    await self._store.triage.forget(self._clock.now, older_than)
+                    await self._store.timeline.forget(datetime.now(UTC) - older_than)
                 self.degraded = False
-                self.beat(f"keeps {self._retention_days} days")
+                simulated = "simulated " if clock.kind == "simulation" else ""
+                self.beat(f"keeps {self._retention_days} {simulated}days")
             except Transient as error:
                 self.degraded = True
                 self.beat(f"waiting for PostgreSQL: {error}")
             await asyncio.sleep(HEARTBEAT_EVERY)
 
+    async def _keep_clock(self) -> None:
+        if self._observed != self._clock.observed:
+            observed = self._clock.observed
+            await self._store.keep_clock(self._clock.reading)
+            self._observed = observed
+
     async def shutdown(self) -> None:
         """Take the engine off the list."""
         try:
+            await asyncio.wait_for(self._keep_clock(), 2)
             await asyncio.wait_for(self._store.forget_engine(self._instance), 2)
         except (Transient, TimeoutError):
             return

@@ -15,13 +15,13 @@ from services.store.store import Store
 MOST_TOLERANCES = 50_000
 
 
-async def stored_feedback(store: Store, alert_rates: Mapping[str, float]) -> Feedback:
-    """What counts now. Labels are as old as their events are before the newest one stored.
+async def stored_feedback(store: Store, alert_rates: Mapping[str, float], now: datetime) -> Feedback:
+    """What counts `now`, by the stream's clock. Labels are as old as their events are before the newest one stored.
 
     Raises: `faults` errors.
     """
     tolerated: dict[str, tuple[Tolerance, ...]] = {}
-    for row in await store.triage.tolerated(datetime.now(UTC), MOST_TOLERANCES):
+    for row in await store.triage.tolerated(now, MOST_TOLERANCES):
         found = Tolerance.of(row.transaction_id, row.until, row.score, row.threshold, row.reasons)
         if found is not None:
             tolerated[row.user_id] = (*tolerated.get(row.user_id, ()), found)

@@ -81,7 +81,7 @@ def _rehearse(choice: DetectorChoice, alert_rate: float) -> None:
 
 
 def _end_with_engine() -> None:
-    """A fit whose engine is gone is of no use to anybody; nothing is saved by halves."""
+    """A fit whose engine is gone is of no use to anybody; its model is saved whole or not at all."""
     if not os.read(0, 1):
         os._exit(1)
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 
 import structlog
@@ -69,6 +70,7 @@ class ModelKeeper(Worker):
         self.trained_rows = 0
         self.drift: tuple[FeatureDrift, ...] = ()
         self._changed = asyncio.Event()
+        self._held = 0
 
     @property
     def stored(self) -> int:
@@ -90,7 +92,7 @@ class ModelKeeper(Worker):
                 if now - recounted > RECOUNT_EVERY:
                     recounted = now
                     await self.recount()
-                if schedule.due(self.stored, self.trained_rows):
+                if not self._held and schedule.due(self.stored, self.trained_rows):
                     await self._fit()
                     await self.recount()
                     await self._reload()
@@ -117,7 +119,8 @@ class ModelKeeper(Worker):
         """Have a process ready for the next fit, once: one that waited for too long has ended by itself."""
         coming = schedule.next_fit(self.trained_rows)
         # Not before the first transaction has been judged: starting up must not share its time with imports.
-        if self._prepared_for < coming and self._bus.transactions and schedule.near(self.stored, self.trained_rows):
+        soon = self._held or schedule.near(self.stored, self.trained_rows)
+        if self._prepared_for < coming and self._bus.transactions and soon:
             self._prepared_for = coming
             await self._fitter.prepare()
 
@@ -128,10 +131,22 @@ class ModelKeeper(Worker):
         """
         with contextlib.suppress(Transient):
             await self.recount()
-        while schedule.due(self.stored, self.trained_rows):
+        while not self._held and schedule.due(self.stored, self.trained_rows):
             self._changed.clear()
             await self._changed.wait()
+        if self._held:
+            return sys.maxsize
         return schedule.next_fit(self.trained_rows) - self.stored
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Fit nothing meanwhile: what is being stored is to be fitted on as a whole."""
+        self._held += 1
+        self._changed.set()
+        try:
+            yield
+        finally:
+            self._held -= 1
 
     async def recount(self) -> None:
         """Count what is stored; exact while nothing is being committed, else ahead by at most what is."""
@@ -185,7 +200,8 @@ class ModelKeeper(Worker):
         newest = await self._store.triage.newest()
         if newest != self._decided or time.monotonic() - self._heard_at > LISTEN_EVERY:
             self._decided, self._heard_at = newest, time.monotonic()
-            self.current = self.current._replace(feedback=await stored_feedback(self._store, self._alert_rates))
+            feedback = await stored_feedback(self._store, self._alert_rates, self._bus.clock.now)
+            self.current = self.current._replace(feedback=feedback)
 
     def _measure_drift(self) -> None:
         found = [

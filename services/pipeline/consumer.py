@@ -353,7 +353,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         said += [f"{server} does not answer" for server in sorted(waits_for)]
         said += self._rereading.corrupt
         if self._bus.topic_resets:
-            said.append(f"{self._bus.topic_resets} begun anew: the topic was made again or shortened")
+            said.append(f"{self._bus.topic_resets} read from the beginning: the topic was made again or shortened")
         return "; ".join(said)
 
     @property

@@ -281,7 +281,7 @@ class Copier:
             raise CopyFailed(self._why(error)) from error
 
     def _why(self, error: Exception) -> str:
-        # To whoever produces it says only that there was a fatal error; which one it says to who waits.
+        # `produce` says only that there was a fatal error; `flush` says which.
         try:
             self._producer.flush(1.0)
         except (KafkaException, SystemError) as fatal:

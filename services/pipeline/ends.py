@@ -31,7 +31,7 @@ class _Stand(NamedTuple):
 class Ends:
     """The end of each assigned partition, as the last fetch had it, else as it was asked for.
 
-    Whoever reads committed records only is at the end at the last stable offset: behind it lies a transaction that is
+    With read_committed the log ends at the last stable offset: behind it lies a transaction that is
     still open.
     """
 

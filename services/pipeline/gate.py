@@ -173,7 +173,7 @@ def event_times(records: Sequence[Record], mapping: mappings.Mapping | None) -> 
     try:
         decoded = scoring.decode(records, mapping, datetime.now(UTC)).transactions
     except Transient:
-        # The schema registry is away: whoever stores these records waits for it.
+        # The schema registry is away: the partition task that stores these records waits for it.
         decoded = []
     times = {record.offset: record.transaction.timestamp.timestamp() for record in decoded}
     return [times.get(record.offset, -inf) for record in records]

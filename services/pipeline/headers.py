@@ -1,12 +1,17 @@
 """Headers of confluent-kafka's messages, also those whose names it cannot read."""
 
 import asyncio
+from operator import methodcaller
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from services.brokers.broker import Broker, Isolation
 from services.brokers.log import Headers, LogReader
+
+_headers_of = methodcaller("headers")
+"""Never `message.headers()`: where it fails it gives a list with holes, and an interpreter that has come to know the
+call no longer looks whether it failed. The holes then end the process, or another call with this one's error."""
 
 
 class HeaderReader:
@@ -28,7 +33,7 @@ class HeaderReader:
         Raises: KafkaError, TimeoutError or OSError where Kafka does not answer; OffsetOutOfRangeError, CorruptLog.
         """
         try:
-            return tuple(message.headers() or ())
+            return tuple(_headers_of(message) or ())
         except (UnicodeDecodeError, SystemError):
             return self._read(TopicPartition(message.topic(), message.partition()), message.offset())
 

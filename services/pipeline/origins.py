@@ -1,7 +1,7 @@
 """Where re-keyed records came from, and which of them are here again.
 
 A re-keyer that is killed, or that lost its lock and does not know yet, leaves records in the copy whose offsets were
-not stored; whoever comes next sends them again. They are told by their place in the original, which travels in a
+not stored; the next re-keyer sends them again. They are recognised by their place in the original, which travels in a
 header: each partition of the copy keeps, in its row of `progress`, the next offset of every partition of the original,
 moved in the statement that moves its fence, and drops a record below it.
 

@@ -256,7 +256,7 @@ class PartitionTask:
                 await self._halve(records, following)
                 return
             if records:
-                # At the next starts it is tried alone, and buried once that has failed as well.
+                # At the next starts it is tried alone, and becomes a dead letter once that has failed as well.
                 await self._until_answered(lambda: self._store.mark_attempt(self._term, 1))
             raise self._failure(error, records[0].offset if records else following) from error
 
@@ -375,6 +375,7 @@ class PartitionTask:
                 self._bus.late += 1
             elif at > self._latest_event:
                 self._latest_event = at
+        self._bus.clock.observe(scored.happened)
         self._bus.publish(batch.rows, (now - at for at in scored.produced_at))
         for dead in batch.dead:
             topic, partition, _, offset = batch.place(dead.offset)

@@ -4,7 +4,7 @@ At most one engine re-keys a topic, the one that holds a lock in PostgreSQL; oth
 because records of one user come in any of them, and sends each record on in the order of event times, as far as they
 are in Kafka when it reads. Then, at most five times a second, it waits until all it sent is acknowledged, and stores
 the next offsets of the original in `progress` behind its epoch. Why nothing is lost or doubled when it is killed in
-between is told in services/pipeline/origins.py.
+between is explained in services/pipeline/origins.py.
 """
 
 import asyncio
@@ -107,7 +107,7 @@ class Rekeyer(Worker):
 
     @property
     def figures(self) -> Rekeying:
-        """How it goes, as consoles and `stats` are told."""
+        """How it goes, as consoles and `stats` show it."""
         copier = self._copier
         if copier is None:
             return Rekeying(topic=self._keying.topic, through=self._keying.consumed, repeats=self._bus.repeats)

@@ -44,7 +44,7 @@ def router(mapping: Mapping | None) -> Router:
         except wire.Unreachable:
             raise
         except Exception:
-            # Whoever scores it says what is wrong, whether it is the record's fault or ours.
+            # Scoring says what is wrong, whether it is the record's fault or ours.
             return None
         return Route(transaction.user_id, transaction.timestamp.timestamp())
 
@@ -61,5 +61,5 @@ def router(mapping: Mapping | None) -> Router:
 
 
 def partition_of(user: bytes, partitions: int) -> int:
-    """The same for ever, in every process: CRC-32 as librdkafka's `consistent` partitioner has it."""
+    """The partition of a user, the same in every process and release: CRC-32 as librdkafka's `consistent` partitioner has it."""
     return zlib.crc32(user) % partitions

@@ -14,8 +14,10 @@ from detectors.feedback import Feedback
 from detectors.inputs import Inputs, inputs_of
 from detectors.models import Models
 from detectors.state import STATE_VERSION, UserState
+from domain.clock import ClockKind
 from domain.transaction import GroundTruth, Transaction
 from domain.verdict import DetectorName, Severity, Verdict
+from services.console.clock import Happened
 from services.records import mapping as mappings
 from services.records import wire
 from services.store.batch import Batch, DeadRecord, Prepared, StoredRow, Term, prepare
@@ -42,7 +44,10 @@ class Record(Protocol):
 
 
 class DecodedRecord(NamedTuple):
-    """A record that is a transaction; `updated` marks a change of one that may be stored already."""
+    """A record that is a transaction; `updated` marks a change of one that may be stored already.
+
+    `clock` is whose its time is.
+    """
 
     offset: int
     produced_at: float
@@ -50,6 +55,7 @@ class DecodedRecord(NamedTuple):
     transaction: Transaction
     truth: GroundTruth | None
     updated: bool = False
+    clock: ClockKind = "live"
 
 
 class ScoredBatch(NamedTuple):
@@ -58,6 +64,7 @@ class ScoredBatch(NamedTuple):
     prepared: Prepared
     produced_at: tuple[float, ...]
     states: Mapping[str, UserState]
+    happened: tuple[Happened, ...] = ()
 
 
 class RegistryAway(Transient):
@@ -90,7 +97,8 @@ def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: dat
         headers = dict(record.headers)
         try:
             transaction, labelled, updated, remarks = wire.read(payload, mapping, headers)
-            if headers.get(wire.CLOCK_HEADER) != wire.CLOCK_REPLAY:
+            clock = wire.clock_of(headers)
+            if clock == "live":
                 wire.check_clock(transaction, now)
             truth = wire.decode_truth(headers.get(wire.TRUTH_HEADER)) or labelled
         except wire.Skipped as skip:
@@ -107,7 +115,7 @@ def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: dat
         else:
             # Records of an old format have no time.
             produced_at = record.timestamp / 1000 if (record.timestamp or -1) > 0 else now.timestamp()
-            decoded.append(DecodedRecord(record.offset, produced_at, payload, transaction, truth, updated))
+            decoded.append(DecodedRecord(record.offset, produced_at, payload, transaction, truth, updated, clock))
             if remarks:
                 remarked.update(remarks)
     return found
@@ -126,7 +134,7 @@ def score(
     """Score decoded records against the committed profiles and flatten everything for the store.
 
     `encoded_states` has every user who has a profile; `warm_states` spares the decoding of some. Those are
-    changed by the call: whoever passes them gives them away, so that nothing is learnt before its batch commits.
+    changed by the call: the caller must not use them afterwards, so that nothing is learnt before its batch commits.
     """
     transactions = [record.transaction for record in decoded]
     features = inputs_of(transactions)
@@ -153,8 +161,10 @@ def score(
         STATE_VERSION,
         models.enhanced.version if models.enhanced is not None else "",
         {user: state.flagged for user, state in states.items()},
+        simulated=all(record.clock == "simulation" for record in decoded),
     )
-    return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states)
+    happened = tuple(Happened(record.clock, record.transaction.timestamp.timestamp()) for record in decoded)
+    return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states, happened)
 
 
 def by_basic(model: BasicModel, transactions: Sequence[Transaction], rows: Sequence[Inputs]) -> list[Verdict]:

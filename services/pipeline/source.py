@@ -10,7 +10,7 @@ from services.brokers.broker import StartFrom
 
 
 class Revoked(Exception):
-    """The partition is another's now; whoever assigns partitions ends the task soon."""
+    """The partition was revoked; the consumer ends the task soon."""
 
 
 class Source(Protocol):

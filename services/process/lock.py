@@ -12,7 +12,7 @@ import psutil
 from services.errors import UserError
 from services.process.claim import locked
 
-_TOLD_WITHIN = 1.0
+_WRITTEN_WITHIN = 1.0
 
 
 class EngineLock:
@@ -37,7 +37,7 @@ class EngineLock:
                 f"Cannot write to the data directory {self._path.parent}: {error}. Choose another with --data-dir."
             ) from error
         while not locked(file, fcntl.LOCK_EX):
-            # Who only looks has it together with others, and for a moment.
+            # A process that only looks takes the lock shared, and for a moment.
             if not locked(file, fcntl.LOCK_SH):
                 file.close()
                 raise UserError(self._refusal())
@@ -77,16 +77,16 @@ class EngineLock:
 
         Nothing where nobody has it, or where it cannot be read.
         """
-        deadline = time.monotonic() + _TOLD_WITHIN
+        deadline = time.monotonic() + _WRITTEN_WITHIN
         while self.is_taken():
-            facts = self._told()
-            # Who has just taken it still has to write over what the one before has left.
+            facts = self._written()
+            # A process that has just taken the lock has yet to replace what the former holder wrote.
             if psutil.pid_exists(facts.get("pid", -1)) or time.monotonic() > deadline:
                 return facts
             time.sleep(0.01)
         return {}
 
-    def _told(self) -> dict[str, Any]:
+    def _written(self) -> dict[str, Any]:
         try:
             facts = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -35,7 +35,7 @@ class RuntimeFolder:
     def open(self) -> None:
         """Make the folder, private to this user, and leave the process id in it.
 
-        A session's own folder goes with the session, which an engine may outlive: it is then another one.
+        The folder is chosen at each call: that of a login session ends with the session, which an engine may outlive.
         Raises: UserError where somebody else could reach into it; OSError where it cannot be made.
         """
         self._parents, self.path = _chosen(self._name, self._environment)

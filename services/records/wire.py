@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from domain.clock import ClockKind
 from domain.transaction import MAX_TEXT, Device, GroundTruth, Location, Merchant, Transaction
 from services.records import mapping as mappings
 from services.records.documents import json_object
@@ -15,6 +16,7 @@ from services.records.validation import InvalidRecord, Skipped, check_clock, che
 __all__ = [
     "CLOCK_HEADER",
     "CLOCK_REPLAY",
+    "CLOCK_SIMULATION",
     "REFUSED_HEADER",
     "TRUTH_HEADER",
     "InvalidRecord",
@@ -22,6 +24,7 @@ __all__ = [
     "Skipped",
     "Unreachable",
     "check_clock",
+    "clock_of",
     "decode",
     "decode_truth",
     "encode",
@@ -35,7 +38,8 @@ __all__ = [
 TRUTH_HEADER = "anomaly-tui-ground-truth"
 CLOCK_HEADER = "anomaly-tui-event-clock"
 CLOCK_REPLAY = b"replay"
-"""Value of `CLOCK_HEADER` on a record that brings its own clock: its age is not checked."""
+CLOCK_SIMULATION = b"simulation"
+"""Values of `CLOCK_HEADER` on a record that brings its own clock: its age is not checked."""
 REFUSED_HEADER = "anomaly-tui-refused"
 """On a replayed row that cannot be a transaction: why. Its value is the row as it stands in the file.
 
@@ -139,3 +143,11 @@ def _read(record: dict[str, Any], mapping: mappings.Mapping, headers: Headers, n
             document[group] = kind(**document[group])
     transaction = Transaction(**document, extra=checked_extra(extra))
     return Reading(validated(transaction), truth, updated or UPDATED_HEADER in headers, remarks)
+
+
+_CLOCKS: dict[bytes | None, ClockKind] = {CLOCK_REPLAY: "replay", CLOCK_SIMULATION: "simulation"}
+
+
+def clock_of(headers: Headers) -> ClockKind:
+    """By whose clock the times of a record are."""
+    return _CLOCKS.get(headers.get(CLOCK_HEADER), "live")

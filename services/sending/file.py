@@ -56,14 +56,14 @@ async def send_file(
         finally:
             await sender.stop()
     outcome = await consumer.outcome(replay.offsets)
-    buried = counted_rows.left_out + outcome.buried
+    dead_letters = counted_rows.left_out + outcome.dead_letters
     stored = f"{counted(outcome.stored, 'transaction')} stored"
-    resends = f"{counted(replay.count - outcome.stored - outcome.buried, 'resend')} of what was stored before"
-    passed = f"{stored}, {resends}, {skipped(counted_rows.skipped)}{counted(buried, 'dead letter')}"
+    resends = f"{counted(replay.count - outcome.stored - outcome.dead_letters, 'resend')} of what was stored before"
+    passed = f"{stored}, {resends}, {skipped(counted_rows.skipped)}{counted(dead_letters, 'dead letter')}"
     tell(console, [f"{counted(counted_rows.read, 'row')} read: {passed}."])
     named = [*(f"{row.place}: {row.reason}" for row in counted_rows.first), *outcome.first]
-    name_first(console, named[:SHOWN], buried)
+    name_first(console, named[:SHOWN], dead_letters)
     tell(console, counted_rows.remarks)
     if counted_rows.damage is not None:
         raise counted_rows.damage
-    return 0 if counted_rows.flawless and not outcome.buried else 1
+    return 0 if counted_rows.flawless and not outcome.dead_letters else 1

@@ -18,7 +18,7 @@ class Outcome(NamedTuple):
     """What became of transactions that were sent: `first` names the first of those in the dead letters."""
 
     stored: int
-    buried: int
+    dead_letters: int
     first: tuple[str, ...]
 
 

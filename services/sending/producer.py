@@ -1,21 +1,15 @@
-"""Sends transactions to Kafka: idempotent, acknowledged by all replicas, slowed down by lag."""
+"""Sends transactions to Kafka: idempotent, acknowledged by all replicas."""
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
-from services.process.supervisor import Worker
 from services.records import wire
-
-log = structlog.get_logger("producer")
 
 SEND_WITHIN = 60.0
 MOST_IN_FLIGHT = 5_000
@@ -33,12 +27,22 @@ class Outgoing(NamedTuple):
 
 
 def outgoing(
-    transaction: Transaction, truth: GroundTruth | None, *, replay: bool = False, updated: bool = False
+    transaction: Transaction,
+    truth: GroundTruth | None,
+    *,
+    replay: bool = False,
+    updated: bool = False,
+    simulated: bool = False,
 ) -> Outgoing:
-    """Encode a transaction; all transactions of a user share a partition through the key."""
+    """Encode a transaction; all transactions of a user share a partition through the key.
+
+    Those of a `replay`, and `simulated` ones at a pace of their own, bring their own clock.
+    """
     headers = [(wire.TRUTH_HEADER, wire.encode_truth(truth))] if truth is not None else []
     if replay:
         headers.append((wire.CLOCK_HEADER, wire.CLOCK_REPLAY))
+    elif simulated:
+        headers.append((wire.CLOCK_HEADER, wire.CLOCK_SIMULATION))
     if updated:
         headers.append((wire.UPDATED_HEADER, b""))
     return Outgoing(transaction.user_id.encode(errors="replace"), wire.encode(transaction), headers)
@@ -125,59 +129,3 @@ class Sender:
             producer, self._producer = self._producer, None
             with contextlib.suppress(KafkaError, asyncio.TimeoutError):
                 await asyncio.wait_for(producer.stop(), 5)
-
-
-class Producer(Worker):
-    """Sends a stream of transactions at a rate, slowing down while the pipeline lags behind.
-
-    `stream` is called again after a crash. `lag` returns how many records before given end offsets (by partition)
-    are not stored yet.
-    """
-
-    name = "producer"
-
-    def __init__(
-        self,
-        broker: Broker,
-        topic: str,
-        stream: Callable[[], Iterator[tuple[Transaction, GroundTruth | None]]],
-        *,
-        rate: float,
-        lag: Callable[[dict[int, int]], int],
-    ) -> None:
-        super().__init__()
-        self._broker = broker
-        self._topic = topic
-        self._stream = stream
-        self._rate = rate
-        self._lag = lag
-        self._lag_limit = LAG_LIMIT if broker.durable else EMBEDDED_LAG_LIMIT
-        self._sender = Sender(broker, topic)
-
-    async def startup(self) -> None:
-        """Connect."""
-        self._sender = Sender(self._broker, self._topic)
-        await self._sender.start()
-
-    async def main_loop(self) -> None:
-        """Keep to the schedule: what is due by now goes out in one slice, then wait for the next."""
-        stream = self._stream()
-        began, sent = time.monotonic(), 0
-        tick = min(0.1, max(0.02, 1 / self._rate))
-        while True:
-            if self._lag(self._sender.ends) > self._lag_limit:
-                self.beat("waiting for the detectors to catch up")
-                await asyncio.sleep(0.1)
-                began, sent = time.monotonic(), 0
-                continue
-            due = int((time.monotonic() - began) * self._rate) - sent
-            for transaction, truth in (next(stream) for _ in range(min(due, 1_000))):
-                await self._sender.send(outgoing(transaction, truth))
-                sent += 1
-            self.beat(f"simulator, {self._rate:g}/s")
-            if due < 1_000:
-                await asyncio.sleep(tick)
-
-    async def shutdown(self) -> None:
-        """Disconnect."""
-        await self._sender.stop()

@@ -92,6 +92,7 @@ class Batch(NamedTuple):
     """Everything that one transaction stores: `next_offset` moves from `expected` to `following`.
 
     `flagged` counts, of the users in `profiles`, all transactions that were flagged; a user it lacks has none.
+    `simulated` says that all of it was simulated.
     """
 
     term: Term
@@ -105,6 +106,7 @@ class Batch(NamedTuple):
     flagged: Mapping[str, int] = {}
     origin: Origin | None = None
     passed: Passed = Passed()
+    simulated: bool = False
 
     @property
     def account(self) -> Account:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from domain.clock import LIVE, Clock
 from services.store import statements
 from services.store.faults import translated
 
@@ -17,12 +18,12 @@ class Days:
 
     def __init__(self, pool: Any) -> None:
         self._pool = pool
-        self._touched: dict[date, float] = {}
+        self._touched: dict[tuple[date, bool], float] = {}
 
-    async def ensure(self, days: Iterable[date]) -> None:
+    async def ensure(self, days: Iterable[date], *, simulated: bool = False) -> None:
         """Create the partitions of `days` (UTC) that are missing and note that they are being written."""
         now = time.monotonic()
-        wanted = {day for day in days if self._touched.get(day, -_TOUCHED_FOR) <= now - _TOUCHED_FOR}
+        wanted = {day for day in days if self._touched.get((day, simulated), -_TOUCHED_FOR) <= now - _TOUCHED_FOR}
         if not wanted:
             return
         with translated():
@@ -31,8 +32,8 @@ class Days:
                 known = {row["day"] for row in await connection.fetch(statements.KNOWN_DAYS)}
                 for day in sorted(wanted - known):
                     await connection.execute(_creation(day))
-                await connection.execute(statements.TOUCH_DAYS, sorted(wanted))
-        self._touched.update(dict.fromkeys(wanted, now))
+                await connection.execute(statements.TOUCH_DAYS, sorted(wanted), simulated)
+        self._touched.update(dict.fromkeys(((day, simulated) for day in wanted), now))
 
     def forget(self) -> None:
         """Ask PostgreSQL again next time; after a reset or a missing partition."""
@@ -43,16 +44,19 @@ class Days:
         today = datetime.now(UTC).date()
         await self.ensure(today + timedelta(days=ahead) for ahead in range(count + 1))
 
-    async def drop_expired(self, retention_days: int) -> list[date]:
-        """Drop the days whose events and whose last write are both older than the retention.
+    async def drop_expired(self, retention_days: int, clock: Clock = LIVE) -> list[date]:
+        """Drop the days whose events are older than the retention by the stream's clock, and their last write by ours.
 
-        A replay of old data therefore keeps what it just stored. Returns the dropped days.
+        A replay of old data therefore keeps what it just stored. A simulation runs through a year within hours, and
+        what it alone has written goes by its events, while it is what is read. Returns the dropped days.
         """
-        cutoff = datetime.now(UTC) - timedelta(days=retention_days)
+        today = datetime.now(UTC)
+        cutoff, written = (at - timedelta(days=retention_days) for at in (clock.now(today), today))
+        simulation = clock.kind == "simulation"
         with translated():
             async with self._pool.acquire() as connection, connection.transaction():
                 await connection.execute(statements.ONE_CHANGE)
-                rows = await connection.fetch(statements.EXPIRED_DAYS, cutoff.date(), cutoff)
+                rows = await connection.fetch(statements.EXPIRED_DAYS, cutoff.date(), written, simulation)
                 days: list[date] = [row["day"] for row in rows]
                 for day in days:
                     await connection.execute(_removal(day))

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from services.store.faults import translated
 
-# The stored transactions of these ids, each with what tells a resend from another transaction, and where it came from.
+# The stored transactions of these ids, each with what distinguishes a resend from another
+# transaction, and where it came from.
 PLACED = """
 SELECT i.transaction_id, t.user_id, t.amount, t.event_time, t.kafka_partition, t.kafka_offset, t.stored_at
 FROM transaction_ids i

@@ -8,13 +8,13 @@ SELECT user_id, state FROM profiles WHERE state_version = $1 {within} ORDER BY u
 # Only those whose id is in [$3, $4). Left out when all are wanted: the planner would take it for a narrow choice.
 USERS_WITHIN = 'AND user_id COLLATE "C" >= $3 AND user_id COLLATE "C" < $4'
 
-# The same, the most flagged first.
+# Users, the most flagged first.
 USERS_BY_FLAGGED = """
 SELECT user_id, state FROM profiles WHERE state_version = $1 {within}
 ORDER BY flagged DESC, user_id COLLATE "C" LIMIT $2
 """
 
-# The same, seen last first, among the users of the newest {newest} transactions: nothing else knows the order
+# Users, seen last first, among those of the newest {newest} transactions: nothing else knows the order
 # without reading every profile.
 USERS_BY_LAST = """
 WITH newest AS (SELECT user_id, event_time FROM transactions ORDER BY event_time DESC LIMIT {newest}),
@@ -42,7 +42,7 @@ SELECT topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt
 FROM dead_letters ORDER BY stored_at DESC, "offset" DESC LIMIT $1
 """
 
-# The same from one of them on.
+# Dead letters, newest first, from one of them on.
 DEAD_LETTERS_AFTER = """
 SELECT cluster, topic, partition, "offset", reason, substring(payload FOR 400) AS excerpt, stored_at
 FROM dead_letters WHERE stored_at <= $1 AND (stored_at, cluster, topic, partition, "offset") < ($1, $2, $3, $4, $5)
@@ -175,15 +175,17 @@ ANOMALIES_BY_SCORE_AFTER = f"""
 WHERE {{where}} ORDER BY a.score DESC, a.event_time DESC, a.transaction_id DESC LIMIT {{limit}}
 """  # noqa: S608 - constants of this file
 
-# Flagged transactions that nobody has decided on, or whose snooze is over.
+# Flagged transactions that nobody has decided on, or whose snooze is over at {now}. What was judged afterwards was
+# never an alert.
 _OPEN_ANOMALIES = """
-(SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND NOT EXISTS (
+(SELECT DISTINCT v.event_time, v.transaction_id FROM verdicts v WHERE v.flagged AND v.status <> 'backfilled'
+AND NOT EXISTS (
     SELECT FROM triage d WHERE d.transaction_id = v.transaction_id AND d.status <> 'open'
-    AND (d.status <> 'snoozed' OR coalesce(d.until > now(), false))
+    AND (d.status <> 'snoozed' OR coalesce(d.until > {now}, false))
 )) AS a
 """
 
-COUNT_OPEN = f"SELECT count(*) FROM {_OPEN_ANOMALIES}"  # noqa: S608 - constants of this file
+COUNT_OPEN = f"SELECT count(*) FROM {_OPEN_ANOMALIES.format(now='$1::timestamptz')}"  # noqa: S608 - constants of this file
 
 _MATCHING_OPEN = f"FROM {_OPEN_ANOMALIES} {_READ_ANOMALIES} WHERE {{where}}"
 
@@ -204,7 +206,7 @@ FULL JOIN (SELECT date_trunc('minute', event_time) AS at, count(DISTINCT transac
 ORDER BY 1
 """
 
-# The same by merchant category, the largest first.
+# Transactions and flagged ones by merchant category, of events since $1, the largest category first.
 CATEGORIES = """
 SELECT coalesce(t.merchant_category, '') AS category, count(*) AS transactions, count(f.transaction_id) AS flagged
 FROM transactions t

@@ -54,7 +54,7 @@ class Search:
                 yield scored(row, number)
 
     async def anomalies(self, filter: Filter, before: datetime | None, limit: int) -> tuple[ScoredTransaction, ...]:
-        """The newest flagged ones that match, with an event time of at most `before`; newest first."""
+        """The newest flagged transactions that match, up to the event time `before`; newest first."""
         where, parameters = filter.to_sql()
         at, count = f"${len(parameters) + 1}::timestamptz", f"${len(parameters) + 2}"
         query = queries.STORED_ANOMALIES.format(where=where, before=at, limit=count)

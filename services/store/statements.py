@@ -124,7 +124,8 @@ SAVE_SCHEMA_VERSION = "INSERT INTO schema_version (version) VALUES ($1) ON CONFL
 # visible in the order of their ids.
 ONE_DECISION = "SELECT pg_advisory_xact_lock(7294003)"
 
-# Those of $1 that status $2, until $3 and note $4 would leave as they are; a null status or note keeps what there is.
+# The transactions among $1 that a decision (status $2, until $3, note $4) would not change; a null status or note keeps
+# the one there is.
 UNCHANGED = """
 SELECT transaction_id FROM triage
 WHERE transaction_id = ANY($1::text[])
@@ -212,9 +213,9 @@ TRIAGE_SINCE = "SELECT * FROM triage_log WHERE id > $1 ORDER BY id LIMIT $2"
 
 LAST_TRIAGE = "SELECT coalesce(max(id), 0) FROM triage_log"
 
-# Decisions of dropped days, except a leniency that still runs: $1 is the oldest event time that is kept anyway.
+# Decisions of dropped days, except a leniency that still runs at $2: $1 is the oldest event time that is kept anyway.
 FORGET_TRIAGE = """
-DELETE FROM triage d WHERE d.event_time < $1 AND coalesce(d.until <= now(), true)
+DELETE FROM triage d WHERE d.event_time < $1 AND coalesce(d.until <= $2, true)
 AND NOT EXISTS (SELECT FROM transaction_ids i WHERE i.transaction_id = d.transaction_id)
 """
 
@@ -304,6 +305,14 @@ GROUP BY 1
 # The newest event stored.
 NEWEST_EVENT = "SELECT event_time FROM transactions ORDER BY event_time DESC LIMIT 1"
 
+# The stream's clock as an engine read it last.
+CLOCK = "SELECT kind, at FROM stream_clock"
+
+KEEP_CLOCK = """
+INSERT INTO stream_clock (kind, at) VALUES ($1, $2)
+ON CONFLICT (single) DO UPDATE SET kind = EXCLUDED.kind, at = EXCLUDED.at, updated_at = now()
+"""
+
 HEARTBEAT = """
 INSERT INTO engines (instance, started_at, heartbeat_at, status) VALUES ($1, $2, now(), $3)
 ON CONFLICT (instance) DO UPDATE SET heartbeat_at = now(), status = EXCLUDED.status
@@ -335,7 +344,7 @@ SELECT cluster, topic, partition, next_offset, epoch, incarnation, rekeyed, copy
 FROM progress ORDER BY 1, 2, 3
 """
 
-# The same of one topic and its copy that is keyed by user.
+# The positions of one topic and of its copy that is keyed by user.
 HOPS = """
 SELECT topic, partition, next_offset, incarnation, rekeyed, delivered, sources FROM progress
 WHERE cluster = $1
@@ -374,11 +383,14 @@ LOCK_SOURCES = "SELECT pg_try_advisory_lock(hashtextextended($1 || ' ' || $2, 72
 UNLOCK_SOURCES = "SELECT pg_advisory_unlock(hashtextextended($1 || ' ' || $2, 7294005))"
 
 # Days that are past retention both by their events and by when they were last written.
-EXPIRED_DAYS = "SELECT day FROM days WHERE day < $1 AND stored_at < $2 ORDER BY day"
+# With $3, days of which all was simulated are past it by their events alone.
+EXPIRED_DAYS = "SELECT day FROM days WHERE day < $1 AND (stored_at < $2 OR simulated AND $3) ORDER BY day"
 
+# Notes that these days are written, $2 by a simulation: what anything else was written to is simulated no more.
 TOUCH_DAYS = """
-INSERT INTO days (day) SELECT unnest($1::date[])
-ON CONFLICT (day) DO UPDATE SET stored_at = now() WHERE days.stored_at < now() - interval '1 hour'
+INSERT INTO days (day, simulated) SELECT day, $2 FROM unnest($1::date[]) AS day
+ON CONFLICT (day) DO UPDATE SET stored_at = now(), simulated = days.simulated AND EXCLUDED.simulated
+WHERE days.stored_at < now() - interval '1 hour' OR days.simulated AND NOT EXCLUDED.simulated
 """
 
 KNOWN_DAYS = "SELECT day FROM days"
@@ -387,6 +399,6 @@ KNOWN_DAYS = "SELECT day FROM days"
 RESET = """
 ALTER TABLE triage_log DISABLE TRIGGER only_grows;
 TRUNCATE progress, transaction_ids, transactions, verdicts, ground_truth, profiles, dead_letters, models, engines,
-    triage, triage_log, timeline;
+    triage, triage_log, timeline, stream_clock;
 ALTER TABLE triage_log ENABLE TRIGGER only_grows;
 """

@@ -9,6 +9,7 @@ import msgspec
 
 from detectors.fitting import FORMAT
 from domain.accounting import KINDS, Account
+from domain.clock import LIVE, Clock
 from domain.engine import DeadLetter
 from domain.filters import Filter
 from domain.quality import DetectorQuality, Scoreboard
@@ -121,7 +122,7 @@ class Store:
 
     async def commit(self, prepared: batches.Prepared) -> None:
         """Store a batch behind its fence, with the days it needs."""
-        await self.days.ensure(prepared.batch.days)
+        await self.days.ensure(prepared.batch.days, simulated=prepared.batch.simulated)
         with translated():
             async with self.pool.acquire() as connection:
                 try:
@@ -158,7 +159,7 @@ class Store:
     async def stored_anomalies(
         self, filter: Filter, before: datetime | None, limit: int
     ) -> tuple[ScoredTransaction, ...]:
-        """Flagged ones of them, with an event time of at most `before`."""
+        """Stored flagged transactions that match, up to the event time `before`."""
         return await self.search.anomalies(filter, before, limit)
 
     async def fit_history(self, limit: int) -> list[Transaction]:
@@ -174,10 +175,23 @@ class Store:
                     yield batches.transaction_of(row), row["model_version"], row["status"]
 
     async def learnt_up_to(self, transaction_id: str, limit: int) -> list[tuple[Transaction, str | None, str | None]]:
-        """The newest `limit` of what the user's profile had learnt by then, this transaction last; see above."""
+        """The newest `limit` transactions that the user's profile had learnt up to this one, which comes last.
+
+        Each with its enhanced verdict's version and status, as of `in_stored_order`.
+        """
         async with reading(self.readers) as connection:
             rows = await connection.fetch(statements.LEARNT_UP_TO, transaction_id, limit)
         return [(batches.transaction_of(row), row["model_version"], row["status"]) for row in reversed(rows)]
+
+    async def clock(self) -> Clock:
+        """The stream's clock as engines left it last; what commands count back from."""
+        row = await self._fetchrow(statements.CLOCK)
+        return LIVE if row is None or row["kind"] == "live" else Clock(row["kind"], row["at"])
+
+    async def keep_clock(self, clock: Clock) -> None:
+        """Keep the stream's clock for commands and for engines to come."""
+        with translated():
+            await self.pool.execute(statements.KEEP_CLOCK, clock.kind, clock.at)
 
     async def ping(self) -> None:
         """Returns when PostgreSQL answers. Raises Transient."""

@@ -1,7 +1,7 @@
 """What analysts decided, stored with its whole history."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -104,24 +104,26 @@ class Decisions:
         with translated():
             return int(await self._pool.fetchval(statements.LAST_TRIAGE))
 
-    async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
-        """The ids of open anomalies that match, newest first."""
+    async def matching(self, filter: Filter, limit: int, now: datetime | None = None) -> tuple[str, ...]:
+        """The ids of anomalies that match and are open `now`, by the stream's clock, newest first."""
         where, parameters = filter.to_sql()
-        query = queries.MATCHING_OPEN.format(where=where, limit=f"${len(parameters) + 1}")
+        more = len(parameters)
+        query = queries.MATCHING_OPEN.format(where=where, limit=f"${more + 1}", now=f"${more + 2}::timestamptz")
         async with reading(self._readers) as connection:
-            rows = await connection.fetch(query, *parameters, limit)
+            rows = await connection.fetch(query, *parameters, limit, now or datetime.now(UTC))
         return tuple(row["transaction_id"] for row in rows)
 
-    async def count_matching(self, filter: Filter) -> int:
-        """How many open anomalies match."""
+    async def count_matching(self, filter: Filter, now: datetime | None = None) -> int:
+        """How many anomalies match and are open `now`."""
         where, parameters = filter.to_sql()
         async with reading(self._readers) as connection:
-            return int(await connection.fetchval(queries.COUNT_MATCHING_OPEN.format(where=where), *parameters))
+            query = queries.COUNT_MATCHING_OPEN.format(where=where, now=f"${len(parameters) + 1}::timestamptz")
+            return int(await connection.fetchval(query, *parameters, now or datetime.now(UTC)))
 
-    async def count_open(self) -> int:
-        """How many anomalies are open."""
+    async def count_open(self, now: datetime) -> int:
+        """How many anomalies are open at that time of the stream's clock."""
         with translated():
-            return int(await self._pool.fetchval(queries.COUNT_OPEN))
+            return int(await self._pool.fetchval(queries.COUNT_OPEN, now))
 
     async def tolerated(self, now: datetime, limit: int) -> list[FalsePositive]:
         """The false positives whose leniency still runs, the longest ones first."""
@@ -160,10 +162,13 @@ class Decisions:
         seen.pop(None, None)
         return seen, every
 
-    async def forget(self, before: datetime) -> None:
-        """Drop decisions on older transactions that are no longer stored; their lines in the log stay."""
+    async def forget(self, now: datetime, older_than: timedelta) -> None:
+        """Drop decisions on older transactions that are no longer stored; their lines in the log stay.
+
+        `now` is the stream's clock.
+        """
         with translated():
-            await self._pool.execute(statements.FORGET_TRIAGE, before)
+            await self._pool.execute(statements.FORGET_TRIAGE, now - older_than, now)
 
 
 def _check(ids: Sequence[str], status: TriageStatus | None, until: datetime | None, note: str | None) -> None:

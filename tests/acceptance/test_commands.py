@@ -116,7 +116,8 @@ def test_evaluate_shows_every_ranking_of_a_labelled_file(run: Run, tmp_path: Pat
         "robust z",
         "ROC-AUC",
         "recall at the threshold",
-        "recall at 1% FPR, scenario new_device",
+        "recall at 1% FPR, by kind",
+        "  scenario new_device",
     ):
         assert word in shown.stdout
     (tmp_path / "bare.jsonl").write_bytes(b"\n".join(wire.encode(transaction) for transaction, _ in islice(stream, 50)))

@@ -64,6 +64,22 @@ def test_every_format_tells_the_same_newest_first(run: Run, tmp_path: Path) -> N
     assert run("transactions", "--json", "--csv").returncode == 1
 
 
+def test_a_replayed_file_of_long_ago_is_filtered_by_its_own_clock(run: Run, tmp_path: Path) -> None:
+    begun = datetime(2025, 3, 1, 12, tzinfo=UTC)
+    times = [begun + timedelta(hours=6 * number) for number in range(20)]
+    # A lone record of a far future, which is no time to count back from.
+    times.insert(10, datetime(2031, 1, 1, tzinfo=UTC))
+    rows = [{"transaction_id": f"t-{number}", "timestamp": at.isoformat()} for number, at in enumerate(times)]
+    file = transactions_file(tmp_path / "last-year.jsonl", *rows)
+    assert run("replay", file).returncode == 0
+    assert ids(run("transactions", "--json", "since:1d", "until:2026-01-01")) == [
+        f"t-{n}" for n in (20, 19, 18, 17, 16)
+    ]
+    assert ids(run("transactions", "--json", "since:1h", "until:2026-01-01")) == ["t-20"]
+    assert len(ids(run("transactions", "--json"))) == len(times)
+    assert "no stored transaction has both" in run("quality", "--since", "1d").stdout.lower()
+
+
 def test_anomalies_are_flagged_and_users_are_counted(run: Run, tmp_path: Path) -> None:
     assert run("replay", simulated_file(tmp_path / "some.jsonl", 1_600)).returncode == 0
     rows = [json.loads(line) for line in run("transactions", "--json", "--limit", 5_000).stdout.splitlines()]

@@ -1,7 +1,9 @@
 """`reconcile` against the producers' own ledgers, on a real Apache Kafka."""
 
 import asyncio
+import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,10 @@ from services.brokers.broker import Broker
 from services.models import schedule
 from services.pipeline import topic as topic_watch
 from services.records import wire
+from services.store.rekeying import behind
 from services.store.store import Store
 from tests.consuming import Consumer, simulated
+from tests.faults.daemon import Daemon
 from tests.faults.ledger import CODECS, Ledger
 from tests.faults.topics import Topics
 from tests.odd_headers import send_oddly
@@ -22,6 +26,7 @@ from tests.rekeying import RekeyingConsumer
 from tests.waiting import until
 
 WARMING = schedule.warming("both")
+STORED_WITHIN = 120.0
 
 
 @pytest.fixture(autouse=True)
@@ -66,6 +71,13 @@ class Reconcile:
         found: dict[str, Any] = msgspec.json.decode(output)
         assert (code, found["accounted"]) == (0, True), (errors, found)
         return dict(found["totals"])
+
+    async def fates_of(self, topic: str) -> Counter[str]:
+        """What became of the offsets of the topic itself, without its copy; all of both must add up."""
+        code, output, errors = await self._run(topic, "--json")
+        found: dict[str, Any] = msgspec.json.decode(output)
+        assert (code, found["accounted"]) == (0, True), (errors, found)
+        return sum((Counter(each["fates"]) for each in found["partitions"] if each["topic"] == topic), Counter[str]())
 
     async def said(self, topic: str) -> tuple[int, str]:
         """The exit code and everything that people read."""
@@ -224,6 +236,74 @@ async def test_both_topics_of_one_that_is_re_keyed_are_accounted_for(
     assert (code, "2 not accounted for" in said) == (1, True)
     assert f"{topic} partition 0 at offset 25" in said
     assert f"{topic}-by-user partition " in said
+
+
+@pytest.mark.timeout(900)
+async def test_after_all_of_it_was_done_to_one_topic_the_account_is_what_the_ledger_says(
+    kafka: Broker,
+    store: Store,
+    topics: Topics,
+    topic: str,
+    rows: list[Transaction],
+    reconcile: Reconcile,
+    database_url: str,
+    cache_dir: Path,
+    tmp_path: Path,
+) -> None:
+    """Without keys, aborted, empty, dead, sent again, expired, dropped by retention, from five clients; three kills."""
+    await topics.make(topic, partitions=4)
+    ledger = Ledger(kafka.bootstrap, topic)
+    daemon = Daemon(tmp_path, kafka.bootstrap, database_url, "--topic", topic)
+
+    async def accounted() -> bool:
+        hops = await store.rekeying.hops(kafka.cluster_id, topic)
+        _, end = (await topics.marks(topic, 1))[0]
+        return bool(hops) and behind(hops, topic, {0: end}) == 0
+
+    await daemon.start()
+    await ledger.transactions(rows[:20], keyed=False)
+    await until(accounted, STORED_WITHIN)
+    await daemon.end(signal.SIGKILL)
+    # Ten of these, and what is stored of before, are gone before the daemon comes back.
+    await ledger.transactions(rows[20:40], keyed=False)
+    await topics.delete_records_before(topic, 30)
+    ledger.fates.update({"stored": -30, "expired unread": 10})
+
+    await daemon.start()
+    for number, codec in enumerate(CODECS):
+        first = 40 + number * 20
+        await ledger.transactions(rows[first : first + 20], codec=codec, keyed=number % 2 == 0)
+    await ledger.in_transaction(rows[140:150], commit=False)
+    await until(lambda: store_has(store, rows[60]), STORED_WITHIN)
+    await daemon.end(signal.SIGKILL)
+    await ledger.in_transaction(rows[150:160], commit=True)
+    await ledger.transactions(rows[30:37], fate="resend", codec="zstd")
+    await ledger.send([None, None, None], keyed=False)
+    await ledger.send([b"{", b"[]", b"\x00", wire.encode(msgspec.structs.replace(rows[35], user_id="another"))])
+    ledger.fates.update({"skipped": 3, "dead letter": 4})
+    old = [msgspec.structs.replace(row, timestamp=row.timestamp.replace(year=2020)) for row in rows[160:165]]
+    await ledger.transactions(old, fate="dropped by retention", keyed=False)
+    await daemon.start()
+    await ledger.from_java(cache_dir, rows[170:180])
+    await send_oddly(kafka.bootstrap, topic, [(wire.encode(row), n % 3 == 0) for n, row in enumerate(rows[180:190])])
+    ledger.fates["stored"] += 10
+    await until(lambda: daemon.log.read_text().count("engine started") == 3)
+    await daemon.end(signal.SIGKILL)
+    await daemon.start()
+    await until(accounted, STORED_WITHIN)
+    # Whoever is told to end before it has begun need not do so in good order.
+    await until(lambda: daemon.log.read_text().count("engine started") == 4)
+    assert await daemon.end(signal.SIGTERM) == 0, daemon.log.read_text()[-4000:]
+
+    await store.pool.execute("UPDATE days SET stored_at = now() - interval '1 year' WHERE day < '2021-01-01'")
+    await store.days.drop_expired(90)
+    assert await reconcile.fates_of(topic) == ledger.fates
+    assert await store.count() == ledger.fates["stored"] + 20
+
+
+async def store_has(store: Store, row: Transaction) -> bool:
+    found = await store.pool.fetchval("SELECT 1 FROM transactions WHERE transaction_id = $1", row.transaction_id)
+    return found is not None
 
 
 async def test_a_topic_that_is_not_there_is_said(reconcile: Reconcile, store: Store) -> None:

@@ -123,7 +123,7 @@ class MemoryTriage:
         """How many match."""
         return len(await self.matching(filter, len(self._stored())))
 
-    async def count_open(self) -> int:
+    async def count_open(self, now: datetime) -> int:
         """How many are open."""
         return self.open_now()
 

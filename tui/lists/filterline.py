@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import ClassVar
 
@@ -63,6 +64,7 @@ class FilterLine(Vertical):
     """`/` and an input. Enter applies a valid filter, Escape closes the line without a change.
 
     Tab, or the right arrow at the end, accepts the marked suggestion. Up and down recall earlier filters.
+    Times in a filter count back from `stream_clock`.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.FILTER]
@@ -78,8 +80,9 @@ class FilterLine(Vertical):
     class Cancelled(Message):
         """The line was closed without a change."""
 
-    def __init__(self, *, id: str) -> None:
+    def __init__(self, stream_clock: Callable[[], datetime], *, id: str) -> None:
         super().__init__(id=id)
+        self._stream_clock = stream_clock
         self._buffer = RowBuffer(1)
         self._engine_count: Counting | None = None
         self._recent: Sequence[str] = ()
@@ -170,7 +173,7 @@ class FilterLine(Vertical):
         """Parse the text, and show the number of matches or the error; None for an error."""
         palette = palette_of(self)
         try:
-            parsed = parse(text) if text.strip() else EVERYTHING
+            parsed = parse(text, self._stream_clock()) if text.strip() else EVERYTHING
         except FilterError as error:
             self.workers.cancel_group(self, "count")
             scrolled = self.query_one(FilterInput).scroll_offset.x

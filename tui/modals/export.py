@@ -149,7 +149,7 @@ class Export(ModalScreen[None]):
 
     async def _matching(self) -> Sequence[ScoredTransaction]:
         """The stored rows that match now: `since:5m` counts back from this moment."""
-        return await console_of(self).port.history(parse(self._text, console_of(self).clock()), HISTORY_LIMIT)
+        return await console_of(self).port.history(parse(self._text, console_of(self).stream_clock()), HISTORY_LIMIT)
 
     async def _written(self, file: ExportFile, rows: Sequence[ScoredTransaction]) -> None:
         await asyncio.to_thread(file.open)

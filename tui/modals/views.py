@@ -138,7 +138,7 @@ class Views(Modal):
         if chosen is None:
             return
         try:
-            parsed = parse(chosen.text)
+            parsed = parse(chosen.text, console_of(self).stream_clock())
         except FilterError as error:
             self._say(f"{chosen.text}: {error.message}")
             return

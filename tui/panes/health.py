@@ -9,7 +9,7 @@ from domain.accounting import total
 from domain.engine import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
 from domain.timeline import TimelineEvent
 from tui import cells
-from tui.panes.backlog import backlog_line
+from tui.panes.backlog import backlog_line, history_line
 from tui.themes import Palette
 from tui.widgets.drawing import TextPane, line, rule
 
@@ -53,6 +53,8 @@ def summary(snapshot: Snapshot, width: int, palette: Palette, *, lost: bool = Fa
         ]
         parts.append((detail, Style.null()))
         return line(*parts, width=width)
+    if snapshot.history is not None:
+        return history_line(snapshot.history, width, palette)
     if snapshot.backlog is not None:
         return backlog_line(snapshot.backlog, width, palette)
     parts = []
@@ -75,6 +77,8 @@ def summary(snapshot: Snapshot, width: int, palette: Palette, *, lost: bool = Fa
 def health_lines(snapshot: Snapshot, now: datetime, width: int, palette: Palette, status: str = "") -> list[Text]:
     """The pane: broker, database and counts, then workers, then partitions."""
     lines = [line(*rule("Health", status, width, palette, alarm=worst(snapshot) is not None), width=width)]
+    if snapshot.history is not None:
+        lines.append(history_line(snapshot.history, width, palette))
     if snapshot.backlog is not None:
         lines.append(backlog_line(snapshot.backlog, width, palette))
     lines += component_lines(snapshot, width, palette)

@@ -22,7 +22,7 @@ def status_line(intake: Intake, now: datetime, width: int, palette: Palette) -> 
         said = f"  {intake.trouble}; last heard {snapshot.at:%H:%M:%S}Z"
         return line(("✗LOST", palette.bad + palette.strong), (said, palette.bad), width=width)
     moving = ("❚❚FROZEN", palette.warn + palette.strong) if intake.frozen else ("▶LIVE", palette.good + palette.strong)
-    anomalies = snapshot.open_anomalies
+    anomalies, told = snapshot.open_anomalies, snapshot.clock.sentence
     groups: list[tuple[int, Parts]] = [
         (0, [moving, (f" {_rate(snapshot.rate)}/s", Style.null())]),
         (2, [("p95 ", palette.dim), (cells.latency(snapshot.latency_p95), Style.null())]),
@@ -46,7 +46,7 @@ def status_line(intake: Intake, now: datetime, width: int, palette: Palette) -> 
         ),
         (5, _workers(snapshot, palette)),
         (7, _age(snapshot, now, palette)),
-        (9, [(f"{now:%H:%M}Z", palette.dim)]),
+        (1, [(told, palette.title)]) if told else (9, [(f"{now:%H:%M}Z", palette.dim)]),
     ]
     if intake.missed_anomalies:
         groups.insert(6, (2, [(f"▲missed {cells.short(intake.missed_anomalies)}", palette.bad)]))

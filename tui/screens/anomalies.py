@@ -57,7 +57,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         """Progress, the list, and the reasons beside it or below it."""
         yield Line(id="progress")
         yield Container(TriageList(self.intake.triage_queue, id="triage"), WhyPane(id="why"), id="anomalies-body")
-        yield FilterLine(id="filter")
+        yield FilterLine(console_of(self).stream_clock, id="filter")
 
     def on_mount(self) -> None:
         """Start with the open anomalies. Another engine starts the list again."""
@@ -122,7 +122,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
     def apply_filter(self, rows: RowList, text: str, filter: Filter) -> None:
         """Show the open anomalies that match, or all that match, and read the older ones again."""
         self._filter = filter
-        states = parse("triage:open", console_of(self).clock()) if self._only_open else EVERYTHING
+        states = parse("triage:open", console_of(self).stream_clock()) if self._only_open else EVERYTHING
         both = states & filter
         rows.window.drop_history()
         rows.window.apply(text, both)
@@ -132,7 +132,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         """Draw the list and the reasons, and read older rows if the list is at its top."""
         rows, why = self.active, self.query_one(WhyPane)
         self._want_older(rows)
-        rows.today = now
+        rows.today = console_of(self).stream_clock()
         rows.only_open = self._only_open
         where = "end" if rows.ranked else "top"
         rows.history = self._problem or ("" if self._older.finished else f"older ones at the {where}")

@@ -101,6 +101,6 @@ class ListScreen(Copying, ConsoleScreen):
         """Limit the filter to transactions that one detector flagged and the other did not, or remove that limit."""
         text = toggled(self.active.window.filter_text)
         try:
-            self.show_matching(self.active, text, parse(text, console_of(self).clock()))
+            self.show_matching(self.active, text, parse(text, console_of(self).stream_clock()))
         except FilterError as error:
             self.notify(error.message, severity="warning", timeout=2)

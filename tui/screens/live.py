@@ -75,7 +75,7 @@ class LiveScreen(BulkTriaging, Browsing):
             id="live",
         )
         yield Line(id="summary")
-        yield FilterLine(id="filter")
+        yield FilterLine(console_of(self).stream_clock, id="filter")
 
     def on_mount(self) -> None:
         """Focus the feed. Stored transactions are read again after each decision."""
@@ -134,7 +134,7 @@ class LiveScreen(BulkTriaging, Browsing):
     def draw_body(self, now: datetime) -> None:
         """Draw the lists, then the panes that are visible."""
         feed, anomalies = self.query_one(Feed), self.query_one(AnomalyFeed)
-        feed.today = anomalies.today = now
+        feed.today = anomalies.today = console_of(self).stream_clock()
         feed.notice = self._feed_notice()
         anomalies.notice = (
             "warming up: detectors learn from the first 1,000 transactions"
@@ -143,7 +143,7 @@ class LiveScreen(BulkTriaging, Browsing):
         )
         feed.refresh_rows()
         anomalies.refresh_rows()
-        self._draw_stored(now)
+        self._draw_stored(feed.today)
         palette = palette_of(self)
         self.query_one("#summary", Line).show(
             summary(self.intake.snapshot, self.size.width, palette, lost=bool(self.intake.trouble))

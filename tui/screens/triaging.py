@@ -53,7 +53,7 @@ class Triaging(Screen[None]):
         row, decided = self._row(), TriageStatus(status)
         if row is None:
             return
-        now, decisions = console_of(self).clock(), console_of(self).decisions
+        now, decisions = console_of(self).stream_clock(), console_of(self).decisions
         lenient = TriageStatus.FALSE_POSITIVE
         if decided is lenient and row.triage is not None and row.triage.effective(now) is lenient:
             self.notify(f"already marked false positive: {subject_of(row)}. Nothing has changed", timeout=4)
@@ -121,7 +121,7 @@ class Triaging(Screen[None]):
 
     def _after(self, answer: str) -> datetime | None:
         span = span_of(answer)
-        return console_of(self).clock() + span if span else None
+        return console_of(self).stream_clock() + span if span else None
 
     def _keep_leniency(self, answer: str) -> None:
         console_of(self).keep(lambda: console_of(self).library.keep_leniency(answer))

@@ -70,7 +70,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
             Vertical(UserProfilePane(id="user-profile"), StoredAnomalies(id="user-anomalies"), id="user"),
             id="users-body",
         )
-        yield FilterLine(id="filter")
+        yield FilterLine(console_of(self).stream_clock, id="filter")
 
     def on_mount(self) -> None:
         """Focus the users. Anomalies are read again after each decision."""
@@ -83,7 +83,7 @@ class UsersScreen(Copying, Triaging, ConsoleScreen):
         users, anomalies = self.query_one(UserTable), self.query_one(StoredAnomalies)
         self._take_wanted_user(users)
         self._users.want(self._query)
-        users.today = anomalies.today = now
+        users.today = anomalies.today = console_of(self).stream_clock()
         users.order = self._query.order
         answer = self._users.of(self._query)
         users.notice = self._users.problem_of(self._query) if answer is None else self._query.nothing_found

@@ -1,20 +1,24 @@
 'use client'
 
-import { useEffect, useRef } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { count } from '@/lib/numbers'
-import { wholeHour, type Minute } from '@/lib/engine'
+import { lastHour, spanOf, type Minute } from '@/lib/engine'
 import { minute } from '@/lib/time'
 import styles from './VolumeChart.module.css'
 
 const HEIGHT = 220
 
-/** Transactions of the last hour by minute as an area, and the flagged ones of each as bars on a scale of their own. */
+/**
+ * Transactions of the last hour by minute as an area, and the flagged ones of each as bars on a scale of their own; below
+ * them the figures of the minute that is pointed at, or else of all.
+ */
 export function VolumeChart({ volume, until }: { volume: readonly Minute[]; until: string }) {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
-  const hour = wholeHour(volume, until)
+  const [pointed, setPointed] = useState<number | null>(null)
+  const hour = lastHour(volume, until)
   const data: uPlot.AlignedData = [
     hour.map(({ at }) => Date.parse(at) / 1000),
     hour.map(({ transactions }) => transactions),
@@ -31,7 +35,7 @@ export function VolumeChart({ volume, until }: { volume: readonly Minute[]; unti
     if (element === null) return
     const draw = () => {
       plot.current?.destroy()
-      plot.current = new uPlot(optionsFor(element), newest.current, element)
+      plot.current = new uPlot(optionsFor(element, setPointed), newest.current, element)
     }
     draw()
     const sized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }))
@@ -52,18 +56,26 @@ export function VolumeChart({ volume, until }: { volume: readonly Minute[]; unti
 
   const all = hour.reduce((sum, { transactions }) => sum + transactions, 0)
   const flagged = hour.reduce((sum, minute) => sum + minute.flagged, 0)
+  const told = pointed === null ? undefined : hour[pointed]
   return (
-    <div
-      ref={place}
-      className={styles.chart}
-      role="img"
-      aria-label={`${count(all)} transactions in the last hour, ${count(flagged)} of them flagged, by minute`}
-      data-testid="volume"
-    />
+    <>
+      <div
+        ref={place}
+        className={styles.chart}
+        role="img"
+        aria-label={`${count(all)} transactions in the ${spanOf(hour)}, ${count(flagged)} of them flagged, by minute`}
+        data-testid="volume"
+      />
+      <p className={styles.legend} data-testid="legend">
+        <span className={styles.transactions}>{count(told?.transactions ?? all)} transactions</span>
+        <span className={styles.flagged}>{count(told?.flagged ?? flagged)} flagged</span>
+        <span className="muted">{told ? `${minute(Date.parse(told.at))} UTC` : `in the ${spanOf(hour)}`}</span>
+      </p>
+    </>
   )
 }
 
-function optionsFor(element: HTMLElement): uPlot.Options {
+function optionsFor(element: HTMLElement, onPoint: (index: number | null) => void): uPlot.Options {
   const colour = (name: string) => {
     element.style.color = `var(--${name})`
     const value = getComputedStyle(element).color
@@ -97,9 +109,8 @@ function optionsFor(element: HTMLElement): uPlot.Options {
       },
     ],
     series: [
-      { value: (_, seconds) => (seconds === null ? '–' : `${minute(seconds * 1000)} UTC`), label: 'Minute' },
+      {},
       {
-        label: 'Transactions',
         scale: 'transactions',
         stroke: colour('accent'),
         fill: colour('selected'),
@@ -107,15 +118,15 @@ function optionsFor(element: HTMLElement): uPlot.Options {
         points: { show: false },
       },
       {
-        label: 'Flagged',
         scale: 'flagged',
         stroke: colour('critical'),
         fill: colour('critical'),
-        paths: uPlot.paths.bars?.({ size: [0.5, 8] }),
+        paths: uPlot.paths.bars?.({ size: [0.5, 24] }),
         points: { show: false },
       },
     ],
     cursor: { y: false, drag: { setScale: false } },
-    legend: { live: true },
+    legend: { show: false },
+    hooks: { setCursor: [(plot) => onPoint(plot.cursor.idx ?? null)] },
   }
 }

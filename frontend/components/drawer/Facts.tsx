@@ -31,9 +31,7 @@ export function Facts({ row }: { row: Row }) {
     ['Transaction', row.transaction_id],
     [
       'Ground truth',
-      truthShown &&
-        row.truth &&
-        (row.truth.anomalous ? `anomalous (${row.truth.kind ?? 'kind unknown'})` : 'ordinary'),
+      truthShown && row.truth && (row.truth.anomalous ? `anomalous (${row.truth.kind ?? 'kind unknown'})` : 'ordinary'),
     ],
     ...Object.entries(row.extra ?? {}).map(([name, value]): [string, ReactNode] => [
       name,

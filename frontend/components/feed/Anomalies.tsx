@@ -3,8 +3,10 @@
 import { useQueryStates } from 'nuqs'
 import { useCallback } from 'react'
 import { both } from '@/lib/filters'
+import { useKeys } from '@/lib/keys'
 import type { Row } from '@/lib/schemas'
 import { anomaliesUrl } from '@/lib/url'
+import { streamNow } from '@/lib/live/clock'
 import { effective, STATUS_LABELS } from '@/lib/verdicts'
 import { ANOMALY_COLUMNS } from './columns'
 import { FeedList } from './FeedList'
@@ -18,23 +20,31 @@ const STATUS_OPTIONS = [...Object.entries(STATUS_LABELS), ['all', 'All']] as [
 ][]
 const SEVERITY_OPTIONS = [
   ['all', 'All'],
-  ['suspicious', 'Suspicious and critical'],
+  ['suspicious', 'Suspicious +'],
   ['critical', 'Critical'],
 ] as const
 const SORT_OPTIONS = [
   ['time', 'Newest first'],
-  ['score', 'Highest score first'],
+  ['score', 'Worst first'],
+] as const
+const GROUP_OPTIONS = [
+  ['alert', 'Every alert'],
+  ['case', 'Cases'],
 ] as const
 
 /** What was flagged, for somebody to decide on. */
 export function Anomalies() {
   const [url, setUrl] = useQueryStates(anomaliesUrl)
-  const { open, status, severity, sort } = url
+  const { open, status, severity, sort, group } = url
   const q = both(url.q, severity === 'all' ? '' : `severity>=${severity}`)
   const within = both(severity === 'all' ? '' : `severity>=${severity}`, status === 'all' ? '' : `triage:${status}`)
   const onOpen = useCallback((id: string | null) => void setUrl({ open: id }), [setUrl])
   const narrow = (change: Partial<typeof url>) => void setUrl({ ...change, open: null }, { history: 'push' })
-  const keeps = (row: Row) => row.flagged && (status === 'all' || effective(row.triage, Date.now()) === status)
+  const keeps = (row: Row) => row.flagged && (status === 'all' || effective(row.triage, streamNow()) === status)
+  useKeys({
+    r: () => narrow({ sort: sort === 'time' ? 'score' : 'time' }),
+    B: () => narrow({ group: group === 'alert' ? 'case' : 'alert' }),
+  })
   return (
     <div className={styles.page}>
       <h1 className="visually-hidden">Anomalies</h1>
@@ -57,6 +67,7 @@ export function Anomalies() {
           onChoose={(choice) => narrow({ severity: choice })}
         />
         <Choice label="Sort" value={sort} options={SORT_OPTIONS} onChoose={(choice) => narrow({ sort: choice })} />
+        <Choice label="Group" value={group} options={GROUP_OPTIONS} onChoose={(choice) => narrow({ group: choice })} />
       </Toolbar>
       <FeedList
         key={JSON.stringify([q, status, sort])}
@@ -70,6 +81,7 @@ export function Anomalies() {
         label="Anomalies"
         kind="anomalies"
         columns={ANOMALY_COLUMNS}
+        grouped={group === 'case'}
         open={open}
         onOpen={onOpen}
         empty={

@@ -1,20 +1,25 @@
 'use client'
 
 import { type ReactNode, useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react'
+import { useQueryClient } from '@tanstack/react-query'
 import { useRouter } from 'next/navigation'
 import { ProblemNote } from '@/components/common/ProblemNote'
-import { Drawer } from '@/components/drawer/Drawer'
+import { detailOf, Drawer } from '@/components/drawer/Drawer'
 import { useTail } from '@/components/shell/tail'
-import { Notice } from '@/components/triage/Notice'
+import { Bulk } from '@/components/triage/Bulk'
 import { inHours, subjectOf, useTriage, type Wanted } from '@/components/triage/useTriage'
+import { useNow } from '@/components/useNow'
 import { ApiError } from '@/lib/api'
+import { casesOf } from '@/lib/cases'
 import { nextOpen, wasRead } from '@/lib/deciding'
 import { useKeys } from '@/lib/keys'
 import { LiveList, type Listing } from '@/lib/liveList'
 import { count } from '@/lib/numbers'
+import { streamNow } from '@/lib/live/clock'
 import type { Row, TriageStatus } from '@/lib/schemas'
 import type { Column } from './columns'
 import styles from './FeedList.module.css'
+import { Foot } from './Foot'
 import { RowTable } from './RowTable'
 
 interface Properties {
@@ -26,17 +31,21 @@ interface Properties {
   onOpen: (id: string | null) => void
   /** What to say when there is nothing to list. */
   empty: ReactNode
+  /** One row for each case instead of each alert. */
+  grouped?: boolean
 }
 
 /** A live list with its drawer. It lists what it was made with: another listing needs another key. */
-export function FeedList({ listing, label, kind, columns, open, onOpen, empty }: Properties) {
+export function FeedList({ listing, label, kind, columns, open, onOpen, empty, grouped = false }: Properties) {
   const [list] = useState(() => new LiveList(listing))
   const { feed, loading, problem } = useSyncExternalStore(list.watch, list.current, list.current)
-  const { paused, setPaused, setHeld } = useTail()
+  const { paused, setPaused, setStanding } = useTail()
   const [selected, setSelected] = useState<string | null>(open)
   const [scrolled, setScrolled] = useState(false)
   const table = useRef<HTMLDivElement>(null)
   const triage = useTriage()
+  const [noting, setNoting] = useState(false)
+  const [asking, setAsking] = useState(false)
   const cameAt = useRef(-Infinity)
   const current = useRef<string | null>(null)
   useEffect(() => {
@@ -47,36 +56,56 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
   // Rows must not move under the reader's eyes: a list that is read is held.
   const hold = paused || scrolled || selected !== null
   useEffect(() => list.setHold(hold), [list, hold])
-  useEffect(() => setHeld(hold), [hold, setHeld])
-  useEffect(() => () => setHeld(false), [setHeld])
-
-  const follow = () => {
+  const follow = useCallback(() => {
     setSelected(null)
     setPaused(false)
     table.current?.scrollTo({ top: 0 })
     list.release()
-  }
+  }, [list, setPaused])
+  const fresh = feed.heldCount
+  useEffect(() => setStanding({ held: hold, fresh, follow }), [hold, fresh, follow, setStanding])
+  useEffect(() => () => setStanding(null), [setStanding])
+
+  // A snooze that is over makes its alert open again.
+  const now = useNow(10_000)
+  const cases = useMemo(() => (grouped ? casesOf(feed.rows, now) : null), [grouped, feed.rows, now])
+  const rows = cases?.rows ?? feed.rows
+  const queries = useQueryClient()
   const close = () => {
     onOpen(null)
     table.current?.focus({ preventScroll: true })
   }
   const rowOf = (id: string | null) => feed.rows.find((row) => row.transaction_id === id)
+  const alertsOf = (id: string) => cases?.of.get(id) ?? []
+  /** What these transactions are to people: of one that is not listed, the drawer may know more than its id. */
+  const nameOf = (ids: readonly string[], row?: Row) => {
+    if (ids.length > 1) {
+      const users = new Set(ids.map((id) => rowOf(id)?.user_id))
+      const [user] = users
+      return users.size === 1 && user ? `${ids.length} alerts of ${user}` : `${count(ids.length)} alerts`
+    }
+    const known = row ?? rowOf(ids[0] ?? null) ?? detailOf(queries, ids[0] ?? '')
+    return known ? subjectOf(known) : 'one alert'
+  }
   const go = (id: string | null) => {
     setSelected(id)
     if (open !== null) onOpen(id)
     cameAt.current = Date.now()
   }
   const decide = async (id: string, wanted: Wanted, row: Row | undefined) => {
+    const alerts = alertsOf(id).map((alert) => alert.transaction_id)
+    const ids = alerts.length ? alerts : [id]
+    const subject = nameOf(ids, row)
     if (!wasRead(cameAt.current, Date.now())) {
-      return triage.say(`${row ? subjectOf(row) : id} came here just now: decide again if you mean it.`)
+      return triage.say(`${subject} came here just now: decide again if you mean it.`)
     }
-    const next = nextOpen(feed.rows, id, Date.now())
-    const decided = await triage.decide(id, wanted, row)
+    const next = nextOpen(rows, id, streamNow())
+    const decided = await triage.decide(ids, wanted, subject)
     // A list of transactions is watched, one of anomalies is worked through.
     if (decided && kind === 'anomalies' && current.current === id && next !== null) go(next)
   }
   const undo = async () => {
-    const [id] = (await triage.undo()) ?? []
+    const [id] = (await triage.undo(nameOf)) ?? []
     if (id !== undefined && kind === 'anomalies') go(id)
   }
   const press = (status: TriageStatus) => {
@@ -98,6 +127,13 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
     p: () => press('false_positive'),
     z: () => press('snoozed'),
     U: () => void undo(),
+    w: () => {
+      const id = selected ?? open
+      if (id === null) return false
+      setNoting(true)
+      onOpen(id)
+    },
+    A: () => (kind === 'anomalies' ? setAsking(true) : false),
     u: () => {
       const row = rowOf(selected)
       if (row) router.push(`/users/${encodeURIComponent(row.user_id)}`)
@@ -115,53 +151,65 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty }:
   const passing = useMemo(() => problem !== null && new ApiError(problem).passing, [problem])
 
   return (
-    <div className={styles.split}>
-      <div
-        className={styles.list}
-        data-testid="list"
-        data-loading={loading}
-        data-received={feed.received}
-        data-loaded={feed.rows.length}
-      >
-        {feed.heldCount > 0 && (
-          <button type="button" className={styles.fresh} data-primary onClick={follow} data-testid="new-rows">
-            {count(feed.heldCount)} new
-          </button>
-        )}
-        {problem && feed.rows.length > 0 && (
-          <div className={styles.banner}>
-            <ProblemNote problem={problem} passing={passing} />
-          </div>
-        )}
-        <RowTable
-          table={table}
-          label={label}
-          kind={kind}
-          columns={columns}
-          rows={feed.rows}
-          complete={feed.next === null}
-          selected={selected}
-          onSelect={select}
-          onOpen={onOpen}
-          onScrolled={setScrolled}
-          onEnd={loadOlder}
-        />
-        {feed.rows.length === 0 && (
-          <div className={styles.instead} data-testid={loading ? 'loading' : problem ? undefined : 'empty'}>
-            {problem ? <ProblemNote problem={problem} passing={passing} /> : loading ? <p>Loading…</p> : empty}
-          </div>
+    <>
+      <div className={styles.split}>
+        <div
+          className={styles.list}
+          data-testid="list"
+          data-loading={loading}
+          data-received={feed.received}
+          data-loaded={feed.rows.length}
+        >
+          {problem && feed.rows.length > 0 && (
+            <div className={styles.banner}>
+              <ProblemNote problem={problem} passing={passing} />
+            </div>
+          )}
+          <RowTable
+            table={table}
+            label={label}
+            kind={kind}
+            columns={columns}
+            rows={rows}
+            alerts={cases ? (id) => alertsOf(id).length : undefined}
+            complete={feed.next === null}
+            selected={selected}
+            onSelect={select}
+            onOpen={onOpen}
+            onScrolled={setScrolled}
+            onEnd={loadOlder}
+          />
+          {feed.rows.length === 0 && (
+            <div className={styles.instead} data-testid={loading ? 'loading' : problem ? undefined : 'empty'}>
+              {problem ? <ProblemNote problem={problem} passing={passing} /> : loading ? <p>Loading…</p> : empty}
+            </div>
+          )}
+        </div>
+        {open !== null && (
+          <Drawer
+            id={open}
+            listed={rowOf(open)}
+            alerts={alertsOf(open)}
+            noting={noting}
+            onNoted={() => setNoting(false)}
+            onDecide={(wanted, row) => void decide(open, wanted, row)}
+            onUndo={() => void undo()}
+            onClose={close}
+          />
         )}
       </div>
-      {open !== null && (
-        <Drawer
-          id={open}
-          listed={rowOf(open)}
-          onDecide={(wanted, row) => void decide(open, wanted, row)}
-          onUndo={() => void undo()}
-          onClose={close}
+      <Foot
+        triage={triage}
+        onUndo={() => void undo()}
+        onAll={kind === 'anomalies' ? () => setAsking(true) : undefined}
+      />
+      {asking && (
+        <Bulk
+          q={String(listing.parameters.q ?? '')}
+          onDecide={(ids, wanted) => void triage.decide(ids, wanted, nameOf(ids))}
+          onClose={() => setAsking(false)}
         />
       )}
-      <Notice said={triage.said} dismiss={triage.dismiss} onUndo={() => void undo()} />
-    </div>
+    </>
   )
 }

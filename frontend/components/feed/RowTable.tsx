@@ -3,6 +3,7 @@
 import { type RefObject, useEffect, useRef } from 'react'
 import { useNarrow } from '@/components/useNarrow'
 import { useNow } from '@/components/useNow'
+import { useStreamTime } from '@/lib/live/clock'
 import { useKeys } from '@/lib/keys'
 import type { Row } from '@/lib/schemas'
 import { headline } from '@/lib/verdicts'
@@ -20,6 +21,8 @@ interface Properties {
   kind: 'transactions' | 'anomalies'
   columns: readonly Column[]
   rows: readonly Row[]
+  /** Of how many alerts a row's case is. */
+  alerts?: (id: string) => number
   complete: boolean
   selected: string | null
   onSelect: (id: string) => void
@@ -30,9 +33,10 @@ interface Properties {
 
 /** A table of any length of which only the rows in sight exist; one row of it is selected by `j`, `k` or a click. */
 export function RowTable(properties: Properties) {
-  const { table, label, kind, columns, rows, complete, selected, onSelect, onOpen, onScrolled, onEnd } = properties
+  const { table, label, kind, columns, rows, alerts, complete, selected, onSelect, onOpen, onScrolled, onEnd } =
+    properties
   const narrow = useNarrow()
-  const now = useNow(10_000)
+  const now = useStreamTime(useNow(10_000))
   const head = narrow ? 0 : HEAD
   const height = narrow ? NARROW_HEIGHTS[kind] : HEIGHT
   const { first, last, top, atEnd } = useWindow(table, rows.length, height)
@@ -118,7 +122,7 @@ export function RowTable(properties: Properties) {
           >
             {columns.map(({ name, cell }) => (
               <span key={name} role="gridcell" className={styles[name]}>
-                {cell(row, now)}
+                {cell(row, now, alerts?.(row.transaction_id) ?? 1)}
               </span>
             ))}
           </div>

@@ -3,6 +3,7 @@
 import { type ReactNode, useEffect } from 'react'
 import { useTail } from '@/components/shell/tail'
 import { withParameters } from '@/lib/api'
+import { brief } from '@/lib/numbers'
 import { FilterBox } from './FilterBox'
 import styles from './Toolbar.module.css'
 
@@ -16,25 +17,32 @@ interface Properties {
   children?: ReactNode
 }
 
-/** The filter, what else narrows the list, pause, and export. */
+/** The filter, what else narrows the list, what is new, pause, and export. */
 export function Toolbar({ q, within = '', onFilter, exported, children }: Properties) {
-  const { paused, setPaused } = useTail()
+  const { paused, setPaused, standing } = useTail()
   useEffect(() => () => setPaused(false), [setPaused])
   return (
     <div className={styles.bar}>
       <FilterBox value={q} of={exported.of} within={within} onApply={onFilter} />
       {children}
       <div className={styles.group}>
+        {/* Here and not over the rows, which are being read; the place is kept, so that nothing moves either. */}
+        <span className={styles.fresh}>
+          {standing !== null && standing.fresh > 0 && (
+            <button type="button" data-primary onClick={standing.follow} data-testid="new-rows">
+              {brief(standing.fresh)} new
+            </button>
+          )}
+        </span>
         <button
           type="button"
-          onClick={() => setPaused(!paused)}
-          aria-pressed={paused}
+          onClick={() => (standing?.held ? standing.follow() : setPaused(!paused))}
           aria-keyshortcuts="Space"
           data-testid="pause"
         >
-          {paused ? 'Resume' : 'Pause'}
+          {paused || standing?.held ? 'Resume' : 'Pause'}
         </button>
-        <span className="muted">Export</span>
+        <span className={`muted ${styles.export}`}>Export</span>
         {(['csv', 'jsonl'] as const).map((format) => (
           <a
             key={format}

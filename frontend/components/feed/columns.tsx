@@ -10,10 +10,25 @@ import { effective, factors, flaggedBy, headline, STATUS_LABELS } from '@/lib/ve
 export interface Column {
   name: string
   title: string
-  cell: (row: Row, now: number) => ReactNode
+  cell: (row: Row, now: number, alerts: number) => ReactNode
 }
 
-const user: Column = { name: 'user', title: 'User', cell: (row) => <bdi>{row.user_id}</bdi> }
+const user: Column = {
+  name: 'user',
+  title: 'User',
+  cell: (row, _, alerts) => (
+    <>
+      <bdi>{row.user_id}</bdi>
+      {alerts > 1 && (
+        <strong data-alerts={alerts}>
+          {' '}
+          ×{alerts}
+          <span className="visually-hidden"> alerts</span>
+        </strong>
+      )}
+    </>
+  ),
+}
 const amount: Column = { name: 'amount', title: 'Amount', cell: (row) => money(row.amount, row.currency) }
 const currency: Column = { name: 'currency', title: 'Cur', cell: (row) => <bdi>{row.currency}</bdi> }
 const country: Column = { name: 'country', title: 'Cc', cell: (row) => <bdi>{row.location.country}</bdi> }

@@ -11,6 +11,8 @@ import { problem } from '@/lib/problem'
 import { span } from '@/lib/time'
 import { DeadLetters } from './DeadLetters'
 import styles from './Health.module.css'
+import { History } from './History'
+import { Log, Timeline } from './Past'
 import { Drift, Partitions, Workers } from './tables'
 
 const STATUS_LABELS: Readonly<Record<Answer['status'], string>> = { ok: 'OK', degraded: 'Degraded', down: 'Down' }
@@ -47,14 +49,14 @@ export function Health() {
             />
           )}
           <Condition health={data} stats={counted} lag={counted?.snapshot.lag ?? status?.lag} />
+          <History />
           <div className={styles.columns}>
             <div className={styles.side}>
               <Panel title="Workers" flush>
                 <Workers workers={data.workers} at={data.at} />
               </Panel>
-              <Panel title="Partitions" flush>
-                <Partitions partitions={data.partitions} />
-              </Panel>
+              <Timeline />
+              <Log />
             </div>
             <div className={styles.side}>
               <Panel title="Connections">
@@ -76,6 +78,9 @@ export function Health() {
                   <dt>Version</dt>
                   <dd>{data.version}</dd>
                 </dl>
+              </Panel>
+              <Panel title="Partitions" flush>
+                <Partitions partitions={data.partitions} />
               </Panel>
               <Panel title="Drift" aside="population stability index" flush>
                 <Drift drift={data.drift} />

@@ -1,7 +1,11 @@
+'use client'
+
+import { useState } from 'react'
 import table from '@/components/common/Table.module.css'
 import type { Health, Worker } from '@/lib/engine'
 import { count } from '@/lib/numbers'
 import { span } from '@/lib/time'
+import { Controls } from './Controls'
 import styles from './Health.module.css'
 
 const MARKS: Readonly<Record<string, string>> = { running: '✓', starting: '…', stopped: '■', failed: '✕' }
@@ -9,38 +13,52 @@ const MARKS: Readonly<Record<string, string>> = { running: '✓', starting: '…
 /** The supervised workers; `at` is when they were asked, by the engine's clock. */
 export function Workers({ workers, at }: { workers: readonly Worker[]; at: string }) {
   const since = (time: string | null) => (time === null ? '–' : span((Date.parse(at) - Date.parse(time)) / 1000))
+  const [problem, setProblem] = useState<string | null>(null)
   return (
-    <table className={table.table} data-testid="workers">
-      <thead>
-        <tr>
-          <th scope="col">Worker</th>
-          <th scope="col">State</th>
-          <th scope="col" className={`number ${styles.wide}`}>
-            For
-          </th>
-          <th scope="col" className={`number ${styles.wide}`}>
-            Restarts
-          </th>
-          <th scope="col">Detail</th>
-        </tr>
-      </thead>
-      <tbody>
-        {workers.map((worker) => (
-          <tr key={worker.name} data-testid="worker" data-state={worker.state}>
-            <td>{worker.name}</td>
-            <td>
-              <State name={worker.state} />
-            </td>
-            <td className={`number ${styles.wide}`}>{since(worker.since)}</td>
-            <td className={`number ${styles.wide}`}>{count(worker.restarts)}</td>
-            <td className={styles.detail}>
-              <bdi>{worker.detail}</bdi>
-              {worker.last_error && <bdi className={styles.error}>{worker.last_error}</bdi>}
-            </td>
+    <>
+      {problem !== null && (
+        <p role="alert" className={styles.refused}>
+          {problem}
+        </p>
+      )}
+      <table className={`${table.table} ${styles.workers}`} data-testid="workers">
+        <thead>
+          <tr>
+            <th scope="col">Worker</th>
+            <th scope="col">State</th>
+            <th scope="col" className={`number ${styles.wide}`}>
+              For
+            </th>
+            <th scope="col" className={`number ${styles.wide}`}>
+              Restarts
+            </th>
+            <th scope="col">Detail</th>
+            <th scope="col">
+              <span className="visually-hidden">Start, stop, restart</span>
+            </th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {workers.map((worker) => (
+            <tr key={worker.name} data-testid="worker" data-name={worker.name} data-state={worker.state}>
+              <td>{worker.name}</td>
+              <td>
+                <State name={worker.state} />
+              </td>
+              <td className={`number ${styles.wide}`}>{since(worker.since)}</td>
+              <td className={`number ${styles.wide}`}>{count(worker.restarts)}</td>
+              <td className={styles.detail}>
+                <bdi>{worker.detail}</bdi>
+                {worker.last_error && <bdi className={styles.error}>{worker.last_error}</bdi>}
+              </td>
+              <td>
+                <Controls worker={worker} onProblem={setProblem} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </>
   )
 }
 

@@ -12,6 +12,7 @@ import { money } from '@/lib/money'
 import { score } from '@/lib/numbers'
 import type { Row } from '@/lib/schemas'
 import { clock } from '@/lib/time'
+import { streamNow } from '@/lib/live/clock'
 import { effective, factors, headline } from '@/lib/verdicts'
 import styles from './Overview.module.css'
 
@@ -25,7 +26,7 @@ export function LatestAnomalies() {
         path: '/api/anomalies',
         parameters: { status: 'open' },
         topic: STATUS_ONLY,
-        keeps: (row) => row.flagged && effective(row.triage, Date.now()) === 'open',
+        keeps: (row) => row.flagged && effective(row.triage, streamNow()) === 'open',
       }),
   )
   const { feed, loading, problem } = useSyncExternalStore(list.watch, list.current, list.current)
@@ -92,7 +93,7 @@ function Line({ row }: { row: Row }) {
       <td className={`${styles.merchant} ${styles.wide}`}>
         <bdi>{row.merchant.name ?? row.merchant.id}</bdi>
       </td>
-      <td className={styles.wide}>{verdict && factors(verdict)}</td>
+      <td className={`${styles.why} ${styles.wide}`}>{verdict && factors(verdict)}</td>
     </tr>
   )
 }

@@ -31,7 +31,7 @@ export function Overview() {
       <Now stats={data} />
       <div className={styles.columns}>
         <div className={styles.main}>
-          <Panel title="Volume, last hour" aside="by minute, UTC">
+          <Panel title="Volume" aside="by minute, UTC">
             {data ? (
               <VolumeChart volume={data.volume} until={data.counted_at} />
             ) : (

@@ -10,9 +10,13 @@ import { useTail } from './tail'
 /** Whether the page is live, how fast transactions come in, and how old the newest one is. */
 export function LiveMarker() {
   const heard = useHeard()
-  const { paused, held } = useTail()
+  const { paused, standing } = useTail()
   const now = useNow()
-  const { state, label, detail } = livenessOf(heard, paused ? 'paused' : held ? 'held' : null, now || heard.heardAt)
+  const { state, label, detail } = livenessOf(
+    heard,
+    paused ? 'paused' : standing?.held ? 'held' : null,
+    now || heard.heardAt,
+  )
   const { status } = heard
   const fresh = status !== null && (state === 'live' || state === 'paused')
   return (
@@ -27,6 +31,12 @@ export function LiveMarker() {
             <dt className="visually-hidden">Transactions per second</dt>
             <dd>{rate(status.rate)}</dd>
           </div>
+          {status.clock_says && (
+            <div>
+              <dt className="visually-hidden">The stream&apos;s time (UTC)</dt>
+              <dd data-testid="stream-clock">{status.clock_says}</dd>
+            </div>
+          )}
           <div>
             <dt>p95</dt>
             <dd>{count(status.latency_p95 * 1000)} ms</dd>

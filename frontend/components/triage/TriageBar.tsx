@@ -1,10 +1,11 @@
 'use client'
 
-import { useState } from 'react'
+import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import type { Row } from '@/lib/schemas'
 import { full } from '@/lib/time'
 import { effective, STATUS_LABELS } from '@/lib/verdicts'
 import { useNow } from '@/components/useNow'
+import { useStreamTime } from '@/lib/live/clock'
 import styles from './TriageBar.module.css'
 import { inHours, type Wanted } from './useTriage'
 
@@ -20,22 +21,47 @@ export function TriageBar({
   row,
   onDecide,
   onUndo,
+  alerts,
+  noting,
+  onNoted,
 }: {
   row: Row
   onDecide: (wanted: Wanted) => void
   onUndo: () => void
+  /** On how many alerts is decided together. */
+  alerts: number
+  noting: boolean
+  onNoted: () => void
 }) {
+  const writing = useRef<HTMLTextAreaElement>(null)
+  useEffect(() => {
+    if (!noting) return
+    writing.current?.focus()
+    onNoted()
+  }, [noting, onNoted])
   const [note, setNote] = useState(row.triage?.note ?? '')
   const [hours, setHours] = useState(1)
-  const now = useNow(10_000)
+  const now = useStreamTime(useNow(10_000))
   const status = effective(row.triage, now)
   const changed = note !== (row.triage?.note ?? '')
   const decide = (wanted: Wanted) => onDecide({ ...wanted, note: changed ? note : undefined })
+  const pressed = (event: KeyboardEvent) => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+      if (changed) decide({ status: null })
+      writing.current?.blur()
+    } else if (event.key === 'Escape') {
+      setNote(row.triage?.note ?? '')
+      writing.current?.blur()
+    } else return
+    event.preventDefault()
+    event.nativeEvent.stopImmediatePropagation()
+  }
   return (
     <section className={styles.bar} aria-label="Triage">
       <div className={styles.status}>
         <p data-testid="triage-status" data-status={status}>
           <strong>{STATUS_LABELS[status]}</strong>
+          {alerts > 1 && <span> · a decision is on all {alerts} alerts</span>}
           {row.triage && (
             <span className="muted">
               {' by '}
@@ -83,11 +109,14 @@ export function TriageBar({
       <label className={styles.note}>
         <span className="visually-hidden">Note</span>
         <textarea
+          ref={writing}
           value={note}
+          onKeyDown={pressed}
+          aria-keyshortcuts="w"
           onChange={(event) => setNote(event.target.value)}
           rows={changed || note ? 3 : 1}
           maxLength={1000}
-          placeholder="Note, kept with the decision"
+          placeholder="Note (w), Ctrl+Enter keeps it"
         />
       </label>
       {changed && (

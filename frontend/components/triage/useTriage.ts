@@ -5,8 +5,10 @@ import { useCallback, useState } from 'react'
 import * as z from 'zod/mini'
 import { ApiError, post } from '@/lib/api'
 import { outcome } from '@/lib/deciding'
+import { decidedMore, type Made, takenBack } from '@/lib/pace'
 import { money } from '@/lib/money'
 import { type Row, triage as triageSchema, type TriageStatus } from '@/lib/schemas'
+import { streamNow } from '@/lib/live/clock'
 import { effective, STATUS_LABELS } from '@/lib/verdicts'
 
 const decision = z.looseObject({
@@ -43,6 +45,7 @@ export interface Said {
 export function useTriage() {
   const queries = useQueryClient()
   const [said, setSaid] = useState<Said | null>(null)
+  const [made, setMade] = useState<Made>([])
 
   const attempt = useCallback(
     async <T>(act: () => Promise<[Said, T]>): Promise<T | null> => {
@@ -60,50 +63,51 @@ export function useTriage() {
     [queries],
   )
 
-  /** Decide on one transaction; true when that changed its status. */
+  /** Decide in one step on transactions that are `subject` to people; true when that changed the status of any. */
   const decide = useCallback(
-    (id: string, { status, until = undefined, note = undefined }: Wanted, row?: Row) =>
+    (ids: readonly string[], { status, until = undefined, note = undefined }: Wanted, subject: string) =>
       attempt<boolean>(async () => {
-        const subject = row ? subjectOf(row) : id
-        const answer = await post(decision, '/api/triage', {
-          ids: [id],
-          status,
-          until: until ?? null,
-          note: note ?? null,
-        })
-        if (answer.unknown.length) {
-          return [{ text: `${subject} is not stored any more.`, failed: true, undoable: false }, false]
+        const answer = await post(decision, '/api/triage', { ids, status, until: until ?? null, note: note ?? null })
+        const { events, unknown, unchanged } = answer
+        if (events.length === 0 && unchanged.length === 0) {
+          return [{ text: `No longer stored: ${subject}.`, failed: true, undoable: false }, false]
         }
-        if (answer.unchanged.length) {
+        if (events.length === 0) {
           const already = status === null ? 'noted' : STATUS_LABELS[status].toLowerCase()
-          return [
-            { text: `Already ${already}: ${subject}. Nothing has changed.`, failed: false, undoable: false },
-            false,
-          ]
+          const text = `Already ${already}: ${subject}. Nothing has changed.`
+          return [{ text, failed: false, undoable: false }, false]
         }
-        const before = answer.events[0]?.before ?? null
-        const text = outcome(status, subject, before && effective(before, Date.now()))
+        if (status !== null) setMade((before) => decidedMore(before, events.length, Date.now()))
+        const before = (ids.length === 1 && events[0]?.before) || null
+        const left = unknown.length + unchanged.length
+        const others = left ? `; ${left} of them needed nothing` : ''
+        const text = outcome(status, subject, before && effective(before, streamNow())) + others
         return [{ text, failed: false, undoable: answer.step !== null }, status !== null]
       }),
     [attempt],
   )
 
-  /** Take the last decision back; the transactions that it was about, none when there was nothing to take back. */
+  /**
+   * Take the last decision back; the transactions that it was about, none when there was nothing to take back.
+   * `nameOf` says what they are to people.
+   */
   const undo = useCallback(
-    () =>
+    (nameOf: (ids: readonly string[]) => string) =>
       attempt<readonly string[]>(async () => {
         const { undone: taken } = await post(undone, '/api/triage/undo', {})
         if (taken === null) return [{ text: 'There is nothing to undo.', failed: false, undoable: false }, []]
+        const ids = taken.events.map((event) => event.transaction_id)
+        if (taken.action !== 'note') setMade((before) => takenBack(before, ids.length))
         const kept = taken.kept ? `; ${taken.kept} decided again since were kept` : ''
-        const text = `Undone: ${taken.action.replaceAll('_', ' ')}${kept}`
-        return [{ text, failed: false, undoable: false }, taken.events.map((event) => event.transaction_id)]
+        const text = `Undone: ${taken.action.replaceAll('_', ' ')}, ${nameOf(ids)}${kept}`
+        return [{ text, failed: false, undoable: false }, ids]
       }),
     [attempt],
   )
 
   const say = useCallback((text: string) => setSaid({ text, failed: false, undoable: false }), [])
   const dismiss = useCallback(() => setSaid(null), [])
-  return { decide, undo, say, said, dismiss }
+  return { decide, undo, say, said, dismiss, made }
 }
 
 export type Deciding = ReturnType<typeof useTriage>
@@ -111,7 +115,7 @@ export type Deciding = ReturnType<typeof useTriage>
 /** The user and amount of a transaction, in a few words. */
 export const subjectOf = (row: Row): string => `${row.user_id} ${money(row.amount, row.currency)} ${row.currency}`
 
-/** An hour from now, for a snooze. */
+/** So many hours from now by the stream's clock, for a snooze. */
 export function inHours(hours: number): string {
-  return new Date(Date.now() + hours * 3_600_000).toISOString()
+  return new Date(streamNow() + hours * 3_600_000).toISOString()
 }

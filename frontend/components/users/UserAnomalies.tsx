@@ -4,6 +4,7 @@ import Link from 'next/link'
 import { Severity } from '@/components/common/Severity'
 import table from '@/components/common/Table.module.css'
 import { useNow } from '@/components/useNow'
+import { useStreamTime } from '@/lib/live/clock'
 import { withParameters } from '@/lib/api'
 import { money } from '@/lib/money'
 import type { Row } from '@/lib/schemas'
@@ -12,7 +13,7 @@ import { effective, headline, STATUS_LABELS, why } from '@/lib/verdicts'
 
 /** The last anomalies of one user, with the weightiest reason of each. */
 export function UserAnomalies({ rows }: { rows: readonly Row[] }) {
-  const now = useNow(10_000)
+  const now = useStreamTime(useNow(10_000))
   if (rows.length === 0) {
     return (
       <p className="muted" style={{ padding: '0 14px 14px' }}>

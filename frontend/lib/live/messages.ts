@@ -12,6 +12,8 @@ export interface Topic {
 export const STATUS_ONLY: Topic = { of: 'anomalies', q: '' }
 
 export const status = z.looseObject({
+  clock: z.optional(z.looseObject({ kind: z.string(), at: z.nullable(z.string()) })),
+  clock_says: z._default(z.string(), ''),
   at: z.string(),
   engine: z.string(),
   rate: z.number(),

@@ -37,6 +37,11 @@ export function heard(message: Message): void {
   for (const watcher of watchers) watcher()
 }
 
+/** What was heard last, for what is not drawn. */
+export function heardLast(): Heard {
+  return current
+}
+
 /** What was heard last; it renders again with each status. */
 export function useHeard(): Heard {
   return useSyncExternalStore(

@@ -6,11 +6,13 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
 from services.records.export import COLUMNS, Row
 from tests.integration.api.running import POISON, TRANSACTIONS, Running
+from tests.waiting import wait_until
 
 
 def problem(engine: Running, path: str, status: int, **parameters: Any) -> dict[str, Any]:
@@ -247,3 +249,72 @@ def test_the_timeline_is_told_since_a_time(engine: Running) -> None:
     assert len(engine.get("/api/events", limit=1)["events"]) == 1
     assert events[-1] not in engine.get("/api/events", since=events[-1]["at"])["events"]
     assert "since" in problem(engine, "/api/events", 422, since="yesterday")["detail"]
+
+
+def test_the_course_and_the_log_of_the_engine(engine: Running) -> None:
+    course = engine.get("/api/course")
+    assert course["every"] == 10
+    assert course["points"]
+    assert {"at", "rate", "latency_p95", "lag", "writer_queue"} == course["points"][0].keys()
+    assert course["points"][-1]["at"] <= course["at"]
+    lines = engine.get("/api/logs", limit=5)["lines"]
+    assert len(lines) <= 5
+    assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
+
+
+def control(engine: Running, worker: str, action: str) -> Any:
+    return engine.client.post("/api/workers", json={"worker": worker, "action": action})
+
+
+def state_of(engine: Running, name: str) -> dict[str, Any]:
+    return next(worker for worker in engine.get("/api/health")["workers"] if worker["name"] == name)
+
+
+def test_workers_are_stopped_started_and_restarted(engine: Running) -> None:
+    stopped = control(engine, "models", "stop")
+    assert stopped.status_code == 200, stopped.text
+    assert stopped.json()["worker"]["state"] == state_of(engine, "models")["state"] == "stopped"
+    assert engine.get("/api/health")["status"] == "degraded"
+    assert control(engine, "models", "start").json()["worker"]["state"] == "running"
+    before = state_of(engine, "models")["since"]
+    assert control(engine, "models", "restart").json()["worker"]["state"] == "running"
+    assert state_of(engine, "models")["since"] > before
+
+
+def test_what_cannot_be_done_with_a_worker_is_said(engine: Running) -> None:
+    assert "there is no nobody" in control(engine, "nobody", "restart").json()["detail"]
+    assert "nobody could start it again" in control(engine, "api", "stop").json()["detail"]
+    assert control(engine, "models", "dance").status_code == 422
+    foreign = engine.client.post(
+        "/api/workers", json={"worker": "models", "action": "stop"}, headers={"origin": "http://evil.example"}
+    )
+    assert foreign.status_code == 403
+    form = engine.client.post("/api/workers", content='{"worker": "models", "action": "stop"}')
+    assert form.status_code == 415
+    assert state_of(engine, "models")["state"] == "running"
+
+
+def test_the_api_restarts_itself(engine: Running) -> None:
+    before = state_of(engine, "api")["since"]
+    assert control(engine, "api", "restart").status_code == 200
+
+    def restarted() -> bool:
+        try:
+            return bool(state_of(engine, "api")["since"] > before)
+        except httpx.TransportError:
+            return False
+
+    wait_until(restarted, "the API to be back")
+
+
+def test_open_anomalies_that_match_are_named_and_decided_on_in_one_step(engine: Running) -> None:
+    q = "severity:suspicious"
+    found = engine.get("/api/open-anomalies", q=q)
+    listed = [row["transaction_id"] for row in pages(engine, "/api/anomalies", q=q, status="open", limit=200)]
+    assert found["ids"] == listed
+    assert found["matches"] == len(listed) > 1
+    decided = engine.client.post("/api/triage", json={"ids": found["ids"], "status": "acknowledged"}).json()
+    assert len(decided["events"]) == len(listed)
+    assert engine.get("/api/open-anomalies", q=q)["matches"] == 0
+    engine.client.post("/api/triage/undo", json={"step": decided["step"]})
+    assert engine.get("/api/open-anomalies", q=q)["ids"] == listed

@@ -178,12 +178,12 @@ async def test_undo_takes_back_ones_own_decisions_and_keeps_what_others_decided_
 
 
 async def test_a_snooze_that_is_over_is_open_again(decisions: Decisions | MemoryTriage) -> None:
-    assert await decisions.count_open() == 8
+    assert await decisions.count_open(datetime.now(UTC)) == 8
     await decisions.decide(["t-1", "t-2"], SNOOZED, LATER, None, "ann")
-    assert await decisions.count_open() == 6
+    assert await decisions.count_open(datetime.now(UTC)) == 6
     assert await decisions.count_matching(EVERYTHING) == 6
     await decisions.decide(["t-2"], SNOOZED, NOON, None, "ann")
-    assert await decisions.count_open() == 7
+    assert await decisions.count_open(datetime.now(UTC)) == 7
     states = await decisions.of(["t-1", "t-2"])
     assert not is_open(states["t-1"], datetime.now(UTC))
     assert is_open(states["t-2"], datetime.now(UTC))
@@ -194,7 +194,7 @@ async def test_a_snooze_that_is_over_is_open_again(decisions: Decisions | Memory
 
 async def test_a_note_leaves_the_decision_and_its_author_alone(decisions: Decisions | MemoryTriage) -> None:
     await decisions.decide(["t-1"], None, None, "odd hour", "ann")
-    assert await decisions.count_open() == 8
+    assert await decisions.count_open(datetime.now(UTC)) == 8
     await decisions.decide(["t-1"], SNOOZED, LATER, None, "bob")
     await decisions.decide(["t-1"], None, None, "asked the bank", "carol")
     triage = (await decisions.of(["t-1"]))["t-1"]
@@ -265,12 +265,12 @@ async def test_two_who_undo_the_same_step_undo_it_once(filled: Store) -> None:
 async def test_retention_keeps_a_leniency_that_still_runs_and_the_log(filled: Store) -> None:
     await filled.triage.decide(["t-1"], FALSE_POSITIVE, LATER, None, "ann")
     await filled.triage.decide(["t-2"], CONFIRMED, None, None, "ann")
-    everything_is_old = LATER - timedelta(days=1)
-    await filled.triage.forget(everything_is_old)
+    everything_is_old = LATER - timedelta(days=1), timedelta()
+    await filled.triage.forget(*everything_is_old)
     assert len(await filled.triage.of(["t-1", "t-2"])) == 2
     async with filled.pool.acquire() as connection:
         await filled.days.drop_all(connection)
-    await filled.triage.forget(everything_is_old)
+    await filled.triage.forget(*everything_is_old)
     assert list(await filled.triage.of(["t-1", "t-2"])) == ["t-1"]
     assert len(await filled.triage.log("t-2")) == 1
 

@@ -54,12 +54,12 @@ async def filled(store: Store) -> Store:
 
 
 async def test_nothing_decided_is_no_feedback(filled: Store) -> None:
-    assert await stored_feedback(filled, {"u-9": 0.02}) == Feedback(alert_rates={"u-9": 0.02})
+    assert await stored_feedback(filled, {"u-9": 0.02}, datetime.now(UTC)) == Feedback(alert_rates={"u-9": 0.02})
 
 
 async def test_confirmed_frauds_of_last_week_but_one_raise_their_merchant(filled: Store) -> None:
     await filled.triage.decide(["t-1", "t-2", "t-0"], TriageStatus.CONFIRMED, None, None, "ann")
-    feedback = await stored_feedback(filled, {})
+    feedback = await stored_feedback(filled, {}, datetime.now(UTC))
     # As rows name it, or no row would ever find it.
     (merchant,) = {row.merchant for row in inputs_of([bought(1, LONG, 0.0).transaction])}
     assert set(feedback.lifts) == {merchant}
@@ -71,7 +71,7 @@ async def test_a_false_positive_is_tolerated_until_it_expires(filled: Store) -> 
     now = datetime.now(UTC)
     await filled.triage.decide(["t-1"], TriageStatus.FALSE_POSITIVE, now + timedelta(days=30), None, "ann")
     await filled.triage.decide(["t-2"], TriageStatus.FALSE_POSITIVE, now - timedelta(seconds=1), None, "ann")
-    (tolerance,) = (await stored_feedback(filled, {})).tolerated["u-1"]
+    (tolerance,) = (await stored_feedback(filled, {}, datetime.now(UTC))).tolerated["u-1"]
     assert tolerance.transaction_id == "t-1"
     assert tolerance.until == pytest.approx((now + timedelta(days=30)).timestamp())
     assert tolerance.factor == "location"

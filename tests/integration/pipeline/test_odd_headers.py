@@ -56,13 +56,13 @@ async def test_what_comes_in_other_partitions_meanwhile_is_not_lost(
 
 
 async def test_a_record_with_an_odd_header_is_re_keyed(broker: Broker, store: Store) -> None:
-    records = odd({3}, 20)
+    records = odd({150, 151, 199, 3}, 200)
     await send_oddly(broker.bootstrap, TOPIC, records, compression="lz4")
     async with RekeyingConsumer(broker, store, WARMING, keyed="rekey") as consumer:
-        await until(lambda: consumer.bus.transactions == 20)
+        await until(lambda: consumer.bus.transactions == 200)
         assert consumer.rekeyer is not None
         await until(lambda: consumer.rekeyer is not None and consumer.rekeyer.figures.lag == 0)
-    assert await store.count() == 20
+    assert await store.count() == 200
 
 
 async def test_a_corrupt_log_is_named_and_the_other_partitions_go_on(

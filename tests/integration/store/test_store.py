@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pytest
 
+from domain.clock import LIVE, Clock
 from domain.filters import EVERYTHING, parse
 from domain.transaction import GroundTruth, Location, Merchant, Transaction
 from domain.verdict import Reason, Severity, Verdict
@@ -152,6 +153,39 @@ async def test_retention_drops_old_days_but_not_what_a_replay_just_stored(store:
     store.days.forget()
     await store.commit(prepare(batch(term, 1, transaction("t-1", timestamp=old))))
     assert await store.count() == 1
+
+
+async def test_retention_counts_from_the_streams_clock(store: Store) -> None:
+    term = await opened(store)
+    old = datetime(2020, 5, 1, tzinfo=UTC)
+    await store.commit(prepare(batch(term, 0, transaction("t-1", timestamp=old))))
+    await store.pool.execute("UPDATE days SET stored_at = '2020-06-01' WHERE day = '2020-05-01'")
+    assert await store.days.drop_expired(30, Clock("replay", old + timedelta(days=29))) == []
+    assert await store.days.drop_expired(30, Clock("replay", old + timedelta(days=32))) == [old.date()]
+
+
+async def test_what_was_simulated_is_dropped_by_its_events_alone_while_a_simulation_is_read(store: Store) -> None:
+    term = await opened(store)
+    days = [datetime(2026, 1, number, 12, tzinfo=UTC) for number in (5, 6)]
+    for number, day in enumerate(days):
+        simulated = batch(term, number, transaction(f"t-{number}", timestamp=day))._replace(simulated=True)
+        await store.commit(prepare(simulated))
+    # A replay writes to the second day as well: it is not the simulation's any more.
+    await store.commit(prepare(batch(term, 2, transaction("t-2", timestamp=days[1]))))
+    later = days[1] + timedelta(days=60)
+    assert await store.days.drop_expired(30, Clock("simulation", days[1] + timedelta(days=20))) == []
+    assert await store.days.drop_expired(30, Clock("replay", later)) == []
+    assert await store.days.drop_expired(30) == []
+    assert await store.days.drop_expired(30, Clock("simulation", later)) == [days[0].date()]
+
+
+async def test_the_streams_clock_is_kept_for_who_comes_later(store: Store) -> None:
+    assert await store.clock() == LIVE
+    moment = datetime(2025, 6, 30, 23, 59, tzinfo=UTC)
+    await store.keep_clock(Clock("replay", moment, 20.0))
+    assert await store.clock() == Clock("replay", moment)
+    await store.keep_clock(LIVE)
+    assert await store.clock() == LIVE
 
 
 async def test_the_schema_is_applied_twice_without_harm(store: Store, database_url: str) -> None:

@@ -14,6 +14,7 @@ from domain.transaction import GroundTruth, Transaction
 from services.records import wire
 from simulator import KINDS, Simulator, history
 from simulator.places import CITIES, City, distance_km
+from simulator.population import User
 
 START = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 PLACES = {city.name: city for city in CITIES}
@@ -113,7 +114,7 @@ def test_history_ends_where_it_is_told_and_lasts_as_long() -> None:
     times = [transaction.timestamp for transaction, _ in quarter()]
     assert START - timedelta(hours=1) < times[-1] < START
     assert START - timedelta(days=90) <= times[0] < START - timedelta(days=89.9)
-    assert len(times) == pytest.approx(90 * 100 * 3, rel=0.01)
+    assert len(times) == pytest.approx(90 * 100 * 10, rel=0.01)
 
 
 def test_users_differ_in_how_much_they_transact_and_when() -> None:
@@ -235,3 +236,44 @@ def value_of(transaction: Transaction, path: str) -> str | None:
     group, _, name = path.rpartition(".")
     value: str | None = getattr(getattr(transaction, group) if group else transaction, name)
     return value
+
+
+def test_a_stream_goes_on_with_its_people_where_an_unbroken_one_would_have_taken_them() -> None:
+    later = START + timedelta(days=60)
+    whole = Simulator(seed=3, start=START, rate=0.01)
+    for transaction, _ in whole.stream():
+        if transaction.timestamp >= later:
+            break
+    resumed = Simulator(seed=3, start=later, rate=0.01, begun=START, number=whole.number)
+    assert next(resumed.stream())[0].timestamp >= later
+    # Once everybody was looked at after that time.
+    for simulator in (whole, resumed):
+        list(islice(simulator.stream(), 3_000))
+    moved = 0
+    for before, after in zip(whole.users, resumed.users, strict=True):
+        assert (before.home, before.level, before.devices.items) == (after.home, after.level, after.devices.items)
+        assert before.favourites.keys() == after.favourites.keys()
+        moved += before.favourites != population_at_birth()[before.id].favourites
+    assert moved > 50
+
+
+@cache
+def population_at_birth() -> dict[str, User]:
+    return {user.id: user for user in Simulator(seed=3, start=START).users}
+
+
+def test_nine_in_ten_people_buy_some_four_to_twenty_times_a_day() -> None:
+    daily = sorted(len(rows) / 90 for rows in by_user().values())
+    assert daily[5] > 3.5
+    assert daily[-6] < 20
+
+
+def test_every_kind_comes_within_two_weeks() -> None:
+    for seed in range(5):
+        fortnight = history(14, end=START, seed=seed)
+        assert {truth.kind for _, truth in fortnight if truth.anomalous} == set(KINDS)
+
+
+def test_kinds_can_be_left_out() -> None:
+    found = stream(5_000, anomaly_rate=0.3, kinds=("amount_spike", "card_testing"))
+    assert {truth.kind for _, truth in found} == {None, "amount_spike", "card_testing"}

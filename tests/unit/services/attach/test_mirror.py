@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.attach.mirror import MOST_PARTS, MOST_ROWS, Mirror, Parts
+from services.attach.mirror import MOST_PARTS, MOST_ROWS, Mirror, FeedParts
 from services.attach.protocol import FeedPart, decoder, encode
 from services.attach.protocol import Update as Message
 from services.attach.subscription import Subscription
@@ -16,7 +16,7 @@ def part(first: int, count: int, **more: object) -> FeedPart:
 
 
 def test_a_reader_gets_each_row_once_and_every_count() -> None:
-    parts = Parts()
+    parts = FeedParts()
     parts.add(part(1, 10, refill=True, unmatched=3))
     first = parts.since(0, 100)
     assert ([row.sequence for row in first.rows], first.refill, first.unmatched) == (list(range(1, 11)), True, 3)
@@ -30,14 +30,14 @@ def test_a_reader_gets_each_row_once_and_every_count() -> None:
 
 
 def test_more_than_the_limit_are_the_newest_and_the_others_missed() -> None:
-    parts = Parts()
+    parts = FeedParts()
     parts.add(part(1, 10))
     found = parts.since(0, 4)
     assert ([row.sequence for row in found.rows], found.missed) == ([7, 8, 9, 10], 6)
 
 
 def test_what_begins_again_replaces_what_nobody_read_yet() -> None:
-    parts = Parts()
+    parts = FeedParts()
     parts.add(part(1, 10, refill=True))
     read = parts.since(0, 100).upto
     parts.add(part(11, 10))
@@ -47,7 +47,7 @@ def test_what_begins_again_replaces_what_nobody_read_yet() -> None:
 
 
 def test_what_nobody_reads_is_bounded_and_counted() -> None:
-    parts = Parts()
+    parts = FeedParts()
     few = tuple(rows(20))
     for number in range(MOST_PARTS * 2):
         parts.add(FeedPart(number, few, unmatched=1))

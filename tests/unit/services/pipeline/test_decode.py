@@ -2,10 +2,13 @@
 
 import json
 import os
+import random
 import struct
 import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, NamedTuple
 
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +19,7 @@ from services.pipeline.scoring import UNEXPECTED, Decoded, decode
 from services.process.redaction import redacted
 from services.records.mapping import Mapping
 from services.records.wire import CLOCK_HEADER, CLOCK_REPLAY, REFUSED_HEADER, TRUTH_HEADER
+from tests.fuzzing import Hostile, hostile
 
 EXAMPLES = int(os.environ.get("ANOMALY_TUI_FUZZ", "150"))
 NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
@@ -281,3 +285,18 @@ def test_every_record_is_stored_dead_or_skipped(sent: list[Sent], mapping: Mappi
         assert record.transaction.timestamp.tzinfo is UTC
         assert record.transaction.amount.is_finite()
         json.dumps(record.transaction.extra)
+
+
+def test_hostile_records_in_their_thousands_are_stored_dead_or_skipped() -> None:
+    dice = random.Random(EXAMPLES)
+    left = 20 * EXAMPLES
+    for batch in batched(islice(hostile(dice), left)):
+        sent = [Sent(each.value, each.headers) for each in batch]
+        found = decode(sent, dice.choice(MAPPINGS), NOW)
+        assert len(found.transactions) + len(found.dead) + found.skipped.total() == len(sent)
+        assert not any(dead.reason.startswith(UNEXPECTED) for dead in found.dead)
+
+
+def batched(records: Iterator[Hostile], size: int = 200) -> Iterator[list[Hostile]]:
+    while batch := [*islice(records, size)]:
+        yield batch
