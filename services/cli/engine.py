@@ -36,14 +36,32 @@ def add_commands(app: typer.Typer, attach_console: Callable[[Settings], int]) ->
     @app.command(rich_help_panel=_PANEL)
     @command("data_dir")
     def status(
-        loaded: Loaded, json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False
+        loaded: Loaded,
+        json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+        follow: Annotated[bool, typer.Option("--follow", help="One line a second, until Ctrl-C.")] = False,
+        format: Annotated[
+            str | None,
+            typer.Option(
+                "--format",
+                metavar="TEXT",
+                help="One line, such as '{rate} {lag}', for status bars.",
+                show_default=False,
+            ),
+        ] = None,
     ) -> int:
         """Show how the running engine is.
+
+        Names for --format: at, state, rate (a second), lag (records), p50, p95, p99 (ms), queue, open, stored, dead,
+        gaps, running, troubled (workers). {lag:,} and {p95:.0f} work as in Python.
 
         Exit code 0: all is well; 1: a worker is not, or the engine does not answer; 3: no engine runs.
         """
         from services.commands import engine
 
+        if json and (follow or format is not None):
+            raise UserError("Give --json, or --follow and --format, not both.")
+        if follow or format is not None:
+            return engine.glances(loaded.settings, format, follow=follow)
         return engine.status(loaded.settings, as_json=json)
 
     @app.command(rich_help_panel=_PANEL)

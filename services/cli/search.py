@@ -75,6 +75,25 @@ def add_commands(app: typer.Typer) -> None:
         configure(format="text", stderr=True, level="CRITICAL")
         return search.users(loaded.settings, _query(filter, json, csv, limit))
 
+    @app.command(rich_help_panel=_PANEL)
+    @command(*DATABASE)
+    def events(
+        loaded: Loaded,
+        since: Annotated[
+            str | None,
+            typer.Option(
+                "--since", metavar="TIME", help="1h, 2d, today, 2026-03-01. Default: all.", show_default=False
+            ),
+        ] = None,
+        json: AsJson = False,
+        limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=1_000, help="At most so many.")] = 100,
+    ) -> int:
+        """Show what changed, newest first: restarts, outages, fits, rebalances, losses and decisions."""
+        from services.commands import events
+
+        configure(format="text", stderr=True, level="CRITICAL")
+        return events.show(loaded.settings, since=since, limit=limit, as_json=json)
+
 
 def _transactions(loaded: Loaded, query: Any, follow: bool) -> int:
     from services.commands import search

@@ -1,6 +1,8 @@
 """`anomaly-tui status`, `stop` and `restart`: what is asked of an engine that runs, over its socket."""
 
 import asyncio
+import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -16,6 +18,7 @@ from domain.sanitize import sanitize
 from services.attach.connection import ATTACH
 from services.attach.find import engine_socket
 from services.attach.link import EngineError, Link, NotConnected, NotRunning, opened
+from services.commands import glance
 from services.errors import UserError
 from services.process.lock import EngineLock
 from services.settings import Settings
@@ -44,13 +47,44 @@ def status(settings: Settings, *, as_json: bool) -> int:
             running = not isinstance(error, NotRunning)
             _write({"running": running, "well": False, "problem": str(error)})
         raise
-    well = all(worker.state in _WELL for worker in snapshot.workers if worker.essential)
+    well = _well(snapshot)
     facts = {"running": True, "well": well, "pid": pid, **EngineLock(settings.data_dir).holder()}
     if as_json:
         _write(facts | msgspec.structs.asdict(snapshot))
     else:
         _show(facts, snapshot)
     return 0 if well else 1
+
+
+def glances(settings: Settings, template: str | None, *, follow: bool) -> int:
+    """Print the engine in one line, with `follow` once a second until Ctrl-C or until it ends.
+
+    Returns as `status` does. Raises UserError for a template that cannot be filled, and as `status` does.
+    """
+    chosen = glance.DEFAULT if template is None else template
+    glance.check(chosen)
+    out = Console().file
+
+    async def ask(link: Link) -> int:
+        while True:
+            snapshot: Snapshot = await link.ask("snapshot", {})
+            well = _well(snapshot)
+            out.write(glance.glance(chosen, snapshot, well=well) + "\n")
+            out.flush()
+            if not follow:
+                return 0 if well else 1
+            await asyncio.sleep(1)
+
+    try:
+        return _ask(settings, ask)
+    except BrokenPipeError:
+        # Whoever read has seen enough. Python would complain of it once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _well(snapshot: Snapshot) -> bool:
+    return all(worker.state in _WELL for worker in snapshot.workers if worker.essential)
 
 
 def stop(settings: Settings) -> int:

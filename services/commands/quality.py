@@ -26,12 +26,12 @@ def show(settings: Settings, *, since: str | None, as_json: bool) -> int:
     Raises: UserError for a time that is none.
     """
     if since is not None:
-        _moment(since, datetime.now(UTC))
+        moment_of(since, datetime.now(UTC))
 
     async def work() -> tuple[datetime | None, tuple[DetectorQuality, ...]]:
         async with open_store(settings) as store:
             clock = await store.clock()
-            start = None if since is None else _moment(since, clock.now(datetime.now(UTC)))
+            start = None if since is None else moment_of(since, clock.now(datetime.now(UTC)))
             return start, await store.quality(start)
 
     start, qualities = asyncio.run(work())
@@ -47,7 +47,8 @@ def show(settings: Settings, *, since: str | None, as_json: bool) -> int:
     return 0
 
 
-def _moment(since: str, now: datetime) -> datetime:
+def moment_of(since: str, now: datetime) -> datetime:
+    """The moment that `--since` names at `now`. Raises UserError."""
     try:
         return moment(since, now)
     except FilterError as error:

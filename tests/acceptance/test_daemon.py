@@ -141,6 +141,9 @@ def test_each_party_is_killed_and_the_others_go_on(
         held = survivor.screen
         wait_until(lambda: survivor.screen != held, "a console that goes on")
         assert status(run)[0] == 0
+        line = run("status", "--format", "{state} {lag} {running}")
+        assert (line.returncode, line.stdout.split()[0]) == (0, "well"), line.stderr
+        assert "there is no {speed}" in run("status", "--format", "{speed}").stderr
 
         daemon.signal(signal.SIGSTOP)
         survivor.wait_for(LOST)

@@ -1,7 +1,9 @@
 """`anomaly-tui quality`, as a user types it."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
+from domain.timeline import TimelineEvent
 from domain.transaction import GroundTruth
 from services.store.store import Store
 from tests.acceptance.session import Run
@@ -42,3 +44,18 @@ async def test_a_time_that_is_none_is_one_clear_line(store: Store, run: Run) -> 
     assert shown.returncode == 2 or shown.returncode == 1
     assert "--since soon" in shown.stderr
     assert len(shown.stderr.strip().splitlines()) == 1
+
+
+async def test_events_are_listed_newest_first_and_one_object_a_line(store: Store, run: Run) -> None:
+    now = datetime.now(UTC)
+    for minutes, text in ((90, "stopped"), (10, "started")):
+        at = now - timedelta(minutes=minutes)
+        await store.timeline.add([TimelineEvent(at=at, kind="worker", subject="api", text=text, instance="e")])
+    shown = run("events")
+    assert shown.returncode == 0, shown.stderr
+    assert [line.split()[-1] for line in shown.stdout.splitlines()] == ["started", "stopped"]
+    (only,) = run("events", "--since", "1h", "--json").stdout.splitlines()
+    assert json.loads(only)["text"] == "started"
+    refused = run("events", "--since", "soon")
+    assert refused.returncode == 1
+    assert "--since soon" in refused.stderr

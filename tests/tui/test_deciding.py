@@ -194,6 +194,20 @@ async def test_the_detail_says_what_would_not_have_been_flagged() -> None:
         assert "not flagged at 212.40 EUR or less" in shown(app, Reading)
 
 
+@pytest.mark.parametrize("screen", ["1", "2"])
+async def test_the_why_pane_says_it_of_the_alert_under_the_cursor(screen: str) -> None:
+    port = FakePort(rows(100))
+    for each in rows(100):
+        ident = each.transaction.transaction_id
+        port.explained[ident] = Counterfactual("amount", "212.40", "not flagged at 212.40 EUR or less")
+    async with running(port, size=(160, 48)) as (app, pilot):
+        await pressed(pilot, screen)
+        if screen == "1":
+            assert "212.40" not in shown(app, "#why"), "nobody has stopped at an alert"
+        await pressed(pilot, NEWEST)
+        assert "not flagged at 212.40 EUR or less" in shown(app, "#why")
+
+
 async def test_undo_takes_back_the_last_decision_and_then_the_one_before() -> None:
     port = FakePort(rows(100))
     async with running(port, notifications=True) as (app, pilot):

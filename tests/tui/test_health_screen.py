@@ -7,8 +7,9 @@ import pytest
 
 from domain.accounting import Account
 from domain.engine import FeatureDrift, PartitionStatus, Snapshot, WorkerStatus
+from domain.timeline import TimelineEvent
 from tests.tui.fake_port import NOON, QUALITY, QUIET, WORKERS, FakePort, rows
-from tests.tui.session import running, shown
+from tests.tui.session import pressed, running, shown
 from tui.lag import KEPT, LagTrend
 from tui.modals.confirm import Confirm
 from tui.modals.workers import Workers
@@ -182,6 +183,27 @@ async def test_stopping_a_worker_asks_first() -> None:
         assert "producer is stopped" in shown(app, Reading)
         await pilot.press("W")
         assert isinstance(app.screen, HealthScreen)
+
+
+async def test_health_shows_what_changed_in_the_last_hour() -> None:
+    port = FakePort(rows(20))
+    port.timeline = [
+        TimelineEvent(at=NOON - timedelta(hours=2), kind="engine", text="started"),
+        TimelineEvent(at=NOON, kind="decision", subject="ann", text="confirmed as fraud: u-0071"),
+        TimelineEvent(at=NOON, kind="worker", level="error", subject="models", text="crashed: OSError: gone"),
+    ]
+    async with running(port, size=(100, 48)) as (app, pilot):
+        await pressed(pilot, "4")
+        text = shown(app, Reading)
+        assert "2 in the last hour" in text
+        assert "✗ 12:04:07Z models        crashed: OSError: gone" in text
+        assert "· 12:04:07Z ann           confirmed as fraud: u-0071" in text
+
+
+async def test_health_says_nothing_of_changes_where_there_were_none() -> None:
+    async with running(FakePort(rows(20)), size=(100, 48)) as (app, pilot):
+        await pressed(pilot, "4")
+        assert "Changes" not in shown(app, Reading)
 
 
 def test_a_frontend_that_is_off_is_no_fault_and_a_stopped_worker_is_named() -> None:

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from domain.accounting import total
 from domain.engine import DeadLetter, PartitionStatus, Snapshot, WorkerStatus
+from domain.timeline import TimelineEvent
 from tui import cells
 from tui.panes.backlog import backlog_line, history_line
 from tui.themes import Palette
@@ -179,6 +180,22 @@ def dead_letter_lines(letters: tuple[DeadLetter, ...], width: int, palette: Pale
         lines.append(line((where, palette.dim), (letter.reason, palette.warn), width=width))
         lines.append(line((f"   {letter.excerpt}", palette.dim), width=width))
     return lines
+
+
+def event_line(event: TimelineEvent, width: int, palette: Palette) -> Text:
+    """One change in one line: a mark for its level, its time, worker or analyst, and what happened."""
+    mark, ink = {
+        "error": ("✗", palette.bad),
+        "warning": ("!", palette.warn),
+        "info": ("·", palette.dim),
+    }[event.level]
+    return line(
+        (f" {mark} ", ink),
+        (f"{event.at:%H:%M:%S}Z ", palette.dim),
+        f"{cells.fit(event.subject or event.kind, 13)} ",
+        (event.text, ink if event.level == "error" else Style.null()),
+        width=width,
+    )
 
 
 class HealthPane(TextPane):

@@ -23,6 +23,7 @@ from tui.panes.progress import progress_line
 from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
 from tui.screens.detail import Detail
+from tui.screens.explaining import Explaining
 from tui.screens.layout import lay_out
 from tui.screens.triaging import BulkTriaging
 from tui.themes import Palette
@@ -50,6 +51,7 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         self._filter: Filter = EVERYTHING
         self._older = Older(EVERYTHING)
         self._problem = ""
+        self._explaining = Explaining(self)
 
     def body(self) -> Iterable[Widget]:
         """Progress, the list, and the reasons beside it or below it."""
@@ -150,6 +152,8 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         if alerts > 1:
             case = f" {alerts} alerts of this user within minutes: a key decides on all of them"
             lines.insert(2, line((case, palette.warn), width=width))
+        if not rows.follow:
+            lines += self._explaining.lines(subject, len(lines), width, self.query_one(WhyPane).size.height, palette)
         return lines
 
     def _notice(self) -> str:

@@ -1,7 +1,7 @@
 """The Health screen: workers, partitions, detection quality, drift, and dead letters."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from rich.text import Text
@@ -10,12 +10,13 @@ from textual.widget import Widget
 
 from domain.engine import DeadLetter, Snapshot
 from domain.quality import DetectorQuality
+from domain.timeline import TimelineEvent
 from services.errors import reason_of
 from tui import cells, keymap
 from tui.console import console_of, keys_of
 from tui.frontend import frontend_of
 from tui.lag import SMALL
-from tui.panes.health import component_lines, dead_letter_lines, pipeline_line, worker_line, worst
+from tui.panes.health import component_lines, dead_letter_lines, event_line, pipeline_line, worker_line, worst
 from tui.panes.lag import outlook_mark, outlook_words, partition_table
 from tui.panes.quality import DRIFTED, drift_lines, quality_lines
 from tui.screens.base import ConsoleScreen
@@ -25,6 +26,11 @@ from tui.widgets.drawing import line, palette_of, rule
 from tui.widgets.reading import Reading, ReadingScreen
 
 _DEAD_LETTERS = 200
+_EVENTS = 100
+_EVENTS_SHOWN = 8
+_EVENTS_OF = timedelta(hours=1)
+_EVENTS_EVERY = 5.0
+"""Seconds between two looks at the timeline."""
 
 
 class HealthScreen(ReadingScreen, ConsoleScreen):
@@ -44,6 +50,10 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
             self, "quality", self._ask_quality, 0.0
         )
 
+        self._events: Inquiry[None, tuple[TimelineEvent, ...]] = Inquiry(
+            self, "changes", self._ask_events, _EVENTS_EVERY
+        )
+
     def body(self) -> Iterable[Widget]:
         """All sections as one text."""
         yield Reading(id="health-text")
@@ -60,6 +70,7 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
             [
                 *self._engine(snapshot, now, width, palette),
                 *self._workers(snapshot, now, width, palette),
+                *self._changes(width, palette),
                 *self._partitions(snapshot, width, palette),
                 *self._quality(snapshot, width, palette),
                 *self._drift(snapshot, width, palette),
@@ -86,6 +97,24 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
             if worker.last_error not in (None, worker.detail):
                 lines.append(line((f"   last error: {worker.last_error}", palette.warn), width=width))
         return lines
+
+    def _changes(self, width: int, palette: Palette) -> list[Text]:
+        """What changed in the last hour; empty where nothing has."""
+        self._events.want(None)
+        events = self._events.answer or ()
+        if not events and not self._events.problem:
+            return []
+        count = f"{len(events)}{'+' if len(events) == _EVENTS else ''} in the last hour"
+        lines = [line(*rule("Changes", count if events else "", width, palette), width=width)]
+        if self._events.problem:
+            return [*lines, line((f" {self._events.problem}", palette.bad), width=width)]
+        lines += [event_line(event, width, palette) for event in events[:_EVENTS_SHOWN]]
+        if len(events) > _EVENTS_SHOWN:
+            lines.append(line((" anomaly-tui events --since 1h lists them all", palette.dim), width=width))
+        return lines
+
+    async def _ask_events(self, key: None) -> tuple[TimelineEvent, ...]:
+        return await console_of(self).port.events(console_of(self).clock() - _EVENTS_OF, _EVENTS)
 
     def _partitions(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
         if not snapshot.partitions:

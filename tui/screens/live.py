@@ -24,6 +24,7 @@ from tui.panes.profile import ProfilePane, profile_lines
 from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
 from tui.screens.detail import Detail
+from tui.screens.explaining import Explaining
 from tui.screens.inquiry import Inquiry
 from tui.screens.layout import lay_out
 from tui.screens.triaging import BulkTriaging
@@ -49,6 +50,7 @@ class LiveScreen(BulkTriaging, Browsing):
         self._in_place = ""
         self._of_user: str | None = None
         self._explained: ScoredTransaction | None = None
+        self._explaining = Explaining(self)
         self._profile: Inquiry[str, ProfileView] = Inquiry(
             self, "profile", lambda user: console_of(self).port.profile(user), _PROFILE_EVERY
         )
@@ -160,7 +162,10 @@ class LiveScreen(BulkTriaging, Browsing):
         subject = self._explained = self.subject
         if why.region:
             truth = console_of(self).show_truth
-            why.show(why_lines(subject, why.size.width, palette, followed=self.active.follow, truth=truth))
+            lines = why_lines(subject, why.size.width, palette, followed=self.active.follow, truth=truth)
+            if not self.active.follow:
+                lines += self._explaining.lines(subject, len(lines), why.size.width, why.size.height, palette)
+            why.show(lines)
         if profile.region:
             user = subject.transaction.user_id if subject else self._of_user
             if user is not None:
