@@ -38,6 +38,9 @@ _MERGED = {
     "gap": "pace",
 }
 
+_WORDS = {"spend_day": "spending in a day", "travel": "speed of travel", "pace": "pace of purchases"}
+"""Lines whose names do not say in words what they are about."""
+
 MEMORY_INDEX, RISK_INDEX = len(FEATURES), len(FEATURES) + 1
 """The shares that come from this user's recent suspicion and from frauds confirmed at the merchant."""
 
@@ -133,7 +136,7 @@ def _weaker(shares: list[float], told: set[str]) -> str:
         if 0.0 < share >= least and name not in told
     )
     if odd:
-        return f"weaker reasons: {', '.join(odd)}"
+        return f"weaker reasons: {', '.join(_WORDS.get(name, name.replace('_', ' ')) for name in odd)}"
     return "small departures from habit, none of them odd by itself"
 
 

@@ -58,6 +58,7 @@ def test_a_takeover_has_three_lines_and_names_the_others(enhanced: EnhancedModel
     assert all(line.text and line.factor != "other" for line in lines)
     assert (other.feature, other.factor) == ("other", "other")
     assert other.text.startswith("weaker reasons: ")
+    assert "_" not in other.text
     assert sum(reason.contribution for reason in verdict.reasons) == pytest.approx(verdict.score, abs=1e-12)
 
 
