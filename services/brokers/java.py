@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from services.brokers.broker import BrokerError, Progress
@@ -86,7 +87,6 @@ async def _fetch(folder: Path, progress: Progress) -> None:
         libs = Path(work) / "libs"
         process = await asyncio.create_subprocess_exec(
             maven,
-            "-q",
             "-B",
             "dependency:copy-dependencies",
             "-DincludeScope=runtime",
@@ -96,23 +96,35 @@ async def _fetch(folder: Path, progress: Progress) -> None:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        reading = asyncio.create_task(process.communicate())
+        output: list[str] = []
+        reading = asyncio.create_task(_read(process, output))
         try:
             async with asyncio.timeout(_FETCH_WITHIN):
                 while not (await asyncio.wait({reading}, timeout=0.3))[0]:
-                    progress(
-                        f"fetching Apache Kafka with Maven, once: {len(list(libs.glob('*.jar')))} of about 45 jars"
-                    )
+                    progress(f"fetching Apache Kafka with Maven, once: {fetched(output)}")
         except TimeoutError:
             raise BrokerError("Maven did not fetch Apache Kafka in 10 minutes: check the network.") from None
         finally:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+            await reading
         if process.returncode != 0:
-            output = reading.result()[0].decode(errors="replace").splitlines()
-            why = next(
-                (line for line in output if "FATAL" in line or "Failed" in line or "Could not" in line), output[:1]
-            )
+            why = next((line for line in output if re.search("FATAL|Failed|Could not|ERROR", line)), output[-1:])
             raise BrokerError(f"Maven could not fetch Apache Kafka: {why}")
         libs.rename(folder)
+
+
+async def _read(process: asyncio.subprocess.Process, output: list[str]) -> None:
+    """Add each line to `output` as it comes, until the process ends."""
+    assert process.stdout is not None
+    async for line in process.stdout:
+        output.append(line.decode(errors="replace").rstrip())
+    await process.wait()
+
+
+def fetched(output: Sequence[str]) -> str:
+    """How far Maven is, by what it printed: files downloaded, also those of Maven's own plugins, then jars copied."""
+    if copied := sum(line.startswith("[INFO] Copying ") for line in output):
+        return f"{copied:,} jars in place"
+    return f"{sum('Downloaded from ' in line for line in output):,} files downloaded"
