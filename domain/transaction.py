@@ -70,7 +70,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
         return msgspec.structs.replace(self, timestamp=moved)
 
 
-class Column(NamedTuple):
+class FlatField(NamedTuple):
     """One value of a transaction: its name in a flat record or table, and where the transaction keeps it.
 
     `path` is the name itself, or a group and a name with a dot between: `merchant.id` for the column `merchant_id`.
@@ -88,14 +88,14 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """The objects within a transaction, and the names of what is in them."""
 
 
-def _columns() -> Iterator[Column]:
+def _columns() -> Iterator[FlatField]:
     for field in Transaction.__struct_fields__:
         if field == "extra":
             continue
         for name in GROUPS.get(field, ("",)):
             # A place needs no prefix: there is one country, but a merchant's name and a device's type.
             flat = name if field == "location" else f"{field}_{name}" if name else field
-            yield Column(flat, f"{field}.{name}" if name else field)
+            yield FlatField(flat, f"{field}.{name}" if name else field)
 
 
 COLUMNS = tuple(_columns())

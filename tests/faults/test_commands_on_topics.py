@@ -16,9 +16,8 @@ from tests.acceptance.session import simulated_file
 from tests.consuming import simulated
 from tests.faults.daemon import Daemon
 from tests.faults.promises import wrong_profiles
-from tests.faults.topics import Topics
+from tests.faults.topics import Topics, until_stored
 from tests.odd_headers import send_oddly
-from tests.waiting import until
 
 STORED_WITHIN = 60.0
 
@@ -65,13 +64,6 @@ def rows() -> list[Transaction]:
     return [transaction for transaction, _ in simulated(300)]
 
 
-async def until_stored(store: Store, count: int) -> None:
-    async def stored() -> bool:
-        return await store.count() == count
-
-    await until(stored, STORED_WITHIN)
-
-
 async def test_replay_and_reset_beside_a_daemon_that_re_keys(
     kafka: Broker,
     topics: Topics,
@@ -86,7 +78,7 @@ async def test_replay_and_reset_beside_a_daemon_that_re_keys(
     await topics.write(topic, rows, key=b"no user")
     daemon = Daemon(tmp_path, kafka.bootstrap, database_url, "--topic", topic)
     await daemon.start()
-    await until_stored(store, 300)
+    await until_stored(store, 300, STORED_WITHIN)
 
     simulated_file(tmp_path / "some.jsonl", 100)
     code, _, said = await command("replay", "some.jsonl", "--topic", topic, kafka=True)
@@ -110,7 +102,7 @@ async def test_replay_and_reset_beside_a_daemon_that_re_keys(
     assert await store.count() == 0
     await daemon.start()
     # What lies in the topic, of which the replayed file is a part, as often as it was sent.
-    await until_stored(store, 400)
+    await until_stored(store, 400, STORED_WITHIN)
     assert await daemon.end(signal.SIGTERM) == 0
     copy = await store.rekeying.copy_of(kafka.cluster_id, topic)
     assert copy is not None

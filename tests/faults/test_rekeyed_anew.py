@@ -19,7 +19,7 @@ from services.store.rekeying import by_user
 from services.store.store import Store
 from tests.consuming import simulated
 from tests.faults.promises import wrong_profiles
-from tests.faults.topics import HEADERS, WITHIN, Topics
+from tests.faults.topics import HEADERS, WITHIN, Topics, until_stored
 from tests.rekeying import RekeyingConsumer
 from tests.waiting import until
 
@@ -75,11 +75,9 @@ async def write(
     await asyncio.to_thread(work)
 
 
-async def until_stored(store: Store, rows: Sequence[Transaction]) -> None:
+async def until_all_stored(store: Store, rows: Sequence[Transaction]) -> None:
     """Wait until exactly these are stored, each once."""
-    async with asyncio.timeout(STORED_WITHIN):
-        while await store.count() < len(rows):
-            await asyncio.sleep(0.05)
+    await until_stored(store, len(rows), STORED_WITHIN)
     stored = [row[0] for row in await store.pool.fetch("SELECT transaction_id FROM transactions")]
     assert sorted(stored) == sorted(row.transaction_id for row in rows)
 
@@ -104,15 +102,15 @@ async def test_a_topic_made_again_once_its_copy_was_emptied_is_re_keyed_from_its
         await write(kafka.bootstrap, topic, rows[200:])
 
     async with RekeyingConsumer(kafka, store, models, topic=topic):
-        await until_stored(store, rows[:200])
+        await until_all_stored(store, rows[:200])
         await until_forgotten(topics, by_user(topic))
         if running:
             await make_again()
-            await until_stored(store, rows)
+            await until_all_stored(store, rows)
     if not running:
         await make_again()
         async with RekeyingConsumer(kafka, store, models, topic=topic):
-            await until_stored(store, rows)
+            await until_all_stored(store, rows)
     assert await wrong_profiles(store) == set()
 
 
@@ -122,12 +120,12 @@ async def test_after_a_reset_the_whole_topic_is_re_keyed_again(
     await topics.make(topic, PARTITIONS)
     await write(kafka.bootstrap, topic, rows[:300])
     async with RekeyingConsumer(kafka, store, models, topic=topic):
-        await until_stored(store, rows[:300])
+        await until_all_stored(store, rows[:300])
         await until_forgotten(topics, by_user(topic))
     await store.reset()
     await write(kafka.bootstrap, topic, rows[300:600])
     async with RekeyingConsumer(kafka, store, models, topic=topic):
-        await until_stored(store, rows[:600])
+        await until_all_stored(store, rows[:600])
     assert await store.rekeying.copy_of(kafka.cluster_id, topic) != by_user(topic)
     assert await wrong_profiles(store) == set()
 
@@ -144,11 +142,11 @@ async def test_two_databases_read_one_re_keyed_topic_each_in_full(
     await topics.make(topic, PARTITIONS)
     await write(kafka.bootstrap, topic, rows[:300])
     async with RekeyingConsumer(kafka, store, models, topic=topic, group="one"):
-        await until_stored(store, rows[:300])
+        await until_all_stored(store, rows[:300])
         await until_forgotten(topics, by_user(topic))
         async with RekeyingConsumer(kafka, other_store, models, topic=topic, group="two"):
             await write(kafka.bootstrap, topic, rows[300:])
-            await asyncio.gather(until_stored(store, rows), until_stored(other_store, rows))
+            await asyncio.gather(until_all_stored(store, rows), until_all_stored(other_store, rows))
     copies = [await each.rekeying.copy_of(kafka.cluster_id, topic) for each in (store, other_store)]
     assert copies[0] == by_user(topic)
     assert copies[1] is not None
@@ -165,13 +163,13 @@ async def test_a_strangers_topic_of_the_name_of_the_copy_is_left_alone(
     await write(kafka.bootstrap, by_user(topic), rows[900:])
     await write(kafka.bootstrap, topic, rows[:300])
     async with RekeyingConsumer(kafka, store, models, topic=topic):
-        await until_stored(store, rows[:300])
+        await until_all_stored(store, rows[:300])
         copy = await store.rekeying.copy_of(kafka.cluster_id, topic)
         assert copy is not None
         await until_forgotten(topics, copy)
     async with RekeyingConsumer(kafka, store, models, topic=topic):
         await write(kafka.bootstrap, topic, rows[300:600])
-        await until_stored(store, rows[:600])
+        await until_all_stored(store, rows[:600])
     # The name that was chosen is kept, and nothing of the stranger's is gone.
     assert await store.rekeying.copy_of(kafka.cluster_id, topic) == copy
     assert await topics.marks(by_user(topic), PARTITIONS) == [(0, 25)] * PARTITIONS
@@ -186,7 +184,7 @@ async def test_a_record_dated_far_ahead_is_copied(
         await write(kafka.bootstrap, topic, rows[:100])
         await write(kafka.bootstrap, topic, rows[100:110], timestamp=ahead)
         await write(kafka.bootstrap, topic, rows[110:200])
-        await until_stored(store, rows[:200])
+        await until_all_stored(store, rows[:200])
     assert await wrong_profiles(store) == set()
 
 
@@ -198,7 +196,7 @@ async def test_records_larger_than_a_copy_takes_by_default_are_copied(
     await topics.write_raw(topic, random.Random(1).randbytes(10 * 1024 * 1024))
     await write(kafka.bootstrap, topic, rows[100:200])
     async with RekeyingConsumer(kafka, store, models, topic=topic):
-        await until_stored(store, rows[:200])
+        await until_all_stored(store, rows[:200])
         async with asyncio.timeout(STORED_WITHIN):
             while not await store.dead_letters(5):
                 await asyncio.sleep(0.05)
@@ -218,7 +216,7 @@ async def test_a_record_that_the_copy_does_not_take_is_told_and_waited_for_witho
     await topics.make(topic, PARTITIONS, {"max.message.bytes": str(12 * 1024 * 1024)})
     async with RekeyingConsumer(kafka, store, models, topic=topic) as consumer:
         await write(kafka.bootstrap, topic, rows[:100])
-        await until_stored(store, rows[:100])
+        await until_all_stored(store, rows[:100])
         capfd.readouterr()
         await topics.write_raw(topic, random.Random(1).randbytes(10 * 1024 * 1024))
         await write(kafka.bootstrap, topic, rows[100:])
@@ -227,7 +225,7 @@ async def test_a_record_that_the_copy_does_not_take_is_told_and_waited_for_witho
         await until(lambda: f"Raise max.message.bytes of {by_user(topic)}" in rekeyer.detail)
         assert rekeyer.degraded
         monkeypatch.undo()
-        await until_stored(store, rows)
+        await until_all_stored(store, rows)
     assert "FATAL" not in capfd.readouterr().err
     assert await wrong_profiles(store) == set()
 
@@ -269,13 +267,13 @@ async def test_records_deleted_before_they_were_re_keyed_are_said_to_be_lost(
     await topics.make(topic, PARTITIONS)
     await write(kafka.bootstrap, topic, rows[:200])
     async with RekeyingConsumer(kafka, store, models, topic=topic) as consumer:
-        await until_stored(store, rows[:200])
+        await until_all_stored(store, rows[:200])
         await until(lambda: consumer.rekeyer is not None and consumer.rekeyer.figures.lag == 0)
     await write(kafka.bootstrap, topic, rows[200:400])
     await topics.delete_records_before(topic, 80)
     lost = {row.transaction_id for row in rows[200:400:PARTITIONS][:30]}
     async with RekeyingConsumer(kafka, store, models, topic=topic) as consumer:
-        await until_stored(store, [row for row in rows[:400] if row.transaction_id not in lost])
+        await until_all_stored(store, [row for row in rows[:400] if row.transaction_id not in lost])
         assert consumer.bus.offset_gaps == 1
         await until(lambda: consumer.rekeyer is not None and consumer.rekeyer.figures.lag == 0)
     sums = {row["partition"]: row["lost"] for row in await store.progress() if row["topic"] == topic}
@@ -288,8 +286,8 @@ async def test_records_deleted_while_they_are_re_keyed_do_not_stop_the_others(
     await topics.make(topic, PARTITIONS)
     await write(kafka.bootstrap, topic, rows[:200])
     async with RekeyingConsumer(kafka, store, models, topic=topic):
-        await until_stored(store, rows[:200])
+        await until_all_stored(store, rows[:200])
         await topics.delete_records_before(topic, 50)
         await write(kafka.bootstrap, topic, rows[200:400])
-        await until_stored(store, rows[:400])
+        await until_all_stored(store, rows[:400])
     assert await wrong_profiles(store) == set()

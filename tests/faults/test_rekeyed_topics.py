@@ -23,7 +23,7 @@ from simulator import Simulator
 from tests.consuming import Consumer, send, simulated
 from tests.faults.daemon import Daemon
 from tests.faults.promises import broken_promises, wrong_profiles
-from tests.faults.topics import Topics
+from tests.faults.topics import Topics, until_stored
 from tests.rekeying import RekeyingConsumer, Rows, send_anywhere
 from tests.waiting import until
 
@@ -68,12 +68,6 @@ async def verdicts(store: Store) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await store.pool.fetch(VERDICTS)]
 
 
-async def until_stored(store: Store, count: int) -> None:
-    async with asyncio.timeout(STORED_WITHIN):
-        while await store.count() < count:
-            await asyncio.sleep(0.05)
-
-
 @pytest.mark.timeout(2_400)
 async def test_records_without_a_key_are_judged_as_if_they_had_one_whatever_is_killed(
     kafka: Broker,
@@ -104,7 +98,9 @@ async def test_records_without_a_key_are_judged_as_if_they_had_one_whatever_is_k
     daemon = Daemon(tmp_path, kafka.bootstrap, database_url, "--topic", topic)
     for part in (1, 2):
         await daemon.start()
-        await until_stored(store, part * RECORDS // 3)
+        async with asyncio.timeout(STORED_WITHIN):
+            while await store.count() < part * RECORDS // 3:
+                await asyncio.sleep(0.05)
         assert await daemon.end(signal.SIGKILL) == -signal.SIGKILL
     await daemon.start()
     async with asyncio.timeout(STORED_WITHIN):
@@ -179,12 +175,12 @@ async def test_a_topic_made_again_is_re_keyed_from_its_beginning(
         await topics.make(topic, 2)
         async with RekeyingConsumer(kafka, store, fitted, topic=topic, keyed="rekey") as consumer:
             await topics.write(topic, [transaction for transaction, _ in rows[:100]])
-            await until_stored(store, 100)
+            await until_stored(store, 100, STORED_WITHIN)
             await topics.delete(topic)
             await topics.make(topic, 2)
             # More than before, so that the old offset is one that the new topic has.
             await topics.write(topic, [transaction for transaction, _ in rows[100:]])
-            await until_stored(store, 300)
+            await until_stored(store, 300, STORED_WITHIN)
             assert consumer.bus.topic_resets > 0
     assert await wrong_profiles(store) == set()
 

@@ -21,7 +21,7 @@ from services.sending.producer import Sender, outgoing
 from services.store.batch import Term
 from services.store.store import Store
 from tests.consuming import Consumer, simulated
-from tests.faults.topics import Topics
+from tests.faults.topics import Topics, until_stored
 from tests.waiting import until
 
 WARMING = schedule.warming("both")
@@ -44,14 +44,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def rows() -> list[Transaction]:
     return [transaction for transaction, _ in simulated(200)]
-
-
-async def until_stored(store: Store, count: int) -> None:
-    """Wait until that many transactions are stored; more are an error."""
-    async with asyncio.timeout(30):
-        while (stored := await store.count()) < count:
-            await asyncio.sleep(0.02)
-    assert stored == count
 
 
 async def until_reached(store: Store, offset: int) -> None:

@@ -10,6 +10,8 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 
 from domain.transaction import Transaction
 from services.records import wire
+from services.store.store import Store
+from tests.waiting import until
 
 WITHIN = 20.0
 HEADERS = [(wire.CLOCK_HEADER, wire.CLOCK_REPLAY)]
@@ -130,3 +132,13 @@ class KafkaTransaction:
     ) -> None:
         if self._open:
             await asyncio.to_thread(self._producer.abort_transaction, WITHIN)
+
+
+async def until_stored(store: Store, count: int, within: float = 30.0) -> None:
+    """Wait until that many transactions are stored; more are an error."""
+
+    async def enough() -> bool:
+        return await store.count() >= count
+
+    await until(enough, within)
+    assert await store.count() == count
