@@ -1,5 +1,6 @@
 """Notices what changes in an engine, and keeps it in the store."""
 
+import asyncio
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,7 @@ class ChangeWatch:
         self._before: Snapshot | None = None
         self._waiting: deque[TimelineEvent] = deque(maxlen=_WAITING)
         self._troubled: dict[str, datetime] = {}
+        self._writing = asyncio.Lock()
 
     def begin(self, snapshot: Snapshot, version: str) -> None:
         """The engine has started."""
@@ -57,11 +59,15 @@ class ChangeWatch:
 
     async def write(self) -> None:
         """Store what was noted. Raises `faults` errors, and keeps it for the next time."""
-        writing = tuple(self._waiting)
-        if writing:
-            await self._timeline.add(writing)
-            for _ in writing:
-                self._waiting.popleft()
+        # An engine that stops writes while housekeeping may still do so.
+        async with self._writing:
+            writing = tuple(self._waiting)
+            if writing:
+                await self._timeline.add(writing)
+                for event in writing:
+                    # Some of the oldest may have gone to make room meanwhile.
+                    if self._waiting and self._waiting[0] is event:
+                        self._waiting.popleft()
 
     def _note(self, event: TimelineEvent) -> None:
         text = sanitize(redacted(event.text))[:_LONGEST]

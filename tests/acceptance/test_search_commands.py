@@ -186,7 +186,7 @@ def test_since_keeps_meaning_the_last_minutes_while_following(
     assert run("replay", transactions_file(tmp_path / "some.jsonl", *first)).returncode == 0
     with following(environment, tmp_path, "transactions", "since:5m") as (process, output):
         wait_until(lambda: followed(output) == ["fresh"], "the fresh one alone", WITHIN)
-        late = {"transaction_id": "fresh-2", "timestamp": at(2)}, {"transaction_id": "old-2", "timestamp": at(6)}
+        late = {"transaction_id": "fresh-2", "timestamp": at(2)}, {"transaction_id": "old-2", "timestamp": at(8)}
         assert run("replay", transactions_file(tmp_path / "more.jsonl", *late)).returncode == 0
         wait_until(lambda: len(followed(output)) > 1, "a second", WITHIN)
         process.send_signal(signal.SIGTERM)

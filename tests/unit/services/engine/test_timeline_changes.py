@@ -1,12 +1,15 @@
 """What of an engine's snapshots goes into its timeline."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import msgspec
 
 from domain.engine import PartitionStatus, Snapshot, WorkerStatus
-from services.engine.timeline import changes, ranges
+from domain.timeline import TimelineEvent
+from services.engine.timeline import ChangeWatch, changes, ranges
 from tests.tui.fake_port import QUIET
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -93,3 +96,27 @@ def test_fits_rebalances_and_losses() -> None:
         ("loss", "1 partition is read from the beginning: the topic was made again"),
     ]
     assert ranges(set()) == ""
+
+
+class SlowTimeline:
+    """Keeps what it is given, and holds on until it may go on."""
+
+    def __init__(self) -> None:
+        self.kept: list[TimelineEvent] = []
+        self.may_go_on = asyncio.Event()
+
+    async def add(self, events: Sequence[TimelineEvent]) -> None:
+        await self.may_go_on.wait()
+        self.kept += events
+
+
+async def test_an_engine_that_stops_while_housekeeping_writes_writes_each_event_once() -> None:
+    timeline = SlowTimeline()
+    watch = ChangeWatch(timeline, "engine-1")  # type: ignore[arg-type]
+    watch.begin(at(0), "1.0")
+    async with asyncio.TaskGroup() as group:
+        group.create_task(watch.write())
+        group.create_task(watch.end())
+        await asyncio.sleep(0)
+        timeline.may_go_on.set()
+    assert [event.text.split()[0] for event in timeline.kept] == ["anomaly-tui", "stopped"]
