@@ -9,10 +9,9 @@ import typer
 from services.cli import data, engine, files, frontend, search
 from services.cli import mapping as mappings
 from services.cli.mapping import MappingFile, PresetName, chosen_mapping
-from services.cli.options import LOGS, RUN, SERVERS, SIMULATOR, command, guarded, has_terminal
+from services.cli.options import LOGS, RUN, SERVERS, SIMULATOR, command, configure, guarded, has_terminal
 from services.cli.plan import RunPlan
 from services.errors import UserError
-from services.process.logs import LogRing, configure
 from services.records.mapping import Mapping
 from services.settings import Loaded, Settings
 from services.version import VERSION
@@ -60,6 +59,7 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
         )
         if daemon:
             from services.commands import run
+            from services.process.logs import LogRing
 
             logs = LogRing()
             configure(format=settings.log_format, file=settings.log_file, stderr=True, ring=logs)

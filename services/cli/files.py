@@ -9,9 +9,8 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 import typer
 
 from services.cli.mapping import Preset, chosen_mapping
-from services.cli.options import DETECTION, SERVERS, command
+from services.cli.options import DETECTION, SERVERS, command, configure
 from services.errors import UserError
-from services.process.logs import configure
 from services.records.files import Reading
 from services.records.mapping import Mapping
 from services.settings import Loaded

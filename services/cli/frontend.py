@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.options import LOGS, command
-from services.process.logs import configure
+from services.cli.options import LOGS, command, configure
 from services.settings import Loaded
 
 

@@ -261,6 +261,13 @@ def _kept(error: Exception) -> str:
     return f"Please report it with {file}."
 
 
+def configure(**how: Any) -> None:
+    """Set up logging as `services.process.logs.configure` has it, which `--help` does without."""
+    from services.process import logs
+
+    logs.configure(**how)
+
+
 def has_terminal() -> bool:
     """Whether a console can be shown."""
     return sys.stdin.isatty() and sys.stdout.isatty()

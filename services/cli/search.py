@@ -6,9 +6,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from services.cli.options import DATABASE, command
+from services.cli.options import DATABASE, command, configure
 from services.errors import UserError
-from services.process.logs import configure
 from services.settings import Loaded
 
 MAX_ROWS = 1_000_000
