@@ -110,7 +110,8 @@ async def _fetch(folder: Path, progress: Progress) -> None:
                 await process.wait()
             await reading
         if process.returncode != 0:
-            why = next((line for line in output if re.search("FATAL|Failed|Could not|ERROR", line)), output[-1:])
+            last = output[-1] if output else "it printed nothing"
+            why = next((line for line in output if re.search("FATAL|Failed|Could not|ERROR", line)), last)
             raise BrokerError(f"Maven could not fetch Apache Kafka: {why}")
         libs.rename(folder)
 
