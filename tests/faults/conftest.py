@@ -17,6 +17,7 @@ from services.brokers.local import LocalBroker
 from services.brokers.security import Security
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
+from tests.faults.topics import Topics
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,9 @@ async def other_store(server: EmbeddedDatabase) -> AsyncIterator[Store]:
     await opened.close()
     await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await admin.close()
+
+
+@pytest.fixture
+def topics(apache_kafka: str) -> Topics:
+    """The topics of the Apache Kafka of the tests."""
+    return Topics(apache_kafka)

@@ -50,11 +50,6 @@ class Command:
 
 
 @pytest.fixture
-def topics(apache_kafka: str) -> Topics:
-    return Topics(apache_kafka)
-
-
-@pytest.fixture
 def command(tmp_path: Path, apache_kafka: str, database_url: str) -> Command:
     return Command(tmp_path, apache_kafka, database_url)
 

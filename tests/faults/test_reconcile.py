@@ -35,11 +35,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def topics(apache_kafka: str) -> Topics:
-    return Topics(apache_kafka)
-
-
-@pytest.fixture
 def rows() -> list[Transaction]:
     return [transaction for transaction, _ in simulated(400)]
 

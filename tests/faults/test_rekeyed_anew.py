@@ -27,11 +27,6 @@ PARTITIONS = 4
 STORED_WITHIN = 60
 
 
-@pytest.fixture
-def topics(apache_kafka: str) -> Topics:
-    return Topics(apache_kafka)
-
-
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Delete what is stored, and look at the topics, far more often than in use."""

@@ -39,11 +39,6 @@ FROM verdicts ORDER BY transaction_id, detector
 """
 
 
-@pytest.fixture
-def topics(apache_kafka: str) -> Topics:
-    return Topics(apache_kafka)
-
-
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Delete what is stored, and look at the topic, far more often than in use."""

@@ -27,11 +27,6 @@ from tests.waiting import until
 WARMING = schedule.warming("both")
 
 
-@pytest.fixture
-def topics(apache_kafka: str) -> Topics:
-    return Topics(apache_kafka)
-
-
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look at the topic and the end offsets far more often than in use."""
