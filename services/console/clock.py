@@ -30,7 +30,7 @@ class StreamClock:
     """Wall time while a live topic is read; on a replay or a simulation the highest event time seen.
 
     One event far ahead of all others does not move it: it takes a second one within a week. It never goes back within
-    one stream; another kind of stream, or an older one after a pause, begins anew.
+    one stream; another kind of stream, or an older one after a pause, begins another clock.
     """
 
     def __init__(

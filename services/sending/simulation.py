@@ -92,7 +92,7 @@ class Simulation(Worker):
 
     async def _lay_history(self, world: World, beside: HistoryKeeper) -> None:
         """Send it as fast as it is stored, have the models fitted on all of it, and wait for them."""
-        total = world.history_left(anew=await beside.stored() == 0)
+        total = world.history_left(first=await beside.stored() == 0)
         if not total:
             return
         log.info("laying down simulated history", transactions=total, begins=world.now.isoformat(timespec="minutes"))

@@ -5,15 +5,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from domain.transaction import GroundTruth, Transaction
 from services.settings import Settings
-
-if TYPE_CHECKING:
-    pass
 
 BEGINNING = datetime(2026, 1, 5, tzinfo=UTC)
 """When a new world begins, a Monday: the same for everybody, so that a seed gives the same stream on every day."""
@@ -51,7 +47,7 @@ class World:
     """People at a human pace, with a clock that runs as fast as the rate asks: never slower than the wall's.
 
     `stored_until` is the newest event stored, from which a world goes on of which nothing else is known. It is
-    the only one who writes its place; reading and writing that never fails, at worst the world begins anew.
+    the only writer of its place; reading and writing that never fails, at worst the world begins again.
     """
 
     def __init__(self, settings: Settings, stored_until: datetime | None = None) -> None:
@@ -77,12 +73,12 @@ class World:
         self._people = people
         self._stream = self._simulator.stream()
 
-    def history_left(self, *, anew: bool) -> int:
-        """How many transactions of history are still to come, begun `anew` where nothing is stored.
+    def history_left(self, *, first: bool) -> int:
+        """How many transactions of history are still to come; `first` begins it, where nothing is stored.
 
         Ten days altogether, or fewer of many people, unless it is configured.
         """
-        if anew:
+        if first:
             usual = min(timedelta(days=HISTORY_DAYS), timedelta(seconds=MOST_HISTORY / self._people))
             span = usual if self._days is None else timedelta(days=self._days)
             self._place = msgspec.structs.replace(self._place, history_until=self.now + span)

@@ -123,22 +123,22 @@ def test_a_world_of_which_nothing_is_known_begins_behind_what_is_stored(tmp_path
 
 
 def test_history_is_ten_days_or_ten_thousand_transactions_unless_it_is_configured(tmp_path: Path) -> None:
-    assert World(settings(tmp_path / "a", users=50)).history_left(anew=True) == 5_000
-    assert World(settings(tmp_path / "b", users=5_000)).history_left(anew=True) == 10_000
-    assert World(settings(tmp_path / "c", users=50, history_days=30.0)).history_left(anew=True) == 15_000
-    assert World(settings(tmp_path / "d", history_days=0.0)).history_left(anew=True) == 0
+    assert World(settings(tmp_path / "a", users=50)).history_left(first=True) == 5_000
+    assert World(settings(tmp_path / "b", users=5_000)).history_left(first=True) == 10_000
+    assert World(settings(tmp_path / "c", users=50, history_days=30.0)).history_left(first=True) == 15_000
+    assert World(settings(tmp_path / "d", history_days=0.0)).history_left(first=True) == 0
 
 
 def test_history_that_was_broken_off_is_finished_at_the_next_start(tmp_path: Path) -> None:
     world = World(settings(tmp_path, users=50))
-    assert world.history_left(anew=True) == 5_000
+    assert world.history_left(first=True) == 5_000
     take(world, 2_000)
     world.stop()
     again = World(settings(tmp_path, users=50))
-    assert again.history_left(anew=False) == pytest.approx(3_000, abs=1)
+    assert again.history_left(first=False) == pytest.approx(3_000, abs=1)
     take(again, 3_001)
     again.stop()
-    assert World(settings(tmp_path, users=50)).history_left(anew=False) == 0
+    assert World(settings(tmp_path, users=50)).history_left(first=False) == 0
 
 
 def test_live_people_who_buy_all_the_time_show_no_unusual_hours_and_no_bursts(tmp_path: Path) -> None:
