@@ -3,10 +3,13 @@ BIN := .venv/bin
 NPM = ../$(BIN)/python -m services.frontend.npm
 RUN_ARGS ?=
 
+# The tests start hundreds of Pythons; without bytecode each of them would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 PYTEST = $(BIN)/python -m pytest -q --dist loadfile
 
-.PHONY: help setup run test check faults bench lock format clean system \
+.PHONY: help setup run test check faults bench soak lock format clean system \
 	test-unit test-integration test-api test-tui test-acceptance test-faults test-browser test-web
 
 help: ## this list
@@ -24,6 +27,8 @@ $(BIN)/uv: requirements-uv.txt
 	@echo "Installing packages ..."
 	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "Compiling the detectors ..."
+	@$(BIN)/python -m services.store.precompile
 	@touch $@
 
 .venv/.dev: .venv/.ready requirements-dev.txt
@@ -39,20 +44,20 @@ frontend/node_modules/.ready: frontend/package-lock.json frontend/package.json .
 	@cd frontend && $(NPM) ci --ignore-scripts --prefer-offline --no-audit --no-fund --loglevel error
 	@touch $@
 
-# What the tests of the console over SSH, and of the web frontend in a browser, need besides Python. Under systemd a
-# package would start an SSH server that everyone can reach, so all is installed by itself only in containers; the
-# tests start an sshd of their own.
-SYSTEM := tmux screen ssh sshd chromium
+# What the tests need besides Python: of the console over SSH, of the web frontend in a browser, of failing system calls.
+# Under systemd a package would start an SSH server that everyone can reach, so all is installed by itself only in
+# containers; the tests start an sshd of their own.
+SYSTEM := tmux screen ssh sshd chromium strace
 system:
 	@missing=$$(for tool in $(SYSTEM); do PATH=$$PATH:/usr/sbin command -v $$tool >/dev/null || echo $$tool; done); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ] && [ ! -d /run/systemd/system ] && command -v apt-get >/dev/null; then \
-		echo "Installing tmux, screen, OpenSSH and Chromium ..."; \
+		echo "Installing tmux, screen, OpenSSH, Chromium and strace ..."; \
 		apt-get update -qq >/dev/null; \
 		DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
-			tmux screen openssh-client openssh-server chromium >/dev/null; \
-	else echo "Missing for the tests over SSH and in a browser:" $$missing; \
-		echo "Install tmux, screen, openssh-server and chromium."; fi
+			tmux screen openssh-client openssh-server chromium strace >/dev/null; \
+	else echo "Missing for the tests over SSH, in a browser and of failing system calls:" $$missing; \
+		echo "Install tmux, screen, openssh-server, chromium and strace (Linux)."; fi
 
 test: .venv/.dev frontend/node_modules/.ready system ## every test that fits in a few minutes, all parts below at once
 	@cd frontend && $(NPM) --silent test
@@ -73,7 +78,7 @@ test-tui: .venv/.dev ## the console: keys, screens, snapshots of what they look 
 test-acceptance: .venv/.dev system ## the commands as a user types them, over SSH too
 	@$(PYTEST) -n 2 tests/acceptance
 
-test-faults: .venv/.dev ## kill -9 and fencing on a real Apache Kafka (Java and Maven), shortened
+test-faults: .venv/.dev system ## kill -9 and fencing on a real Apache Kafka (Java and Maven), shortened
 	@$(PYTEST) -n 2 tests/faults
 
 test-browser: .venv/.dev frontend/node_modules/.ready system ## the web frontend in a real browser
@@ -82,20 +87,25 @@ test-browser: .venv/.dev frontend/node_modules/.ready system ## the web frontend
 test-web: frontend/node_modules/.ready ## the web frontend's modules in Node.js
 	@cd frontend && $(NPM) --silent test
 
-check: .venv/.dev frontend/node_modules/.ready ## format, lint, types, one-way imports
+check: .venv/.dev frontend/node_modules/.ready ## format, lint, types, one-way imports, known vulnerabilities
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@cd frontend && $(NPM) --silent run lint
 	@cd frontend && $(NPM) --silent run typecheck
+	@$(BIN)/python .ci/audit
 
-faults: .venv/.dev ## the fault tests in full, on a real Apache Kafka, and the API fuzzed
-	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults tests/integration/api/test_schema.py tests/acceptance/test_started_together.py
+faults: .venv/.dev system ## the fault tests in full, on a real Apache Kafka, and the API fuzzed
+	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults tests/unit/services/pipeline/test_delivery_protocol.py \
+		tests/integration/models/test_rebuild.py tests/integration/api/test_schema.py tests/acceptance/test_started_together.py
 
-bench: .venv/.dev frontend/node_modules/.ready system ## throughput, detection, console, API and web figures, one table each
-	@for b in benchmarks/[a-z]*.py; do $(BIN)/python $$b || exit 1; done
+bench: .venv/.dev frontend/node_modules/.ready system ## one table each of throughput, latency, growth, starts, detection, console, API, web
+	@for b in $(filter-out benchmarks/soak.py,$(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$b || exit 1; done
 	@$(BIN)/anomaly-tui evaluate --simulator --seeds 3
+
+soak: .venv/.dev ## an hour at 2,000 transactions a second: whether memory or descriptors grow
+	@$(BIN)/python benchmarks/soak.py
 
 format: .venv/.dev ## rewrite the sources as ruff wants them
 	@$(BIN)/ruff format .

@@ -53,58 +53,123 @@ CREATE TABLE IF NOT EXISTS progress (
     PRIMARY KEY (cluster, topic, partition)
 );
 
--- Every stored id once, whatever its day: a partitioned table cannot promise that by itself.
-CREATE TABLE IF NOT EXISTS transaction_ids (
-    transaction_id text PRIMARY KEY,
-    event_time     timestamptz NOT NULL
+-- What many rows have in common, kept once: versions of models, and reasons that are told in a word or two, each as
+-- `feature:factor`, the stronger first.
+CREATE TABLE IF NOT EXISTS model_versions (
+    key     integer PRIMARY KEY,
+    version text NOT NULL UNIQUE
 );
-CREATE INDEX IF NOT EXISTS transaction_ids_event_time ON transaction_ids USING brin (event_time);
+CREATE TABLE IF NOT EXISTS brief_reasons (
+    key   smallint PRIMARY KEY,
+    lines text NOT NULL UNIQUE
+);
 
+-- One row a transaction, with what both detectors said of it and what its producer knew; `verdicts` and `ground_truth`
+-- below are views of it, one row a verdict. Columns of fixed width come first, so that nothing is lost to alignment.
+-- An id is stored once a day: each day has a unique index on hashtextextended(transaction_id, 0), see
+-- services/store/days.py.
+--
+-- Of each detector: score and threshold in billionths, the score null where it gave no verdict; severity from 0 to 3 and
+-- status, null for 0 and 'ok'; keys of model_versions and brief_reasons. `brief` and `first`, the billionths of the score
+-- that are the first line's (null where there is but one), are reasons without sentences; all other reasons are arrays of
+-- feature, factor, contribution, observed, expected and text.
 CREATE TABLE IF NOT EXISTS transactions (
-    transaction_id    text NOT NULL,
-    user_id           text NOT NULL,
-    amount            numeric NOT NULL,
-    currency          text NOT NULL,
-    event_time        timestamptz NOT NULL,
-    country           text,
-    city              text,
-    latitude          double precision,
-    longitude         double precision,
-    transaction_type  text,
-    merchant_id       text,
-    merchant_name     text,
-    merchant_category text,
-    payment_method    text,
-    device_id         text,
-    device_type       text,
-    device_ip         text,
-    extra             jsonb,
-    kafka_partition   integer NOT NULL,
-    kafka_offset      bigint NOT NULL,
-    stored_at         timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (event_time, transaction_id)
+    event_time         timestamptz NOT NULL,
+    stored_at          timestamptz NOT NULL DEFAULT now(),
+    kafka_offset       bigint NOT NULL,
+    latitude           double precision,
+    longitude          double precision,
+    kafka_partition    integer NOT NULL,
+    basic_score        integer CHECK (basic_score BETWEEN 0 AND 1000000000),
+    basic_threshold    integer,
+    basic_model        integer,
+    basic_first        integer,
+    enhanced_score     integer CHECK (enhanced_score BETWEEN 0 AND 1000000000),
+    enhanced_threshold integer,
+    enhanced_model     integer,
+    enhanced_first     integer,
+    basic_severity     smallint,
+    basic_brief        smallint,
+    enhanced_severity  smallint,
+    enhanced_brief     smallint,
+    basic_flagged      boolean,
+    enhanced_flagged   boolean,
+    anomalous          boolean,
+    transaction_id     text NOT NULL,
+    user_id            text NOT NULL,
+    amount             numeric NOT NULL,
+    currency           text NOT NULL,
+    country            text,
+    city               text,
+    transaction_type   text,
+    merchant_id        text,
+    merchant_name      text,
+    merchant_category  text,
+    payment_method     text,
+    device_id          text,
+    device_type        text,
+    device_ip          text,
+    extra              jsonb,
+    anomaly_kind       text,
+    basic_status       text,
+    basic_reasons      json,
+    basic_error        text,
+    enhanced_status    text,
+    enhanced_reasons   json,
+    enhanced_error     text
 ) PARTITION BY RANGE (event_time);
-CREATE INDEX IF NOT EXISTS transactions_user ON transactions (user_id, event_time);
+CREATE INDEX IF NOT EXISTS transactions_event_time ON transactions (event_time);
+-- A user's rows of one day are few: they are sorted when they are read, and the index is a quarter of one with the time.
+CREATE INDEX IF NOT EXISTS transactions_of_user ON transactions (user_id);
 -- For queries on what was stored lately: rows lie in this order, so that a few pages have the answer.
 CREATE INDEX IF NOT EXISTS transactions_stored_at ON transactions USING brin (stored_at) WITH (autosummarize = on);
+CREATE INDEX IF NOT EXISTS transactions_flagged ON transactions (event_time) WHERE basic_flagged OR enhanced_flagged;
+-- Those that wait for the first fit to be judged again: usually none.
+CREATE INDEX IF NOT EXISTS transactions_warming ON transactions (event_time)
+    WHERE basic_status = 'warming' OR enhanced_status = 'warming';
 
-CREATE TABLE IF NOT EXISTS verdicts (
-    transaction_id text NOT NULL,
-    event_time     timestamptz NOT NULL,
-    detector       text NOT NULL,
-    score          double precision NOT NULL CHECK (score BETWEEN 0 AND 1),
-    threshold      double precision NOT NULL,
-    flagged        boolean NOT NULL,
-    severity       smallint NOT NULL,
-    status         text NOT NULL,
-    model_version  text NOT NULL,
-    reasons        jsonb NOT NULL,
-    error          text,
-    PRIMARY KEY (event_time, transaction_id, detector)
-) PARTITION BY RANGE (event_time);
-CREATE INDEX IF NOT EXISTS verdicts_flagged ON verdicts (event_time) WHERE flagged;
--- Verdicts that wait for the first fit to be given again: usually none.
-CREATE INDEX IF NOT EXISTS verdicts_warming ON verdicts (event_time) WHERE status = 'warming';
+DO $$ BEGIN
+    IF to_regprocedure('reasons_of(integer, smallint, integer, json)') IS NULL THEN
+        -- The reasons of one detector as an array of objects, strongest first; contributions are in score units.
+        CREATE FUNCTION reasons_of(score integer, brief smallint, first integer, told json) RETURNS jsonb
+        LANGUAGE sql STABLE PARALLEL SAFE AS $f$
+            SELECT CASE
+                WHEN score IS NULL THEN NULL
+                WHEN told IS NOT NULL THEN (
+                    SELECT jsonb_agg(jsonb_build_object('feature', r ->> 0, 'factor', r ->> 1, 'contribution',
+                        (r ->> 2)::float8, 'observed', r ->> 3, 'expected', r ->> 4, 'text', r ->> 5))
+                    FROM json_array_elements(told) AS r)
+                WHEN brief IS NOT NULL THEN (
+                    SELECT jsonb_agg(jsonb_build_object('feature', split_part(line, ':', 1), 'factor',
+                        split_part(line, ':', 2), 'contribution', CASE
+                            WHEN first IS NULL THEN score WHEN place = 1 THEN first ELSE score - first
+                        END / 1e9::float8) ORDER BY place)
+                    FROM brief_reasons b, string_to_table(b.lines, ' ') WITH ORDINALITY AS l (line, place)
+                    WHERE b.key = brief)
+                ELSE '[]'
+            END
+        $f$;
+    END IF;
+    IF to_regclass('verdicts') IS NULL THEN
+        -- One row a transaction and detector.
+        CREATE VIEW verdicts AS
+        SELECT t.transaction_id, t.event_time, 'basic' AS detector, t.basic_score / 1e9::float8 AS score,
+            t.basic_threshold / 1e9::float8 AS threshold, t.basic_flagged AS flagged,
+            coalesce(t.basic_severity, 0::smallint) AS severity, coalesce(t.basic_status, 'ok') AS status,
+            m.version AS model_version,
+            reasons_of(t.basic_score, t.basic_brief, t.basic_first, t.basic_reasons) AS reasons, t.basic_error AS error
+        FROM transactions t LEFT JOIN model_versions m ON m.key = t.basic_model WHERE t.basic_score IS NOT NULL
+        UNION ALL
+        SELECT t.transaction_id, t.event_time, 'enhanced', t.enhanced_score / 1e9::float8,
+            t.enhanced_threshold / 1e9::float8, t.enhanced_flagged,
+            coalesce(t.enhanced_severity, 0::smallint), coalesce(t.enhanced_status, 'ok'), m.version,
+            reasons_of(t.enhanced_score, t.enhanced_brief, t.enhanced_first, t.enhanced_reasons), t.enhanced_error
+        FROM transactions t LEFT JOIN model_versions m ON m.key = t.enhanced_model WHERE t.enhanced_score IS NOT NULL;
+        -- What the producer knew. Detectors have no way here.
+        CREATE VIEW ground_truth AS
+        SELECT transaction_id, event_time, anomalous, anomaly_kind AS kind FROM transactions WHERE anomalous IS NOT NULL;
+    END IF;
+END $$;
 
 -- Days that have partitions; a day is kept while its events or its last write are within retention.
 -- It is `simulated` while nothing but a simulation has written to it, and goes by its events alone then.
@@ -120,14 +185,6 @@ CREATE TABLE IF NOT EXISTS stream_clock (
     kind       text NOT NULL,
     at         timestamptz,
     updated_at timestamptz NOT NULL DEFAULT now()
-);
-
--- What the producer knew. Detectors have no way here.
-CREATE TABLE IF NOT EXISTS ground_truth (
-    transaction_id text PRIMARY KEY,
-    event_time     timestamptz NOT NULL,
-    anomalous      boolean NOT NULL,
-    kind           text
 );
 
 -- `cluster`, `topic` and `kafka_partition` are whose a profile is: only its owner may write it, see SAVE_PROFILES in
@@ -178,14 +235,15 @@ CREATE TABLE IF NOT EXISTS models (
 );
 
 -- What analysts decided, one row a transaction; no row is an anomaly nobody looked at. `until` ends a snooze, or the
--- leniency of a false positive. `merchant_id` is what detectors know the merchant by: its id, else its name.
+-- leniency of a false positive. `over_budget` is of no analyst: alerts of the day are worth more, see
+-- services/store/budget.py. `merchant_id` is what detectors know the merchant by: its id, else its name.
 CREATE TABLE IF NOT EXISTS triage (
     transaction_id text PRIMARY KEY,
     event_time     timestamptz NOT NULL,
     user_id        text NOT NULL,
     merchant_id    text,
     status         text NOT NULL
-        CHECK (status IN ('open', 'acknowledged', 'confirmed', 'false_positive', 'snoozed')),
+        CHECK (status IN ('open', 'acknowledged', 'confirmed', 'false_positive', 'snoozed', 'over_budget')),
     until          timestamptz,
     note           text NOT NULL DEFAULT '',
     decided_by     text NOT NULL,
@@ -194,7 +252,8 @@ CREATE TABLE IF NOT EXISTS triage (
 CREATE INDEX IF NOT EXISTS triage_status ON triage (status, until);
 CREATE INDEX IF NOT EXISTS triage_confirmed ON triage (event_time) WHERE status = 'confirmed';
 
--- Every decision ever taken, never changed. Rows of one action share a step; `undoes` is the step it took back.
+-- Every decision ever taken, never changed. Rows of one action share a step; `undoes` is the step it took back. Rows of
+-- step 0 are nobody's decision: they say when an alert was put beyond the budget, and go with the alert.
 CREATE SEQUENCE IF NOT EXISTS triage_steps;
 CREATE TABLE IF NOT EXISTS triage_log (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -216,8 +275,10 @@ CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $
 END $$;
 DO $$ BEGIN
     IF NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = 'triage_log'::regclass AND tgname = 'only_grows') THEN
-        CREATE TRIGGER only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON triage_log
+        CREATE TRIGGER only_grows BEFORE UPDATE OR TRUNCATE ON triage_log
             FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+        CREATE TRIGGER keeps_decisions BEFORE DELETE ON triage_log
+            FOR EACH ROW WHEN (OLD.step > 0) EXECUTE FUNCTION refuse_change();
     END IF;
 END $$;
 
@@ -261,7 +322,7 @@ DO $$ DECLARE name text; BEGIN
     IF NOT has_schema_privilege('anomaly_tui_reader', current_schema(), 'USAGE') THEN
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO anomaly_tui_reader', current_schema());
     END IF;
-    FOREACH name IN ARRAY ARRAY['progress', 'transaction_ids', 'transactions', 'verdicts', 'days', 'ground_truth',
+    FOREACH name IN ARRAY ARRAY['progress', 'model_versions', 'brief_reasons', 'transactions', 'verdicts', 'ground_truth', 'days',
         'profiles', 'dead_letters', 'models', 'triage', 'triage_log', 'engines', 'timeline',
         'stream_clock']
     LOOP

@@ -6,11 +6,14 @@ from detectors.models import Models
 from services.brokers.broker import Broker
 from services.console.bus import Bus
 from services.pipeline.consumer import Pipeline
+from services.settings import load
 from services.store.store import Store
 
 
 def pipeline_of(broker: Broker, store: Store, bus: Bus, topic: str, models: Models, **more: Any) -> Pipeline:
-    """Reads the topic from its beginning and scores with `models`; `more` are other arguments of `Pipeline`."""
+    """Reads the topic from its beginning and scores with `models`, in as many processes as are usual here or as
+    ANOMALY_TUI_WORKERS says; `more` are other arguments of `Pipeline`.
+    """
     return Pipeline(
         broker=broker,
         store=store,
@@ -21,5 +24,6 @@ def pipeline_of(broker: Broker, store: Store, bus: Bus, topic: str, models: Mode
         group=topic,
         owner="bench",
         batch_size=1_000,
+        workers=load({}).settings.scorers,
         **more,
     )

@@ -22,6 +22,7 @@ from rich.table import Table
 from throughput import HISTORY, preload, traffic
 
 from detectors.models import Models
+from detectors.policy import USUAL_POLICY
 from domain.engine import FeedSlice, Snapshot
 from services.access import Access, Address
 from services.api.server import ApiServer
@@ -142,7 +143,7 @@ async def run(folder: Path, count: int, readers: int, rounds: int) -> None:
     """Alternate rounds without and with readers, page through what they stored, and print one table."""
     database, broker = EmbeddedDatabase(folder), EmbeddedBroker()
     await asyncio.gather(database.start(lambda line: None), broker.start(lambda line: None))
-    models = schedule.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
+    models = schedule.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", USUAL_POLICY)
     store = await Store.open(database.dsn)
     rates: dict[int, list[float]] = {0: [], readers: []}
     cpus: dict[int, list[float]] = {0: [], readers: []}

@@ -30,6 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from throughput import HISTORY, preload, traffic
 
+from detectors.policy import USUAL_POLICY
 from domain.engine import FeedSlice, LogLine, Snapshot
 from domain.filters import EVERYTHING, Filter
 from domain.triage import TriageEvent
@@ -116,7 +117,7 @@ class Engine:
         self._folder = folder
         self._bus, self._supervisor = Bus(), Supervisor()
         self._port: Any = BenchedEngine(self._bus, self._supervisor)
-        self._models = schedule.fit([row for row, _ in traffic(HISTORY, day=0)], HISTORY, "both", 0.005)
+        self._models = schedule.fit([row for row, _ in traffic(HISTORY, day=0)], HISTORY, "both", USUAL_POLICY)
         self._flowing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:

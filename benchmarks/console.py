@@ -10,18 +10,13 @@ transactions from the same bus, pulls as often, and adds a table row for each.
 
 import argparse
 import asyncio
-import fcntl
 import mmap
 import os
-import pty
 import random
-import re
-import select
 import statistics
 import struct
 import sys
 import tempfile
-import termios
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +29,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 import psutil
 from _snapshot import snapshot_of
+from _terminal import Terminal, on_a_terminal
 from rich.console import Console
 from rich.table import Table
 from textual.app import App, ComposeResult
@@ -225,51 +221,6 @@ def show(kind: str, rate: int, report: Path) -> None:
         asyncio.run(both())
 
 
-class Terminal:
-    """The other end of the pseudo-terminal."""
-
-    def __init__(self, master: int) -> None:
-        self._master = master
-        self.received = 0
-
-    def read(self, seconds: float) -> bytes:
-        """What arrives within `seconds`, at most one read of it."""
-        ready, _, _ = select.select([self._master], [], [], max(0.0, seconds))
-        if not ready:
-            return b""
-        found = os.read(self._master, 1 << 20)
-        self.received += len(found)
-        return found
-
-    def listen(self, seconds: float) -> int:
-        """Bytes that arrive in `seconds`."""
-        before, end = self.received, time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            self.read(left)
-        return self.received - before
-
-    def wait(self, shown: bytes, seconds: float) -> float:
-        """Seconds until `shown` has arrived. Raises TimeoutError."""
-        began, seen = time.perf_counter(), b""
-        while shown not in seen:
-            left = seconds - (time.perf_counter() - began)
-            if left <= 0:
-                raise TimeoutError(f"the console never showed {shown.decode()}: {_plain(seen)[-400:]}")
-            seen = seen[-64:] + self.read(left)
-        return time.perf_counter() - began
-
-    def press(self, key: bytes, shown: bytes) -> float:
-        """Seconds from writing `key` to the bytes that show what it did."""
-        while self.read(0):
-            pass
-        os.write(self._master, key)
-        return self.wait(shown, 10.0)
-
-
-def _plain(output: bytes) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode(errors="replace"))
-
-
 @dataclass
 class Child:
     """A running child: its terminal, and what it used so far."""
@@ -294,18 +245,9 @@ def child(kind: str, rate: int) -> Iterator[Child]:
     with tempfile.TemporaryDirectory(prefix="anomaly-tui-bench-") as folder:
         report = Path(folder) / "counts"
         report.write_bytes(bytes(_COUNTS.size))
-        master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", HEIGHT, WIDTH, 0, 0))
         kept = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
-        process = psutil.Popen(
-            [sys.executable, __file__, "--child", kind, "--rate", str(rate), "--report", str(report)],
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            env={**kept, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
-            start_new_session=True,
-        )
-        os.close(slave)
+        command = [sys.executable, __file__, "--child", kind, "--rate", str(rate), "--report", str(report)]
+        process, master = on_a_terminal(command, {**kept, "COLORTERM": "truecolor"}, WIDTH, HEIGHT)
         try:
             terminal = Terminal(master)
             terminal.wait(b"merchant", STARTUP_WITHIN)

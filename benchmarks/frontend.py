@@ -61,7 +61,14 @@ def measure(rate: int, seconds: float, cache_dir: Path) -> dict[str, Any]:
             "ANOMALY_TUI_CACHE_DIR": str(cache_dir),
             **{f"BROWSER_{name}": str(value) for name, value in {**browser, "RESULT": result}.items()},
         }
-        command = [node.executable, "node_modules/@playwright/test/cli.js", "test", "--output", f"{folder}/output"]
+        command = [
+            node.executable,
+            "node_modules/@playwright/test/cli.js",
+            "test",
+            "measure",
+            "--output",
+            f"{folder}/output",
+        ]
         with (Path(folder) / "said").open("w+") as said:
             run = subprocess.Popen(command, cwd=FRONTEND, env=environment, stdout=said, stderr=said)
             server = 0

@@ -10,29 +10,26 @@ last.
 import argparse
 import asyncio
 import statistics
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import NamedTuple
 
 from _pipeline import pipeline_of
+from _servers import servers
 from rich.console import Console
 from rich.table import Table
 
 from detectors.models import Models
+from detectors.policy import USUAL_POLICY
 from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
-from services.brokers.local import LocalBroker
 from services.console.bus import Bus
 from services.models import schedule
 from services.pipeline.keying import Keying
 from services.pipeline.rekey import Rekeyer
 from services.process.supervisor import Supervisor
 from services.sending.producer import Sender, outgoing
-from services.settings import load
-from services.store.database import EmbeddedDatabase
 from services.store.store import Store
 from simulator import Simulator
 
@@ -93,25 +90,17 @@ async def run(count: int, rounds: int) -> None:
     """Alternate, and print."""
     start = datetime.now(UTC) - timedelta(hours=2)
     stream = Simulator(users=1_000, anomaly_rate=0.05, seed=5, start=start, rate=(count + 5_000) / 7_000).stream()
-    models = schedule.fit([transaction for transaction, _ in islice(stream, 5_000)], 5_000, "both", 0.005)
+    models = schedule.fit([transaction for transaction, _ in islice(stream, 5_000)], 5_000, "both", USUAL_POLICY)
     rows: Rows = [*islice(stream, count)]
     found: dict[bool, list[Round]] = {True: [], False: []}
-    with tempfile.TemporaryDirectory(prefix="anomaly-tui-bench-") as folder:
-        database = EmbeddedDatabase(Path(folder) / "pg")
-        broker = LocalBroker(Path(folder) / "kafka", load({}).settings.cache_dir, None)
-        await database.start(lambda line: None)
-        await broker.start(lambda line: None)
-        try:
-            for number in range(rounds * 2):
-                keyed = number % 2 == 0
-                topic = f"bench-{number}"
-                await fill(broker, topic, rows, keyed=keyed)
-                store = await Store.open(database.dsn.replace("/anomalies?", f"/{topic.replace('-', '_')}?"))
-                found[keyed].append(await timed(broker, store, topic, count, models))
-                await store.close()
-        finally:
-            await broker.stop()
-            await database.stop()
+    async with servers("local") as running:
+        for number in range(rounds * 2):
+            keyed = number % 2 == 0
+            topic = f"bench-{number}"
+            await fill(running.broker, topic, rows, keyed=keyed)
+            store = await running.store(topic.replace("-", "_"))
+            found[keyed].append(await timed(running.broker, store, topic, count, models))
+            await store.close()
     table = Table("topic", "transactions/s, median", "each round", "re-keying, us a record")
     medians = {keyed: statistics.median(each.rate for each in passes) for keyed, passes in found.items()}
     for keyed, name in ((True, "keyed by user"), (False, "without keys")):

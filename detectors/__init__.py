@@ -1,7 +1,7 @@
 """Scoring: features, the basic and the enhanced detector, thresholds, explanations. No I/O, no asyncio.
 
 What a caller needs is here; docs/detection.md has an example. Each name is imported when it is first used, so that
-`detectors.state` alone costs neither numpy nor what the models need.
+`detectors.habits` alone costs neither numpy nor what the models need.
 """
 
 from importlib import import_module

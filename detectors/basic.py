@@ -1,8 +1,8 @@
 """The basic detector: an isolation forest on a transaction's own fields, without any history of its user."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC
-from math import cos, expm1, log, nan, pi, sin, sqrt
+from math import cos, expm1, log, nan, pi, sin
 
 import msgspec
 import numpy as np
@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 from detectors.calibration import Calibration
 from detectors.drift import SAMPLED, Reference, Sample
 from detectors.forest import FlatForest, Forest
-from detectors.inputs import Inputs, inputs_of
+from detectors.inputs import InputColumns, Inputs, Words, inputs_of
+from detectors.null import fitted as fitted_null
+from detectors.null import lately
+from detectors.policy import USUAL_POLICY, Policy
 from detectors.population import Frequencies, Normal, log_amounts
 from detectors.rates import EUR_PER_UNIT
 from detectors.reasons import CARRIED, LINES, with_the_rest
-from detectors.scale import public_score, rarity_of_rate
 from detectors.sentences import Said, money, percent
+from detectors.verdicts import NO_LINE, Brief, Verdicts
+from detectors.worth import Worth
 from domain.transaction import Transaction
-from domain.verdict import Factor, Reason, Severity, Status, Verdict
+from domain.verdict import Factor, Reason, Severity, Verdict
 
 FEATURES: tuple[tuple[str, Factor], ...] = (
     ("amount", "amount"),
@@ -41,8 +45,11 @@ The amount has four, since trees draw their columns at random and most anomalies
 logarithm in standard deviations of the category's, and twice the euros, where a huge one stands far out.
 """
 
-EXPLAINED_FROM = 0.7
-"""Only suspicious scores are explained in full: finding out what each field adds costs eight scores."""
+ODDITIES = 0.0006
+"""What stands in the place of `detectors.null.ODD`: what is odd for one person is mostly not for everybody."""
+
+EXPLAINED_FROM = 0.5
+"""Only such scores, and alerts, are explained in full: finding out what each field adds costs eight scores."""
 
 COMMON = 0.1
 """The share of transactions from which a value is no reason."""
@@ -50,28 +57,33 @@ COMMON = 0.1
 ALIKE = 1.5
 """An amount within this factor of the median is no reason."""
 
-_HOURS = [(sin(2 * pi * quarter / 96), cos(2 * pi * quarter / 96)) for quarter in range(96)]
-_WEEKDAYS = [(sin(2 * pi * day / 7), cos(2 * pi * day / 7)) for day in range(7)]
+_HOURS = np.array([(sin(2 * pi * quarter / 96), cos(2 * pi * quarter / 96)) for quarter in range(96)])
+_WEEKDAYS = np.array([(sin(2 * pi * day / 7), cos(2 * pi * day / 7)) for day in range(7)])
 _NAMES = ("amount", "hour", "weekday", "category", "payment_method", "transaction_type", "device_type", "country")
 _COLUMNS = {name: [index for index, (of, _) in enumerate(FEATURES) if of == name] for name in _NAMES}
 _FACTORS: dict[str, Factor] = dict(FEATURES)
 
 
 class Fitted(msgspec.Struct, frozen=True):
-    """What was fitted: shares of words, amounts by category, and the forest with its calibration."""
+    """What was fitted: shares of words; amounts by category; the forest; calibrations of its score, and of amounts in
+    their category that are large and that are small; the scale of rarities and what they are worth, as in
+    `detectors.fitting.Tables`; and what drift is measured against."""
 
     shares: tuple[Frequencies, ...]
     amounts: dict[str, Normal]
     typical: tuple[float, ...]
     spread: tuple[float, ...]
     forest: FlatForest
-    calibration: Calibration
+    calibrations: tuple[Calibration, Calibration, Calibration]
+    zero: float
+    decade: float
+    worth: Worth
     reference: Reference
 
 
 class _Parameters(msgspec.Struct, frozen=True):
     version: str
-    alert_rate: float
+    policy: Policy
     fitted: Fitted | None = None
     figures: dict[str, float] = {}
 
@@ -86,41 +98,53 @@ class BasicModel:
     def __init__(self, parameters: _Parameters) -> None:
         self._parameters = parameters
         self.fitted = parameters.fitted
-        self._threshold = public_score(rarity_of_rate(parameters.alert_rate))
+        self._threshold = _threshold(parameters.fitted.worth, parameters.policy) if parameters.fitted else 1.0
         self.forest = parameters.fitted.forest.forest() if parameters.fitted else None
         self._log_shares = _logs(parameters.fitted.shares) if parameters.fitted else ()
-        self._sample = Sample(parameters.fitted.reference if parameters.fitted else None, (*_DRIFTING, "score"))
+        self.sample = Sample(parameters.fitted.reference if parameters.fitted else None, (*_DRIFTING, "score"))
 
     @classmethod
     def warming(cls) -> "BasicModel":
         """The detector before there is any history: it scores 0 and never flags."""
-        return cls(_Parameters("warming", 0.005))
+        return cls(_Parameters("warming", USUAL_POLICY))
 
     @classmethod
     def fit(
-        cls, history: Sequence[Transaction], *, version: str, alert_rate: float = 0.005, seed: int = 0
+        cls, history: Sequence[Transaction], *, version: str, policy: Policy = USUAL_POLICY, seed: int = 0
     ) -> "BasicModel":
         """Fit forest, shares and threshold on stored history, without labels.
 
-        `alert_rate` is the share of history whose score reaches the threshold. The same history and seed give
+        `policy` says what may be flagged. The same history and seed give
         the same model. Raises: ValueError for an empty history.
         """
         if not history:
             raise ValueError("a basic model needs at least one transaction of history")
         rows = inputs_of(history)
-        shares = tuple(Frequencies.fit(values) for values in zip(*map(_words, rows), strict=True))
-        amounts = log_amounts(np.array([row.log_amount for row in rows]), [row.category or "" for row in rows])
+        shares = tuple(Frequencies.fit(words) for words in _words(rows))
+        amounts = log_amounts(rows.of.log_amount, [category or "" for category in rows.of.category])
         raw = _raw(rows, _logs(shares), amounts)
         typical = tuple(_typical(column) for column in raw.T)
         X = _filled(raw, typical)
         forest = Forest.fit(X, seed)
         spread = tuple(np.maximum(np.abs(X - typical).mean(axis=0), 1e-6).tolist())
         anomaly = forest.score(X)
-        calibration = Calibration.fit(anomaly, 0.005)
+        in_category = X[:, _IN_CATEGORY]
+        calibrations = (
+            Calibration.of_body(anomaly, 0.005),
+            Calibration.of_body(in_category, 0.1),
+            Calibration.of_body(-in_category, 0.1),
+        )
+        totals = _suspicions(calibrations, X, anomaly).max(axis=0)
+        now = totals[-lately(totals) :]
+        null = fitted_null(now, ODDITIES)
+        worth = Worth.fit(null.rarities(now), null)
         reference = Reference.fit(_sampled(X, anomaly))
-        flagged = float((calibration.rarities(anomaly) >= rarity_of_rate(alert_rate)).mean())
-        fitted = Fitted(shares, amounts, typical, spread, forest.to_arrays(), calibration, reference)
-        return cls(_Parameters(version, alert_rate, fitted, {"flagged": flagged}))
+        fitted = Fitted(
+            shares, amounts, typical, spread, forest.to_arrays(), calibrations, null.zero, null.decade, worth, reference
+        )
+        model = cls(_Parameters(version, policy, fitted))
+        flagged = float((model.scores(fitted, forest, rows)[2] >= model._threshold).mean())
+        return cls(_Parameters(version, policy, fitted, {"flagged": flagged, "anomalous": worth.anomalous}))
 
     @property
     def version(self) -> str:
@@ -129,12 +153,12 @@ class BasicModel:
 
     @property
     def figures(self) -> dict[str, float]:
-        """What the fit found: the share of its history that it would flag."""
+        """What the fit found: the shares of its history that it would flag, and that are anomalous by the estimate."""
         return self._parameters.figures
 
     def drift(self) -> dict[str, float]:
         """The population stability index of each column and of the score, by name; empty before enough was scored."""
-        return self._sample.drift()
+        return self.sample.drift()
 
     def to_bytes(self) -> bytes:
         """The model as msgpack."""
@@ -145,50 +169,75 @@ class BasicModel:
         """The model of `to_bytes`. Raises: msgspec.DecodeError."""
         return BasicModel(_decode(encoded))
 
-    def score(self, transactions: Sequence[Transaction], *, rows: Sequence[Inputs] | None = None) -> list[Verdict]:
+    def score(self, transactions: Sequence[Transaction], *, rows: InputColumns | None = None) -> Sequence[Verdict]:
         """One verdict each, in order, whatever came before; `rows` are their `inputs_of`, if known already."""
-        if not transactions:
-            return []
         fitted, forest = self.fitted, self.forest
-        if fitted is None or forest is None:
-            return [self._verdict(0.0, (), "warming")] * len(transactions)
+        if not transactions or fitted is None or forest is None:
+            return Verdicts.warming("basic", len(transactions))
         rows = rows or inputs_of(transactions)
-        X, anomaly, scores = self.scores(fitted, forest, rows)
-        self._sample.extend(_sampled(X[::SAMPLED], anomaly[::SAMPLED]))
-        worth_it = min(EXPLAINED_FROM, self._threshold)
-        odd = [index for index, score in enumerate(scores) if score >= worth_it]
-        reasons = [_brief(score, *two) for score, two in zip(scores, _oddest(X, fitted), strict=True)]
-        for index, shares in zip(odd, _shares(forest, X[odd], anomaly[odd], fitted.typical), strict=True):
-            reasons[index] = _explained(scores[index], shares, transactions[index], rows[index], fitted)
-        return [self._verdict(score, why, "ok") for score, why in zip(scores, reasons, strict=True)]
+        X, anomaly, scores, by_amount = self.scores(fitted, forest, rows)
+        self.sample.extend(_sampled(X[::SAMPLED], anomaly[::SAMPLED]))
+        odd = np.flatnonzero(scores >= min(EXPLAINED_FROM, self._threshold))
+        whole = {}
+        for index, shares in zip(odd.tolist(), _shares(forest, X[odd], anomaly[odd], fitted.typical), strict=True):
+            # The amount alone was odder than all fields together: no other one has more of the score.
+            told = [max(*shares, 1e-9), *shares[1:]] if by_amount[index] else shares
+            score = float(scores[index])
+            whole[index] = self._verdict(score, _explained(score, told, transactions[index], rows[index], fitted))
+        thresholds = np.full(len(scores), self._threshold)
+        return Verdicts("basic", self.version, scores, thresholds, _brief(scores, X, fitted), whole)
 
     def scores(
-        self, fitted: Fitted, forest: Forest, rows: Sequence[Inputs]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[float]]:
-        """The columns of `FEATURES`, shape (n, 13), what the forest makes of them, shape (n,), and public scores."""
+        self, fitted: Fitted, forest: Forest, rows: InputColumns
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """The columns of `FEATURES`, shape (n, 13), what the forest makes of them, public scores, and whether these are
+        for the amount in its category alone, each of shape (n,)."""
         X = _filled(_raw(rows, self._log_shares, fitted.amounts), fitted.typical)
         anomaly = forest.score(X)
-        return X, anomaly, [public_score(rarity) for rarity in fitted.calibration.rarities(anomaly).tolist()]
+        suspicions = _suspicions(fitted.calibrations, X, anomaly)
+        rarities = np.maximum((suspicions.max(axis=0) - fitted.zero) / fitted.decade, 0.0)
+        return X, anomaly, fitted.worth.scores_of(rarities), suspicions[0] < suspicions[1:].max(axis=0)
 
-    def _verdict(self, score: float, reasons: tuple[Reason, ...], status: Status) -> Verdict:
+    def _verdict(self, score: float, reasons: tuple[Reason, ...]) -> Verdict:
         return Verdict(
             detector="basic",
             score=score,
             threshold=self._threshold,
-            flagged=score >= self._threshold and status == "ok",
-            severity=Severity.of(score),
+            flagged=score >= self._threshold,
+            severity=Severity.of_verdict(score, score >= self._threshold),
             model_version=self._parameters.version,
-            status=status,
             reasons=reasons,
         )
+
+
+def _threshold(worth: Worth, policy: Policy) -> float:
+    rate = policy.alert_rate
+    return worth.score(worth.bar(policy.alerts_wrong) if rate is None else worth.rarity_of_rate(rate))
+
+
+_IN_CATEGORY = 1
+"""The column of the amount in standard deviations of its category's."""
+
+
+def _suspicions(
+    calibrations: Sequence[Calibration], X: NDArray[np.float64], anomaly: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Rarities of what the forest says, of a large amount and of a small one, shape (3, n); the largest counts.
+
+    A forest draws its columns at random, and hardly sees what is odd in one of them only.
+    """
+    of_forest, large, small = calibrations
+    in_category = X[:, _IN_CATEGORY]
+    return np.stack((of_forest.rarities(anomaly), large.rarities(in_category), small.rarities(-in_category)))
 
 
 _WORDS = ("category", "payment_method", "transaction_type", "device_type", "country")
 
 
-def _words(row: Inputs) -> tuple[str | None, ...]:
-    """The values of `_WORDS`."""
-    return row.category, row.payment_method, row.transaction_type, row.device_type, row.country
+def _words(rows: InputColumns) -> tuple[Words, ...]:
+    """The columns of `_WORDS`."""
+    of = rows.of
+    return of.category, of.payment_method, of.transaction_type, of.device_type, of.country
 
 
 _LogShares = tuple[tuple[dict[str | None, float], float], ...]
@@ -201,30 +250,20 @@ def _logs(shares: tuple[Frequencies, ...]) -> _LogShares:
     )
 
 
-def _raw(rows: Sequence[Inputs], log_shares: _LogShares, amounts: dict[str, Normal]) -> NDArray[np.float64]:
+def _raw(rows: InputColumns, log_shares: _LogShares, amounts: dict[str, Normal]) -> NDArray[np.float64]:
     """The columns of `FEATURES`, shape (n, 13); NaN where a field is missing."""
-    (categories, c0), (payment_methods, p0), (types, t0), (devices, d0), (countries, l0) = log_shares
-    overall = amounts[""]
-    columns = []
-    for row in rows:
-        time, amount, log_amount, category = row.time, row.amount, row.log_amount, row.category
-        usual = amounts.get(category, overall) if category else overall
-        columns.append(
-            (
-                log_amount,
-                (log_amount - usual.mean) / sqrt(usual.variance),
-                amount,
-                amount,
-                *_HOURS[int(time // 900) % 96],
-                *_WEEKDAYS[(int(time // 86_400) + 3) % 7],
-                categories.get(category, c0),
-                payment_methods.get(row.payment_method, p0),
-                types.get(row.transaction_type, t0),
-                devices.get(row.device_type, d0),
-                countries.get(row.country, l0),
-            )
-        )
-    return np.array(columns)
+    of, overall = rows.of, amounts[""]
+    usual = [amounts.get(category, overall) if category else overall for category in of.category]
+    means, variances = np.array([each.mean for each in usual]), np.array([each.variance for each in usual])
+    columns = np.empty((len(rows), len(FEATURES)))
+    columns[:, 0] = of.log_amount
+    columns[:, 1] = (of.log_amount - means) / np.sqrt(variances)
+    columns[:, 2] = columns[:, 3] = of.amount
+    columns[:, 4:6] = _HOURS[(of.time // 900).astype(np.int64) % 96]
+    columns[:, 6:8] = _WEEKDAYS[((of.time // 86_400).astype(np.int64) + 3) % 7]
+    for column, (words, (logs, unseen)) in enumerate(zip(_words(rows), log_shares, strict=True), start=8):
+        columns[:, column] = [logs.get(word, unseen) for word in words]
+    return columns
 
 
 _DRIFTING = {
@@ -269,8 +308,13 @@ def _shares(
     return fall
 
 
-def _oddest(X: NDArray[np.float64], fitted: Fitted) -> Iterator[tuple[int, int, float]]:
-    """Of each row the two columns farthest from typical, and the first one's part of their distances."""
+_LINES = tuple(dict.fromkeys(FEATURES))
+_LINE_OF = np.array([_LINES.index(feature) for feature in FEATURES])
+"""The fields by name, and of each column of the forest the place of its own."""
+
+
+def _brief(scores: NDArray[np.float64], X: NDArray[np.float64], fitted: Fitted) -> Brief:
+    """The fields of the two columns farthest from typical, by their parts of the two distances."""
     distances = np.abs(X - fitted.typical) / fitted.spread
     rows = np.arange(len(X))
     first = distances.argmax(axis=1)
@@ -279,16 +323,8 @@ def _oddest(X: NDArray[np.float64], fitted: Fitted) -> Iterator[tuple[int, int, 
     second = distances.argmax(axis=1)
     both = most + distances[rows, second]
     parts = np.divide(most, both, out=np.ones(len(X)), where=both > 0.0)
-    return zip(first.tolist(), second.tolist(), parts.tolist(), strict=True)
-
-
-def _brief(score: float, first: int, second: int, part: float) -> tuple[Reason, ...]:
-    """The fields of the two columns of `_oddest`, without sentences; together they carry the whole score."""
-    name, factor = FEATURES[first]
-    other, other_factor = FEATURES[second]
-    if part == 1.0 or other == name:
-        return (Reason(name, factor, score),)
-    return (Reason(name, factor, score * part), Reason(other, other_factor, score - score * part))
+    line, other = _LINE_OF[first], _LINE_OF[second]
+    return Brief(_LINES, line, np.where((parts == 1.0) | (other == line), NO_LINE, other), scores * parts)
 
 
 def _explained(
@@ -320,8 +356,7 @@ def _sentence(name: str, transaction: Transaction, row: Inputs, fitted: Fitted) 
         moment = transaction.timestamp.astimezone(UTC)
         observed = f"{moment:%H:%M} UTC" if name == "hour" else f"{moment:%A}"
         return Said(observed, "", f"{observed}, unusual together with the rest of the transaction")
-    field = _WORDS.index(name)
-    observed, shares = _words(row)[field] or "", fitted.shares[field].share
+    observed, shares = getattr(row, name) or "", fitted.shares[_WORDS.index(name)].share
     noun, usual = name.replace("_", " "), next(iter(shares), "")
     share = shares.get(observed, 0.0)
     if share >= COMMON:

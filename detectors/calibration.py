@@ -1,12 +1,14 @@
 """From any feature value to its rarity: -log10 of the share of history that was as large or larger."""
 
 from collections.abc import Sequence
-from math import inf, log, log10
-from typing import Self
+from math import inf, log
+from typing import NamedTuple, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from detectors.compiled import compiled
 
 CELLS = 256
 BULK = 0.25
@@ -38,6 +40,7 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         decades: float | None = None,
         heaviest: float = inf,
         bulk: float = BULK,
+        body: bool = False,
     ) -> Self:
         """Calibrate on `values`, shape (n,); infinite ones are left out as missing.
 
@@ -51,9 +54,14 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         With `decades` the values are logarithms of a probability themselves, of the user's own habits: beyond
         `TRUSTED` of history each unit of `value` above `decades` is one unit of rarity, whatever history shows
         there. A new device is rare for a user who never changed it, however many frauds history had.
+
+        With `body` nothing beyond the 90th percentile is believed, while nobody knows how many anomalies are there.
         """
+        if body and decades is None:
+            return cls.of_body(values, floor, bulk=bulk)
         known = _known(values)
-        lower, upper = _quantiles(known, bulk, TAIL if decades is None else TRUSTED)
+        trusted = BODY if body else TRUSTED
+        lower, upper = _quantiles(known, bulk, TAIL if decades is None else trusted)
         if decades is not None:
             return cls._tabled(known, lower, max(upper, decades), 1.0)
         excess = known[known > upper] - upper
@@ -65,7 +73,7 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         return cls._tabled(known, lower, upper, 1.0 / (max(scale, floor) * log(10)))
 
     @classmethod
-    def of_body(cls, values: NDArray[np.float64], floor: float) -> Self:
+    def of_body(cls, values: NDArray[np.float64], floor: float, *, bulk: float = BULK) -> Self:
         """Calibrate on `values`, shape (n,), that may hold anomalies: the tail is what the body foretells.
 
         Beyond the 90th percentile log survival goes on along the line through the median and that percentile,
@@ -73,19 +81,9 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         Source: Efron, "Large-scale simultaneous hypothesis testing: the choice of a null hypothesis", JASA 2004.
         """
         known = _known(values)
-        lower, middle, upper = _quantiles(known, BULK, 0.5, BODY)
+        lower, middle, upper = _quantiles(known, bulk, 0.5, BODY)
         scale = max((upper - middle) / log(0.5 / (1.0 - BODY)), floor)
         return cls._tabled(known, lower, upper, 1.0 / (scale * log(10)))
-
-    @classmethod
-    def through_origin(cls, values: NDArray[np.float64]) -> Self:
-        """Calibrate on non-negative `values`, shape (n,), that may hold anomalies.
-
-        Beyond the 90th percentile log survival is proportional to the value.
-        """
-        known = _known(values)
-        lower, upper = _quantiles(known, BULK, BODY)
-        return cls._tabled(known, lower, upper, -log10(1.0 - BODY) / max(upper, 0.1))
 
     @classmethod
     def _tabled(cls, known: NDArray[np.float64], lower: float, upper: float, tail: float) -> Self:
@@ -102,19 +100,8 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
             table=(*table.tolist(), float(table[-1])),
         )
 
-    def rarity(self, value: float) -> float:
-        """The rarity of one value; -inf (missing) is neutral, 0."""
-        if value <= self.lower:
-            return 0.0
-        if value >= self.upper:
-            return self.at_upper + (value - self.upper) * self.tail
-        cells = (value - self.lower) * self.per_cell
-        cell = int(cells)
-        start = self.table[cell]
-        return start + (cells - cell) * (self.table[cell + 1] - start)
-
     def rarities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The rarity of each value, shape (n,)."""
+        """The rarity of each value, shape (n,); -inf (missing) is neutral, 0."""
         inside = np.clip(values, self.lower, self.upper)
         cells = (inside - self.lower) * self.per_cell
         cell = cells.astype(np.int64)
@@ -124,36 +111,34 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         return np.where(values <= self.lower, 0.0, np.where(values >= self.upper, beyond, found))
 
 
-class Squares:
-    """What each of a row's features adds to the sum of squares: its weight times its squared rarity.
+class Scale(NamedTuple):
+    """Calibrations as compiled functions read them: `ends` are lower, upper, cells a unit, the rarity at `upper` and
+    the tail's slope, shape (n, 5), and `tables` has shape (n, `CELLS` + 2)."""
 
-    Equal to `Calibration.rarity` of every value, but in one loop: half of the cost of a score would be calls.
-    """
+    ends: NDArray[np.float64]
+    tables: NDArray[np.float64]
 
-    def __init__(self, tables: Sequence[Calibration], weights: Sequence[float]) -> None:
-        self._lower = [table.lower for table in tables]
-        self._parts = [
-            (table.lower, table.upper, table.per_cell, table.at_upper, table.tail, table.table, weight)
-            for table, weight in zip(tables, weights, strict=True)
-        ]
+    @classmethod
+    def of(cls, calibrations: Sequence[Calibration]) -> Self:
+        """One row for each of the calibrations."""
+        ends = [(each.lower, each.upper, each.per_cell, each.at_upper, each.tail) for each in calibrations]
+        return cls(np.array(ends), np.array([each.table for each in calibrations]))
 
-    def of(self, values: list[float]) -> list[float]:
-        """The shares of `values`, one a table, in their order; 0 for usual and for missing ones."""
-        shares = [0.0] * len(values)
-        parts = self._parts
-        for index, lowest in enumerate(self._lower):
-            value = values[index]
-            if value > lowest:
-                lower, upper, per_cell, at_upper, tail, table, weight = parts[index]
-                if value >= upper:
-                    rarity = at_upper + (value - upper) * tail
-                else:
-                    cells = (value - lower) * per_cell
-                    cell = int(cells)
-                    rarity = table[cell]
-                    rarity += (cells - cell) * (table[cell + 1] - rarity)
-                shares[index] = weight * rarity * rarity
-        return shares
+
+@compiled
+def rarity(value: float, scale: Scale, number: int) -> float:
+    """The rarity of one value by the calibration of this number; -inf (missing) is neutral, 0."""
+    ends = scale.ends[number]
+    lower, upper = ends[0], ends[1]
+    if value <= lower:
+        return 0.0
+    if value >= upper:
+        return float(ends[3] + (value - upper) * ends[4])
+    table = scale.tables[number]
+    cells = (value - lower) * ends[2]
+    cell = int(cells)
+    start = table[cell]
+    return float(start + (cells - cell) * (table[cell + 1] - start))
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,9 +13,9 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from detectors.enhanced import EnhancedModel
-from detectors.features import expectation
 from detectors.feedback import NO_FEEDBACK, Feedback
-from detectors.inputs import inputs_of, merchant_of
+from detectors.habits import Habits
+from detectors.inputs import merchant_of
 from detectors.rates import EUR_PER_UNIT
 from detectors.sentences import duration, money, most_frequent, shown_decimals
 from detectors.state import UserState
@@ -48,9 +48,9 @@ def counterfactual(
 
     if not flagged(transaction):
         return None
-    usual = expectation(inputs_of([transaction])[0], state, model.population).amount
+    usual = model.expected(transaction, state).amount
     changes = [*_amount(transaction, usual, flagged), *_delay(transaction, flagged)]
-    changes += [_Change(1.0, found) for changed, found in _known(transaction, state) if not flagged(changed)]
+    changes += [_Change(1.0, found) for changed, found in _known(transaction, state.habits()) if not flagged(changed)]
     smallest = min(changes, key=lambda change: change.cost, default=None)
     return None if smallest is None else smallest.found
 
@@ -98,11 +98,11 @@ def _delay(transaction: Transaction, flagged: Flagged) -> Iterator[_Change]:
     yield _Change(log2(1.0 + far / 60.0), Counterfactual("timestamp", at.isoformat(timespec="minutes"), text))
 
 
-def _known(transaction: Transaction, state: UserState) -> Iterator[tuple[Transaction, Counterfactual]]:
+def _known(transaction: Transaction, habits: Habits) -> Iterator[tuple[Transaction, Counterfactual]]:
     """The transaction with one field as the user usually has it, where it is not so already."""
     place, merchant = transaction.location, transaction.merchant
-    last = state.place
-    country = most_frequent(state.countries)
+    last = habits.place
+    country = most_frequent(habits.countries)
     if country and place.country != country:
         moved = Location(country, last.city, last.latitude, last.longitude) if last else Location(country)
         text = f"not flagged in {country}, where this user usually is"
@@ -112,26 +112,26 @@ def _known(transaction: Transaction, state: UserState) -> Iterator[tuple[Transac
         moved = replace(place, city=last.city, latitude=last.latitude, longitude=last.longitude)
         text = f"not flagged in {city}, where this user was before"
         yield replace(transaction, location=moved), Counterfactual("city", city, text)
-    device = most_frequent(state.devices)
+    device = most_frequent(habits.devices)
     if device and device not in (transaction.device.id, transaction.device.type):
         text = f"not flagged with a device this user has used, such as {device}"
         yield replace(transaction, device=Device(device)), Counterfactual("device", device, text)
-    method = most_frequent(state.payment_methods)
+    method = most_frequent(habits.payment_methods)
     if method and method != transaction.payment_method:
         text = f"not flagged if paid by {method}"
         yield replace(transaction, payment_method=method), Counterfactual("payment_method", method, text)
-    known = most_frequent(state.merchants)
-    if known and merchant_of(transaction) not in state.merchants.of:
+    known = most_frequent(habits.merchants)
+    if known and merchant_of(transaction) not in habits.merchants.of:
         text = f"not flagged at a merchant this user knows, such as {known}"
         yield replace(transaction, merchant=replace(merchant, id=known)), Counterfactual("merchant", known, text)
-    category = most_frequent(state.categories)
+    category = most_frequent(habits.categories)
     if category and category != merchant.category:
         text = f"not flagged in category {category}"
         yield (
             replace(transaction, merchant=replace(merchant, category=category)),
             Counterfactual("category", category, text),
         )
-    kind = most_frequent(state.transaction_types)
+    kind = most_frequent(habits.transaction_types)
     if kind and kind != transaction.transaction_type:
         text = f"not flagged as transaction type {kind}"
         yield replace(transaction, transaction_type=kind), Counterfactual("transaction_type", kind, text)

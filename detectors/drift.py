@@ -66,14 +66,23 @@ class Sample:
     def __init__(self, reference: Reference | None, columns: Sequence[str]) -> None:
         self._reference, self._columns = reference, columns
         self._rows: deque[Sequence[float]] = deque(maxlen=WINDOW)
+        self._untaken = 0
 
     def add(self, row: Sequence[float]) -> None:
         """Remember a row of all columns."""
         self._rows.append(row)
+        self._untaken += 1
 
     def extend(self, rows: NDArray[np.float64]) -> None:
         """Remember rows, shape (n, n_columns)."""
         self._rows.extend(rows.tolist())
+        self._untaken += len(rows)
+
+    def taken(self) -> NDArray[np.float64]:
+        """What came since it was taken last, as far as it is remembered: for the sample of the same model elsewhere."""
+        rows = list(self._rows)[-self._untaken :] if self._untaken else []
+        self._untaken = 0
+        return np.array(rows).reshape(len(rows), len(self._columns))
 
     def drift(self) -> dict[str, float]:
         """The population stability index by column; empty until there are `ENOUGH` rows."""

@@ -2,39 +2,38 @@
 
 Each feature compares a transaction with its user's running state, shrunk to the population; its rarity is read
 off history; the rarities' squares are summed, and a user's recent suspicion adds as much as history shows that it
-is worth. What a model fits (population, calibration tables, the common bar) is frozen; what moves with each event
-is one `UserState`.
+is worth. The score is the estimate of how likely the transaction is anomalous. What a model fits (population,
+calibration tables, what rarities are worth) is frozen; what moves with each event is one `UserState`.
 """
 
 from collections.abc import Sequence
-from copy import copy
-from functools import cached_property
-from math import sqrt
+from math import inf, nan
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
-from detectors.calibration import Squares
 from detectors.drift import SAMPLED, Sample
-from detectors.features import FEATURES, Expectation, expectation, measure
+from detectors.features import FEATURES, Expectation
 from detectors.feedback import NO_FEEDBACK, Feedback
-from detectors.fitting import WARMED_UP, WEIGHTS, Tables, fitted_tables
-from detectors.inputs import Inputs, inputs_of
-from detectors.learning import learn
-from detectors.memory import decayed, fed, raised
+from detectors.fitting import NOTHING_FITTED, WARMED_UP, Tables, fitted_tables
+from detectors.inputs import InputColumns, Inputs, inputs_of
+from detectors.policy import USUAL_POLICY, Policy
 from detectors.population import Population
-from detectors.reasons import brief, full, named, spared
-from detectors.scale import public_score, rarity_of_rate
+from detectors.reasons import MEMORY_INDEX, RISK_INDEX, adjusted, brief, full, named, spared
 from detectors.sentences import Situation
 from detectors.state import UserState
-from detectors.threshold import moved, returning_rate
+from detectors.stream import Bars, Found, passed
+from detectors.threshold import returning_rate
+from detectors.verdicts import Verdicts
+from detectors.worth import FIRST, Labels, Worth, log_odds, of_log_odds
 from domain.transaction import Transaction
 from domain.verdict import Severity, Verdict
 
 
 class _Parameters(msgspec.Struct, frozen=True):
     version: str
-    alert_rate: float
+    policy: Policy
     population: Population
     tables: Tables | None = None
     figures: dict[str, float] = {}
@@ -44,23 +43,17 @@ COLUMNS = (*(feature.name for feature in FEATURES), "score")
 """What drift is measured of."""
 
 
-class Suspicion(NamedTuple):
-    """What a score is made of. Rarities are -log10 of tail probabilities."""
+TOLD_FROM = 1.3
+"""The rarity from which reasons are told in sentences: the oddest twentieth of ordinary traffic."""
 
-    values: list[float]
-    """The values of `FEATURES`."""
-    shares: list[float]
-    """Each feature's share of `squares`, in the order of `FEATURES`."""
-    squares: float
-    """The weighted sum of the features' squared rarities."""
-    own: float
-    """The rarity of the transaction alone."""
-    memory: float
-    """How suspicious the user's earlier transactions were, faded until now."""
-    raised: float
-    """Both together."""
-    rarity: float
-    """How rare that is in history; the score is this on its public scale."""
+
+class _Bar(NamedTuple):
+    """What one user's transactions are judged by: the bar before the user's own habits move it, the alert rate it
+    stands for, None where alerts are valued, and by how much analysts' decisions raise it."""
+
+    common: float
+    rate: float | None
+    lifted: float
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -73,32 +66,39 @@ class EnhancedModel:
     def __init__(self, parameters: _Parameters) -> None:
         self._parameters = parameters
         tables = parameters.tables
-        self._bar = tables.bar if tables else rarity_of_rate(parameters.alert_rate)
-        self._returning = returning_rate(tables.anomalous) if tables else 0.0
-        self._squares = Squares(tables.features if tables else (), WEIGHTS if tables else ())
-        self._sample = Sample(tables.reference if tables else None, COLUMNS)
+        self._judge = tables.judge(returning_rate(tables.anomalous)) if tables else NOTHING_FITTED
+        self._usual = parameters.population.usual()
+        self._valued = tables.worth.bar(parameters.policy.alerts_wrong) if tables else FIRST
+        self._labels: tuple[Labels, ...] = ()
+        self._corrected = (tables.worth, self._valued) if tables else None
+        self.sample = Sample(tables.reference if tables else None, COLUMNS)
 
     @classmethod
     def warming(cls) -> "EnhancedModel":
         """The detector before there is any history: it learns habits, scores 0 and never flags."""
-        return cls(_Parameters("warming", 0.005, Population.fit(())))
+        return cls(_Parameters("warming", USUAL_POLICY, Population.fit(inputs_of(()))))
 
     @classmethod
     def fit(
-        cls, history: Sequence[Transaction], *, version: str, alert_rate: float = 0.005, seed: int = 0
+        cls,
+        history: Sequence[Transaction],
+        *,
+        version: str,
+        policy: Policy = USUAL_POLICY,
+        seed: int = 0,
     ) -> "EnhancedModel":
-        """Fit population and calibration on stored history, without labels.
+        """Fit population, calibration and worth on stored history, without labels.
 
-        `history` is in order of (timestamp, transaction_id); 1,000 rows make a usable model. `alert_rate` is
-        the share of ordinary transactions to flag. Nothing here is random: `seed` is taken so that both
-        detectors are fitted alike. Raises: ValueError for an empty history.
+        `history` is in order of (timestamp, transaction_id); 1,000 rows make a usable model. `policy` says
+        what may be flagged. Nothing here is random: `seed` is taken so that both detectors are fitted alike.
+        Raises: ValueError for an empty history.
         """
         if not history:
             raise ValueError("an enhanced model needs at least one transaction of history")
         rows = inputs_of(history)
         population = Population.fit(rows)
-        tables, figures = fitted_tables(rows, population, alert_rate)
-        return cls(_Parameters(version, alert_rate, population, tables, figures))
+        tables, figures = fitted_tables(rows, population)
+        return cls(_Parameters(version, policy, population, tables, figures))
 
     @property
     def version(self) -> str:
@@ -117,25 +117,65 @@ class EnhancedModel:
 
     @property
     def figures(self) -> dict[str, float]:
-        """What the fit found: shares of history left out as anomalies and of users known well, and the common bar."""
+        """Shares of history: left out as anomalies, estimated to be some, and of users known well."""
         return self._parameters.figures
+
+    @property
+    def ordinary_flagged(self) -> float | None:
+        """The share of ordinary traffic that the common bar flags at the most, while it stays like history; None while
+        warming up."""
+        tables, rate = self._parameters.tables, self._parameters.policy.alert_rate
+        if tables is None:
+            return None
+        return tables.worth.at_most(self._valued if rate is None else tables.worth.rarity_of_rate(rate))
 
     def drift(self) -> dict[str, float]:
         """The population stability index of each feature and of the score, by name; empty before enough was scored.
 
         The hour is left out: the hours of any short while are not those of history.
         """
-        return {name: psi for name, psi in self._sample.drift().items() if name != "hour"}
+        return {name: psi for name, psi in self.sample.drift().items() if name != "hour"}
 
     def threshold(self, user: str, state: UserState, feedback: Feedback = NO_FEEDBACK) -> float:
         """The score from which this user's next transaction is flagged."""
-        return public_score(self._budget(user, feedback)[0] + state.bar)
+        tables = self._parameters.tables
+        if tables is None:
+            return 1.0
+        worth, _ = self._after(feedback)
+        common, _ = self._common(user, feedback)
+        return worth.score(common + self._lifted(user, feedback) + state.bar)
 
-    def _budget(self, user: str, feedback: Feedback) -> tuple[float, float]:
-        """The bar before the user's own habits move it, in units of rarity, and the alert rate it stands for."""
-        usual = self._parameters.alert_rate
-        rate = feedback.alert_rates.get(user, usual)
-        return (self._bar, usual) if rate == usual else (self._bar + rarity_of_rate(rate) - rarity_of_rate(usual), rate)
+    def _common(self, user: str | None, feedback: Feedback) -> tuple[float, float | None]:
+        """The bar before the user's own habits move it, in units of rarity, and the alert rate it stands for.
+
+        That is None where alerts are valued. Analysts' decisions do not move this one: states learn by it.
+        """
+        tables = self._parameters.tables
+        rate = self._rate(user, feedback)
+        if rate is None or tables is None:
+            return self._valued, None
+        return tables.worth.rarity_of_rate(rate), rate
+
+    def _rate(self, user: str | None, feedback: Feedback) -> float | None:
+        """The alert rate of a user, of None that of users who have none of their own; None where alerts are valued."""
+        usual = self._parameters.policy.alert_rate
+        return usual if user is None else feedback.alert_rates.get(user, usual)
+
+    def _after(self, feedback: Feedback) -> tuple[Worth, float]:
+        """What rarities are worth after analysts' decisions, and from which on alerts are valued enough then."""
+        tables = self._parameters.tables
+        assert tables is not None
+        if self._corrected is None or feedback.labels is not self._labels:
+            self._labels = feedback.labels
+            worth = tables.worth.corrected(feedback.labels)
+            self._corrected = worth, worth.bar(self._parameters.policy.alerts_wrong)
+        return self._corrected
+
+    def _lifted(self, user: str | None, feedback: Feedback) -> float:
+        """By how much analysts' decisions raise the common bar."""
+        if not feedback.labels or self._rate(user, feedback) is not None:
+            return 0.0
+        return self._after(feedback)[1] - self._valued
 
     def to_bytes(self) -> bytes:
         """The model as msgpack."""
@@ -151,115 +191,141 @@ class EnhancedModel:
         transactions: Sequence[Transaction],
         states: dict[str, UserState],
         *,
-        rows: Sequence[Inputs] | None = None,
+        rows: InputColumns | None = None,
         feedback: Feedback = NO_FEEDBACK,
-    ) -> list[Verdict]:
+    ) -> Sequence[Verdict]:
         """One verdict each, in order; every transaction is scored before its user's state learns it.
 
         `rows` are the transactions' `inputs_of` where the caller has them already. `states` holds the users' states by
         user id; it gains an entry for each user it lacks and its states are changed in place. A verdict depends on
         the model, its own user's state and the feedback only; of the feedback, states learn by alert rates alone.
         """
-        verdicts = []
+        if not transactions:
+            return Verdicts.warming("enhanced", 0)
+        rows = rows or inputs_of(transactions)
         population, tables = self._parameters.population, self._parameters.tables
-        for transaction, row in zip(transactions, rows or inputs_of(transactions), strict=True):
-            state = states.get(row.user)
-            if state is None:
-                state = states[row.user] = UserState()
-            expected = expectation(row, state, population)
-            if tables is None:
-                verdict, suspicious = self._unscored, False
-            else:
-                found = self.suspicion(tables, row, state, expected)
-                if state.seen % SAMPLED == 0 and state.seen >= WARMED_UP:
-                    self._sample.add([*found.values, found.rarity])
-                verdict, suspicious = self._judge(tables, found, transaction, row, state, expected, feedback)
-            verdicts.append(verdict)
-            learn(row, state, expected, suspicious)
-        return verdicts
+        if tables is None:
+            passed(rows, states, population, self._usual, self._judge, None)
+            return Verdicts.warming("enhanced", len(rows))
+        found, bars = self.found(rows, states, feedback)
+        sampled = np.flatnonzero((found.seen % SAMPLED == 0) & (found.seen >= WARMED_UP))
+        self.sample.extend(np.column_stack((found.values[sampled], found.rarity[sampled])))
+        return self._verdicts(tables, transactions, rows, found, bars, states, feedback)
 
     def judge(self, transaction: Transaction, state: UserState, feedback: Feedback = NO_FEEDBACK) -> Verdict:
         """The verdict that a transaction would have; neither the state nor the measure of drift moves."""
         tables = self._parameters.tables
         if tables is None:
-            return self._unscored
-        (row,) = inputs_of([transaction])
-        expected = expectation(row, state, self._parameters.population)
-        found = self.suspicion(tables, row, state, expected)
-        verdict, _ = self._judge(tables, found, transaction, row, copy(state), expected, feedback)
-        return verdict
+            return Verdicts.warming("enhanced", 1)[0]
+        rows = inputs_of([transaction])
+        states = {transaction.user_id: state.copy()}
+        found, bars = self.found(rows, states, feedback)
+        return self._verdicts(tables, [transaction], rows, found, bars, states, feedback)[0]
 
-    @cached_property
-    def _unscored(self) -> Verdict:
-        return Verdict(
-            detector="enhanced",
-            score=0.0,
-            threshold=public_score(self._bar),
-            flagged=False,
-            severity=Severity.NORMAL,
-            model_version=self.version,
-            status="warming",
+    def expected(self, transaction: Transaction, state: UserState) -> Expectation:
+        """What the user was expected to do, before the transaction."""
+        states = {transaction.user_id: state.copy()}
+        found = passed(inputs_of([transaction]), states, self._parameters.population, self._usual, self._judge, None)
+        return found.expectation(0)
+
+    def found(
+        self, rows: InputColumns, states: dict[str, UserState], feedback: Feedback = NO_FEEDBACK
+    ) -> tuple[Found, list[_Bar]]:
+        """Pass the rows through their users' states, as `score` does; also what each was judged by."""
+        usual = self._bar(None, feedback)
+        rates = feedback.alert_rates
+        bars = [self._bar(user, feedback) if user in rates else usual for user in rows.of.user] if rates else None
+        bars = bars or [usual] * len(rows)
+        kept_from = np.full(len(rows), TOLD_FROM)
+        if feedback.lifts or feedback.tolerated or feedback.labels:
+            # What analysts decided may make an alert of anything, or something to say.
+            kept_from[:] = -inf
+        by = Bars(
+            np.array([bar.common for bar in bars]),
+            np.array([nan if bar.rate is None else bar.rate for bar in bars]),
+            kept_from,
         )
+        return passed(rows, states, self._parameters.population, self._usual, self._judge, by), bars
 
-    def suspicion(self, tables: Tables, row: Inputs, state: UserState, expected: Expectation) -> Suspicion:
-        """How suspicious a transaction is before feedback."""
-        values = measure(row, state, self._parameters.population, expected)
-        shares = self._squares.of(values)
-        squares = sum(shares)
-        own = tables.combined.rarity(sqrt(squares))
-        memory = state.memory
-        if memory:
-            memory = decayed(memory, row.time - state.last_time, expected.gap)
-        both = raised(own, tables.persistence.of(memory)) if memory else own
-        return Suspicion(values, shares, squares, own, memory, both, tables.rarity(both))
+    def _bar(self, user: str | None, feedback: Feedback) -> _Bar:
+        common, rate = self._common(user, feedback)
+        return _Bar(common, rate, self._lifted(user, feedback))
 
-    def _judge(
+    def _verdicts(
         self,
         tables: Tables,
-        found: Suspicion,
+        transactions: Sequence[Transaction],
+        rows: InputColumns,
+        found: Found,
+        bars: Sequence[_Bar],
+        states: dict[str, UserState],
+        feedback: Feedback,
+    ) -> Verdicts:
+        worth, _ = self._after(feedback)
+        scores = worth.scores_of(found.rarity)
+        thresholds = worth.scores_of(found.bar + [by.lifted for by in bars])
+        whole = {
+            number: self._told(
+                tables,
+                transactions[number],
+                rows[number],
+                found,
+                number,
+                float(thresholds[number]),
+                states,
+                feedback,
+            )
+            for number in np.flatnonzero(found.kept >= 0).tolist()
+        }
+        return Verdicts("enhanced", self.version, scores, thresholds, brief(scores, found.shares), whole)
+
+    def _told(
+        self,
+        tables: Tables,
         transaction: Transaction,
         row: Inputs,
-        state: UserState,
-        expected: Expectation,
+        found: Found,
+        number: int,
+        threshold: float,
+        states: dict[str, UserState],
         feedback: Feedback,
-    ) -> tuple[Verdict, bool]:
-        """The verdict, and whether it would be flagged without feedback; moves the user's memory and bar past it.
-
-        The habits are left to `learn`.
-        """
-        rarity = found.rarity
-        common, rate = self._budget(row.user, feedback)
-        bar = common + state.bar
-        suspicious = rarity >= bar
-        state.memory = fed(found.memory, found.own)
-        state.bar = moved(state.bar, common, rarity, rate, self._returning)
-
+    ) -> Verdict:
+        """The verdict on a transaction that may be worth more than a few words."""
+        rarity = float(found.rarity[number])
         lift = feedback.lifts.get(row.merchant or "", 0.0) if feedback.lifts else 0.0
+        shares = found.shares[number].tolist()
         if lift:
-            rarity = tables.rarity(found.raised + lift)
-        worth = found.squares / found.own if found.own > 0.0 else 1.0
-        shares = [*found.shares, worth * (found.raised - found.own), worth * lift]
-        score, threshold = public_score(rarity), public_score(bar)
+            rarity = tables.rarity(float(found.total[number]) + lift)
+            own = float(found.own[number])
+            shares[RISK_INDEX] = (sum(shares[:MEMORY_INDEX]) / own if own > 0.0 else 1.0) * lift
+        worth, _ = self._after(feedback)
+        score = worth.score(rarity)
+        if lift:
+            score = 1.0 - (1.0 - score) * (1.0 - feedback.risk(row.merchant or ""))
         tolerance = None
+        usual = threshold
         if score >= threshold and row.user in feedback.tolerated:
             tolerance = feedback.strongest(row.user, row.time, named(shares))
         if tolerance is not None:
-            threshold = public_score(bar + tolerance.rise)
+            threshold = of_log_odds(log_odds(threshold) + tolerance.rise)
         flagged = score >= threshold
-        if score >= 0.5 or flagged or tolerance is not None:
-            situation = Situation(transaction, row, state, expected, self._parameters.population)
+        if rarity >= TOLD_FROM or flagged or tolerance is not None:
+            state = found.state(number, states[row.user])
+            expected, population = found.expectation(number), self._parameters.population
+            situation = Situation(transaction, row, state, expected, population, found.rows.numbers[number])
             reasons = full(score, shares, situation, feedback)
             if tolerance is not None:
-                reasons = (*reasons, spared(tolerance, public_score(bar), threshold))
+                reasons = (*reasons, spared(tolerance, usual, threshold))
+            if worth is not tables.worth and (flagged or tolerance is not None):
+                reasons = (*reasons, *adjusted(tables.worth.score(rarity), score, feedback.labels))
         else:
-            reasons = brief(score, shares)
-        verdict = Verdict(
+            reasons = brief(np.array([score]), np.array([shares])).reasons(0, score)
+        return Verdict(
             detector="enhanced",
             score=score,
             threshold=threshold,
             flagged=flagged,
-            severity=Severity.of(score),
+            severity=Severity.of_verdict(score, flagged),
             model_version=self._parameters.version,
             reasons=reasons,
         )
-        return verdict, suspicious

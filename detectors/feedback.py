@@ -1,9 +1,9 @@
 """What people's decisions say of transactions to come.
 
 Confirmed frauds make a merchant suspect: a compromised terminal charges ordinary amounts to ordinary users, which
-only labels reveal. False positives raise a user's bar against the reasons they were flagged for. Neither
-touches what a user's state learns, so that profiles can be rebuilt from history. An alert rate of a user's own
-does: the user's bar settles for it.
+only labels reveal. False positives raise a user's bar against the reasons they were flagged for. Both correct the
+estimate of what alerts are worth. None of this touches what a user's state learns, so that profiles can be rebuilt from
+history. An alert rate of a user's own does: the user's bar settles for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from math import log10
 
 import msgspec
 
-from detectors.scale import rarity_of
+from detectors.worth import Labels, log_odds
 from domain.verdict import Factor, Reason
 
 NEWEST, DAYS = 8, 8
@@ -20,15 +20,16 @@ NEWEST, DAYS = 8, 8
 PRIOR = 2.0
 """Transactions at the usual share of fraud that every merchant is taken to have had besides."""
 
-MARGIN = 0.3
-"""How much rarer than a false positive, in decades, the next transaction for the same reasons must be."""
+MARGIN = 0.7
+"""How much likelier anomalous than a false positive, in natural log-odds, the next transaction for the same reasons
+must be: twice."""
 
-NOTICEABLE = 0.05
-"""Decades below which a tolerance is not worth a word."""
+NOTICEABLE = 0.1
+"""Log-odds below which a tolerance is not worth a word."""
 
 
 class Tolerance(msgspec.Struct, frozen=True):
-    """A false positive of one user: the rarity that it adds to the bar, and for which reasons.
+    """A false positive of one user: the log-odds that it adds to the threshold, and for which reasons.
 
     `features` are the reasons' shares of what they all carry, by name; `factor` is that of the strongest. `until` is in
     seconds since 1970.
@@ -52,7 +53,7 @@ class Tolerance(msgspec.Struct, frozen=True):
         return cls(
             transaction_id,
             until,
-            max(rarity_of(score) - rarity_of(threshold), 0.0) + MARGIN,
+            max(log_odds(score) - log_odds(threshold), 0.0) + MARGIN,
             {reason.feature: reason.contribution / whole for reason in told},
             max(told, key=lambda reason: reason.contribution).factor,
         )
@@ -70,7 +71,8 @@ class Feedback(msgspec.Struct, frozen=True):
     """What people decided, as far as it is in force.
 
     `lifts` are log10 of how much likelier fraud is, by merchant; `seen` and `confirmed` count what they stand on.
-    `tolerated` is by user, `alert_rates` are the alert budgets of users who have their own, in (0, 1).
+    `tolerated` is by user, `alert_rates` are the alert rates of users who have their own, in (0, 1). `labels` are what
+    became of alerts, by band of the estimate (`domain.verdict.BANDS`), or nothing.
     """
 
     lifts: dict[str, float] = {}
@@ -78,6 +80,12 @@ class Feedback(msgspec.Struct, frozen=True):
     confirmed: dict[str, int] = {}
     tolerated: dict[str, tuple[Tolerance, ...]] = {}
     alert_rates: dict[str, float] = {}
+    labels: tuple[Labels, ...] = ()
+
+    def risk(self, merchant: str) -> float:
+        """How likely a purchase at this merchant is fraud, by the labels that count."""
+        confirmed = self.confirmed.get(merchant, 0)
+        return confirmed / (max(self.seen.get(merchant, 0), confirmed) + PRIOR)
 
     def strongest(self, user: str, time: float, shares: Mapping[str, float]) -> Tolerance | None:
         """The tolerance of this user that raises the bar most at `time` (seconds since 1970), if any does."""

@@ -1,7 +1,7 @@
-"""An isolation forest flattened to arrays, scored for all trees at once.
+"""An isolation forest flattened to arrays.
 
-scikit-learn spends milliseconds a call on input checks and walks its trees one by one; the same forest as flat
-arrays needs numpy alone, neither pickle nor scikit-learn, and agrees with `score_samples` to 1e-9.
+scikit-learn spends milliseconds a call on input checks; the same forest as flat arrays, walked by compiled code, needs
+neither pickle nor scikit-learn, and agrees with `score_samples` to 1e-9.
 """
 
 from typing import Any
@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.compiled import compiled
+
 TREES = 100
 SAMPLES = 256
-CHUNK = 512
 
 
 class Forest:
@@ -24,19 +25,13 @@ class Forest:
 
     def __init__(
         self,
-        feature: NDArray[np.int64],
+        feature: NDArray[np.uint64],
         threshold: NDArray[np.float32],
         path: NDArray[np.float64],
         usual_path: float,
     ) -> None:
         self._feature, self._threshold, self._path, self._usual_path = feature, threshold, path, usual_path
-        trees, inner = feature.shape
-        self._depth = (inner + 1).bit_length() - 1
-        number = np.arange(trees)[:, None]
-        self._root = number * inner
-        # From node i of a tree that begins at `root` to 2i + 1, both counted from the start of all trees.
-        self._step = 1 - self._root
-        self._leaf = number - inner
+        self._depth = path.shape[1].bit_length() - 1
 
     @classmethod
     def fit(cls, X: NDArray[np.float64], seed: int) -> "Forest":
@@ -55,7 +50,7 @@ class Forest:
         """The flat form of a fitted `sklearn.ensemble.IsolationForest` that uses all features in every tree."""
         trees = [estimator.tree_ for estimator in fitted.estimators_]
         depth = max(max(tree.max_depth for tree in trees), 1)
-        feature = np.zeros((len(trees), 2**depth - 1), np.int64)
+        feature = np.zeros((len(trees), 2**depth - 1), np.uint64)
         threshold = np.full(feature.shape, np.inf, np.float32)
         path = np.zeros((len(trees), 2**depth))
         for number, tree in enumerate(trees):
@@ -79,26 +74,8 @@ class Forest:
         Returns: float64 of shape (n,), in (0, 1]; 1 is most anomalous (scikit-learn's sign reversed).
         """
         single = np.ascontiguousarray(X, np.float32)
-        found = np.empty(len(single))
-        for start in range(0, len(single), CHUNK):
-            chunk = single[start : start + CHUNK]
-            found[start : start + CHUNK] = self._score_chunk(chunk)
-        return found
-
-    def _score_chunk(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        rows = np.arange(len(X))
-        # Columns one after the other, and trees before rows: a tree's nodes stay in the fastest cache for all rows.
-        values = X.T.ravel()
-        column = self._feature * len(X)
-        node = np.repeat(self._root, len(X), axis=1)
-        for _ in range(self._depth):
-            value = values.take(column.take(node) + rows)
-            right = value > self._threshold.take(node)
-            node <<= 1
-            node += self._step
-            node += right
-        node += self._leaf
-        mean = self._path.take(node).sum(axis=0) / len(self._root)
+        total = _path_lengths(single, self._feature, self._threshold, self._path, self._depth)
+        mean = total / len(self._path)
         return np.asarray(2.0 ** (-mean / self._usual_path))
 
     def to_arrays(self) -> "FlatForest":
@@ -107,7 +84,7 @@ class Forest:
             self._feature.astype("<i2").tobytes(),
             self._threshold.astype("<f4").tobytes(),
             self._path.astype("<f8").tobytes(),
-            len(self._root),
+            len(self._path),
             self._usual_path,
         )
 
@@ -124,11 +101,36 @@ class FlatForest(msgspec.Struct, frozen=True):
     def forest(self) -> Forest:
         """The forest these arrays describe."""
         return Forest(
-            np.frombuffer(self.feature, "<i2").astype(np.int64).reshape(self.trees, -1),
+            np.frombuffer(self.feature, "<i2").astype(np.uint64).reshape(self.trees, -1),
             np.frombuffer(self.threshold, "<f4").astype(np.float32).reshape(self.trees, -1),
             np.frombuffer(self.path, "<f8").astype(np.float64).reshape(self.trees, -1),
             self.usual_path,
         )
+
+
+@compiled
+def _path_lengths(
+    X: NDArray[np.float32],
+    feature: NDArray[np.uint64],
+    threshold: NDArray[np.float32],
+    path: NDArray[np.float64],
+    depth: int,
+) -> NDArray[np.float64]:
+    """The path lengths of each row, shape (n,), added up over all trees; one tree after the other, which stays in the
+    fastest cache for all rows.
+
+    Nothing branches, and places are unsigned, which need no look whether they count from the end: twice as fast.
+    """
+    total = np.zeros(len(X))
+    one, inner = np.uint64(1), np.uint64(feature.shape[1])
+    for tree in range(len(feature)):
+        columns, bounds, lengths = feature[tree], threshold[tree], path[tree]
+        for row in range(len(X)):
+            values, node = X[row], np.uint64(0)
+            for _ in range(depth):
+                node += node + one + np.uint64(values[columns[node]] > bounds[node])
+            total[row] += lengths[node - inner]
+    return total
 
 
 def _depths(tree: Any) -> NDArray[np.float64]:

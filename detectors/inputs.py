@@ -1,11 +1,13 @@
-"""What the detectors read of a transaction, as one flat row."""
+"""What the detectors read of transactions, in their units: as columns, and of one as a flat row."""
 
 from collections.abc import Sequence
-from math import log1p
-from typing import overload
+from math import isnan, log1p
+from typing import NamedTuple, overload
 from zlib import crc32
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from detectors.rates import EUR_PER_UNIT
 from domain.transaction import Transaction
@@ -60,35 +62,109 @@ def merchant_of(transaction: Transaction) -> str | None:
     return short(transaction.merchant.id or transaction.merchant.name)
 
 
-def inputs_of(transactions: Sequence[Transaction]) -> list[Inputs]:
-    """The rows of `transactions`, in order."""
-    rows = []
-    for transaction in transactions:
-        currency = transaction.currency
-        amount = euros(transaction)
-        merchant = transaction.merchant
-        place = transaction.location
-        device = transaction.device
-        latitude, longitude = place.latitude, place.longitude
-        if longitude is None:
-            latitude = None
-        rows.append(
-            Inputs(
-                transaction.user_id,
-                amount,
-                signed_log(amount),
-                transaction.timestamp.timestamp(),
-                short(merchant.category),
-                merchant_of(transaction),
-                short(place.country),
-                short(device.id or device.type),
-                short(transaction.payment_method),
-                currency,
-                short(transaction.transaction_type),
-                latitude,
-                longitude,
-                short(place.city),
-                short(device.type),
-            )
+Words = Sequence[str | None]
+
+
+class Fields(NamedTuple):
+    """The columns of n transactions. Numbers have shape (n,), NaN for a missing one; other missing values are None."""
+
+    user: Sequence[str]
+    amount: NDArray[np.float64]
+    log_amount: NDArray[np.float64]
+    time: NDArray[np.float64]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    device_type: Words
+    merchant: Words
+    category: Words
+    country: Words
+    device: Words
+    payment_method: Words
+    currency: Sequence[str]
+    transaction_type: Words
+    city: Words
+
+    @property
+    def names(self) -> tuple[Words, ...]:
+        """Those that a user's state has, in the order of a row of keys, see `detectors.layout`."""
+        return (
+            self.merchant,
+            self.category,
+            self.country,
+            self.device,
+            self.payment_method,
+            self.currency,
+            self.transaction_type,
+            self.city,
         )
-    return rows
+
+
+class InputColumns(Sequence[Inputs]):
+    """The `Inputs` of n transactions as columns, in `of`; a row is made when it is asked for."""
+
+    def __init__(self, of: Fields) -> None:
+        self.of = of
+
+    def __len__(self) -> int:
+        return len(self.of.user)
+
+    @overload
+    def __getitem__(self, number: int) -> Inputs: ...
+    @overload
+    def __getitem__(self, number: slice) -> "InputColumns": ...
+    def __getitem__(self, number: int | slice) -> "Inputs | InputColumns":
+        of = self.of
+        if isinstance(number, slice):
+            return InputColumns(Fields._make([column[number] for column in of]))
+        latitude, longitude = float(of.latitude[number]), float(of.longitude[number])
+        return Inputs(
+            of.user[number],
+            float(of.amount[number]),
+            float(of.log_amount[number]),
+            float(of.time[number]),
+            of.category[number],
+            of.merchant[number],
+            of.country[number],
+            of.device[number],
+            of.payment_method[number],
+            of.currency[number],
+            of.transaction_type[number],
+            None if isnan(latitude) else latitude,
+            None if isnan(longitude) else longitude,
+            of.city[number],
+            of.device_type[number],
+        )
+
+
+def inputs_of(transactions: Sequence[Transaction]) -> InputColumns:
+    """The columns of `transactions`, in order."""
+    amounts = np.array([euros(transaction) for transaction in transactions], np.float64)
+    merchants = [transaction.merchant for transaction in transactions]
+    places = [transaction.location for transaction in transactions]
+    devices = [transaction.device for transaction in transactions]
+    longitude = np.array([place.longitude for place in places], np.float64)
+    latitude = np.array([place.latitude for place in places], np.float64)
+    return InputColumns(
+        Fields(
+            [transaction.user_id for transaction in transactions],
+            amounts,
+            np.array([*map(signed_log, amounts.tolist())], np.float64),
+            np.array([transaction.timestamp.timestamp() for transaction in transactions], np.float64),
+            np.where(np.isnan(longitude), np.nan, latitude),
+            longitude,
+            _short([device.type for device in devices]),
+            _short([merchant.id or merchant.name for merchant in merchants]),
+            _short([merchant.category for merchant in merchants]),
+            _short([place.country for place in places]),
+            _short([device.id or device.type for device in devices]),
+            _short([transaction.payment_method for transaction in transactions]),
+            [transaction.currency for transaction in transactions],
+            _short([transaction.transaction_type for transaction in transactions]),
+            _short([place.city for place in places]),
+        )
+    )
+
+
+def _short(names: list[str | None]) -> list[str | None]:
+    longest = max(map(len, filter(None, names)), default=0)
+    return names if longest <= MAX_KEY else [short(name) for name in names]

@@ -3,18 +3,24 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import exp
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
-from detectors.inputs import Inputs
+from detectors.compiled import compiled
+from detectors.habits import fields_of
+from detectors.inputs import InputColumns
 
 MAX_KNOWN = 20_000
 """Values of one field kept in a model; the rest count as never seen."""
 
 MAX_CATEGORIES = 500
 DAY, HOUR = 86_400.0, 3600.0
+SETTLING = 1.0, 3.0
+"""Days: hours of the day say nothing in the first, and all they ever do from the end of the third."""
+
 SECONDS_PER_DEGREE = 240.0
 """What the sun needs for a degree of longitude."""
 
@@ -40,11 +46,28 @@ class Normal(msgspec.Struct, frozen=True, array_like=True):
     variance: float
 
 
+class Usual(NamedTuple):
+    """What of a population every transaction is measured against, as compiled functions read it.
+
+    `hours` has shape (24,), `known` how many values are listed of each field of `detectors.layout`, in its order.
+    """
+
+    amount_mean: float
+    amount_cv2: float
+    log_amount: float
+    log_amount_variance: float
+    log_gap: float
+    log_gap_variance: float
+    mean_gap: float
+    hours: NDArray[np.float64]
+    known: NDArray[np.int64]
+
+
 class Population(msgspec.Struct, frozen=True):
     """Amounts in euros, gaps in seconds.
 
     `amount_cv2` is the typical squared coefficient of variation of one user's amounts. `hours` are the shares of
-    the 24 hours of the day, `smoothed`, by the sun where the place is known, else UTC.
+    the 24 hours of the day, `smoothed`, by the sun where the place is known, else UTC; even ones in a history of hours.
     """
 
     amount_mean: float
@@ -62,21 +85,42 @@ class Population(msgspec.Struct, frozen=True):
     currencies: Frequencies
     transaction_types: Frequencies
 
+    @property
+    def fields(self) -> tuple[Frequencies, ...]:
+        """The shares of the fields of `detectors.layout`, in its order."""
+        found: tuple[Frequencies, ...] = fields_of(self)
+        return found
+
+    def usual(self) -> Usual:
+        """The part of it that does not depend on what a transaction is."""
+        return Usual(
+            self.amount_mean,
+            self.amount_cv2,
+            self.log_amount.mean,
+            self.log_amount.variance,
+            self.log_gap.mean,
+            self.log_gap.variance,
+            self.mean_gap,
+            np.array(self.hours),
+            np.array([len(of.share) for of in self.fields]),
+        )
+
     @classmethod
-    def fit(cls, rows: Sequence[Inputs]) -> "Population":
+    def fit(cls, rows: InputColumns) -> "Population":
         """The population of a history in order of time; defaults stand in for what it lacks."""
         if not rows:
             return _DEFAULT
-        amounts = np.array([row.amount for row in rows])
-        logs = np.array([row.log_amount for row in rows])
-        times = np.array([row.time for row in rows])
-        _, users = np.unique(np.array([row.user for row in rows]), return_inverse=True)
+        of = rows.of
+        amounts, times = of.amount, of.time
+        _, users = np.unique(np.array(of.user), return_inverse=True)
         # One absurd amount must not become everybody's usual.
         clipped = np.clip(amounts, *np.quantile(amounts, (0.005, 0.995)))
-        by_category = log_amounts(logs, [row.category or "" for row in rows])
+        by_category = log_amounts(of.log_amount, [category or "" for category in of.category])
         log_gap, mean_gap = _gaps(times, users)
-        local = times + SECONDS_PER_DEGREE * np.array([row.longitude or 0.0 for row in rows])
+        local = times + SECONDS_PER_DEGREE * np.nan_to_num(of.longitude)
         hours = np.bincount((local // 3600 % 24).astype(np.int64), minlength=24) + 1.0
+        told = settled(float(times.max()) - float(times.min()))
+        shares = told * hours / hours.sum() + (1.0 - told) / 24
         return cls(
             amount_mean=max(float(clipped.mean()), 0.01),
             amount_cv2=_typical_cv2(clipped, users),
@@ -84,28 +128,36 @@ class Population(msgspec.Struct, frozen=True):
             log_gap=log_gap,
             mean_gap=mean_gap,
             by_category=by_category,
-            hours=tuple(smoothed((hours / hours.sum()).tolist(), hour) for hour in range(24)),
-            merchants=Frequencies.fit(row.merchant for row in rows),
-            categories=Frequencies.fit(row.category for row in rows),
-            countries=Frequencies.fit(row.country for row in rows),
-            devices=Frequencies.fit(row.device for row in rows),
-            payment_methods=Frequencies.fit(row.payment_method for row in rows),
-            currencies=Frequencies.fit(row.currency for row in rows),
-            transaction_types=Frequencies.fit(row.transaction_type for row in rows),
+            hours=tuple(smoothed(shares, hour) for hour in range(24)),
+            merchants=Frequencies.fit(of.merchant),
+            categories=Frequencies.fit(of.category),
+            countries=Frequencies.fit(of.country),
+            devices=Frequencies.fit(of.device),
+            payment_methods=Frequencies.fit(of.payment_method),
+            currencies=Frequencies.fit(of.currency),
+            transaction_types=Frequencies.fit(of.transaction_type),
         )
 
 
+@compiled
+def settled(known: float) -> float:
+    """How far hours of the day count after `known` seconds, in [0, 1]: one afternoon tells nothing of the morning."""
+    first, last = SETTLING
+    return min(max((known / DAY - first) / (last - first), 0.0), 1.0)
+
+
 # A Gaussian of 1 h around the hour, cut at 3 h, normalised to a sum of 1: the weights of 0, 1, 2 and 3 hours off.
-_BELL = [exp(-0.5 * offset**2) for offset in range(4)]
-_BELL = [weight / (2.0 * sum(_BELL) - _BELL[0]) for weight in _BELL]
-_AROUND = [tuple((hour + offset) % 24 for offset in range(-3, 4)) for hour in range(24)]
+_WEIGHTS = [exp(-0.5 * offset**2) for offset in range(4)]
+_BELL = tuple(weight / (2.0 * sum(_WEIGHTS) - _WEIGHTS[0]) for weight in _WEIGHTS)
 
 
-def smoothed(hours: Sequence[float], hour: int) -> float:
-    """What the 24 `hours` hold around `hour`, under a bell an hour wide that goes round midnight."""
-    a, b, c, d, e, f, g = _AROUND[hour]
-    w0, w1, w2, w3 = _BELL
-    return w0 * hours[d] + w1 * (hours[c] + hours[e]) + w2 * (hours[b] + hours[f]) + w3 * (hours[a] + hours[g])
+@compiled
+def smoothed(hours: NDArray[Any], hour: int) -> float:
+    """What the 24 `hours`, shape (24,), hold around `hour`, under a bell an hour wide that goes round midnight."""
+    around = _BELL[0] * hours[hour]
+    for off in range(1, 4):
+        around += _BELL[off] * (hours[(hour - off) % 24] + hours[(hour + off) % 24])
+    return float(around)
 
 
 def log_amounts(logs: np.ndarray, categories: Sequence[str]) -> dict[str, Normal]:

@@ -9,11 +9,18 @@ from datetime import UTC, datetime
 from math import log10
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from detectors.features import FEATURES
 from detectors.feedback import NO_FEEDBACK, Feedback, Tolerance
 from detectors.sentences import Said, Situation, sentence
+from detectors.verdicts import NO_LINE, Brief
+from detectors.worth import Labels, band
 from domain.verdict import Factor, Reason
+
+CORRECTED = "corrected"
+"""The reason that says what labels changed; it expected the estimate without them."""
 
 LINES, CARRIED = 3, 0.9
 """So many lines are told at most, and fewer where they carry this much of the score."""
@@ -55,6 +62,13 @@ _LEAST = [*(feature.weight * _ODD_ELSE.get(feature.name, ODD) ** 2 for feature i
 """The shares, weighted squares of a rarity, from which features are odd."""
 
 
+_LEAST_OF = np.array(_LEAST)
+_TOLD = (*dict.fromkeys(_LINES), _OTHER)
+_LINE_OF = np.array([_TOLD.index(line) for line in _LINES])
+_OTHER_LINE = len(_TOLD) - 1
+"""Every line once, and the places of each share's and of `other`."""
+
+
 def strongest(shares: list[float]) -> list[tuple[float, int]]:
     """The lines worth telling, strongest first: each one's part of the score, and the index of its strongest feature.
 
@@ -86,24 +100,21 @@ def named(shares: list[float]) -> dict[str, float]:
     return {_LINES[index][0]: part / total for part, index in told}
 
 
-def brief(score: float, shares: list[float]) -> tuple[Reason, ...]:
-    """The two strongest features' lines without sentences; together they carry the whole score.
-
-    `shares` is used up. What is not odd is `other`.
-    """
-    first = max(shares)
-    index = shares.index(first)
-    line = _LINES[index] if 0.0 < first >= _LEAST[index] else _OTHER
-    shares[index] = 0.0
-    second = max(shares)
-    if second <= 0.0:
-        return (Reason(*line, score),)
-    index = shares.index(second)
-    next_line = _LINES[index] if second >= _LEAST[index] else _OTHER
-    if line == next_line:
-        return (Reason(*line, score),)
-    part = score * first / (first + second)
-    return (Reason(*line, part), Reason(*next_line, score - part))
+def brief(scores: NDArray[np.float64], shares: NDArray[np.float64]) -> Brief:
+    """The lines of the two largest of each row of `shares`, shape (n, n_shares), without sentences. What is not odd is
+    `other`."""
+    rows = np.arange(len(shares))
+    rest = shares.copy()
+    first = rest.argmax(axis=1)
+    most = rest[rows, first]
+    rest[rows, first] = 0.0
+    second = rest.argmax(axis=1)
+    next_most = rest[rows, second]
+    line = np.where((most > 0.0) & (most >= _LEAST_OF[first]), _LINE_OF[first], _OTHER_LINE)
+    other = np.where(next_most >= _LEAST_OF[second], _LINE_OF[second], _OTHER_LINE)
+    alone = (next_most <= 0.0) | (other == line)
+    both = np.where(alone, 1.0, most + next_most)
+    return Brief(_TOLD, line, np.where(alone, NO_LINE, other), scores * most / both)
 
 
 def full(
@@ -148,6 +159,19 @@ def spared(tolerance: Tolerance, usual: float, threshold: float) -> Reason:
         f"{tolerance.transaction_id} was a false positive for the same reasons"
     )
     return Reason("tolerated", tolerance.factor, 0.0, f"{threshold:.2f}", f"{usual:.2f}", text)
+
+
+def adjusted(estimate: float, score: float, labels: Sequence[Labels]) -> tuple[Reason, ...]:
+    """What analysts' decisions on alerts of this estimate changed, without a share of the score; none if nothing that
+    can be seen. Where the band has changed the estimate is told, because a decision counts for the one it was in.
+    """
+    if f"{estimate:.2f}" == f"{score:.2f}" and band(estimate) == band(score):
+        return ()
+    confirmed, rejected = labels[band(estimate)]
+    decided = confirmed + rejected
+    said = f"{confirmed} of {decided} such alerts were confirmed" if decided else "other alerts' outcomes"
+    text = f"estimate corrected from {estimate:.2f} to {score:.2f}: {said}"
+    return (Reason(CORRECTED, "other", 0.0, f"{score:.4f}", f"{estimate:.4f}", text),)
 
 
 def _said(index: int, situation: Situation, feedback: Feedback) -> Said:

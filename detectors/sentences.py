@@ -5,11 +5,14 @@ from decimal import Decimal
 from math import expm1
 from typing import NamedTuple
 
+from detectors import layout
 from detectors.features import Expectation, clock, crowd, distance, recent_spend, speed, spend_span
+from detectors.habits import Seen
 from detectors.inputs import Inputs
+from detectors.layout import Numbers
 from detectors.population import DAY, HOUR, Normal, Population
 from detectors.rates import EUR_PER_UNIT
-from detectors.state import Counts, UserState
+from detectors.state import UserState
 from domain.currency import CURRENCIES, UNCOINED, exponent
 from domain.transaction import Transaction
 
@@ -24,13 +27,17 @@ _COINED = CURRENCIES - UNCOINED
 
 
 class Situation(NamedTuple):
-    """A transaction, its user's state before it, and what that and the population led to expect."""
+    """A transaction, its user's state before it, and what that and the population led to expect.
+
+    `numbers` is the transaction's row, as in `detectors.layout`.
+    """
 
     transaction: Transaction
     row: Inputs
     state: UserState
     expected: Expectation
     population: Population
+    numbers: Numbers
 
 
 class Said(NamedTuple):
@@ -82,7 +89,7 @@ def percent(share: float) -> str:
 
 
 def _amount(feature: str, situation: Situation) -> Said:
-    transaction, row, state, expected, population = situation
+    transaction, row, state, expected, population, _ = situation
     where = f" in {row.category}" if row.category and "category" in feature else ""
     # Without habits of the user's own the figure is the population's, and is called so.
     own = False
@@ -91,9 +98,9 @@ def _amount(feature: str, situation: Situation) -> Said:
     elif feature in ("amount_category", "amount_category_low"):
         usual = _of_log(_typical(row, population).mean)
     elif feature == "amount_user":
-        usual, own = expected.amount, state.amount.count > 0
+        usual, own = expected.amount, bool(state.counts[layout.OF_AMOUNT])
     else:
-        usual, own = _of_log(expected.category), (row.category or "") in state.by_category
+        usual, own = _of_log(expected.category), expected.known >= 0
     who = "this user usually spends" if own else "users usually spend"
     spent = money(transaction.amount, row.currency)
     shown = money(usual / EUR_PER_UNIT.get(row.currency, 1.0), row.currency)
@@ -115,27 +122,31 @@ def _of_log(value: float) -> float:
 
 
 def _spend(situation: Situation) -> Said:
-    _, row, state, expected, _ = situation
+    row, state, expected = situation.row, situation.state, situation.expected
     rate = EUR_PER_UNIT.get(row.currency, 1.0)
     span = spend_span(expected.gap)
-    spent = money((recent_spend(state, row.time, expected.gap) + row.amount) / rate, row.currency)
+    spent = money(
+        (recent_spend(state.numbers, state.counts[layout.KNOWN_TIMES], row.time, expected.gap) + row.amount) / rate,
+        row.currency,
+    )
     usual = money(span / expected.gap * expected.amount / rate, row.currency)
     within = duration(span)
     return Said(spent, usual, f"{spent} spent within {within}; this user usually spends {usual} in that time")
 
 
 def _burst(situation: Situation) -> Said:
-    _, row, state, expected, _ = situation
-    _, before = crowd(state.times, row.time, expected.gap)
-    within = duration(row.time - state.times[-before]) if before else ""
+    row, times, expected = situation.row, situation.state.times(), situation.expected
+    _, before = crowd(situation.state.numbers, len(times), row.time, expected.gap)
+    within = duration(row.time - times[-before]) if before else ""
     usual = f"one every {duration(expected.gap).removeprefix('1 ')}"
     observed = f"{before + 1} transactions within {within}"
     return Said(observed, usual, f"{observed}; this user usually makes {usual}")
 
 
 def _gap(situation: Situation) -> Said:
-    _, row, state, expected, _ = situation
-    gap, usual = duration(max(row.time - state.last_time, 0.0)), duration(expected.gap)
+    row, expected = situation.row, situation.expected
+    last = float(situation.state.numbers[layout.LAST_TIME])
+    gap, usual = duration(max(row.time - last, 0.0)), duration(expected.gap)
     return Said(gap, usual, f"{gap} after this user's previous transaction; the usual gap is {usual}")
 
 
@@ -149,14 +160,16 @@ def duration(seconds: float) -> str:
 
 
 def _hour(situation: Situation) -> Said:
-    _, row, state, _, population = situation
-    moment, local = datetime.fromtimestamp(row.time, UTC), datetime.fromtimestamp(clock(row, state), UTC)
+    state, population = situation.state, situation.population
+    hours = state.hours()
+    moment = datetime.fromtimestamp(situation.row.time, UTC)
+    local = datetime.fromtimestamp(clock(situation.numbers, state.numbers, state.counts), UTC)
     shown = f"{moment:%H:%M} UTC"
     if abs(local - moment) >= _APART:
         shown += f" ({local:%H:%M} solar time)"
     between = f"between {(local.hour - 1) % 24:02}:00 and {(local.hour + 2) % 24:02}:00"
-    known = any(state.hours)
-    around = hours_around(state.hours if known else population.hours, local.hour)
+    known = any(hours)
+    around = hours_around(hours if known else population.hours, local.hour)
     whose = "this user's" if known else "all"
     share = percent(around) if around else "none"
     return Said(shown, f"{share} {between}", f"at {shown}; {share} of {whose} transactions are {between}")
@@ -169,14 +182,14 @@ def hours_around(hours: list[int] | tuple[float, ...], hour: int) -> float:
 
 
 def _travel(situation: Situation) -> Said:
-    _, row, state, _, _ = situation
-    place = state.place
+    row, state = situation.row, situation.state
+    place = state.place()
     if place is None or row.latitude is None or row.longitude is None:
         return Said("", "", "")
     # The feature's own speed: it allows for clocks and for the size of cities, so it is the least there was.
-    pace = f"at least {expm1(speed(row, place)):,.0f} km/h"
+    pace = f"at least {expm1(speed(situation.numbers, state.numbers, state.counts)):,.0f} km/h"
     since = place.city or f"{place.latitude:.1f}, {place.longitude:.1f}"
-    km = distance(row.latitude, row.longitude, place)
+    km = distance(situation.numbers, state.numbers)
     before = duration(row.time - place.time)
     text = f"{km:,.0f} km from {since}, where this user was {before} before: {pace}, faster than an airliner"
     return Said(pace, "under 900 km/h", text)
@@ -193,14 +206,19 @@ _NOUNS = {
 }
 
 
-def most_frequent(counts: Counts) -> str:
+_FIELDS = tuple(_NOUNS)
+"""The fields whose values are counted, in the order of `detectors.layout`."""
+
+
+def most_frequent(counts: Seen) -> str:
     """The value seen most; empty before the first."""
     return max(counts.of, key=counts.of.__getitem__) if counts.of else ""
 
 
 def _novelty(feature: str, situation: Situation) -> Said:
     noun, preposition = _NOUNS[feature]
-    value, counts = _habit(feature, situation.row, situation.state)
+    value = getattr(situation.row, feature) or ""
+    counts = situation.state.values(_FIELDS.index(feature))
     most = most_frequent(counts)
     shown, usual = value, f"usually {most}" if most and most != value else ""
     if feature == "merchant":
@@ -214,19 +232,3 @@ def _novelty(feature: str, situation: Situation) -> Said:
     else:
         text = f"new {noun} for this user: {shown}"
     return Said(value, most, f"{text}, {usual}" if usual else text)
-
-
-def _habit(feature: str, row: Inputs, state: UserState) -> tuple[str, Counts]:
-    if feature == "merchant":
-        return row.merchant or "", state.merchants
-    if feature == "category":
-        return row.category or "", state.categories
-    if feature == "country":
-        return row.country or "", state.countries
-    if feature == "device":
-        return row.device or "", state.devices
-    if feature == "payment_method":
-        return row.payment_method or "", state.payment_methods
-    if feature == "currency":
-        return row.currency, state.currencies
-    return row.transaction_type or "", state.transaction_types

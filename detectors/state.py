@@ -1,142 +1,205 @@
 """The running state of one user: everything the enhanced detector remembers, bounded whatever happens."""
 
-from bisect import insort
+from typing import Self
 
 import msgspec
+import numpy as np
 
-STATE_VERSION = 1
-"""Written beside each stored state; a state of another version is not used but learnt again."""
+from detectors import layout
+from detectors.habits import Habits, Moments, Place, Seen
+from detectors.layout import EMPTY_KEY, MISSING_KEY, Counts, Numbers, keys_of
+from detectors.packing import COUNT, NUMBER, Packed, packed, unpacked
 
-MAX_MERCHANTS = 64
-MAX_VALUES = 24
-RECENT = 32
-MEMORY = 256
-"""Counts are halved at this total: habits older than a few hundred transactions fade."""
+_encode = msgspec.msgpack.Encoder().encode
+_decode_habits = msgspec.msgpack.Decoder(Habits).decode
+_decode = msgspec.msgpack.Decoder(Packed).decode
+_PACKED = b"\x93"
+"""How msgpack begins an array of three, as `Packed` is; `Habits` has more."""
 
-AMOUNT_MEMORY = 100
-"""Running moments forget with weight 1/n, but never slower than this many transactions."""
-
-
-class Moments(msgspec.Struct, array_like=True, gc=False):
-    """A running mean and variance with bounded memory; `count` stops at the memory's length."""
-
-    count: int = 0
-    mean: float = 0.0
-    variance: float = 0.0
-
-    def learn(self, value: float, memory: int = AMOUNT_MEMORY) -> None:
-        """Move towards `value` with weight 1/min(n, memory)."""
-        count = self.count
-        if count < memory:
-            self.count = count = count + 1
-        weight = 1.0 / count
-        delta = value - self.mean
-        step = weight * delta
-        self.mean += step
-        self.variance = (1.0 - weight) * (self.variance + step * delta)
+_FIELDS = [(int(start), int(start + 2 + limit)) for start, limit in zip(layout.STARTS, layout.LIMITS, strict=True)]
 
 
-class Counts(msgspec.Struct, array_like=True, gc=False):
-    """How often each value was seen, fading, for at most a fixed number of values."""
-
-    total: int = 0
-    of: dict[str, int] = {}
-
-    def learn(self, value: str, limit: int = MAX_VALUES) -> None:
-        """Count `value`; the rarest makes room when `limit` values are known."""
-        known = self.of
-        seen = known.get(value)
-        total = self.total + 1
-        if seen is not None:
-            known[value] = seen + 1
-        else:
-            if len(known) >= limit:
-                total -= known.pop(min(known, key=known.__getitem__))
-            known[value] = 1
-        if total >= MEMORY:
-            self.of = {key: count >> 1 for key, count in known.items() if count > 1}
-            total = sum(self.of.values())
-        self.total = total
-
-
-class Place(msgspec.Struct, array_like=True, gc=False):
-    """Where and when the user last was, known from the last coordinates."""
-
-    latitude: float
-    longitude: float
-    time: float
-    city: str | None = None
-
-
-class UserState(msgspec.Struct, array_like=True, gc=False):
-    """One user's habits in the detectors' units (euros, seconds since 1970 UTC).
-
-    `times` and `amounts` are the last `RECENT` transactions, oldest first. `memory` is recent suspicion as of
-    `last_time`, `bar` what this user's threshold is raised by, in units of rarity.
+class UserState:
+    """One user's state as it is computed with: a row of numbers and one of counts, both as in `detectors.layout`, and
+    the names that stand in the second as keys. `names` may have some that no longer do.
     """
 
-    seen: int = 0
-    flagged: int = 0
-    last_time: float = 0.0
-    memory: float = 0.0
-    bar: float = 0.0
-    amount: Moments = msgspec.field(default_factory=Moments)
-    log_amount: Moments = msgspec.field(default_factory=Moments)
-    gap: Moments = msgspec.field(default_factory=Moments)
-    log_gap: Moments = msgspec.field(default_factory=Moments)
-    times: list[float] = msgspec.field(default_factory=list)
-    amounts: list[float] = msgspec.field(default_factory=list)
-    hours: list[int] = msgspec.field(default_factory=lambda: [0] * 24)
-    weekdays: list[int] = msgspec.field(default_factory=lambda: [0] * 7)
-    by_category: dict[str, Moments] = msgspec.field(default_factory=dict)
-    merchants: Counts = msgspec.field(default_factory=Counts)
-    categories: Counts = msgspec.field(default_factory=Counts)
-    countries: Counts = msgspec.field(default_factory=Counts)
-    devices: Counts = msgspec.field(default_factory=Counts)
-    payment_methods: Counts = msgspec.field(default_factory=Counts)
-    currencies: Counts = msgspec.field(default_factory=Counts)
-    transaction_types: Counts = msgspec.field(default_factory=Counts)
-    place: Place | None = None
+    __slots__ = ("counts", "names", "numbers")
+
+    def __init__(self) -> None:
+        self.numbers: Numbers = np.zeros(layout.NUMBERS)
+        self.counts: Counts = np.zeros(layout.COUNTS, np.int64)
+        self.names: dict[int, str | None] = {MISSING_KEY: None, EMPTY_KEY: ""}
+
+    @classmethod
+    def of(cls, habits: Habits) -> Self:
+        """The state of these habits."""
+        state = cls()
+        numbers, counts = state.numbers, state.counts
+        place, times = habits.place, len(habits.times)
+        where = (0.0, 0.0, 0.0) if place is None else (place.latitude, place.longitude, place.time)
+        moments = (habits.amount, habits.log_amount, habits.gap, habits.log_gap)
+        spreads = [number for of in moments for number in (of.mean, of.variance)]
+        numbers[: layout.TIMES] = (
+            habits.last_time,
+            habits.memory,
+            habits.bar,
+            habits.rise,
+            habits.alerted,
+            habits.since,
+            *where,
+            *spreads,
+        )
+        numbers[layout.TIMES : layout.TIMES + times] = habits.times
+        numbers[layout.AMOUNTS : layout.AMOUNTS + times] = habits.amounts
+        city = state.key(place.city) if place is not None else MISSING_KEY
+        counts[: layout.HOURS] = (
+            habits.seen,
+            habits.flagged,
+            place is not None,
+            city,
+            *(of.count for of in moments),
+            times,
+        )
+        counts[layout.HOURS : layout.WEEKDAYS] = habits.hours
+        counts[layout.WEEKDAYS : layout.KNOWN_CATEGORIES] = habits.weekdays
+        categories = habits.by_category
+        counts[layout.KNOWN_CATEGORIES] = known = len(categories)
+        counts[layout.CATEGORY_KEYS : layout.CATEGORY_KEYS + known] = [state.key(name) for name in categories]
+        counts[layout.OF_CATEGORY : layout.OF_CATEGORY + known] = [of.count for of in categories.values()]
+        numbers[layout.BY_CATEGORY : layout.BY_CATEGORY + 2 * known] = [
+            number for of in categories.values() for number in (of.mean, of.variance)
+        ]
+        for (start, seen), field in zip(_FIELDS, habits.fields, strict=True):
+            known = len(field.of)
+            counts[start], counts[start + 1] = known, field.total
+            counts[start + 2 : start + 2 + known] = [state.key(name) for name in field.of]
+            counts[seen : seen + known] = list(field.of.values())
+        return state
+
+    def key(self, name: str | None) -> int:
+        """The key of a name that stands in this state from now on."""
+        (key,) = keys_of([name])
+        self.names[key] = name
+        return key
+
+    def habits(self) -> Habits:
+        """The state as it is read, apart from what becomes of it."""
+        numbers, names = self.numbers, self.names
+        recent = self.counts[layout.KNOWN_TIMES]
+        head = self.counts[: layout.CATEGORY_KEYS].tolist()
+        last_time, memory, bar, rise, alerted, since = numbers[: layout.LATITUDE].tolist()
+        moments = numbers[layout.AMOUNT : layout.TIMES].tolist()
+        known = head[layout.KNOWN_CATEGORIES]
+        keys = self.counts[layout.CATEGORY_KEYS : layout.CATEGORY_KEYS + known].tolist()
+        counted = self.counts[layout.OF_CATEGORY : layout.OF_CATEGORY + known].tolist()
+        spreads = numbers[layout.BY_CATEGORY : layout.BY_CATEGORY + 2 * known].tolist()
+        moments_of = map(Moments, counted, spreads[::2], spreads[1::2])
+        by_category = dict(zip([names[key] or "" for key in keys], moments_of, strict=True))
+        spread = [Moments(*of) for of in zip(head[layout.OF_AMOUNT :], moments[::2], moments[1::2], strict=False)]
+        amount, log_amount, gap, log_gap = spread
+        merchants, categories, countries, devices, methods, currencies, types = map(self.values, range(layout.FIELDS))
+        return Habits(
+            head[layout.SEEN],
+            head[layout.FLAGGED],
+            last_time,
+            memory,
+            bar,
+            amount,
+            log_amount,
+            gap,
+            log_gap,
+            self.times(),
+            numbers[layout.AMOUNTS : layout.AMOUNTS + recent].tolist(),
+            self.hours(),
+            head[layout.WEEKDAYS : layout.KNOWN_CATEGORIES],
+            by_category,
+            merchants,
+            categories,
+            countries,
+            devices,
+            methods,
+            currencies,
+            types,
+            self.place(),
+            rise,
+            alerted,
+            since,
+        )
+
+    def times(self) -> list[float]:
+        """When the user's latest transactions were, in seconds since 1970."""
+        known = self.counts[layout.KNOWN_TIMES]
+        times: list[float] = self.numbers[layout.TIMES : layout.TIMES + known].tolist()
+        return times
+
+    def hours(self) -> list[int]:
+        """How many transactions there were in each of the 24 hours."""
+        hours: list[int] = self.counts[layout.HOURS : layout.WEEKDAYS].tolist()
+        return hours
+
+    def place(self) -> Place | None:
+        """Where the user was last, if that is known."""
+        if not self.counts[layout.PLACED]:
+            return None
+        latitude, longitude, at = self.numbers[layout.LATITUDE : layout.PLACE_TIME + 1].tolist()
+        return Place(latitude, longitude, at, self.names[int(self.counts[layout.CITY])])
+
+    def values(self, field: int) -> Seen:
+        """The values of one of the counted fields, by its number in `detectors.layout`."""
+        start, seen = _FIELDS[field]
+        known, total = self.counts[start : start + 2].tolist()
+        names = [self.names[key] or "" for key in self.counts[start + 2 : start + 2 + known].tolist()]
+        return Seen(total, dict(zip(names, self.counts[seen : seen + known].tolist(), strict=True)))
+
+    @property
+    def seen(self) -> int:
+        """How many transactions of the user there were."""
+        return int(self.counts[layout.SEEN])
+
+    @property
+    def flagged(self) -> int:
+        """How many of them the user's state was moved by as flagged."""
+        return int(self.counts[layout.FLAGGED])
+
+    @property
+    def bar(self) -> float:
+        """What this user's threshold is raised by, in units of rarity."""
+        return float(self.numbers[layout.BAR])
+
+    def copy(self) -> "UserState":
+        """A state that moves apart from this one."""
+        other = UserState()
+        other.numbers[:], other.counts[:] = self.numbers, self.counts
+        other.names = dict(self.names)
+        return other
 
     def to_bytes(self) -> bytes:
-        """The state as msgpack; decoding gives back every bit of it."""
-        return _encode(self)
+        """The state without what it has no use of yet; decoding gives back every bit of it."""
+        numbers, counts, keys = packed(self.numbers, self.counts)
+        names = [*map(self.names.__getitem__, keys.tolist())]
+        if len(self.names) > MOST_NAMES:
+            self.names = {MISSING_KEY: None, EMPTY_KEY: "", **dict(zip(keys.tolist(), names, strict=True))}
+        return _encode(Packed(numbers.tobytes(), counts.tobytes(), names))
 
     @staticmethod
     def from_bytes(encoded: bytes) -> "UserState":
-        """The state of `to_bytes`. Raises: msgspec.DecodeError."""
-        return _decode(encoded)
+        """The state of `to_bytes`, or of `Habits` as older releases stored them. Raises: msgspec.DecodeError."""
+        if encoded[:1] != _PACKED:
+            return UserState.of(_decode_habits(encoded))
+        stored = _decode(encoded)
+        state = UserState()
+        keys = keys_of(stored.names)
+        state.names.update(zip(keys, stored.names, strict=True))
+        numbers, counts = np.frombuffer(stored.numbers, NUMBER), np.frombuffer(stored.counts, COUNT)
+        unpacked(numbers, counts, np.array(keys, np.int64), state.numbers, state.counts)
+        return state
 
-    def remember(self, time: float, amount: float) -> None:
-        """Add a transaction to the recent ones, in order of event time even when it comes late."""
-        times, amounts = self.times, self.amounts
-        if not times or time >= times[-1]:
-            times.append(time)
-            amounts.append(amount)
-        else:
-            insort(times, time)
-            amounts.insert(times.index(time), amount)
-        if len(times) > RECENT:
-            del times[0], amounts[0]
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UserState) and self.habits() == other.habits()
 
-    def learn_hour(self, hour: int, weekday: int) -> None:
-        """Count an hour of the day (UTC) and a weekday (Monday is 0)."""
-        hours = self.hours
-        hours[hour] += 1
-        self.weekdays[weekday] += 1
-        if hours[hour] >= MEMORY:
-            self.hours = [count >> 1 for count in hours]
-            self.weekdays = [count >> 1 for count in self.weekdays]
-
-    def moments_of(self, category: str) -> Moments:
-        """The amounts in one category, made on first use; the least used one makes room."""
-        moments = self.by_category.get(category)
-        if moments is None:
-            if len(self.by_category) >= MAX_VALUES:
-                del self.by_category[min(self.by_category, key=lambda name: self.by_category[name].count)]
-            moments = self.by_category[category] = Moments()
-        return moments
+    __hash__ = None  # type: ignore[assignment]
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(UserState).decode
+MOST_NAMES = 2 * (layout.MAX_MERCHANTS + layout.FIELDS * layout.MAX_VALUES)
+"""Names kept of a user before those that no longer stand in the state are dropped."""

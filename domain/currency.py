@@ -60,6 +60,25 @@ _BY_NUMBER = {
     "963": "XTS",
 }
 
+_SIGNS = {
+    "\u20ac": "EUR",
+    "\u20b9": "INR",
+    "\u20a9": "KRW",
+    "\u20bd": "RUB",
+    "\u20ba": "TRY",
+    "\u20b4": "UAH",
+    "\u20aa": "ILS",
+    "\u20a6": "NGN",
+    "\u20ab": "VND",
+    "\u0e3f": "THB",
+    "\u20b8": "KZT",
+    "\u20be": "GEL",
+}
+"""Signs of one currency only."""
+
+_SHARED_SIGNS = {"\u00a3": "GBP", "$": "USD AUD CAD NZD", "\u00a5": "JPY CNY"}
+"""Signs that others use too, and those that use no other."""
+
 UNCOINED = frozenset(entry[:3] for entry in _UNCOINED.split())
 CURRENCIES = frozenset(_EXPONENT)
 IN_FORCE = CURRENCIES - _WITHDRAWN.keys()
@@ -82,6 +101,15 @@ def alphabetic(text: str) -> str:
         return _BY_NUMBER.get(bare.zfill(3), text)
     upper = bare.upper()
     return upper if len(upper) == 3 else text
+
+
+def is_sign_of(sign: str, code: str) -> bool:
+    """Whether an amount in this currency may be written with this sign; of a sign that is not known, it may."""
+    if sign in _SIGNS:
+        return _SIGNS[sign] == code
+    if sign not in _SHARED_SIGNS or code in _SHARED_SIGNS[sign]:
+        return True
+    return code not in _SIGNS.values() and all(code not in codes for codes in _SHARED_SIGNS.values())
 
 
 def withdrawn(code: str) -> date | None:

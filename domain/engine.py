@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from domain.accounting import Account
+from domain.budget import UNLIMITED, Budget
 from domain.clock import LIVE, Clock
 from domain.quality import DetectorQuality
 from domain.verdict import ScoredTransaction
@@ -17,6 +18,8 @@ WorkerAction = Literal["start", "stop", "restart"]
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One supervised worker: `heartbeat_at` is its last sign of life, `detail` one line for people.
 
+    It is in `state` since `since`; `run_since` is when what it does now was begun, which a disturbance does not end.
+
     The engine is well without one that is not `essential`.
     """
 
@@ -26,6 +29,7 @@ class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     restarts: int = 0
     since: datetime | None = None
+    run_since: datetime | None = None
     heartbeat_at: datetime | None = None
     last_error: str | None = None
 
@@ -126,7 +130,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `offset_gaps` are losses: records that Kafka dropped before they were read. `topic_resets` are partitions read from
     their beginning because their topic was deleted and made again, or shortened.
     `backlog` is None once what waited in Kafka at the start is stored.
-    `open_anomalies` are stored, flagged, and neither decided on nor snoozed; None until they are counted.
+    `open_anomalies` are stored, flagged, and neither decided on nor snoozed; None until they are counted. Those that
+    the `budget` holds back are not among them but `over_budget`, None without a budget.
     `skipped` counts records that stand for no transaction by kind (tombstone, deleted, updated), `remarks` what had to
     be decided to read others (ambiguous local time).
     `rekeying` is None where the topic is read as it is.
@@ -158,6 +163,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     drift: tuple[FeatureDrift, ...] = ()
     quality: tuple[DetectorQuality, ...] = ()
     open_anomalies: int | None = None
+    budget: Budget = UNLIMITED
+    over_budget: int | None = None
     topic_resets: int = 0
     backlog: Backlog | None = None
     skipped: dict[str, int] = {}
@@ -165,6 +172,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     rekeying: Rekeying | None = None
     clock: Clock = LIVE
     history: History | None = None
+
+    @property
+    def budget_says(self) -> str:
+        """What the budget holds back, for people; empty without one."""
+        return self.budget.sentence(self.over_budget)
 
     @property
     def behind(self) -> bool:

@@ -9,16 +9,22 @@ MAX_NOTE = 1_000
 """Characters of a note."""
 MAX_AT_ONCE = 10_000
 """Transactions that one decision may cover."""
+BY_BUDGET = "budget"
+"""Who 'decided' where nobody did: the alert is on this side of the budget, or beyond it."""
 
 
 class TriageStatus(StrEnum):
-    """The states of an anomaly's triage; the first is where every one begins."""
+    """The states of an anomaly's triage; the first is where every one begins.
+
+    No person gives the last one: it is that of alerts beyond the budget, and no more than a place in the queue.
+    """
 
     OPEN = "open"
     ACKNOWLEDGED = "acknowledged"
     CONFIRMED = "confirmed"
     FALSE_POSITIVE = "false_positive"
     SNOOZED = "snoozed"
+    OVER_BUDGET = "over_budget"
 
 
 class Triage(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,8 +1,9 @@
 """What a detector says of a transaction, and why."""
 
+from bisect import bisect_right
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -13,12 +14,20 @@ Factor = Literal["amount", "location", "time", "merchant", "frequency", "device"
 """What a reason is about; "other" is what a score holds besides its reasons."""
 
 DetectorName = Literal["basic", "enhanced"]
+DETECTORS: tuple[DetectorName, ...] = get_args(DetectorName)
 DetectorChoice = Literal["basic", "enhanced", "both"]
 Status = Literal["ok", "warming", "backfilled", "error"]
 
 
+BANDS = (0.5, 0.7, 0.9)
+"""Where the score's bands begin, but for the first."""
+
+
 class Severity(StrEnum):
-    """Bands of the public score: < .5 normal, .5-.7 unusual, .7-.9 suspicious, >= .9 critical."""
+    """Bands of the public score: < .5 normal, .5-.7 unusual, .7-.9 suspicious, >= .9 critical.
+
+    What is flagged is at least unusual.
+    """
 
     NORMAL = "normal"
     UNUSUAL = "unusual"
@@ -33,14 +42,24 @@ class Severity(StrEnum):
     @staticmethod
     def of(score: float) -> "Severity":
         """The band of a score in [0, 1]."""
-        if score < 0.5:
-            return _NORMAL
-        if score < 0.7:
-            return Severity.UNUSUAL
-        return Severity.SUSPICIOUS if score < 0.9 else Severity.CRITICAL
+        return _SEVERITIES[bisect_right(BANDS, score)]
+
+    @staticmethod
+    def of_verdict(score: float, flagged: bool) -> "Severity":
+        """The band of a verdict: of an alert it is never normal."""
+        return Severity.UNUSUAL if flagged and score < BANDS[0] else Severity.of(score)
 
 
-_NORMAL = Severity.NORMAL
+def urgency(score: float) -> int:
+    """The place of an alert with this score in a queue, highest first: by severity, then by the score as it is shown.
+
+    It counts in billionths, as scores are stored, so that it comes out the same in SQL and in the browser.
+    """
+    billionths = round(score * 1e9)
+    return 1_000 * bisect_right(BANDS, billionths / 1e9) + (billionths + 5_000_000) // 10_000_000
+
+
+_SEVERITIES = tuple(Severity)
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
@@ -74,7 +93,8 @@ class Counterfactual(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One detector's judgement of one transaction.
 
-    `score` and `threshold` are in [0, 1]; `flagged` is score >= threshold once the model is past warm-up.
+    `score`, the estimate of how likely the transaction is anomalous, and `threshold` are in [0, 1]; `flagged` is
+    score >= threshold once the model is past warm-up.
     `status` is "ok"; "warming" while there is too little history to flag; "backfilled" when what was stored then
     was judged afterwards, by the first model that was fitted; "error" when the detector raised.
     """
@@ -88,6 +108,13 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     status: Status = "ok"
     reasons: tuple[Reason, ...] = ()
     error: str | None = None
+
+    def worth(self, score: float) -> "Verdict":
+        """This verdict as one of another score."""
+        part = score / self.score if self.score > 0.0 else 0.0
+        reasons = (msgspec.structs.replace(each, contribution=each.contribution * part) for each in self.reasons)
+        severity = Severity.of_verdict(score, self.flagged)
+        return msgspec.structs.replace(self, score=score, severity=severity, reasons=tuple(reasons))
 
 
 class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -116,11 +143,16 @@ class ScoredTransaction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def headline(self) -> Verdict | None:
-        """The verdict a row is listed under: the leading one, unless only another detector flagged it."""
+        """The verdict a row is listed under: the leading one, unless only another detector flagged it.
+
+        What only another one flagged is worth what the leading one makes of it, which knows the user: it is listed with
+        that score, of which its reasons carry the same parts.
+        """
         leading = self.verdict
         if leading is None or leading.flagged or not self.flagged:
             return leading
-        return max((verdict for verdict in self.verdicts if verdict.flagged), key=lambda verdict: verdict.score)
+        only = max((verdict for verdict in self.verdicts if verdict.flagged), key=lambda verdict: verdict.score)
+        return only if leading.status not in ("ok", "backfilled") else only.worth(leading.score)
 
     @property
     def flagged(self) -> bool:

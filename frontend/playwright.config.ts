@@ -8,7 +8,7 @@ const executablePath = process.env.CHROMIUM ?? BROWSERS.find((path) => existsSyn
 
 export default defineConfig({
   testDir: 'tests/browser',
-  testMatch: process.env.BROWSER_SECONDS ? '*.bench.ts' : '*.spec.ts',
+  testMatch: process.env.BROWSER_RESULT ? '*.bench.ts' : '*.spec.ts',
   outputDir: process.env.BROWSER_OUTPUT ?? '.next/browser',
   // One engine, one browser: tests that share a machine would measure each other.
   workers: 1,

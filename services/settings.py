@@ -6,12 +6,23 @@ import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import platformdirs
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
+from detectors.policy import Policy
+from domain.budget import Budget
 from services.access import Access, address_of, tokens_of
 from services.brokers.broker import Isolation, StartFrom
 from services.brokers.security import Protocol, Security
@@ -23,10 +34,17 @@ _FLAGS = {"database_url": "--database", "start_from": "--from"}
 """Options that are named otherwise than their setting."""
 
 PREFIX = "ANOMALY_TUI_"
+MOST_SCORERS = 2
+"""With so many the engine itself, which reads from Kafka and writes to PostgreSQL, is what takes the longest."""
 
 
 def _folder(kind: Literal["data", "cache", "config"]) -> Path:
     return Path(getattr(platformdirs, f"user_{kind}_path")("anomaly-tui", appauthor=False))
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _expanded(value: Any) -> Any:
@@ -61,13 +79,18 @@ def _start_from(value: Any) -> Any:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def _is_number(kind: Any) -> bool:
+    """Whether a setting of this type is a number, or holds numbers."""
+    return kind in (int, float) or any(map(_is_number, get_args(kind)))
+
+
 Folder = Annotated[Path, BeforeValidator(_expanded)]
 
 
 class Settings(BaseSettings):
     """Everything that can be configured. Frozen; made by `load`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
 
     data_dir: Folder = Field(default_factory=lambda: _folder("data"), description="where databases and logs live")
     cache_dir: Folder = Field(default_factory=lambda: _folder("cache"), description="what can be fetched again")
@@ -113,11 +136,23 @@ class Settings(BaseSettings):
         None, ge=0, lt=2**63, description="of the simulated people; none is one for each data directory"
     )
     detector: Literal["both", "basic", "enhanced"] = "both"
-    alert_rate: float = Field(0.005, gt=0, lt=0.5, description="share of ordinary traffic that may be flagged")
+    alerts_wrong: float = Field(0.2, gt=0, lt=1, description="share of alerts that may be wrong, by the estimate")
+    alert_rate: float | None = Field(
+        None, gt=0, lt=0.5, description="share of ordinary traffic that may be flagged, instead of alerts_wrong"
+    )
     alert_rates: dict[str, Annotated[float, Field(gt=0, lt=0.5)]] = Field(
         {}, description="alert rates of single users, in a section [alert_rates]"
     )
+    alerts_per_day: int | None = Field(
+        None, ge=1, le=1_000_000, description="alerts of a day to be looked at, those worth most; none is all"
+    )
+    alerts_per_day_per_user: int | None = Field(
+        None, ge=1, le=1_000_000, description="of one user, alerts of a day to be looked at; none is all"
+    )
     batch_size: int = Field(1000, ge=1, le=10_000)
+    workers: int | None = Field(
+        None, ge=0, le=64, description="processes that score under load; none is the cores beyond two, at most 2"
+    )
     retention_days: int = Field(90, ge=1, le=36_500)
     refresh_hz: float | None = Field(
         None, gt=0, le=30, description="repaints per second; none is 4, or 2 over SSH; 10 suits a local terminal"
@@ -151,6 +186,31 @@ class Settings(BaseSettings):
     schema_registry_credentials_file: Folder | None = None
     schema_registry_ca_file: Folder | None = None
     mapping: dict[str, Any] | None = Field(None, description="foreign field names, see `replay --help`")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _numbers_are_not_truths(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false for a number, which Python takes for 1 and 0."""
+        held = value.values() if isinstance(value, Mapping) else (value,)
+        name = info.field_name or ""
+        if any(isinstance(each, bool) for each in held) and _is_number(cls.model_fields[name].annotation):
+            raise ValueError("a number is wanted, not true or false")
+        return value
+
+    @property
+    def scorers(self) -> int:
+        """How many processes may score."""
+        return min(max(_cores() - 2, 0), MOST_SCORERS) if self.workers is None else self.workers
+
+    @property
+    def policy(self) -> Policy:
+        """What may be flagged."""
+        return Policy(self.alerts_wrong, self.alert_rate)
+
+    @property
+    def budget(self) -> Budget:
+        """How many alerts are to be looked at."""
+        return Budget(self.alerts_per_day, self.alerts_per_day_per_user)
 
     @property
     def dsn(self) -> str | None:
@@ -269,7 +329,9 @@ def _line(problem: Any, sources: Mapping[str, str], merged: Mapping[str, Any]) -
     if source not in ("flag", "environment"):
         where = f"{where}: {name}"
     said = problem["msg"].removeprefix("Value error, ")
-    return f"{where} = {redacted(str(merged.get(name)))}: {said[0].lower()}{said[1:]}"
+    value = merged.get(name)
+    shown = str(value).lower() if isinstance(value, bool) else redacted(str(value))
+    return f"{where} = {shown}: {said[0].lower()}{said[1:]}"
 
 
 def _file(config: Path | None) -> Path | None:
@@ -298,7 +360,7 @@ def _of_file(file: Path) -> dict[str, Any]:
 
 
 def _of_environment() -> dict[str, Any]:
-    values = {name: value for name, value in EnvSettingsSource(Settings)().items() if value != ""}
+    values = EnvSettingsSource(Settings)()
     if "database_url" not in values and os.environ.get("DATABASE_URL"):
         values["database_url"] = os.environ["DATABASE_URL"]
     return values

@@ -1,6 +1,7 @@
 """A real PostgreSQL for every test that needs one: the embedded server, one fresh database a test."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 import uuid
@@ -17,6 +18,9 @@ from services.settings import load
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
 
+# Every Java of the tests lives for seconds, in which its second compiler costs more than it saves.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedDatabase]:
@@ -24,9 +28,18 @@ def server() -> Iterator[EmbeddedDatabase]:
     folder = Path(tempfile.mkdtemp(prefix="anomaly-tui-pg-"))
     database = EmbeddedDatabase(folder)
     asyncio.run(database.start(lambda line: None))
+    asyncio.run(_write_without_waiting(database.dsn))
     yield database
     asyncio.run(database.stop())
     shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _write_without_waiting(dsn: str) -> None:
+    """No test pulls the plug of this server, and to drop a database waits for everything to be on the disk."""
+    admin = await asyncpg.connect(dsn, database="postgres")
+    await admin.execute("ALTER SYSTEM SET fsync = off")
+    await admin.execute("SELECT pg_reload_conf()")
+    await admin.close()
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from itertools import islice
 from typing import Any
 
 from detectors.enhanced import EnhancedModel
+from detectors.habits import STATE_VERSION
 from detectors.models import Models
-from detectors.state import STATE_VERSION, UserState
+from detectors.state import UserState
 from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
 from services.console.bus import Bus

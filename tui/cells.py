@@ -26,6 +26,7 @@ STATE_NAMES = {
     TriageStatus.CONFIRMED: "FRAUD",
     TriageStatus.FALSE_POSITIVE: "false+",
     TriageStatus.SNOOZED: "zzz",
+    TriageStatus.OVER_BUDGET: "over",
 }
 _MARKS = {Severity.NORMAL: "●", Severity.UNUSUAL: "●", Severity.SUSPICIOUS: "◆", Severity.CRITICAL: "▲"}
 
@@ -68,8 +69,8 @@ def money(amount: Decimal | float, currency: str = "EUR", width: int = 0) -> str
 
     Where `width` is given and too small, the decimals are left out, then the number is shortened to one like 12.3k.
     """
-    value = amount if isinstance(amount, Decimal) else Decimal(f"{amount:.2f}")
     least = exponent(currency) if currency in CURRENCIES else 2
+    value = amount if isinstance(amount, Decimal) else Decimal(f"{amount:.{least}f}")
     given = value.as_tuple().exponent
     decimals = max(least, -given) if isinstance(given, int) else least
     full = f"{value:,.{decimals}f}".replace(",", " ")
@@ -100,9 +101,9 @@ def headline(row: ScoredTransaction) -> Verdict | None:
 
 
 def flagged_by(row: ScoredTransaction) -> str:
-    """Which detectors flagged the row, in four cells at most."""
+    """Which detectors flagged the row, in eight cells at most."""
     names = [verdict.detector for verdict in row.verdicts if verdict.flagged]
-    return "both" if len(names) > 1 else names[0][:3] if names else ""
+    return "both" if len(names) > 1 else "".join(names)
 
 
 def state(row: ScoredTransaction, now: datetime) -> str:
@@ -141,7 +142,7 @@ def why(verdict: Verdict, width: int) -> str:
 def clock(at: datetime, today: datetime | None, width: int) -> str:
     """An event time: in milliseconds today, with its date and in minutes on another day."""
     if today is not None and at.date() != today.date():
-        return f"{at:%m-%d %H:%M}" if width >= 11 else f"{at:%y%m%d}"
+        return f"{at:%m-%d %H:%M}" if width >= 11 else f"{at:%m-%d}"
     if width >= 12:
         return f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
     return f"{at:%H:%M:%S}" if width >= 8 else f"{at:%H:%M}"

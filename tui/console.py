@@ -28,18 +28,18 @@ class Decisions(Protocol):
         status: TriageStatus | None,
         until: datetime | None = None,
         note: str | None = None,
-        then: Callable[[], None] | None = None,
+        failed: Callable[[], None] | None = None,
     ) -> None:
-        """Decide on one transaction, and call `then` once it is stored; without a status only its note changes."""
+        """Decide on one transaction; without a status only its note changes. `failed` is called if it is not stored."""
 
     def decide_all(
         self,
         ids: Sequence[str],
         status: TriageStatus,
         until: datetime | None = None,
-        then: Callable[[], None] | None = None,
+        failed: Callable[[], None] | None = None,
     ) -> None:
-        """Decide on many transactions in one step, and call `then` once they are stored."""
+        """Decide on many transactions in one step. `failed` is called where that is not stored."""
 
     def undo(self, then: Callable[[tuple[str, ...]], None] | None = None) -> None:
         """Undo the user's last decision that is still in force, and call `then` with its transactions."""

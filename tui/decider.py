@@ -27,6 +27,7 @@ DONE = {
     TriageStatus.CONFIRMED.value: "confirmed as fraud",
     TriageStatus.FALSE_POSITIVE.value: "marked false positive",
     TriageStatus.SNOOZED.value: "snoozed",
+    TriageStatus.OVER_BUDGET.value: "over budget",
 }
 """The words for each action of the triage log, once it is done."""
 
@@ -70,7 +71,7 @@ def outcome(done: Sequence[Done], undo: str, now: datetime) -> str:
     counts: Counter[str] = Counter()
     for each in done:
         counts[each.action] += each.count
-    every = sum(len(each.changed(now)) for each in done)
+    every = sum(status is not TriageStatus.OVER_BUDGET for each in done for status in each.changed(now))
     said = ", ".join(f"{count:,} {DONE[action]}" for action, count in counts.items())
     said += f" ({every:,} decided otherwise before)" if every else ""
     return f"{said}. {undo} undoes {'it' if len(done) == 1 else 'the last'}"
@@ -103,25 +104,25 @@ class Decider:
         status: TriageStatus | None,
         until: datetime | None = None,
         note: str | None = None,
-        then: Callable[[], None] | None = None,
+        failed: Callable[[], None] | None = None,
     ) -> None:
-        """Decide on one transaction, and call `then` once it is stored; without a status only its note changes."""
+        """Decide on one transaction; without a status only its note changes. `failed` is called if it is not stored."""
         ident = row.transaction.transaction_id
         self._subjects.pop(ident, None)
         self._subjects[ident] = subject_of(row)
         while len(self._subjects) > _REMEMBERED:
             del self._subjects[next(iter(self._subjects))]
-        self._start(self._decide((ident,), status, until, note, then))
+        self._start(self._decide((ident,), status, until, note, failed))
 
     def decide_all(
         self,
         ids: Sequence[str],
         status: TriageStatus,
         until: datetime | None = None,
-        then: Callable[[], None] | None = None,
+        failed: Callable[[], None] | None = None,
     ) -> None:
-        """Decide on many transactions in one step, and call `then` once they are stored."""
-        self._start(self._decide(ids, status, until, None, then))
+        """Decide on many transactions in one step. `failed` is called where that is not stored."""
+        self._start(self._decide(ids, status, until, None, failed))
 
     def undo(self, then: Callable[[tuple[str, ...]], None] | None = None) -> None:
         """Undo the last decision of this user that is still in force, and call `then` with its transactions."""
@@ -137,7 +138,7 @@ class Decider:
         status: TriageStatus | None,
         until: datetime | None,
         note: str | None,
-        then: Callable[[], None] | None,
+        failed: Callable[[], None] | None,
     ) -> None:
         subject = self._subject(ids)
         async with self._turn:
@@ -145,6 +146,8 @@ class Decider:
                 decision = await self._console.port.decide(ids, status, until, note, by=self._user)
             except Exception as error:  # the port may be any engine, near or far: say it and go on
                 self._say(f"nothing decided on {subject}: {reason_of(error)}", wrong=True)
+                if failed is not None:
+                    failed()
                 return
             if status is not None:
                 self._console.pace.add(len(decision.events), self._console.clock())
@@ -159,8 +162,6 @@ class Decider:
                 return
             if decision.unknown:
                 self._say(f"{len(decision.unknown):,} were passed over: they are not stored (any more)", wrong=True)
-            if then is not None:
-                then()
 
     def _tell(self, done: Done) -> None:
         now = self._console.clock()

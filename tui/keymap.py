@@ -157,7 +157,7 @@ READING = (
     Binding("pagedown,ctrl+d", "read_page(1)", "page down", id="text.page_down", show=False),
     Binding("pageup,ctrl+u", "read_page(-1)", "page up", id="text.page_up", show=False),
 )
-HEALTH = (Binding("h", "quality", "quality over all that is stored", id="health.quality", show=False),)
+HEALTH = (Binding("h", "quality", "stored quality; compare thresholds", id="health.quality", show=False),)
 CONFIRM = (
     Binding("y", "accept", "yes", id="confirm.yes", show=False),
     Binding("n", "close", "no", id="confirm.no", show=False),
@@ -255,7 +255,7 @@ HEALTH_HINTS = (
     ("?", "help"),
     ("j k", "scroll"),
     ("W", "workers"),
-    ("h", "stored quality"),
+    ("h", "quality, thresholds"),
     ("1", "live"),
     (":", "palette"),
     ("t", "theme"),

@@ -5,7 +5,7 @@ and both say the same of every row.
 """
 
 from domain.filters.completion import Suggestion, complete, values_seen
-from domain.filters.filter import EVERYTHING, Filter, of_user, parse
+from domain.filters.filter import EVERYTHING, Filter, of_triage, of_user, parse
 from domain.filters.meaning import moment
 from domain.filters.syntax import FilterError
 
@@ -16,6 +16,7 @@ __all__ = [
     "Suggestion",
     "complete",
     "moment",
+    "of_triage",
     "of_user",
     "parse",
     "values_seen",

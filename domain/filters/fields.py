@@ -13,7 +13,7 @@ def _text(path: str, column: str) -> TextSource:
 
 
 _USER = _text("transaction.user_id", "user_id")
-_ID = _text("transaction.transaction_id", "transaction_id")
+_ID = _text("transaction.transaction_id", "transaction_id")._replace(hashed=True)
 _MERCHANT_ID = _text("transaction.merchant.id", "merchant_id")
 _MERCHANT = _text("transaction.merchant.name", "merchant_name")
 _CATEGORY = _text("transaction.merchant.category", "merchant_category")
@@ -84,7 +84,21 @@ NUMBERS: dict[str, NumberSource] = {
 }
 
 TIME = NumberSource(attrgetter("transaction.timestamp"), "t.event_time", "timestamptz")
-SEVERITY = NumberSource(_of_verdict(attrgetter("severity.rank")), "coalesce(e.severity, b.severity)", "smallint")
+
+
+def _severity(row: ScoredTransaction) -> int | None:
+    verdict = row.headline
+    return None if verdict is None else verdict.severity.rank
+
+
+SEVERITY = NumberSource(
+    _severity,
+    """CASE WHEN b.flagged AND NOT coalesce(e.flagged, false)
+        THEN CASE WHEN e.status IN ('ok', 'backfilled') THEN greatest(e.severity, 1) ELSE b.severity END
+        ELSE coalesce(e.severity, b.severity) END""",
+    "smallint",
+)
+"""As a row is listed: see `ScoredTransaction.headline`."""
 SEVERITIES = {severity.value: severity.rank for severity in Severity}
 
 

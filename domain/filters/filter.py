@@ -7,6 +7,7 @@ from domain.filters.fields import TEXTS
 from domain.filters.grammar import tree_of
 from domain.filters.meaning import meaning_of
 from domain.filters.nodes import All, Either, Node, Parameters, SameText
+from domain.filters.syntax import fields_of
 from domain.verdict import ScoredTransaction
 
 
@@ -30,6 +31,17 @@ class Filter:
         parameters = Parameters()
         clause = self._root.sql(parameters)
         return clause, tuple(parameters)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that its conditions are about."""
+        tree = tree_of(self.text)
+        return frozenset() if tree is None else fields_of(tree)
+
+    @property
+    def is_of_triage(self) -> bool:
+        """Whether it says itself of which triage rows are."""
+        return "triage" in self.fields
 
     def __and__(self, other: "Filter") -> "Filter":
         """The filter for rows that match this one and `other`."""
@@ -58,6 +70,14 @@ def parse(text: str, now: datetime | None = None) -> Filter:
         return EVERYTHING
     moment = now or datetime.now(UTC)
     return Filter(text.strip(), meaning_of(tree, moment), moment)
+
+
+def of_triage(filter: Filter, status: str, now: datetime | None = None) -> Filter:
+    """What `filter` finds of one triage status; where it is about triage itself, it says of which instead.
+
+    `now` is when a snooze may be over.
+    """
+    return filter if filter.is_of_triage else parse(f"triage:{status}", now) & filter
 
 
 def of_user(user_id: str) -> Filter:

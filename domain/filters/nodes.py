@@ -49,10 +49,11 @@ class Node(Protocol):
 
 
 class TextSource(NamedTuple):
-    """A text of a row: how to read it, and the SQL expression that is the same."""
+    """A text of a row: how to read it, and the SQL expression that is the same; `hashed` where its index has hashes."""
 
     read: Callable[[ScoredTransaction], str | None]
     column: str
+    hashed: bool = False
 
 
 class NumberSource(NamedTuple):
@@ -183,7 +184,11 @@ class SameText(NamedTuple):
 
     def sql(self, parameters: Parameters) -> str:
         """Whether the column equals `wanted`, so that its index serves."""
-        return f"({self.source.column} = {parameters.bind(self.wanted)}::text)"
+        column, wanted = self.source.column, f"{parameters.bind(self.wanted)}::text"
+        same = f"{column} = {wanted}"
+        if self.source.hashed:
+            same = f"hashtextextended({column}, 0) = hashtextextended({wanted}, 0) AND {same}"
+        return f"({same})"
 
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {

@@ -60,3 +60,15 @@ class Disjunction(NamedTuple):
 
 
 Tree = Comparison | Free | Negation | Conjunction | Disjunction
+
+
+def fields_of(tree: Tree) -> frozenset[str]:
+    """The fields that conditions of the tree are about, in small letters."""
+    match tree:
+        case Comparison(field):
+            return frozenset((field.text.lower(),))
+        case Negation(term):
+            return fields_of(term)
+        case Conjunction(terms) | Disjunction(terms):
+            return frozenset[str]().union(*map(fields_of, terms))
+    return frozenset()

@@ -1,11 +1,10 @@
 /** Alerts of a burst as one case: what belongs together is looked at once and decided on once. */
+import { byWorst } from './feed'
 import type { Row } from './schemas'
-import { effective, headline } from './verdicts'
+import { effective } from './verdicts'
 
 /** Alerts of one user belong to one case while each is within this time of the one before, as in the console. */
 const GAP_MICROS = 5 * 60_000_000
-
-const SEVERITIES = ['normal', 'unusual', 'suspicious', 'critical']
 
 /** `rows` has one row for each case, its worst open alert; `of` has the alerts that are decided on with it. */
 export interface Cases {
@@ -26,7 +25,7 @@ export function casesOf(rows: readonly Row[], now: number): Cases {
     for (const burst of bursts(alerts)) {
       const open = burst.filter((row) => effective(row.triage, now) === 'open')
       const together = open.length ? open : burst
-      of.set(together.reduce(worse).transaction_id, together)
+      of.set([...together].sort(byWorst)[0]!.transaction_id, together)
     }
   }
   return { rows: rows.filter((row) => of.has(row.transaction_id)), of }
@@ -40,12 +39,4 @@ function bursts(alerts: readonly Row[]): Row[][] {
     else found.push([row])
   }
   return found
-}
-
-/** The one more worth looking at: by severity, then score as it is shown; the older of equals. */
-function worse(a: Row, b: Row): Row {
-  const [x, y] = [headline(a), headline(b)]
-  const rank = (verdict: typeof x) =>
-    verdict ? SEVERITIES.indexOf(verdict.severity) * 1_000 + Math.round(verdict.score * 100) : -1
-  return rank(y) > rank(x) ? b : a
 }

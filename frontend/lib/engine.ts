@@ -28,6 +28,11 @@ const quality = z.looseObject({
   flagged: z.number(),
   caught: z.number(),
   kinds: z.array(z.looseObject({ kind: z.string(), anomalous: z.number(), caught: z.number() })),
+  bands: z._default(
+    z.array(z.looseObject({ low: z.number(), verdicts: z.number(), estimated: z.number(), anomalous: z.number() })),
+    [],
+  ),
+  estimated: z._default(z.nullable(z.number()), null),
 })
 
 export const snapshot = z.looseObject({
@@ -54,6 +59,8 @@ export const stats = z.looseObject({
   at: z.string(),
   snapshot,
   counted_at: z.string(),
+  until: z.string(),
+  step: z.number(),
   totals: z.looseObject({
     transactions: z.number(),
     verdicts: z.record(z.string(), z.number()),
@@ -98,7 +105,7 @@ export const deadLetters = z.looseObject({
 })
 
 export type Stats = z.infer<typeof stats>
-export type Minute = Stats['volume'][number]
+export type Step = Stats['volume'][number]
 export type Quality = z.infer<typeof quality>
 export type Health = z.infer<typeof health>
 export type Worker = z.infer<typeof worker>
@@ -112,27 +119,38 @@ export function figuresOf({ flagged, caught, anomalous, labelled }: Quality) {
   return { precision, recall, f1, alertRate: labelled ? flagged / labelled : null }
 }
 
-const LEAST_MINUTES = 5
+const LEAST_STEPS = 5
+const MINUTE = 60
+const MOST_MINUTES = 60
+const MOST_HOURS = 48
 
 /**
- * The engine leaves out minutes without a transaction: here is every minute of the hour before `until`, oldest first, but none
- * before the first that had one, five at least. The minute that is not over would look like a fall, so it is in it only
- * when there is no other.
+ * The engine leaves out minutes (or hours, where `step` says so) without a transaction: here is every one before `until`,
+ * oldest first, but none before the first that had one, five at least. The one that is not over would look like a fall, so
+ * it is in it only when there is no other.
  */
-export function lastHour(volume: readonly Minute[], until: string): Minute[] {
-  const known = new Map(volume.map((minute) => [Date.parse(minute.at), minute]))
-  const now = Math.floor(Date.parse(until) / 60_000) * 60_000
-  const last = known.size === 1 && known.has(now) ? now : now - 60_000
-  const first = Math.min(...[...known.keys()].filter((at) => at > last - 60 * 60_000), last)
-  const length = Math.max(LEAST_MINUTES, (last - first) / 60_000 + 1)
+export function steps({ volume, until, step }: Pick<Stats, 'volume' | 'until' | 'step'>): Step[] {
+  const known = new Map(volume.map((each) => [Date.parse(each.at), each]))
+  const long = step * 1_000
+  const now = Math.floor(Date.parse(until) / long) * long
+  const last = known.size === 1 && known.has(now) ? now : now - long
+  const most = step === MINUTE ? MOST_MINUTES : MOST_HOURS
+  const first = Math.min(...[...known.keys()].filter((at) => at > last - most * long), last)
+  const length = Math.max(LEAST_STEPS, (last - first) / long + 1)
   return Array.from({ length }, (_, index) => {
-    const at = last - (length - 1 - index) * 60_000
+    const at = last - (length - 1 - index) * long
     return known.get(at) ?? { at: new Date(at).toISOString(), transactions: 0, flagged: 0 }
   })
 }
 
-/** How long these minutes are: `last hour`, `last 12 minutes`. */
-export const spanOf = ({ length }: readonly Minute[]): string => (length >= 60 ? 'last hour' : `last ${length} minutes`)
+/** How long so many steps are: `last hour`, `last 12 minutes`, `last 2 days`. */
+export function spanOf(length: number, step: number): string {
+  if (step === MINUTE) return length >= MOST_MINUTES ? 'last hour' : `last ${length} minutes`
+  return length >= MOST_HOURS ? 'last 2 days' : `last ${length} hours`
+}
+
+/** The span of all figures over time. */
+export const wholeSpan = (step: number): string => spanOf(step === MINUTE ? MOST_MINUTES : MOST_HOURS, step)
 
 const coursePoint = z.looseObject({
   at: z.string(),

@@ -4,6 +4,7 @@
  */
 import type { Change } from './live/messages'
 import type { Page, Row } from './schemas'
+import { urgency } from './verdicts'
 
 /** Rows kept while the list follows the feed; who scrolls down may have as many as they ask for. */
 export const MOST_ROWS = 5_000
@@ -11,10 +12,9 @@ export const MOST_ROWS = 5_000
 export const MOST_HELD = 5_000
 
 /**
- * `rows` and `held` are newest first; `held` came in while the list was held. `next` is where older rows go on:
- * a cursor, `null` when there are none, `undefined` when that is not known (yet, or any more).
- * `torn` says that rows between the newest page and these were missed. `received` counts what came in live.
- * A `ranked` list is in an order of the engine's own: what comes in is only counted, until it is loaded again.
+ * `rows` and `held` are newest first, or with `ranked` the worst first; `held` came in while the list was held. `next`
+ * is where further rows go on: a cursor, `null` when there are none, `undefined` when that is not known (yet, or any
+ * more). `torn` says that rows between the first page and these were missed. `received` counts what came in live.
  */
 export interface Feed {
   ranked: boolean
@@ -60,20 +60,29 @@ export function feed(state: Feed, action: Action): Feed {
   }
 }
 
-/** Both lists as one: newest first, each transaction once; where both have it, as it is in `more`. */
-export function merged(rows: readonly Row[], more: readonly Row[]): readonly Row[] {
+/** Both lists as one, in `order`, each transaction once; where both have it, as it is in `more`. */
+export function merged(rows: readonly Row[], more: readonly Row[], order: Order = byTime): readonly Row[] {
   if (more.length === 0) return rows
-  const fresh = [...more].sort(byTime)
+  const fresh = [...more].sort(order)
   const ids = new Set(fresh.map((row) => row.transaction_id))
   const result: Row[] = []
   let at = 0
   for (const row of rows) {
     if (ids.has(row.transaction_id)) continue
-    while (at < fresh.length && byTime(fresh[at]!, row) < 0) result.push(fresh[at++]!)
+    while (at < fresh.length && order(fresh[at]!, row) < 0) result.push(fresh[at++]!)
     result.push(row)
   }
   return result.concat(fresh.slice(at))
 }
+
+type Order = (a: Row, b: Row) => number
+
+/** The worst first, and the newest first among equals, as the API ranks them. */
+export function byWorst(a: Row, b: Row): number {
+  return urgency(b) - urgency(a) || byTime(a, b)
+}
+
+const orderOf = (state: Feed): Order => (state.ranked ? byWorst : byTime)
 
 /** Newest first; within one microsecond by id, as the API orders them. */
 function byTime(a: Row, b: Row): number {
@@ -112,7 +121,19 @@ function live(state: Feed, rows: readonly Row[], hold: boolean): Feed {
   const fresh = unknown(state, rows)
   if (fresh.length === 0) return state
   const next = { ...state, received: state.received + fresh.length }
-  return hold || state.ranked ? holding(next, fresh) : trimmed({ ...next, rows: merged(state.rows, fresh) })
+  return hold ? holding(next, fresh) : trimmed(placed(next, fresh))
+}
+
+/** With these rows in their places; of a ranked list, those after its last row come with the page they are on. */
+function placed(state: Feed, fresh: readonly Row[]): Feed {
+  const here = state.ranked ? fresh.filter((row) => reaches(state, row)) : fresh
+  return { ...state, rows: merged(state.rows, here, orderOf(state)) }
+}
+
+/** Whether the list goes on at least to the place of this row. */
+function reaches(state: Feed, row: Row): boolean {
+  const last = state.rows.at(-1)
+  return state.next === null || (last !== undefined && orderOf(state)(row, last) < 0)
 }
 
 /** Those that are neither listed nor held. */
@@ -123,14 +144,13 @@ function unknown(state: Feed, rows: readonly Row[]): readonly Row[] {
 
 /** With these rows among those that wait. */
 function holding(state: Feed, fresh: readonly Row[]): Feed {
-  return { ...state, held: merged(state.held, fresh).slice(0, MOST_HELD), heldCount: state.heldCount + fresh.length }
+  const held = merged(state.held, fresh, orderOf(state)).slice(0, MOST_HELD)
+  return { ...state, held, heldCount: state.heldCount + fresh.length }
 }
 
 function release(state: Feed): Feed {
-  if (state.ranked) return { ...state, held: [], heldCount: 0, torn: true }
   const lost = state.heldCount > state.held.length
-  const rows = merged(state.rows, state.held)
-  return trimmed({ ...state, rows, held: [], heldCount: 0, torn: state.torn || lost })
+  return trimmed({ ...placed(state, state.held), held: [], heldCount: 0, torn: state.torn || lost })
 }
 
 function trimmed(state: Feed): Feed {
@@ -138,11 +158,10 @@ function trimmed(state: Feed): Feed {
   return { ...state, rows: state.rows.slice(0, MOST_ROWS), next: undefined }
 }
 
-/** Rows that belong in the list again; those older than its last one come with the page they are on. */
+/** Rows that belong in the list again; those after its last one come with the page they are on. */
 function restored(state: Feed, rows: readonly Row[]): Feed {
-  const last = state.rows.at(-1)
-  const here = rows.filter((row) => state.next === null || (last !== undefined && byTime(row, last) < 0))
-  return state.ranked || here.length === 0 ? state : { ...state, rows: merged(state.rows, here) }
+  const here = rows.filter((row) => reaches(state, row))
+  return here.length === 0 ? state : { ...state, rows: merged(state.rows, here, orderOf(state)) }
 }
 
 function triaged(state: Feed, changes: readonly Change[], keeps: (row: Row) => boolean): Feed {

@@ -1,5 +1,6 @@
 /** Filters in the engine's language: composed here, understood only there. */
 import * as z from 'zod/mini'
+import { get } from './api'
 
 /** Both filters at once; an empty one matches everything. */
 export function both(a: string, b: string): string {
@@ -24,8 +25,24 @@ function quoted(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`
 }
 
-/** How many of the newest transactions match. */
-export const matches = z.looseObject({ matches: z.number(), of: z.number() })
+/** How many of the newest transactions match, and the fields that the filter is about. */
+export const matches = z.looseObject({ matches: z.number(), of: z.number(), fields: z.array(z.string()) })
+
+/** A list that a filter is for: the filter is looked for `within` another one, among those of a triage status. */
+export interface Within {
+  of?: 'transactions' | 'anomalies'
+  within?: string
+  status?: string
+}
+
+/** The question what the engine makes of a filter; asked once, however many want to know. */
+export function checkOf(q: string, { of = 'transactions', within = '', status = 'all' }: Within) {
+  return {
+    queryKey: ['filter', q, of, within, status],
+    queryFn: ({ signal }: { signal: AbortSignal }) => get(matches, '/api/filter', { q, of, within, status }, signal),
+    enabled: q.trim() !== '',
+  }
+}
 
 const completion = z.looseObject({ word: z.string(), start: z.number(), end: z.number() })
 

@@ -15,7 +15,7 @@ const MOST_COMING = 1_000
 
 /**
  * What to list: `path` and `parameters` for what is stored, `topic` for what comes in, and of that and of what is
- * decided on only what `keeps` accepts. A `ranked` list is in an order of the engine's own.
+ * decided on only what `keeps` accepts. A `ranked` list has the worst first.
  */
 export interface Listing {
   path: string
@@ -89,6 +89,8 @@ export class LiveList {
       this.wanted.older = true
       return
     }
+    // Where a ranked list goes on after rows that were dropped nothing says but its first pages.
+    if (feed.next === undefined && feed.ranked) return this.askNewest()
     const from =
       feed.next === undefined
         ? { q: both(String(this.listing.parameters.q ?? ''), `until:"${last.timestamp}"`) }
@@ -129,10 +131,10 @@ export class LiveList {
   /** Look whether transactions that were decided on, and are not listed, belong here now: after an undo they may. */
   private async restore(ids: readonly string[]): Promise<void> {
     const { path, parameters } = this.listing
-    const { rows, held, ranked } = this.listed.feed
+    const { rows, held } = this.listed.feed
     const listed = new Set([...rows, ...held].map((row) => row.transaction_id))
     const missing = ids.filter((id) => !listed.has(id))
-    if (missing.length === 0 || ranked) return
+    if (missing.length === 0) return
     if (missing.length > MOST_RESTORED) return this.askNewest()
     const q = both(String(parameters.q ?? ''), ofIds(missing))
     try {

@@ -12,7 +12,7 @@ const text = z._default(z.nullable(z.string()), null)
 const number = z._default(z.nullable(z.number()), null)
 
 export const severity = z.enum(['normal', 'unusual', 'suspicious', 'critical'])
-export const triageStatus = z.enum(['open', 'acknowledged', 'confirmed', 'false_positive', 'snoozed'])
+export const triageStatus = z.enum(['open', 'acknowledged', 'confirmed', 'false_positive', 'snoozed', 'over_budget'])
 
 const reason = z.looseObject({
   feature: z.string(),

@@ -4,7 +4,7 @@ import { triageStatus } from './schemas'
 
 const text = parseAsString.withDefault('')
 
-export const SORTS = ['time', 'score'] as const
+export const SORTS = ['score', 'time'] as const
 /** One row for every alert, or for those of a burst together. */
 export const GROUPS = ['alert', 'case'] as const
 export const STATUSES = [...triageStatus.options, 'all'] as const
@@ -18,7 +18,7 @@ export const anomaliesUrl = {
   open: parseAsString,
   status: parseAsStringLiteral(STATUSES).withDefault('open'),
   severity: parseAsStringLiteral(SEVERITIES).withDefault('all'),
-  sort: parseAsStringLiteral(SORTS).withDefault('time'),
+  sort: parseAsStringLiteral(SORTS).withDefault('score'),
   group: parseAsStringLiteral(GROUPS).withDefault('alert'),
 }
 

@@ -1,14 +1,40 @@
 /** What a row says for itself: its leading verdict, its reasons in words, what was decided of it. */
 import type { Reason, Row, Triage, TriageStatus, Verdict } from './schemas'
 
+const SEVERITIES = ['normal', 'unusual', 'suspicious', 'critical'] as const
+/** Where the score's bands of severity begin, but for the first. */
+const BANDS = [0.5, 0.7, 0.9]
+const bandOf = (score: number): number => BANDS.filter((band) => score >= band).length
+
 /** From this contribution on, a reason is worth a word. */
 const WEIGHTY = 0.05
 
-/** The verdict a row is listed under: the enhanced detector's, unless only another one flagged it. */
+/**
+ * The verdict a row is listed under: the enhanced detector's, unless only another one flagged it. That one is then worth
+ * what the enhanced detector makes of it, which knows the user.
+ */
 export function headline(row: Row): Verdict | undefined {
   const leading = row.verdicts.find((verdict) => verdict.detector === 'enhanced') ?? row.verdicts[0]
   if (leading === undefined || leading.flagged || !row.flagged) return leading
-  return row.verdicts.filter((verdict) => verdict.flagged).sort((a, b) => b.score - a.score)[0]
+  const only = row.verdicts.filter((verdict) => verdict.flagged).sort((a, b) => b.score - a.score)[0]
+  return only && (leading.status === 'ok' || leading.status === 'backfilled') ? worth(only, leading.score) : only
+}
+
+/** A verdict as one of another score. */
+function worth(verdict: Verdict, score: number): Verdict {
+  const part = verdict.score > 0 ? score / verdict.score : 0
+  const reasons = verdict.reasons.map((reason) => ({ ...reason, contribution: reason.contribution * part }))
+  const severity = SEVERITIES[Math.max(bandOf(score), verdict.flagged ? 1 : 0)]!
+  return { ...verdict, score, severity, reasons }
+}
+
+/**
+ * The place of a row in a queue, the highest first: by severity, then by the score as it is shown. The engine counts it
+ * in the same way, in billionths.
+ */
+export function urgency(row: Row): number {
+  const billionths = Math.round((headline(row)?.score ?? 0) * 1e9)
+  return 1_000 * bandOf(billionths / 1e9) + Math.floor((billionths + 5e6) / 1e7)
 }
 
 /** The reasons of a verdict, the weightiest first. */
@@ -33,10 +59,11 @@ export function why(verdict: Verdict): string {
   return named(verdict)[0]?.text || factors(verdict)
 }
 
-/** Which detectors flagged it: `both`, `enhanced`, `basic`, or nothing. */
+/** Which detectors flagged it: `both`, `enhanced`, `basic only`, or nothing; with one detector in use its name. */
 export function flaggedBy(row: Row): string {
   const names = row.verdicts.filter((verdict) => verdict.flagged).map((verdict) => verdict.detector)
-  return names.length > 1 ? 'both' : (names[0] ?? '')
+  if (names.length > 1) return 'both'
+  return names[0] === 'basic' && row.verdicts.length > 1 ? 'basic only' : (names[0] ?? '')
 }
 
 /** Whether one detector flagged what the other did not. */
@@ -57,4 +84,5 @@ export const STATUS_LABELS: Readonly<Record<TriageStatus, string>> = {
   confirmed: 'Confirmed fraud',
   false_positive: 'False positive',
   snoozed: 'Snoozed',
+  over_budget: 'Over budget',
 }

@@ -35,9 +35,8 @@ describe('alerts of one user within five minutes of each other', () => {
     expect(of.get('a')).toHaveLength(1)
   })
 
-  test('the oldest of equals leads', () => {
-    expect(casesOf([alert(2, 'b', 'u-1'), alert(1, 'a', 'u-1')], 0).rows.map((row) => row.transaction_id)).toEqual([
-      'a',
-    ])
+  test('the newest of equals leads', () => {
+    const equals = [alert(2, 'b', 'u-1', 0.951), alert(1, 'a', 'u-1', 0.952)]
+    expect(casesOf(equals, 0).rows.map((row) => row.transaction_id)).toEqual(['b'])
   })
 })

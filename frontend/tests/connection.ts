@@ -29,6 +29,7 @@ export const STATUS = {
   flagged: {},
   open_anomalies: null,
   clock_says: '',
+  budget_says: '',
   database_up: true,
   last_stored_at: null,
 }

@@ -142,17 +142,45 @@ describe('decisions', () => {
 })
 
 describe('a ranked list', () => {
-  const ranked = () => newest(emptyFeed(true), [rowAt(2), rowAt(7), rowAt(1)], 'r1')
+  const scored = (second: number, score: number) => {
+    const row = rowAt(second)
+    return { ...row, verdicts: row.verdicts.map((verdict) => ({ ...verdict, score })) }
+  }
+  const ranked = () => newest(emptyFeed(true), [scored(2, 0.9), scored(7, 0.8), scored(1, 0.8)], 'r1')
 
-  test('keeps the order of the engine, and only counts what comes in', () => {
-    const state = live(ranked(), [rowAt(9)])
-    expect(ids(state)).toEqual(['t2', 't7', 't1'])
-    expect(state.heldCount).toBe(1)
-    expect(feed(state, { do: 'release' }).torn).toBe(true)
+  test('takes in what comes at its place, the newest first among equals', () => {
+    const state = live(ranked(), [scored(8, 0.85), scored(9, 0.99), scored(5, 0.8)])
+    expect(ids(state)).toEqual(['t9', 't2', 't8', 't7', 't5', 't1'])
+    expect(state.heldCount).toBe(0)
   })
 
-  test('appends older pages, each transaction once', () => {
-    const state = feed(ranked(), { do: 'older', page: pageOf([rowAt(7), rowAt(0)], null) })
+  test('goes by severity, then by the score as it is shown, then by time', () => {
+    const state = newest(emptyFeed(true), [scored(1, 0.5)], 'r1')
+    const rows = [scored(2, 0.899), scored(3, 0.901), scored(4, 0.896), scored(5, 0.894), scored(6, 0.9)]
+    expect(ids(live(state, rows))).toEqual(['t6', 't3', 't4', 't2', 't5', 't1'])
+  })
+
+  test('leaves what comes after its last row to the page it is on, unless there is none', () => {
+    expect(ids(live(ranked(), [scored(9, 0.3)]))).toEqual(['t2', 't7', 't1'])
+    const whole = newest(emptyFeed(true), [scored(2, 0.9)], null)
+    expect(ids(live(whole, [scored(9, 0.3)]))).toEqual(['t2', 't9'])
+    expect(ids(live(newest(emptyFeed(true), [], null), [scored(9, 0.3)]))).toEqual(['t9'])
+  })
+
+  test('counts what comes while it is held, and takes it in when it is let go', () => {
+    const state = live(ranked(), [scored(9, 0.99)], true)
+    expect(ids(state)).toEqual(['t2', 't7', 't1'])
+    expect(state.heldCount).toBe(1)
+    expect(ids(feed(state, { do: 'release' }))).toEqual(['t9', 't2', 't7', 't1'])
+  })
+
+  test('gets back what a decision took, where it was', () => {
+    const state = feed(ranked(), { do: 'restore', rows: [scored(4, 0.85)] })
+    expect(ids(state)).toEqual(['t2', 't4', 't7', 't1'])
+  })
+
+  test('appends further pages, each transaction once', () => {
+    const state = feed(ranked(), { do: 'older', page: pageOf([scored(7, 0.8), scored(0, 0.1)], null) })
     expect(ids(state)).toEqual(['t2', 't7', 't1', 't0'])
   })
 })

@@ -18,7 +18,7 @@ describe('the URL of a page', () => {
   })
 
   test('has defaults for what is missing and for what is nonsense', () => {
-    const defaults = { q: '', status: 'open', severity: 'all', sort: 'time', group: 'alert', open: null }
+    const defaults = { q: '', status: 'open', severity: 'all', sort: 'score', group: 'alert', open: null }
     expect(createLoader(anomaliesUrl)('')).toEqual(defaults)
     expect(createLoader(anomaliesUrl)('?status=nonsense&sort=1')).toEqual(defaults)
     expect(createLoader(usersUrl)('?order=worst')).toEqual({ prefix: '', q: '', order: 'flagged' })

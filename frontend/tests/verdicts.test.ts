@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { figuresOf } from '@/lib/engine'
-import { effective, factors, headline } from '@/lib/verdicts'
+import { effective, factors, flaggedBy, headline } from '@/lib/verdicts'
 import { rowAt } from './rows'
 
 const verdict = (detector: string, score: number, flagged: boolean, reasons: unknown[] = []) => ({
@@ -22,6 +22,12 @@ describe('a row', () => {
   test('is listed under another one when only that flagged it', () => {
     const row = rowAt(1, 'a', { verdicts: [verdict('enhanced', 0.2, false), verdict('basic', 0.9, true)] })
     expect(headline(row)?.detector).toBe('basic')
+    expect(flaggedBy(row)).toBe('basic only')
+  })
+
+  test('is worth what the detector makes of it that knows the user', () => {
+    const row = rowAt(1, 'a', { verdicts: [verdict('enhanced', 0.2, false), verdict('basic', 0.9, true)] })
+    expect([headline(row)?.score, headline(row)?.severity]).toEqual([0.2, 'unusual'])
   })
 
   test('names the factors that weigh, the weightiest first, each once', () => {
@@ -55,7 +61,16 @@ describe('a row', () => {
 
 describe('figures', () => {
   test('of a detector are read off its counts', () => {
-    const counted = { detector: 'basic', labelled: 200, anomalous: 10, flagged: 8, caught: 4, kinds: [] }
+    const counted = {
+      detector: 'basic',
+      labelled: 200,
+      anomalous: 10,
+      flagged: 8,
+      caught: 4,
+      kinds: [],
+      bands: [],
+      estimated: null,
+    }
     expect(figuresOf(counted)).toEqual({ precision: 0.5, recall: 0.4, f1: 0.4444444444444445, alertRate: 0.04 })
     expect(figuresOf({ ...counted, flagged: 0, caught: 0 })).toMatchObject({ precision: null, recall: 0, f1: null })
   })

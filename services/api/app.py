@@ -17,7 +17,7 @@ from services.api import controlling, deciding, download, filters, lists, live, 
 from services.api.endpoint import Endpoint, Sources
 from services.api.guard import Guard
 from services.api.openapi import document
-from services.store.faults import StoreError
+from services.store.faults import SchemaMismatch, StoreError
 
 ENDPOINTS: tuple[Endpoint[Any], ...] = (
     *lists.ENDPOINTS,
@@ -75,6 +75,8 @@ def _route(endpoint: Endpoint[Any], sources: Sources) -> Route:
             return response
         except problems.Problem as problem:
             status = problem.status
+            raise
+        except SchemaMismatch:
             raise
         except StoreError:
             status = 503

@@ -61,7 +61,10 @@ class MatchingQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
 
 class MatchingOpen(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest of the open anomalies that match, as many as can be decided on at once, and how many there are."""
+    """The newest of the anomalies that match, as many as can be decided on at once, and how many there are.
+
+    They are the open ones, unless the filter is about triage itself: then that says which.
+    """
 
     at: datetime
     ids: tuple[str, ...]
@@ -69,7 +72,7 @@ class MatchingOpen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def matching(sources: Sources, asked: MatchingQuestion, by: str) -> MatchingOpen:
-    """The open anomalies that match, to be decided on in one step."""
+    """The open anomalies that match, or those of the triage that `q` names, to be decided on in one step."""
     wanted = filter_of(sources, asked.q)
     ids = await sources.port.matching(wanted, MAX_AT_ONCE)
     matches = len(ids) if len(ids) < MAX_AT_ONCE else await sources.port.count_matching(wanted)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from domain.filters import Filter, FilterError, parse
@@ -23,6 +24,9 @@ from services.records.export import json_line, safe_json
 from services.store.store import Store
 
 MAX_BODY = 2 * 1024 * 1024
+SMALL_BODY = 64 * 1024
+MAX_LARGE_BODIES = 16
+"""How many bodies that are not small are received at a time: what they take of memory has a bound."""
 Question = TypeVar("Question", bound=msgspec.Struct)
 Method = Literal["GET", "POST"]
 
@@ -43,6 +47,7 @@ class Sources:
     metrics: Metrics
     downloads: asyncio.Semaphore
     """Bounds how many files are exported at a time."""
+    large_bodies: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_LARGE_BODIES))
 
     @property
     def now(self) -> datetime:
@@ -71,15 +76,15 @@ class Endpoint(Generic[Question]):
 
     async def respond(self, request: Request, sources: Sources) -> Response:
         """Answer a request. Raises Problem."""
-        found = await self.handle(sources, await self._asked(request), request.scope["caller"])
+        found = await self.handle(sources, await self._asked(request, sources), request.scope["caller"])
         if isinstance(found, Response):
             return found
         return Response(safe_json(found), media_type="application/json")
 
-    async def _asked(self, request: Request) -> Question:
+    async def _asked(self, request: Request, sources: Sources) -> Question:
         try:
             if self.method == "POST":
-                return msgspec.json.decode(await _json_body(request), type=self.question)
+                return msgspec.json.decode(await _json_body(request, sources.large_bodies), type=self.question)
             sent = {name: request.headers[header] for header, name in self.headers.items() if header in request.headers}
             given = {**_once_each(request.query_params), **request.path_params, **sent}
             return msgspec.convert(given, self.question, strict=False)
@@ -98,15 +103,26 @@ def _once_each(parameters: QueryParams) -> dict[str, str]:
     return once
 
 
-async def _json_body(request: Request) -> bytes:
+async def _json_body(request: Request, large: asyncio.Semaphore) -> bytes:
     # A form of another site can post text/plain, but not this without being asked for permission first.
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Problem(415, "send the body as Content-Type: application/json")
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise Problem(413, f"a body has at most {MAX_BODY:,} bytes", headers={"Connection": "close"})
+    async with AsyncExitStack() as held:
+        try:
+            async for chunk in request.stream():
+                grown = len(body) <= SMALL_BODY < len(body) + len(chunk)
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise Problem(413, f"a body has at most {MAX_BODY:,} bytes", headers={"Connection": "close"})
+                if grown and large.locked():
+                    retry = {"Connection": "close", "Retry-After": "10"}
+                    raise Problem(503, "too many large bodies are being received, try again soon", headers=retry)
+                if grown:
+                    await held.enter_async_context(large)
+        except ClientDisconnect as error:
+            # Nobody is there to read it.
+            raise Problem(400, "the body did not come to its end") from error
     return bytes(body)
 
 

@@ -4,16 +4,21 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import msgspec
 
-from services.store.pages import Category, Minute
+from domain.clock import LIVE, Clock
+from services.store.pages import Category, Volume
 from services.store.store import Store
 
 _OLD_AFTER = 5.0
 _SHARE = 0.05
 """Of PostgreSQL's time that counting may take: what took a second is not counted again within twenty."""
-_SPAN = timedelta(hours=1)
+_Steps = tuple[Literal["minute", "hour"], timedelta, int]
+_OF_LIVE: _Steps = "minute", timedelta(minutes=1), 60
+_OF_FAST: _Steps = "hour", timedelta(hours=1), 48
+"""Steps of the volume, and how many: the wall's minutes, or the hours of a stream whose clock runs faster."""
 _CATEGORIES = 20
 
 
@@ -27,20 +32,25 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted at `at`; minutes and categories are of events in the last hour of the stream's clock."""
+    """What was counted at `at`; volume and categories are of events before `until` by the stream's clock.
+
+    `step` is how many seconds each entry of `volume` spans.
+    """
 
     at: datetime
+    until: datetime
+    step: int
     totals: Totals
-    volume: tuple[Minute, ...]
+    volume: tuple[Volume, ...]
     categories: tuple[Category, ...]
 
 
 class Figures:
-    """Counts once for all questions that come at the same time; `now` is the stream's clock."""
+    """Counts once for all questions that come at the same time, by the stream's `clock`."""
 
-    def __init__(self, store: Store, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, store: Store, clock: Callable[[], Clock] = lambda: LIVE) -> None:
         self._store = store
-        self._now = now
+        self._clock = clock
         self._counting = asyncio.Lock()
         self._counted: Counted | None = None
         self._due = 0.0
@@ -62,10 +72,16 @@ class Figures:
 
     async def _count(self) -> Counted:
         now = datetime.now(UTC)
-        since = (self._now() - _SPAN).replace(second=0, microsecond=0)
+        clock = self._clock()
+        until = clock.now(now)
+        unit, step, steps = _OF_LIVE if clock.at is None else _OF_FAST
+        since = (until - steps * step).replace(second=0, microsecond=0)
+        since = since.replace(minute=0) if step > _OF_LIVE[1] else since
         return Counted(
             at=now,
+            until=until,
+            step=int(step.total_seconds()),
             totals=Totals(**await self._store.totals()),
-            volume=await self._store.pages.volume(since),
+            volume=await self._store.pages.volume(since, unit),
             categories=await self._store.pages.categories(since, _CATEGORIES),
         )

@@ -7,34 +7,38 @@ import msgspec
 
 from domain.filters import complete, values_seen
 from services.api.endpoint import Endpoint, Sources, filter_of
-from services.api.lists import FilterText
+from services.api.lists import FilterText, StatusChoice, of_status
 
 LOOKED_AT = 5_000
 _LEARNT_FROM = 1_000
 
 
 class FilterQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A filter, and the list it is for: transactions or anomalies, narrowed by the filter `within`."""
+    """A filter, and the list it is for: transactions or anomalies, narrowed by the filter `within` and by triage."""
 
     q: FilterText = ""
     of: Literal["transactions", "anomalies"] = "transactions"
     within: FilterText = ""
+    status: StatusChoice = "all"
 
 
 class Matching(msgspec.Struct, frozen=True, kw_only=True):
-    """How many of the `of` newest ones of the list that are in memory match."""
+    """How many of the `of` newest ones of the list that are in memory match, and the fields that `q` is about."""
 
     at: datetime
     matches: int
     of: int
+    fields: tuple[str, ...]
 
 
 async def check(sources: Sources, asked: FilterQuestion, by: str) -> Matching:
     """Whether a filter can be understood, and how many of the newest rows of its list it finds."""
-    wanted, narrowed = filter_of(sources, asked.q), filter_of(sources, asked.within)
+    wanted, within = filter_of(sources, asked.q), filter_of(sources, asked.within)
+    narrowed = within if wanted.is_of_triage else of_status(sources, within, asked.status)
     newest = sources.port.feed if asked.of == "transactions" else sources.port.anomalies
     rows = [row for row in newest(0, LOOKED_AT).rows if narrowed.matches(row)]
-    return Matching(at=datetime.now(UTC), matches=sum(map(wanted.matches, rows)), of=len(rows))
+    matches, fields = sum(map(wanted.matches, rows)), tuple(sorted(wanted.fields))
+    return Matching(at=datetime.now(UTC), matches=matches, of=len(rows), fields=fields)
 
 
 class CompletionsQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

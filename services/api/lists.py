@@ -7,14 +7,14 @@ from typing import Annotated, Literal, TypeVar
 import msgspec
 
 from domain.engine import DeadLetter
-from domain.filters import of_user
+from domain.filters import Filter, of_triage, of_user
 from domain.profile import ProfileView, UserOrder, UserSummary
 from domain.triage import TriageEvent
-from domain.verdict import Counterfactual, ScoredTransaction
+from domain.verdict import Counterfactual, ScoredTransaction, urgency
 from services.api.endpoint import EncodedRow, Endpoint, Sources, encoded, filter_of
 from services.api.pages import cursor_of, dead_cursor_of, dead_place_of, position_of, ranked_of
 from services.api.problems import Problem
-from services.store.pages import HIGHEST, LATEST, NEWEST, Position, Ranked
+from services.store.pages import LATEST, NEWEST, WORST, Position, Ranked
 
 MAX_LIMIT = 200
 ANOMALIES_OF_USER = 10
@@ -31,6 +31,10 @@ Severities = Annotated[
         pattern="^((normal|unusual|suspicious|critical)(,(normal|unusual|suspicious|critical)){0,3})?$",
         description="Severities of the leading verdict, such as suspicious,critical. Empty: all.",
     ),
+]
+StatusChoice = Annotated[
+    Literal["open", "acknowledged", "confirmed", "false_positive", "snoozed", "over_budget", "all"],
+    msgspec.Meta(description="Of which triage, unless the filter is about triage itself: then that says which."),
 ]
 Place = TypeVar("Place")
 
@@ -103,7 +107,7 @@ class AnomaliesQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """Which page of the flagged transactions that match `q`, of which triage and of which severities."""
 
     q: FilterText = ""
-    status: Literal["open", "acknowledged", "confirmed", "false_positive", "snoozed", "all"] = "all"
+    status: StatusChoice = "all"
     severity: Severities = ""
     sort: Literal["time", "score"] = "time"
     limit: Limit = 50
@@ -111,10 +115,8 @@ class AnomaliesQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 async def anomalies(sources: Sources, asked: AnomaliesQuestion, by: str) -> Page:
-    """Stored anomalies, newest first or highest score first."""
-    wanted = filter_of(sources, asked.q)
-    if asked.status != "all":
-        wanted &= filter_of(sources, f"triage:{asked.status}")
+    """Stored anomalies, newest first or worst first."""
+    wanted = of_status(sources, filter_of(sources, asked.q), asked.status)
     if asked.severity:
         wanted &= filter_of(sources, f"severity:{asked.severity}")
     after = str(sources.hub.mark)
@@ -122,9 +124,14 @@ async def anomalies(sources: Sources, asked: AnomaliesQuestion, by: str) -> Page
         start = _place(asked.cursor, position_of, NEWEST)
         rows = await sources.store.pages.anomalies(wanted, start, asked.limit + 1)
         return _page(rows, asked.limit, after, position_of_row)
-    highest = _place(asked.cursor, ranked_of, HIGHEST)
-    rows = await sources.store.pages.anomalies_by_score(wanted, highest, asked.limit + 1)
+    worst = _place(asked.cursor, ranked_of, WORST)
+    rows = await sources.store.pages.anomalies_by_urgency(wanted, worst, asked.limit + 1)
     return _page(rows, asked.limit, after, _rank)
+
+
+def of_status(sources: Sources, wanted: Filter, status: StatusChoice) -> Filter:
+    """What a filter finds of one triage status, unless it says itself of which."""
+    return wanted if status == "all" else of_triage(wanted, status, sources.now)
 
 
 class UsersQuestion(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -234,7 +241,7 @@ def position_of_row(row: ScoredTransaction) -> Position:
 
 def _rank(row: ScoredTransaction) -> Ranked:
     assert row.headline is not None
-    return Ranked(row.headline.score, *position_of_row(row))
+    return Ranked(urgency(row.headline.score), *position_of_row(row))
 
 
 ENDPOINTS = (

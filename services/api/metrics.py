@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from domain.engine import Snapshot
-from services.api.stream import Hub, database_up
+from services.api.stream import Hub, broker_up, database_up
 from services.console.bus import Bus
 from services.console.port import ConsolePort
 
@@ -132,16 +132,22 @@ def _detection(snapshot: Snapshot, bus: Bus) -> Iterator[Metric]:
     yield from (verdicts, flagged, model, drift, precision, recall)
     if snapshot.open_anomalies is not None:
         yield _gauge("open_anomalies", "Anomalies that nobody has decided on.", snapshot.open_anomalies)
+    if snapshot.over_budget is not None:
+        yield _gauge("over_budget", "Anomalies that the budget of their day holds back.", snapshot.over_budget)
 
 
 def _parts(snapshot: Snapshot) -> Iterator[Metric]:
     running = _gauge("worker_running", "Whether a worker that the engine needs runs undisturbed.", labels=("worker",))
+    since = _gauge("worker_since_timestamp_seconds", "Since when a worker is in its state.", labels=("worker", "state"))
     restarts = _counter("worker_restarts", "Restarts after a crash.", labels=("worker",))
     for worker in snapshot.workers:
         if worker.essential:
             running.add_metric((worker.name,), worker.state == "running")
+        if worker.since is not None:
+            since.add_metric((worker.name, worker.state), worker.since.timestamp())
         restarts.add_metric((worker.name,), worker.restarts)
-    yield from (running, restarts)
+    yield from (running, since, restarts)
+    yield _gauge("broker_up", "Whether Kafka answered when it was asked last.", broker_up(snapshot))
     yield _gauge("database_up", "Whether PostgreSQL answered when it was asked last.", database_up(snapshot))
     yield _gauge("started_timestamp_seconds", "When the engine started.", snapshot.started_at.timestamp())
 

@@ -12,7 +12,7 @@ from services.api.problems import MEDIA_TYPE
 from services.records.export import Row
 
 _REF = "#/components/schemas/{name}"
-_ALWAYS = (401, 403, 421, 422, 503)
+_ALWAYS = (401, 403, 408, 421, 422, 503)
 _WITH_BODY = (400, 413, 415)
 
 

@@ -10,7 +10,7 @@ from domain.quality import DetectorQuality
 from services.api.endpoint import Endpoint, Sources
 from services.api.figures import Totals
 from services.api.stream import database_up
-from services.store.pages import Minute
+from services.store.pages import Volume
 
 
 class NoQuestion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,27 +29,32 @@ class CategoryShare(msgspec.Struct, frozen=True, kw_only=True):
 class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """The engine now, and what is stored as it was counted at `counted_at`.
 
-    `volume` and `categories` are of events in the last hour of the stream's clock.
+    `volume` and `categories` are of events before `until` by the stream's clock: the last hour, or the last two days of
+    a clock that runs faster. `step` is how many seconds each entry of `volume` spans.
     """
 
     at: datetime
     snapshot: Snapshot
     counted_at: datetime
+    until: datetime
+    step: int
     totals: Totals
-    volume: tuple[Minute, ...]
+    volume: tuple[Volume, ...]
     categories: tuple[CategoryShare, ...]
     quality: tuple[DetectorQuality, ...]
 
 
 async def stats(sources: Sources, asked: NoQuestion, by: str) -> Stats:
-    """Rates, totals, volume by minute and the mix of merchant categories."""
+    """Rates, totals, volume over time and the mix of merchant categories."""
     counted = await sources.figures.counted()
     snapshot = sources.port.snapshot()
-    every = sum(minute.transactions for minute in counted.volume)
+    every = sum(step.transactions for step in counted.volume)
     return Stats(
         at=datetime.now(UTC),
         snapshot=snapshot,
         counted_at=counted.at,
+        until=counted.until,
+        step=counted.step,
         totals=counted.totals,
         volume=counted.volume,
         categories=tuple(

@@ -4,7 +4,7 @@ import base64
 import binascii
 from datetime import UTC, datetime, timedelta
 
-from services.store.pages import DeadPlace, Position, Ranked
+from services.store.pages import WORST, DeadPlace, Position, Ranked
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -14,7 +14,7 @@ _BETWEEN = "\n"
 def cursor_of(position: Position | Ranked) -> str:
     """A position as opaque text that needs no escaping in a URL."""
     text = f"{_microseconds(position.at)}.{position.ident}"
-    return _encoded(f"{position.score!r}/{text}" if isinstance(position, Ranked) else text)
+    return _encoded(f"{position.urgency}/{text}" if isinstance(position, Ranked) else text)
 
 
 def position_of(cursor: str) -> Position:
@@ -24,10 +24,10 @@ def position_of(cursor: str) -> Position:
 
 
 def ranked_of(cursor: str) -> Ranked:
-    """Where a page of a list by score begins. Raises ValueError."""
-    score, _, rest = _text_of(cursor).partition("/")
+    """Where a page of a list with the worst first begins. Raises ValueError."""
+    urgent, _, rest = _text_of(cursor).partition("/")
     microseconds, _, ident = rest.partition(".")
-    return Ranked(float(score), _moment(microseconds), ident)
+    return Ranked(_urgency(urgent), _moment(microseconds), ident)
 
 
 def dead_cursor_of(place: DeadPlace) -> str:
@@ -55,6 +55,13 @@ def _text_of(cursor: str) -> str:
         return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError) as error:
         raise ValueError("it is none of this list") from error
+
+
+def _urgency(text: str) -> int:
+    urgency = int(text)
+    if not 0 <= urgency <= WORST.urgency:
+        raise ValueError("it is beyond any score")
+    return urgency
 
 
 def _moment(microseconds: str) -> datetime:

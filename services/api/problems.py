@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from domain.filters import FilterError
 from domain.sanitize import sanitize
-from services.store.faults import BadData, StoreError
+from services.store.faults import BadData, SchemaMismatch, StoreError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -72,8 +72,10 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def on_store_error(request: Request, error: Exception) -> Response:
-    """Answer while PostgreSQL cannot."""
+    """Answer while PostgreSQL cannot. What it refuses as it was asked is a bug, or another release's database."""
     assert isinstance(error, StoreError)
+    if isinstance(error, SchemaMismatch):
+        raise error
     if isinstance(error, BadData):
         return Problem(422, f"PostgreSQL refuses a value: {error}").response
     detail = f"PostgreSQL does not answer: {error}. A narrower filter, such as since:1d, may help."

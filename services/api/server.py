@@ -5,10 +5,8 @@ import getpass
 import socket
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, Address
 from services.api.app import build
@@ -16,6 +14,7 @@ from services.api.course import Course
 from services.api.endpoint import Sources
 from services.api.figures import Figures
 from services.api.metrics import Metrics
+from services.api.protocol import BoundedProtocol
 from services.api.stream import Hub
 from services.console.bus import Bus
 from services.console.port import ConsolePort
@@ -27,7 +26,6 @@ from services.version import VERSION
 BEAT_EVERY = 1.0
 END_WITHIN = 2
 """Seconds that requests have when the server stops."""
-MAX_CONNECTIONS = 512
 MAX_DOWNLOADS = 4
 STALLED_AFTER_MS = 60_000
 
@@ -61,7 +59,7 @@ class ApiServer(Worker):
             port=port,
             store=store,
             hub=hub,
-            figures=Figures(store, lambda: port.snapshot().clock.now(datetime.now(UTC))),
+            figures=Figures(store, lambda: port.snapshot().clock),
             course=Course(),
             version=release,
             metrics=Metrics(port, bus, hub, consoles, release),
@@ -80,14 +78,13 @@ class ApiServer(Worker):
         listening, self._reserved = self._reserved or _listening(self.address), None
         config = uvicorn.Config(
             build(self._sources, self._access, getpass.getuser()),
-            http=H11Protocol,
+            http=BoundedProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
             access_log=False,
             proxy_headers=False,
             server_header=False,
-            limit_concurrency=MAX_CONNECTIONS,
             timeout_graceful_shutdown=END_WITHIN,
             ssl_certfile=self._access.certificate,
             ssl_keyfile=self._access.key,
@@ -129,7 +126,7 @@ class ApiServer(Worker):
             server, self._server = self._server, None
             for connection in server.server_state.connections:
                 # A client that reads nothing now would hold up the end.
-                if isinstance(connection, H11Protocol) and connection.flow.write_paused:
+                if isinstance(connection, BoundedProtocol) and connection.flow.write_paused:
                     connection.transport.abort()
             await server.shutdown()
         self.release()

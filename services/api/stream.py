@@ -32,7 +32,8 @@ MAX_CLIENTS = 64
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """What a `status` event says; figures as in the snapshot.
 
-    `clock_says` is the stream's clock for people, empty where it is the wall's.
+    `clock_says` is the stream's clock for people, empty where it is the wall's; `budget_says` is what the budget holds
+    back, empty without one.
     """
 
     at: datetime
@@ -43,6 +44,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     transactions: int
     flagged: dict[str, int]
     open_anomalies: int | None
+    over_budget: int | None
+    budget_says: str
     database_up: bool
     last_stored_at: datetime | None
     clock: Clock
@@ -164,6 +167,8 @@ def status_of(snapshot: Snapshot, engine: str) -> Status:
         transactions=snapshot.transactions,
         flagged=snapshot.flagged,
         open_anomalies=snapshot.open_anomalies,
+        over_budget=snapshot.over_budget,
+        budget_says=snapshot.budget_says,
         database_up=database_up(snapshot),
         last_stored_at=snapshot.last_stored_at,
         clock=snapshot.clock,
@@ -173,7 +178,16 @@ def status_of(snapshot: Snapshot, engine: str) -> Status:
 
 def database_up(snapshot: Snapshot) -> bool:
     """Whether PostgreSQL answered when it was asked last."""
-    return any(worker.name == "database" and worker.state == "running" for worker in snapshot.workers)
+    return _is_up(snapshot, "database")
+
+
+def broker_up(snapshot: Snapshot) -> bool:
+    """Whether Kafka answered when it was asked last."""
+    return _is_up(snapshot, "broker")
+
+
+def _is_up(snapshot: Snapshot, server: str) -> bool:
+    return any(worker.name == server and worker.state == "running" for worker in snapshot.workers)
 
 
 def _line(event: TriageEvent, after: int) -> Line:

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from domain.comparison import Comparison
 from domain.engine import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 from domain.filters import EVERYTHING, Filter
 from domain.profile import ProfileView, UserList, UserOrder
@@ -78,7 +79,7 @@ class RemotePort:
                 self._trouble = _again(error)
             pause = FIRST_BACKOFF
             while True:
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - keeps consoles apart
                 pause = min(pause * 2, LONGEST_BACKOFF)
                 try:
                     link = await Link.open(self._find())
@@ -157,6 +158,11 @@ class RemotePort:
         found: tuple[DetectorQuality, ...] = await self._ask("quality", _COUNTING_WITHIN, since=since)
         return found
 
+    async def compare_thresholds(self, since: datetime | None, cuts: Sequence[float]) -> tuple[Comparison, ...]:
+        """What thresholds at these scores would have flagged of what is stored."""
+        found: tuple[Comparison, ...] = await self._ask("compare_thresholds", _COUNTING_WITHIN, since=since, cuts=cuts)
+        return found
+
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first."""
         found: tuple[ScoredTransaction, ...] = await self._ask("history", filter=filter, limit=limit)
@@ -205,12 +211,12 @@ class RemotePort:
         return undone
 
     async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
-        """The ids of open anomalies that match, newest first."""
+        """The ids of open anomalies that match, newest first; a filter that is about triage says which instead."""
         found: tuple[str, ...] = await self._ask("matching", filter=filter, limit=limit)
         return found
 
     async def count_matching(self, filter: Filter) -> int:
-        """How many open anomalies match."""
+        """How many there are of what `matching` finds."""
         count: int = await self._ask("count_matching", filter=filter)
         return count
 

@@ -107,7 +107,8 @@ class Connection:
 
     async def _greeting(self) -> Hello:
         try:
-            hello: Hello = _hello.decode(await asyncio.wait_for(self._read(MOST_FIRST), HELLO_WITHIN))
+            async with asyncio.timeout(HELLO_WITHIN):
+                hello: Hello = _hello.decode(await self._read(MOST_FIRST))
         except (msgspec.MsgspecError, TimeoutError):
             raise ProtocolError("no greeting") from None
         return hello
@@ -160,7 +161,8 @@ class Connection:
             self._wanted.clear()
             await self._tell()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), max(0.0, began + subscription.interval - time.monotonic()))
+                async with asyncio.timeout(began + subscription.interval - time.monotonic()):
+                    await self._wanted.wait()
 
     async def _tell(self) -> None:
         """Send what the console does not know yet, once it has taken what was sent before."""

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def java() -> Path:
 def _version(candidate: Path) -> int:
     """The feature release of a runtime, 0 when it does not run."""
     try:
-        output = subprocess.run([candidate, "-version"], capture_output=True, text=True, timeout=20)
+        output = subprocess.run([candidate, "-version"], capture_output=True, text=True, timeout=20)  # noqa: S603 - theirs
     except (OSError, subprocess.TimeoutExpired):
         return 0
     match = re.search(r'version "(\d+)', output.stderr)
@@ -98,10 +99,13 @@ async def _fetch(folder: Path, progress: Progress) -> None:
         )
         output: list[str] = []
         reading = asyncio.create_task(_read(process, output))
+        began = time.monotonic()
         try:
             async with asyncio.timeout(_FETCH_WITHIN):
                 while not (await asyncio.wait({reading}, timeout=0.3))[0]:
-                    progress(f"fetching Apache Kafka with Maven, once: {fetched(output)}")
+                    # Maven may work for half a minute on what it has fetched before, and print nothing.
+                    taken = f"{time.monotonic() - began:.0f}s"
+                    progress(f"fetching Apache Kafka with Maven, once: {taken}, {fetched(output)}")
         except TimeoutError:
             raise BrokerError("Maven did not fetch Apache Kafka in 10 minutes: check the network.") from None
         finally:

@@ -1,17 +1,20 @@
 """Apache Kafka on this machine: one KRaft node as a child process, its data kept between runs."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import socket
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 import psutil
+from aiokafka.errors import KafkaError
 
 from services.brokers.broker import BrokerError, BrokerName, Progress
-from services.brokers.cluster import answers, count_partitions, create_topic
+from services.brokers.cluster import answers, count_partitions, create_topic, describe
 from services.brokers.java import LOG_CONFIGURATION, jars, java
 from services.brokers.topic_id import TopicIds
 from services.process.children import end, spawn
@@ -38,6 +41,10 @@ auto.create.topics.enable=false
 message.max.bytes=8388608
 log.dirs={data}
 """
+
+
+class _PortTaken(BrokerError):
+    """The port was free, and another process was faster."""
 
 
 class LocalBroker:
@@ -95,6 +102,8 @@ class LocalBroker:
         """The lock of the folder: two processes would both find no broker, and both format the folder."""
         try:
             (self._folder / "logs").mkdir(parents=True, exist_ok=True)
+            # Kafka lets everybody read what it writes.
+            self._folder.chmod(0o700)
             return await claim(
                 self._folder / "lock", lambda seconds: progress("waiting for another process that starts Apache Kafka")
             )
@@ -115,6 +124,13 @@ class LocalBroker:
         runtime = await asyncio.to_thread(java)
         classpath = f"{await jars(self._cache_dir, self._kafka_home, progress)}/*"
         progress("starting Apache Kafka")
+        while True:
+            try:
+                return await self._launch_once(runtime, classpath)
+            except _PortTaken:
+                progress("starting Apache Kafka on another port")
+
+    async def _launch_once(self, runtime: Path, classpath: str) -> None:
         port, controller = _free_port(PORT), _free_port(0)
         configuration = self._folder / "server.properties"
         configuration.write_text(
@@ -144,12 +160,10 @@ class LocalBroker:
         await self._until_it_answers()
 
     async def _format(self, runtime: Path, classpath: str, configuration: Path) -> None:
-        tool = (runtime, "-cp", classpath, "kafka.tools.StorageTool")
-        code, ident = await _run(*tool, "random-uuid")
-        if code == 0:
-            code, output = await _run(*tool, "format", "-t", ident.split()[-1], "-c", configuration)
+        # It works for a second, in which a second compiler would cost more than it saves.
+        tool = (runtime, "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.tools.StorageTool")
+        code, output = await _run(*tool, "format", "-t", new_cluster_id(), "-c", configuration)
         if code != 0:
-            output = ident if not ident.strip() else output
             raise BrokerError(f"Apache Kafka cannot use {self._data}: {output.strip().splitlines()[-1:]}")
 
     async def _until_it_answers(self) -> None:
@@ -158,12 +172,21 @@ class LocalBroker:
         try:
             async with asyncio.timeout(_START_WITHIN):
                 # The port first: a Kafka client complains in the log each time it finds nobody.
-                while not (await _listens(self.bootstrap) and await answers(self.bootstrap, {})):
+                while not (await _listens(self.bootstrap) and await self._is_ours()):
                     if process.returncode is not None:
+                        if await _listens(self.bootstrap):
+                            raise _PortTaken(f"Another process took {self.bootstrap}.")
                         raise BrokerError(f"Apache Kafka ended at once: {self._last_words()}")
                     await asyncio.sleep(0.1)
         except TimeoutError:
             raise BrokerError(f"Apache Kafka does not answer; its log is {self._folder / 'logs'}.") from None
+
+    async def _is_ours(self) -> bool:
+        """Whether the cluster that answers is the one of this folder: another may have taken the port first."""
+        try:
+            return await describe(self.bootstrap, {}) == _cluster_id(self._data)
+        except (KafkaError, OSError, TimeoutError):
+            return False
 
     def _last_words(self) -> str:
         lines = []
@@ -229,6 +252,13 @@ def _free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise BrokerError("No free port on 127.0.0.1.")
+
+
+def new_cluster_id() -> str:
+    """A cluster id as Kafka writes it: 16 bytes in 22 letters, of which the first must not look like an option's."""
+    while (ident := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return ident
 
 
 def _cluster_id(data: Path) -> str:

@@ -9,7 +9,7 @@ import typer
 from services.cli import data, engine, files, frontend, search
 from services.cli import mapping as mappings
 from services.cli.mapping import MappingFile, PresetName, chosen_mapping
-from services.cli.options import LOGS, RUN, SERVERS, SIMULATOR, command, configure, guarded, has_terminal
+from services.cli.options import BUDGET, LOGS, RUN, SERVERS, SIMULATOR, command, configure, guarded, has_terminal
 from services.cli.plan import RunPlan
 from services.errors import UserError
 from services.records.mapping import Mapping
@@ -107,7 +107,7 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
         return produce.produce(loaded.settings)
 
     @app.command(rich_help_panel="Run")
-    @command(*SERVERS, "keyed", "alert_rate", "api", *LOGS)
+    @command(*SERVERS, "keyed", "alerts_wrong", "alert_rate", *BUDGET, "workers", "api", *LOGS)
     def detect(
         loaded: Loaded,
         detector: Annotated[Detector, typer.Argument()],

@@ -1,5 +1,6 @@
 """`anomaly-tui init-db`, `stats`, `quality`, `model` and the like: what is stored."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -67,11 +68,25 @@ def add_commands(app: typer.Typer) -> None:
                 "--since", metavar="TIME", help="1d, 2h, today, 2026-03-01. Default: all.", show_default=False
             ),
         ] = None,
+        thresholds: Annotated[
+            bool, typer.Option("--thresholds", help="What other thresholds would have flagged, before applying one.")
+        ] = False,
+        at: Annotated[
+            list[float] | None,
+            typer.Option(
+                "--at",
+                metavar="SCORE",
+                help="A threshold to compare; may be repeated. With --thresholds.",
+                show_default=False,
+            ),
+        ] = None,
         json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
     ) -> int:
         """Show precision, recall and alert rate of the detectors where ground truth is stored."""
         from services.commands import quality
 
+        if thresholds or at:
+            return quality.compare(loaded.settings, at or (), since=since, as_json=json)
         return quality.show(loaded.settings, since=since, as_json=json)
 
     @app.command(rich_help_panel="Data")
@@ -81,6 +96,22 @@ def add_commands(app: typer.Typer) -> None:
         from services.commands import data
 
         return data.reset(loaded.settings, assume_yes=yes)
+
+    @app.command(rich_help_panel="Data")
+    @command(*DATABASE)
+    def backup(loaded: Loaded, file: Annotated[Path, typer.Argument(show_default=False)]) -> int:
+        """Write everything that is stored to a file, also beside an engine that runs."""
+        from services.commands import backup
+
+        return backup.backup(loaded.settings, file)
+
+    @app.command(rich_help_panel="Data")
+    @command(*DATABASE)
+    def restore(loaded: Loaded, file: Annotated[Path, typer.Argument(show_default=False)]) -> int:
+        """Restore what `backup` wrote into an empty database. An engine then goes on where it was."""
+        from services.commands import backup
+
+        return backup.restore(loaded.settings, file)
 
 
 def _models() -> typer.Typer:
@@ -92,7 +123,7 @@ def _models() -> typer.Typer:
     @group.command("list")
     @command(*DATABASE)
     def show(loaded: Loaded) -> int:
-        """Show every version with the history it was fitted on and the transactions it has scored."""
+        """Show every version with the history it was fitted on, and what it has judged since, and how well."""
         from services.commands import model
 
         return model.show(loaded.settings)

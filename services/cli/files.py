@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 import typer
 
 from services.cli.mapping import Preset, chosen_mapping
-from services.cli.options import DETECTION, SERVERS, command, configure
+from services.cli.options import DATABASE, DETECTION, SERVERS, command, configure
 from services.errors import UserError
 from services.records.files import Reading
 from services.records.mapping import Mapping
@@ -169,7 +169,7 @@ def add_commands(app: typer.Typer) -> None:
         )
 
     @app.command(rich_help_panel="Files")
-    @command("alert_rate", "users", "anomaly_rate")
+    @command(*DATABASE, "alerts_wrong", "alert_rate", "users", "anomaly_rate")
     @reads_a_file
     def evaluate(
         loaded: Loaded,
@@ -178,6 +178,10 @@ def add_commands(app: typer.Typer) -> None:
             Path | None,
             typer.Argument(help="Labelled CSV, JSON or Parquet; - is standard input.", show_default=False),
         ] = None,
+        stored: Annotated[
+            bool,
+            typer.Option("--stored", help="Evaluate on all that is stored, by its ground truth or else by decisions."),
+        ] = False,
         simulator: Annotated[bool, typer.Option("--simulator", help="Evaluate on simulated traffic.")] = False,
         seeds: Annotated[int, typer.Option(min=1, max=1000, help="Simulated populations.")] = 1,
         rows: Annotated[int, typer.Option(min=2_000, help="Simulated transactions of each population.")] = 30_000,
@@ -212,18 +216,22 @@ def add_commands(app: typer.Typer) -> None:
 
         Simulated traffic has an oracle besides, which knows every habit and every kind of fraud. Labels of a file come
         from a column `label` (and `scenario` for the kind), from `anomalous` and `kind` as `transactions --csv` writes
-        them, or from a mapping's section \\[label].
+        them, or from a mapping's section \\[label]. Stored history is scored again from its first transaction on: with
+        other detection options, it shows what they would have flagged before an engine uses them.
         """
         from services.commands import evaluate
 
         settings = loaded.settings
-        if simulator == (file is not None):
-            raise UserError("Name a FILE, or give --simulator.")
+        if [file is not None, stored, simulator].count(True) != 1:
+            raise UserError("Name a FILE, or give --stored or --simulator: one of them.")
         configure(format="text", stderr=True, level="CRITICAL")
-        if file is None:
+        if simulator:
             if without or labels_after is not None:
-                raise UserError("--without and --labels-after are for a FILE, not for --simulator.")
+                raise UserError("--without and --labels-after are for a FILE or --stored, not for --simulator.")
             return evaluate.evaluate_simulator(settings, seeds=seeds, rows=rows, skip=skip)
+        if file is None:
+            kinds = frozenset(without or ())
+            return evaluate.evaluate_stored(settings, skip=skip, without=kinds, labels_after=labels_after)
         return evaluate.evaluate_file(
             settings,
             file,

@@ -1,5 +1,6 @@
 """Options that commands share, and how a command comes to its settings."""
 
+import errno
 import functools
 import inspect
 import sys
@@ -108,9 +109,29 @@ OPTIONS: dict[str, Any] = {
         str | None,
         _option(_DETECTION, "--detector", metavar="basic|enhanced|both", help="Which detector scores. Default: both."),
     ],
+    "alerts_wrong": Annotated[
+        float | None,
+        _option(_DETECTION, "--alerts-wrong", help="Share of alerts that may be wrong, by the estimate. Default: 0.2."),
+    ],
     "alert_rate": Annotated[
         float | None,
-        _option(_DETECTION, "--alert-rate", help="Share of ordinary transactions that may be flagged. Default: 0.005."),
+        _option(
+            _DETECTION,
+            "--alert-rate",
+            help="Share of ordinary transactions that may be flagged, instead of --alerts-wrong.",
+        ),
+    ],
+    "alerts_per_day": Annotated[
+        int | None,
+        _option(
+            _DETECTION,
+            "--alerts-per-day",
+            help="Alerts of a day to be looked at, those worth most; others wait as over budget. Default: all.",
+        ),
+    ],
+    "alerts_per_day_per_user": Annotated[
+        int | None,
+        _option(_DETECTION, "--alerts-per-day-per-user", help="The same of each user. Default: all."),
     ],
     "api": Annotated[
         str | None,
@@ -132,6 +153,14 @@ OPTIONS: dict[str, Any] = {
     "browser": Annotated[
         bool | None,
         _option(_FRONTEND, "--browser/--no-browser", help="Open it in a browser. Default: yes, with a display."),
+    ],
+    "workers": Annotated[
+        int | None,
+        _option(
+            _RUNNING,
+            "--workers",
+            help="Processes that score beside the engine under full load. Default: the cores beyond two, at most 2.",
+        ),
     ],
     "log_format": Annotated[str | None, _option(_RUNNING, "--log-format", metavar="text|json", help="Default: text.")],
     "log_file": Annotated[
@@ -157,7 +186,8 @@ OPTIONS: dict[str, Any] = {
 SERVERS = ("kafka", "kafka_home", "topic", "database_url", "data_dir")
 DATABASE = ("database_url", "data_dir")
 SIMULATOR = ("users", "anomaly_rate", "rate", "pace", "seed")
-DETECTION = ("detector", "alert_rate")
+DETECTION = ("detector", "alerts_wrong", "alert_rate")
+BUDGET = ("alerts_per_day", "alerts_per_day_per_user")
 LOGS = ("log_format", "log_file")
 FRONTEND = ("with_frontend", "frontend_port", "browser")
 CONSOLE = ("theme", "refresh_hz", "show_truth")
@@ -168,7 +198,10 @@ RUN = (
     *SIMULATOR,
     "history_days",
     "simulate",
+    "alerts_wrong",
     "alert_rate",
+    *BUDGET,
+    "workers",
     "api",
     *FRONTEND,
     *LOGS,
@@ -229,6 +262,9 @@ def _unwrapped(text: str | None) -> str | None:
     return text and "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def guarded(work: Callable[[], int]) -> int:
     """The exit code of `work`; errors become one line on stderr and a code that is not 0."""
     try:
@@ -239,6 +275,9 @@ def guarded(work: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            complain(f"Cannot write all of it: {error.strerror}.")
+            return 1
         complain(f"Unexpected {type(error).__name__}: {error}. {_kept(error)}")
         return 70
 
@@ -255,6 +294,8 @@ def _kept(error: Exception) -> str:
         folder = load({}).settings.data_dir
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "crash.log"
+        file.unlink(missing_ok=True)
+        file.touch(0o600)
         file.write_text(redacted("".join(traceback.format_exception(error))), encoding="utf-8")
     except (OSError, UserError):
         return "Please report it."

@@ -100,7 +100,7 @@ def rekeying_of(engines: list[dict[str, Any]], progress: list[dict[str, Any]]) -
     by_topic = {
         row["topic"]: msgspec.structs.asdict(Rekeying(topic=row["topic"], through=row["copy"]))
         for row in progress
-        if row["rekeyed"]
+        if row["rekeyed"] and row["copy"]
     }
     for found in (engine["rekeying"] for engine in engines if engine.get("rekeying")):
         known = by_topic.get(found["topic"], found | {"repeats": 0})
@@ -117,6 +117,14 @@ def rekeying_text(rekeying: dict[str, Any]) -> str:
     return f"{through}: {rekeying['rate']:,.0f} records/s, {rekeying['cost_us']:.0f} us each, {rekeying['lag']:,} to go"
 
 
+def _agreed(question: str) -> bool:
+    """What a person answers; nobody, where there is none, has not agreed."""
+    try:
+        return Confirm.ask(question, default=False)
+    except EOFError:
+        return False
+
+
 def reset(settings: Settings, *, assume_yes: bool) -> int:
     """Delete everything that was stored, after asking."""
 
@@ -129,8 +137,8 @@ def reset(settings: Settings, *, assume_yes: bool) -> int:
                 count = await store.count()
                 label = make_database(settings.dsn, settings.data_dir).label
                 question = f"Delete {count:,} transactions, their verdicts and triage, profiles and models in {label}?"
-                if not assume_yes and not Confirm.ask(question, default=False):
-                    Console().print("Nothing was deleted.")
+                if not assume_yes and not _agreed(question):
+                    Console().print("Nothing was deleted: --yes does it without asking.")
                     return 1
                 await store.reset()
                 Console().print(f"Deleted {count:,} transactions and all that belonged to them.")

@@ -16,23 +16,30 @@ from services.store.store import Store
 
 
 @contextlib.asynccontextmanager
+async def started(settings: Settings) -> AsyncIterator[str]:
+    """The URL of the configured database, whose server runs meanwhile. Raises UserError."""
+    database = make_database(settings.dsn, settings.data_dir)
+    try:
+        await database.start(lambda line: None)
+        yield database.dsn
+    finally:
+        await database.stop()
+
+
+@contextlib.asynccontextmanager
 async def open_store(settings: Settings) -> AsyncIterator[Store]:
     """The store of the configured database, beside whatever else uses it.
 
     Raises: UserError, also where PostgreSQL could not answer what was asked of the store.
     """
-    database = make_database(settings.dsn, settings.data_dir)
-    try:
-        await database.start(lambda line: None)
-        store = await Store.open(database.dsn, read_dsn=settings.read_dsn, connections=2)
+    async with started(settings) as dsn:
+        store = await Store.open(dsn, read_dsn=settings.read_dsn, connections=2)
         try:
             yield store
         except Transient as error:
             raise unanswered(error) from error
         finally:
             await store.close()
-    finally:
-        await database.stop()
 
 
 async def without_engines(store: Store) -> None:

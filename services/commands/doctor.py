@@ -30,6 +30,7 @@ from services.frontend.node import find_node
 from services.process.lock import EngineLock
 from services.settings import Settings
 from services.store.database import make_database
+from services.store.tuning import advice, too_low
 
 _API_PORT, _FRONTEND_PORT, _KAFKA_PORT = 8787, 3000, 9092
 
@@ -75,10 +76,12 @@ async def _look(settings: Settings) -> list[Finding]:
 
 
 async def _own_servers(settings: Settings) -> list[Finding]:
-    return [
-        await _try("PostgreSQL", lambda: _postgresql(settings)),
-        await _try("Kafka", lambda: _kafka(settings)),
-    ]
+    shown: dict[str, str] = {}
+    database = await _try("PostgreSQL", lambda: _postgresql(settings, shown))
+    low = too_low(shown) if settings.dsn else []
+    if low:
+        database = Finding(database.subject, "warn", f"{database.text}; {', '.join(low)}", advice())
+    return [database, await _try("Kafka", lambda: _kafka(settings))]
 
 
 async def _engine(settings: Settings, pid: int) -> list[Finding]:
@@ -148,7 +151,8 @@ def _data_directory(settings: Settings) -> Finding:
     return Finding("data directory", "bad", f"{folder} cannot be written", "choose another with --data-dir")
 
 
-async def _postgresql(settings: Settings) -> str:
+async def _postgresql(settings: Settings, shown: dict[str, str]) -> str:
+    """Where it is and its version; what it is set to goes to `shown`."""
     import asyncpg
 
     from services.store.pools import unreachable
@@ -158,6 +162,8 @@ async def _postgresql(settings: Settings) -> str:
     try:
         connection = await asyncpg.connect(database.dsn, database="postgres", timeout=10)
         version = await connection.fetchval("SHOW server_version")
+        for name in ("shared_buffers", "max_wal_size"):
+            shown[name] = await connection.fetchval(f"SHOW {name}")
         await connection.close()
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError, TimeoutError) as error:
         raise unreachable(database.dsn, error) from error
@@ -223,7 +229,7 @@ def _terminal() -> Finding:
     if "UTF" not in encoding.upper():
         return Finding("terminal", "warn", text, "export LC_ALL=C.UTF-8")
     if term in ("", "dumb"):
-        return Finding("terminal", "warn", text, "the console needs a terminal; --daemon does not")
+        return Finding("terminal", "warn", text, "export TERM=xterm-256color if it is one that draws")
     if width < 80 or height < 24:
         return Finding("terminal", "warn", text, "80x24 shows everything")
     return Finding("terminal", "ok", text)

@@ -175,12 +175,14 @@ def _show(facts: dict[str, Any], snapshot: Snapshot) -> None:
         ("api", str(facts["api"]) if facts.get("api") else ""),
         ("rate", f"{snapshot.rate:,.1f} transactions/s, {snapshot.transactions:,} since the start"),
         ("lag", f"{snapshot.lag:,} records"),
+        ("newest stored", _age(snapshot)),
         ("clock", snapshot.clock.sentence),
         ("first start", snapshot.history.sentence if snapshot.history else ""),
         ("catching up", snapshot.backlog.sentence if snapshot.backlog else ""),
         ("latency", f"{snapshot.latency_p50 * 1e3:.0f} ms median, {snapshot.latency_p95 * 1e3:.0f} ms p95"),
         ("flagged", ", ".join(f"{name} {count:,}" for name, count in sorted(snapshot.flagged.items())) or "none"),
         ("open", "not counted yet" if snapshot.open_anomalies is None else f"{snapshot.open_anomalies:,} anomalies"),
+        ("over budget", snapshot.budget_says),
         ("dead letters", f"{snapshot.dead_letters:,}"),
         ("offset gaps", f"{snapshot.offset_gaps:,}" if snapshot.offset_gaps else ""),
         ("topic resets", f"{snapshot.topic_resets:,}" if snapshot.topic_resets else ""),
@@ -194,9 +196,15 @@ def _show(facts: dict[str, Any], snapshot: Snapshot) -> None:
             Text(worker.state, style=_INKS.get(worker.state, "red")),
             _duration(worker.since, snapshot.at) if worker.since else "",
             str(worker.restarts),
-            Text(sanitize(worker.detail if worker.state in _WELL else worker.last_error or worker.detail)),
+            Text(sanitize(worker.detail or worker.last_error or "")),
         )
     console.print(engine, "", workers, sep="\n")
+
+
+def _age(snapshot: Snapshot) -> str:
+    if snapshot.last_stored_at is None:
+        return "nothing since the start"
+    return f"{_duration(snapshot.last_stored_at, snapshot.at)} ago"
 
 
 def _duration(since: datetime, now: datetime) -> str:

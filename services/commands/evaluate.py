@@ -4,6 +4,8 @@ Labels are read for the table only. The detectors run as in production: fitted w
 fit them, each transaction scored before it is learnt.
 """
 
+import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -18,10 +20,13 @@ from rich.console import Console
 from rich.table import Table
 
 from detectors.inputs import euros
+from detectors.policy import Policy
+from domain.quality import DetectorQuality, Scoreboard
 from domain.sanitize import sanitize
 from domain.transaction import GroundTruth, Transaction
 from services import account
 from services.account import counted
+from services.commands.database import open_store
 from services.commands.quality import AT_THRESHOLD
 from services.errors import UserError
 from services.models.feedback import DelayedLabels
@@ -75,6 +80,8 @@ class Result(NamedTuple):
     flagged: float | None
     ordinary_flagged: float | None
     by_kind: dict[str, float]
+    quality: DetectorQuality | None = None
+    """The detector's figures as the engine counts them, for the reliability of its scores."""
 
 
 def evaluate_file(
@@ -103,7 +110,7 @@ def evaluate_file(
                 yield Labelled(transaction, truth or _labelled(transaction))
 
         late = None if labels_after is None else DelayedLabels(labels_after)
-        scored = score(labelled(), settings.alert_rate, skip=skip, without=without, late=late)
+        scored = score(labelled(), settings.policy, skip=skip, without=without, late=late)
     _print(rows.source.name, [scored])
     return account.close(console, intake, f"{counted(intake.taken, 'transaction')} evaluated")
 
@@ -120,6 +127,40 @@ def _oldest_first(
     return chain(start, unread)
 
 
+def evaluate_stored(settings: Settings, *, skip: int, without: frozenset[str], labels_after: int | None = None) -> int:
+    """Print the table for all that is stored, scored again from the first transaction on.
+
+    The truth is what the producer sent, or else what people decided. Raises UserError when there is nothing to rank.
+    """
+    late = None if labels_after is None else DelayedLabels(labels_after)
+    with asyncio.Runner() as runner, progress(Console(stderr=True)) as bar:
+        stack = contextlib.AsyncExitStack()
+        try:
+            store = runner.run(stack.enter_async_context(open_store(settings)))
+            task = bar.add_task("scoring what is stored", total=runner.run(store.count()))
+            history = store.truth.history()
+            stack.push_async_callback(history.aclose)
+
+            async def some() -> list[tuple[Transaction, GroundTruth | None]]:
+                rows = []
+                async for row in history:
+                    rows.append(row)
+                    if len(rows) == CHUNK:
+                        break
+                return rows
+
+            def stream() -> Iterator[Labelled]:
+                while rows := runner.run(some()):
+                    bar.advance(task, len(rows))
+                    yield from (Labelled(*row) for row in rows)
+
+            scored = score(stream(), settings.policy, skip=skip, without=without, late=late)
+        finally:
+            runner.run(stack.aclose())
+    _print("what is stored", [scored])
+    return 0
+
+
 def evaluate_simulator(settings: Settings, *, seeds: int, rows: int, skip: int) -> int:
     """Print the table for the simulator's traffic at a human pace: the mean over `seeds` populations."""
     found = []
@@ -132,7 +173,7 @@ def evaluate_simulator(settings: Settings, *, seeds: int, rows: int, skip: int) 
                     bar.advance(task)
                     yield row
 
-            found.append(score(stream(), settings.alert_rate, skip=skip))
+            found.append(score(stream(), settings.policy, skip=skip))
     _print(f"simulator, {settings.users} users, {seeds} seed{'s' if seeds > 1 else ''}", found)
     return 0
 
@@ -163,7 +204,7 @@ def _labelled(transaction: Transaction) -> GroundTruth | None:
 
 def score(
     stream: Iterable[Labelled],
-    alert_rate: float,
+    policy: Policy,
     *,
     skip: int = 0,
     without: frozenset[str] = frozenset(),
@@ -180,7 +221,7 @@ def score(
     anomalous: list[bool] = []
     kinds: list[str] = []
     reported: list[bool] = []
-    scorer = OfflineScorer("both", alert_rate, late.at if late is not None else None)
+    scorer = OfflineScorer("both", policy, late.at if late is not None else None)
     rows = iter(stream)
     # Rows given to the scorer whose verdicts are still to come, such as those before the first fit.
     known: dict[str, Labelled] = {}
@@ -219,7 +260,8 @@ def score(
     if len(set(found.anomalous[found.reported].tolist())) < 2:
         raise UserError(
             "There are no anomalous or no ordinary rows to report on. A file needs a column `label` or `anomalous`, "
-            "or a mapping with a section [label]."
+            "or a mapping with a section [label]; what is stored needs ground truth, or decisions of both kinds. "
+            "--skip-rows 0 leaves out none at the start."
         )
     return found
 
@@ -262,8 +304,16 @@ def results(scored: Scored) -> dict[str, Result]:
             None if flags is None else float(flags[kept].mean()),
             None if flags is None else float(flags[kept][~label].mean()),
             {str(kind): float((values[kinds == kind] > bar).mean()) for kind in sorted(set(kinds[label].tolist()))},
+            None if flags is None else _quality(label, values, flags[kept]),
         )
     return found
+
+
+def _quality(label: NDArray[np.bool_], scores: NDArray[np.float64], flags: NDArray[np.bool_]) -> DetectorQuality:
+    scoreboard = Scoreboard()
+    for anomalous, score, flagged in zip(label.tolist(), scores.tolist(), flags.tolist(), strict=True):
+        scoreboard.count("enhanced", anomalous, None, flagged=flagged, score=score)
+    return scoreboard.qualities[0]
 
 
 def _print(title: str, streams: list[Scored]) -> None:
@@ -287,6 +337,8 @@ def _print(title: str, streams: list[Scored]) -> None:
     add("average precision", lambda result: result.average_precision, ".3f")
     add(AT_FPR, lambda result: result.recall, ".3f")
     add(AT_THRESHOLD, lambda result: result.caught, ".3f")
+    add("precision", lambda result: result.quality and result.quality.precision, ".3f")
+    add("precision, estimated", lambda result: result.quality and result.quality.estimated, ".3f")
     add("alert rate", lambda result: result.flagged, ".2%")
     add("ordinary flagged", lambda result: result.ordinary_flagged, ".2%")
     table.add_section()
@@ -295,4 +347,14 @@ def _print(title: str, streams: list[Scored]) -> None:
         table.add_row(f"{AT_FPR}, by kind")
     for kind in kinds:
         add(f"  {sanitize(kind)}", lambda result, kind=kind: result.by_kind.get(kind), ".3f")
+    table.add_section()
+    table.add_row("anomalous, by score")
+    for tenth in range(10):
+        add(f"  {tenth / 10:.1f} to {(tenth + 1) / 10:.1f}", lambda result, t=tenth: _realised(result, t), ".3f")
     Console().print(table)
+
+
+def _realised(result: Result, tenth: int) -> float | None:
+    """The share of anomalies among the scores of one tenth; None where there are none."""
+    bands = result.quality.bands if result.quality else ()
+    return next((band.realised for band in bands if round(band.low * 10) == tenth), None)

@@ -73,4 +73,5 @@ async def _until_over(supervisor: Supervisor, quitting: asyncio.Event) -> int:
 
 async def _pause(quitting: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(quitting.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await quitting.wait()

@@ -8,7 +8,10 @@ from domain.engine import Snapshot
 from domain.sanitize import sanitize
 from services.errors import UserError
 
-DEFAULT = "{at}  {state}  {rate:.0f}/s  lag {lag}  p95 {p95:.0f} ms  open {open}  {running} workers running{troubled}"
+DEFAULT = (
+    "{at}  {state}  {rate:.0f}/s  lag {lag}  age {age:.0f} s  p95 {p95:.0f} ms  open {open}{budget}  "
+    "{running} workers running{troubled}"
+)
 
 
 class _NotKnown:
@@ -19,18 +22,26 @@ class _NotKnown:
 
 
 def figures(snapshot: Snapshot, *, well: bool) -> Mapping[str, Any]:
-    """What a line can say, by name. Latencies are milliseconds, counts are since the engine's start."""
+    """What a line can say, by name. Latencies are milliseconds, counts are since the engine's start.
+
+    `age` is for how many seconds nothing more was stored.
+    """
     troubled = [worker.name for worker in snapshot.workers if worker.state not in ("running", "stopped")]
     return {
         "at": f"{snapshot.at:%H:%M:%S}Z",
         "state": "well" if well else "not well",
         "rate": snapshot.rate,
         "lag": snapshot.lag,
+        "age": _NotKnown()
+        if snapshot.last_stored_at is None
+        else (snapshot.at - snapshot.last_stored_at).total_seconds(),
         "p50": snapshot.latency_p50 * 1e3,
         "p95": snapshot.latency_p95 * 1e3,
         "p99": snapshot.latency_p99 * 1e3,
         "queue": snapshot.writer_queue,
         "open": _NotKnown() if snapshot.open_anomalies is None else snapshot.open_anomalies,
+        "over": _NotKnown() if snapshot.over_budget is None else snapshot.over_budget,
+        "budget": f", {snapshot.budget_says}" if snapshot.budget_says else "",
         "stored": snapshot.transactions,
         "dead": snapshot.dead_letters,
         "gaps": snapshot.offset_gaps,
@@ -44,11 +55,14 @@ NAMES = (
     "state",
     "rate",
     "lag",
+    "age",
     "p50",
     "p95",
     "p99",
     "queue",
     "open",
+    "over",
+    "budget",
     "stored",
     "dead",
     "gaps",

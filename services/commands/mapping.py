@@ -68,7 +68,7 @@ def _of_file(path: Path, reading: Reading) -> Iterator[dict[str, Any]]:
     # No column is asked for: which is which is what is to be guessed.
     anything = Mapping().with_constants(dict.fromkeys(REQUIRED, ""))
     with open_rows(path, anything, detected) as rows:
-        for piece in rows.pieces():
+        for piece in rows.cut():
             if isinstance(piece.value, dict):
                 yield piece.value
 

@@ -29,7 +29,8 @@ def produce(settings: Settings) -> int:
             await supervisor.start()
             while not quitting.is_set() and not supervisor.failed:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(quitting.wait(), 0.5)
+                    async with asyncio.timeout(0.5):
+                        await quitting.wait()
             code = 1 if supervisor.failed else 0
             await in_time(supervisor.stop())
             return code

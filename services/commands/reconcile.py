@@ -21,6 +21,7 @@ from services.progress import progress
 from services.records.mapping import Mapping
 from services.records.wire import Unreachable
 from services.settings import Settings
+from services.store.rekeying import delivered_to
 from services.store.store import Store
 
 _FORGOTTEN = (
@@ -108,9 +109,11 @@ async def _go_through(
                 kept_since(settings.retention_days),
                 lambda offsets: bar.advance(task, offsets),
             )
+            delivered = delivered_to(row["delivered"] for row in rows if row["topic"] == topic)
             for partition, position in positions.items():
                 if partition.topic != topic:
-                    await reconciler.learn_waiting(partition, position)
+                    known = delivered[partition.partition] if partition.partition < len(delivered) else 0
+                    await reconciler.learn_copied(partition, position, known)
             return [await reconciler.account(partition, position) for partition, position in positions.items()]
 
 

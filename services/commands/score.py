@@ -22,6 +22,9 @@ from services.records.intake import Intake
 from services.records.mapping import Mapping
 from services.settings import Settings
 
+DECIMALS = 9
+"""Of scores and thresholds, as they are stored: a file's verdicts compare with those of an engine to the last digit."""
+
 COLUMNS = ("transaction_id", "detector", "score", "threshold", "flagged", "severity", "reasons")
 
 
@@ -36,7 +39,7 @@ def score(
 ) -> int:
     """Write one line per transaction and detector to `output`. Returns 1 when rows had to be left out."""
     console = Console(stderr=True)
-    scorer = OfflineScorer(detector, settings.alert_rate)
+    scorer = OfflineScorer(detector, settings.policy)
     flagged = 0
     with open_rows(path, mapping, reading) as rows, _open(output, path) as file:
         account.tell(console, rows.remarks)
@@ -84,8 +87,8 @@ def _line(transaction: Transaction, verdict: Verdict) -> tuple[object, ...]:
     return (
         cell(transaction.transaction_id),
         verdict.detector,
-        repr(verdict.score),
-        repr(verdict.threshold),
+        repr(round(verdict.score, DECIMALS)),
+        repr(round(verdict.threshold, DECIMALS)),
         "true" if verdict.flagged else "false",
         verdict.severity.value,
         cell(reasons),

@@ -164,7 +164,8 @@ async def _follow(
         if len(rows) < _POLLED_AT_ONCE:
             since = now - _OVERLAP
             with suppress(TimeoutError):
-                await asyncio.wait_for(quitting.wait(), _POLL_SECONDS)
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await quitting.wait()
     return 0
 
 

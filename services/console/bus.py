@@ -1,68 +1,31 @@
 """What was committed, kept in bounded rings for consoles to pull."""
 
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from itertools import accumulate, islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from itertools import accumulate
 from math import inf
 
-import msgspec
+import numpy as np
 
+from detectors.verdicts import Verdicts
 from domain.engine import FeedSlice
-from domain.quality import Scoreboard
-from domain.transaction import Transaction
+from domain.quality import Scoreboard, tenth
+from domain.transaction import GroundTruth, Transaction
 from domain.triage import Triage
-from domain.verdict import DetectorName, ScoredTransaction, Severity, Verdict
+from domain.verdict import DetectorName, Severity, Verdict
 from services.console.clock import StreamClock
-from services.store.batch import StoredRow
+from services.console.rings import Published, Ring
+from services.store.batch import StoredRow, StoredRows
+from services.store.binary import moment
 
 FEED_SIZE = 20_000
 ANOMALIES_SIZE = 5_000
 _LATENCIES = 4_096
+_LATENCY_SECONDS = 60
 _RATE_SECONDS = 5
-
-
-class Ring:
-    """The newest rows with ascending sequence numbers."""
-
-    def __init__(self, size: int) -> None:
-        self._rows: deque[ScoredTransaction] = deque(maxlen=size)
-
-    def extend(self, rows: Iterable[ScoredTransaction]) -> None:
-        """Append rows, evicting the oldest."""
-        self._rows.extend(rows)
-
-    def triaged(self, decisions: Mapping[str, Triage | None]) -> None:
-        """Put these decisions, by transaction id, on the rows they are about."""
-        for index, row in enumerate(self._rows):
-            if row.transaction.transaction_id in decisions:
-                self._rows[index] = msgspec.structs.replace(row, triage=decisions[row.transaction.transaction_id])
-
-    def judged(self, verdicts: Mapping[str, Mapping[DetectorName, Verdict]]) -> None:
-        """Put these verdicts, by transaction id and detector, in the place of those that are there."""
-        for index, row in enumerate(self._rows):
-            if row.transaction.transaction_id in verdicts:
-                given = verdicts[row.transaction.transaction_id]
-                mixed = tuple(given.get(verdict.detector, verdict) for verdict in row.verdicts)
-                self._rows[index] = msgspec.structs.replace(row, verdicts=mixed)
-
-    def newest(self, count: int) -> tuple[ScoredTransaction, ...]:
-        """The newest rows, `count` of them or all that there are, oldest first."""
-        return tuple(reversed([*islice(reversed(self._rows), count)]))
-
-    def since(self, after: int, limit: int) -> FeedSlice:
-        """The newest `limit` rows of a sequence above `after`; `missed` counts the others that are above it."""
-        newer: list[ScoredTransaction] = []
-        above = 0
-        for row in reversed(self._rows):
-            if row.sequence <= after:
-                break
-            above += 1
-            if len(newer) < limit:
-                newer.append(row)
-        return FeedSlice(tuple(reversed(newer)), above - len(newer), upto=newer[0].sequence if newer else after)
 
 
 LATENCY_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -77,10 +40,14 @@ class Histogram:
         self._counts = [0] * (len(bounds) + 1)
         self.sum = 0.0
 
-    def add(self, value: float) -> None:
-        """Count a value in the first bucket whose end it does not exceed."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self.sum += value
+    def add(self, ordered: Sequence[float]) -> None:
+        """Count values, given in ascending order, each in the first bucket whose end it does not exceed."""
+        counted = 0
+        for bucket, end in enumerate((*self._bounds, inf)):
+            upto = bisect_right(ordered, end)
+            self._counts[bucket] += upto - counted
+            counted = upto
+        self.sum += sum(ordered)
 
     @property
     def cumulative(self) -> tuple[tuple[float, int], ...]:
@@ -91,10 +58,12 @@ class Histogram:
 class Bus:
     """Counters and rings of one engine; everything it holds has been committed.
 
+    `alerted_on` are the days of alerts; who has put those in order takes them away.
     `skipped` counts records that stand for no transaction, by kind; `remarks` what had to be decided to read others.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self.clock = StreamClock()
         self.feed = Ring(FEED_SIZE)
         self.anomalies = Ring(ANOMALIES_SIZE)
@@ -104,6 +73,7 @@ class Bus:
         self.latencies = Histogram(LATENCY_BOUNDS)
         self.scoreboard = Scoreboard()
         self.anomalous = 0
+        self.alerted_on: set[date] = set()
         self.dead_letters = 0
         self.duplicates = 0
         self.skipped: Counter[str] = Counter()
@@ -114,7 +84,7 @@ class Bus:
         self.repeats = 0
         self.last_event_at: datetime | None = None
         self.last_stored_at: datetime | None = None
-        self._latencies: deque[float] = deque(maxlen=_LATENCIES)
+        self._latencies: deque[tuple[float, float]] = deque(maxlen=_LATENCIES)
         self._per_second: deque[tuple[int, int]] = deque(maxlen=_RATE_SECONDS + 1)
 
     def publish(self, rows: Sequence[StoredRow], latencies: Iterable[float]) -> None:
@@ -122,39 +92,52 @@ class Bus:
         if not rows:
             return
         now = datetime.now(UTC)
-        scored = [
-            ScoredTransaction(
-                sequence=self.transactions + number,
-                transaction=row.transaction,
-                verdicts=row.verdicts,
-                stored_at=now,
-                truth=row.truth,
-            )
-            for number, row in enumerate(rows, start=1)
-        ]
-        self.transactions += len(scored)
-        self.feed.extend(scored)
-        for row in scored:
-            truth = row.truth
-            for verdict in row.verdicts:
-                self.verdicts[verdict.detector, verdict.severity] += 1
-                if verdict.flagged:
-                    self.flagged[verdict.detector] = self.flagged.get(verdict.detector, 0) + 1
-                if truth is not None and verdict.status != "warming":
-                    self.scoreboard.count(verdict.detector, truth.anomalous, truth.kind, flagged=verdict.flagged)
-        anomalies = [row for row in scored if row.flagged]
-        self.anomalous += len(anomalies)
-        self.anomalies.extend(anomalies)
-        self.last_event_at = max(row.transaction.timestamp for row in rows)
+        first = self.transactions + 1
+        self.transactions += len(rows)
+        self.feed.extend(Published(rows, first, now))
+        columns = StoredRows.of(rows)
+        alerted = np.zeros(len(rows), np.bool_)
+        for detector, (places, verdicts) in columns.judged.items():
+            counts = np.bincount(verdicts.severities, minlength=len(Severity)).tolist()
+            self.verdicts.update({(detector, severity): n for severity, n in zip(Severity, counts, strict=True) if n})
+            if verdicts.flagged.any():
+                self.flagged[detector] = self.flagged.get(detector, 0) + int(verdicts.flagged.sum())
+                alerted[places[verdicts.flagged]] = True
+            self._compare(detector, [columns.truths[place] for place in places.tolist()], verdicts)
+        self.anomalous += int(alerted.sum())
+        self.alerted_on |= columns.days(alerted)
+        for number in np.flatnonzero(alerted).tolist():
+            self.anomalies.extend(Published((columns[number],), first + number, now))
+        self.last_event_at = moment(int(columns.times.max()))
         self.last_stored_at = now
-        for latency in latencies:
-            self._latencies.append(latency)
-            self.latencies.add(latency)
-        second = int(time.monotonic())
+        at, taken = self._monotonic(), sorted(latencies)
+        self._latencies.extend((at, latency) for latency in taken)
+        self.latencies.add(taken)
+        second = int(at)
         if self._per_second and self._per_second[-1][0] == second:
             self._per_second[-1] = (second, self._per_second[-1][1] + len(rows))
         else:
             self._per_second.append((second, len(rows)))
+
+    def _compare(self, detector: DetectorName, truths: Sequence[GroundTruth | None], verdicts: Verdicts) -> None:
+        """Count verdicts on the scoreboard where the truth is known, but for those given while warming up."""
+        if verdicts.status == "warming" or not any(truths):
+            return
+        warming = {number for number, verdict in verdicts.whole.items() if verdict.status == "warming"}
+        alike: dict[tuple[GroundTruth, bool, int], list[float]] = {}
+        columns = zip(truths, verdicts.flagged.tolist(), verdicts.scores.tolist(), strict=True)
+        for number, (truth, flagged, score) in enumerate(columns):
+            if truth is not None and number not in warming:
+                alike.setdefault((truth, flagged, tenth(score)), []).append(score)
+        for (truth, flagged, _), scores in alike.items():
+            self.scoreboard.count(
+                detector,
+                truth.anomalous,
+                truth.kind,
+                flagged=len(scores) if flagged else 0,
+                verdicts=len(scores),
+                score=sum(scores) / len(scores),
+            )
 
     def triaged(self, decisions: Mapping[str, Triage | None]) -> None:
         """Put these decisions, by transaction id, on the rows that consoles have yet to pull."""
@@ -162,12 +145,10 @@ class Bus:
         self.anomalies.triaged(decisions)
 
     def judged(self, verdicts: Iterable[tuple[Transaction, Verdict]]) -> None:
-        """Put verdicts that were given afterwards on the rows of the feed, and count them; none is a new alert."""
+        """Put verdicts that were given afterwards on the rows of the feed; none is an alert, nor counted as one."""
         by_id: dict[str, dict[DetectorName, Verdict]] = {}
         for transaction, verdict in verdicts:
             by_id.setdefault(transaction.transaction_id, {})[verdict.detector] = verdict
-            if verdict.flagged:
-                self.flagged[verdict.detector] = self.flagged.get(verdict.detector, 0) + 1
         self.feed.judged(by_id)
 
     def newest(self, after: int, limit: int) -> FeedSlice:
@@ -182,12 +163,16 @@ class Bus:
     @property
     def rate(self) -> float:
         """Committed transactions per second over the last 5 full seconds."""
-        now = int(time.monotonic())
+        now = int(self._monotonic())
         return sum(count for second, count in self._per_second if now - _RATE_SECONDS <= second < now) / _RATE_SECONDS
 
     def latency(self, *quantiles: float) -> tuple[float, ...]:
-        """Quantiles of the newest latencies in seconds, 0 before the first."""
-        ordered = sorted(self._latencies)
+        """Quantiles of the newest latencies of the last minute in seconds, 0 where there was none.
+
+        What a backlog took at the start says nothing of how long a transaction takes now.
+        """
+        since = self._monotonic() - _LATENCY_SECONDS
+        ordered = sorted(latency for at, latency in self._latencies if at >= since)
         if not ordered:
             return tuple(0.0 for _ in quantiles)
         return tuple(ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in quantiles)

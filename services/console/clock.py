@@ -20,10 +20,10 @@ _PAUSE = 5.0
 
 
 class Happened(NamedTuple):
-    """When a transaction happened, in POSIX seconds, and by whose clock."""
+    """When transactions happened, in POSIX seconds, and by whose clock; there is at least one."""
 
     kind: ClockKind
-    at: float
+    times: Sequence[float]
 
 
 class StreamClock:
@@ -56,10 +56,10 @@ class StreamClock:
             self._kind, self._at, self._confirmed = clock.kind, clock.at.timestamp(), True
 
     def observe(self, happened: Sequence[Happened]) -> None:
-        """Take note of transactions that were committed."""
+        """Take note of transactions that were committed, one entry a clock; the clock seen last comes last."""
         if not happened:
             return
-        self.observed += len(happened)
+        self.observed += sum(len(each.times) for each in happened)
         now = self._monotonic()
         if any(each.kind == "live" for each in happened):
             self._live_at = now
@@ -68,9 +68,9 @@ class StreamClock:
             if self._kind != "live" and (self._seen_at is None or now - self._seen_at > LIVE_FOR):
                 self._kind = "live"
             return
-        times = [each.at for each in own if each.kind == own[-1].kind]
-        if self._is_another(own[-1].kind, times, now):
-            self._kind, self._at, self._confirmed = own[-1].kind, 0.0, False
+        kind, times = own[-1]
+        if self._is_another(kind, times, now):
+            self._kind, self._at, self._confirmed = kind, 0.0, False
             self._recent.clear()
             self._samples.clear()
         self._seen_at = now

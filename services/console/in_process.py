@@ -7,9 +7,11 @@ from functools import partial
 
 import msgspec
 
+from detectors.habits import STATE_VERSION
 from detectors.models import Models
-from detectors.state import STATE_VERSION, UserState
+from detectors.state import UserState
 from detectors.view import summary, view
+from domain.comparison import MOST_CUTS, Comparison
 from domain.engine import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder, thinned
@@ -116,6 +118,10 @@ class InProcessPort:
         """Stored verdicts against ground truth."""
         return await self._store.quality(since)
 
+    async def compare_thresholds(self, since: datetime | None, cuts: Sequence[float]) -> tuple[Comparison, ...]:
+        """What thresholds at these scores would have flagged of what is stored."""
+        return await self._store.truth.compared(since, cuts[:MOST_CUTS])
+
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first."""
         return await self._store.history(filter, limit)
@@ -155,11 +161,11 @@ class InProcessPort:
         return await self._desk.undo(by, step)
 
     async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
-        """The ids of open anomalies that match, newest first."""
+        """The ids of open anomalies that match, newest first; a filter that is about triage says which instead."""
         return await self._store.triage.matching(filter, limit, self._bus.clock.now)
 
     async def count_matching(self, filter: Filter) -> int:
-        """How many open anomalies match."""
+        """How many there are of what `matching` finds."""
         return await self._store.triage.count_matching(filter, self._bus.clock.now)
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:

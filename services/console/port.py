@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from domain.comparison import Comparison
 from domain.engine import DeadLetter, FeedSlice, LiveCount, LogLine, Snapshot, WorkerAction
 from domain.filters import Filter
 from domain.profile import ProfileView, UserList, UserOrder
@@ -70,6 +71,10 @@ class ConsolePort(Protocol):
         """Stored verdicts against ground truth, from event time `since` on; it may take seconds."""
         ...
 
+    async def compare_thresholds(self, since: datetime | None, cuts: Sequence[float]) -> tuple[Comparison, ...]:
+        """What thresholds at these scores would have flagged of what is stored; it may take seconds."""
+        ...
+
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """Stored transactions that match, newest first; their `sequence` is negative (not from this run)."""
         ...
@@ -116,11 +121,11 @@ class ConsolePort(Protocol):
         ...
 
     async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
-        """The ids of open anomalies that match, newest first."""
+        """The ids of open anomalies that match, newest first; a filter that is about triage says which instead."""
         ...
 
     async def count_matching(self, filter: Filter) -> int:
-        """How many open anomalies match."""
+        """How many there are of what `matching` finds."""
         ...
 
     async def dead_letters(self, limit: int) -> tuple[DeadLetter, ...]:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from domain.triage import Decision, TriageEvent, TriageStatus, Undone, is_open
@@ -23,9 +23,10 @@ class TriageDesk:
     `start` first: it takes the log from there on, since nothing that was decided before is in this engine's rings.
     """
 
-    def __init__(self, decisions: Decisions, bus: Bus) -> None:
+    def __init__(self, decisions: Decisions, bus: Bus, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._decisions = decisions
         self._bus = bus
+        self._monotonic = monotonic
         self._recent = RecentEvents()
         self._sequence = 0
         self._refreshing = asyncio.Lock()
@@ -70,15 +71,16 @@ class TriageDesk:
     async def keep_up(self) -> None:
         """Read other engines' decisions, and count open anomalies again when that is due. Raises `faults` errors."""
         await self._refresh()
-        if time.monotonic() < self._count_at:
+        if self._monotonic() < self._count_at:
             return
-        began = time.monotonic()
+        began = self._monotonic()
         # Taken before the count: what is committed meanwhile may count twice until the next one, never not at all.
         anomalous = self._bus.anomalous
         self._counted = await self._decisions.count_open(self._bus.clock.now)
         self._anomalous_then = anomalous
-        took = time.monotonic() - began
-        self._count_at = began + max(_COUNT_EVERY, took / _COUNT_SHARE)
+        took = self._monotonic() - began
+        uncertain = self._bus.anomalous != anomalous
+        self._count_at = began + max(0.0 if uncertain else _COUNT_EVERY, took / _COUNT_SHARE)
 
     async def _tell(self) -> None:
         # It is stored; if PostgreSQL leaves at this moment, consoles hear of it when it is back.

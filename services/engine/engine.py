@@ -10,11 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from detectors.compiled import kept
 from domain.engine import Snapshot
 from domain.verdict import DetectorChoice
 from services.api.server import ApiServer
 from services.attach.server import Attach
 from services.brokers.broker import Broker
+from services.console.budgeting import Budgeting
 from services.console.bus import Bus
 from services.console.in_process import InProcessPort
 from services.console.triage import TriageDesk
@@ -36,12 +38,15 @@ from services.process.supervisor import Supervisor
 from services.records.mapping import Mapping
 from services.sending.simulation import HistoryKeeper, Simulation
 from services.settings import Settings
+from services.store import precompile
 from services.store.faults import StoreError
 from services.store.store import Store
 from services.version import VERSION
 
 log = structlog.get_logger("engine")
 
+WORKERS_STOP_WITHIN = 8.0
+"""Seconds: less than a command has for all of its end, so that servers which were started here are stopped, too."""
 HUNG_AFTER = timedelta(seconds=60)
 """Without a heartbeat of the pipeline, which polls several times a second whatever happens to its servers."""
 
@@ -105,7 +110,11 @@ class Engine:
         try:
             if self.api is not None:
                 self.api.reserve()
-            parts = self._parts = await self._make_parts(await self._servers.start(progress))
+            store = await self._servers.start(progress)
+            if not kept():
+                progress("compiling the detectors for this machine")
+                await asyncio.to_thread(precompile.main)
+            parts = self._parts = await self._make_parts(store)
         except BaseException:
             await self._stop_servers()
             raise
@@ -119,6 +128,7 @@ class Engine:
     async def _make_parts(self, store: Store) -> "Parts":
         settings = self.settings
         self.bus.clock.restore(await store.clock())
+        budgeting = Budgeting(store.queue, self.bus, settings.budget)
         triage = TriageDesk(store.triage, self.bus)
         await triage.start()
         pipeline = Pipeline(
@@ -131,6 +141,7 @@ class Engine:
             group=settings.group,
             owner=self.instance,
             batch_size=settings.batch_size,
+            workers=settings.scorers,
             until_fit=lambda: models.until_fit(),
             isolation=settings.kafka_isolation,
             start_from=settings.start_from,
@@ -142,7 +153,7 @@ class Engine:
             self._servers.database.dsn,
             self.bus,
             self._detector,
-            settings.alert_rate,
+            settings.policy,
             settings.alert_rates,
             owner=self.instance,
             quiet=pipeline.quiet,
@@ -158,7 +169,7 @@ class Engine:
             control=self.supervisor.control,
             quit=self.quitting.set,
         )
-        return Parts(store, triage, models, pipeline, port, ChangeWatch(store.timeline, self.instance))
+        return Parts(store, budgeting, triage, models, pipeline, port, ChangeWatch(store.timeline, self.instance))
 
     def _add_workers(self, parts: "Parts") -> None:
         settings, describe = self.settings, self._servers.lock.describe
@@ -176,7 +187,7 @@ class Engine:
                 self.started_at,
                 self.snapshot,
                 settings.retention_days,
-                parts.triage.keep_up,
+                parts.keep_up,
                 parts.changes,
                 self.bus.clock,
             )
@@ -224,7 +235,10 @@ class Engine:
         if self._parts is not None:
             with contextlib.suppress(StoreError, TimeoutError):
                 await asyncio.wait_for(self._parts.changes.end(), 2)
-        await self.supervisor.stop()
+        try:
+            await asyncio.wait_for(self.supervisor.stop(), WORKERS_STOP_WITHIN)
+        except TimeoutError:
+            log.error("not all workers stopped in time; what was in flight is repeated at the next start")
         await self._stop_servers()
         garbage.unsettle()
         log.info("engine stopped", transactions=self.bus.transactions, dead_letters=self.bus.dead_letters)
@@ -240,7 +254,8 @@ class Engine:
             if self.supervisor.failed:
                 return 1
             try:
-                await asyncio.wait_for(self.quitting.wait(), 0.5)
+                async with asyncio.timeout(0.5):
+                    await self.quitting.wait()
             except TimeoutError:
                 continue
         return 0
@@ -292,6 +307,8 @@ class Engine:
             quality=self.bus.scoreboard.qualities,
             drift=parts.models.drift,
             open_anomalies=parts.triage.open_anomalies,
+            budget=parts.budgeting.budget,
+            over_budget=parts.budgeting.over,
             skipped=dict(self.bus.skipped),
             remarks=dict(self.bus.remarks),
             rekeying=rekeying,
@@ -305,8 +322,14 @@ class Parts:
     """What an engine is made of once its servers are up."""
 
     store: Store
+    budgeting: Budgeting
     triage: TriageDesk
     models: ModelKeeper
     pipeline: Pipeline
     port: InProcessPort
     changes: ChangeWatch
+
+    async def keep_up(self) -> None:
+        """Keep the queue in order, and know what became of its alerts. Raises `faults` errors."""
+        await self.budgeting.keep_up()
+        await self.triage.keep_up()

@@ -20,6 +20,7 @@ from services.store.store import Store
 log = structlog.get_logger("housekeeping")
 
 HEARTBEAT_EVERY = 1.0
+LOOK_EVERY = 1.0
 DAYS_EVERY = 3600.0
 STREAM_DAYS_EVERY = 30.0
 WATCH_EVERY = 2.0
@@ -44,8 +45,8 @@ class DatabaseWatch(Worker):
                 self.beat(self._database.label)
             except Transient as error:
                 self.degraded = True
-                self.beat(f"does not answer: {error}")
-                await self._database.start(lambda line: self.beat(line))
+                self.beat(f"does not answer ({error}); {self._database.remedy}")
+                await self._database.start(lambda line: None)
             await asyncio.sleep(WATCH_EVERY)
 
 
@@ -62,10 +63,12 @@ class BrokerWatch(Worker):
         """Degraded while it does not answer."""
         while True:
             self.degraded = not await self._broker.healthy()
-            if self.degraded and self._broker.name == "local":
-                await self._broker.start(lambda line: self.beat(line))
+            local = self._broker.name == "local"
+            remedy = "it is started again where it has ended" if local else "it is asked again every 2 s"
+            self.beat(self._broker.label + (f" does not answer; {remedy}" if self.degraded else ""))
+            if self.degraded and local:
+                await self._broker.start(lambda line: None)
                 continue
-            self.beat(self._broker.label + (" does not answer" if self.degraded else ""))
             await asyncio.sleep(WATCH_EVERY)
 
 
@@ -97,13 +100,26 @@ class Housekeeping(Worker):
         self._observed = 0
 
     async def main_loop(self) -> None:
+        """Look for changes beside what waits for PostgreSQL: an outage may begin and end while that hangs."""
+        halves = [asyncio.create_task(self._look()), asyncio.create_task(self._keep())]
+        try:
+            await asyncio.gather(*halves)
+        finally:
+            for half in halves:
+                half.cancel()
+
+    async def _look(self) -> None:
+        while True:
+            self._changes.look(self._snapshot())
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def _keep(self) -> None:
         """A heartbeat every second, the days every hour, or once a stream of its own clock has come to another."""
         days_at = -DAYS_EVERY
         day = self._clock.now.date()
         while True:
             now = time.monotonic()
             snapshot = self._snapshot()
-            self._changes.look(snapshot)
             try:
                 await self._store.heartbeat(self._instance, self._started_at, msgspec.json.encode(snapshot).decode())
                 await self._changes.write()

@@ -1,11 +1,13 @@
 """Notices what changes in an engine, and keeps it in the store."""
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import structlog
 
 from domain.engine import Snapshot, WorkerStatus
 from domain.sanitize import sanitize
@@ -13,10 +15,13 @@ from domain.timeline import Kind, Level, TimelineEvent
 from services.process.redaction import redacted
 from services.store.timeline import Timeline
 
+log = structlog.get_logger("engine")
+
 _WAITING = 1_000
 """Events that wait for PostgreSQL to be back; the oldest go first."""
 _LONGEST = 400
 """Characters of an event's text."""
+_LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 _AT_REST = ("stopped", "failed")
 _TROUBLED = ("degraded", "backoff")
 
@@ -47,6 +52,8 @@ class ChangeWatch:
         if self._before is None:
             return
         for event in changes(self._before, snapshot, self._troubled):
+            if event.kind == "outage":
+                log.log(_LEVELS[event.level], f"{event.subject}: {event.text}")
             self._note(event)
         self._before = snapshot
 
@@ -107,7 +114,7 @@ def _of_worker(
         yield event("stopped")
     elif before.state in _AT_REST and after.state not in _AT_REST:
         yield event("started")
-    elif before.since != after.since and before.state not in ("starting", "backoff"):
+    elif before.run_since != after.run_since and before.state not in ("starting", "backoff"):
         yield event("restarted")
     if after.state == "degraded" != before.state:
         yield event(after.detail or "does not work as it should", "outage", "warning")

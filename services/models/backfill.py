@@ -7,9 +7,10 @@ from itertools import groupby
 import msgspec
 
 from detectors.feedback import Feedback
+from detectors.habits import STATE_VERSION
 from detectors.inputs import inputs_of
 from detectors.models import Models
-from detectors.state import STATE_VERSION, UserState
+from detectors.state import UserState
 from domain.transaction import Transaction
 from domain.verdict import Verdict
 from services.models.versions import Versions

@@ -9,7 +9,10 @@ import msgspec
 from detectors.feedback import DAYS, NEWEST, Feedback, Tolerance, merchant_lifts
 from detectors.inputs import merchant_of, short
 from detectors.population import DAY
+from detectors.reasons import CORRECTED
+from detectors.worth import Labels
 from domain.transaction import Transaction
+from domain.verdict import BANDS
 from services.store.store import Store
 
 MOST_TOLERANCES = 50_000
@@ -25,7 +28,7 @@ async def stored_feedback(store: Store, alert_rates: Mapping[str, float], now: d
         found = Tolerance.of(row.transaction_id, row.until, row.score, row.threshold, row.reasons)
         if found is not None:
             tolerated[row.user_id] = (*tolerated.get(row.user_id, ()), found)
-    known = Feedback(tolerated=tolerated, alert_rates=dict(alert_rates))
+    known = Feedback(tolerated=tolerated, alert_rates=dict(alert_rates), labels=await stored_labels(store))
     newest = await store.triage.newest_event()
     if newest is None:
         return known
@@ -39,6 +42,12 @@ async def stored_feedback(store: Store, alert_rates: Mapping[str, float], now: d
     seen = {short(merchant): transactions for merchant, transactions in seen.items()}
     lifts = merchant_lifts(seen, confirmed, every)
     return msgspec.structs.replace(known, lifts=lifts, seen=seen, confirmed=confirmed)
+
+
+async def stored_labels(store: Store) -> tuple[Labels, ...]:
+    """What became of alerts, by band of their estimate; nothing before the first. Raises: `faults` errors."""
+    found = await store.triage.outcomes(BANDS, CORRECTED)
+    return tuple(Labels(*found.get(number, (0, 0))) for number in range(len(BANDS) + 1)) if found else ()
 
 
 def _day(transaction: Transaction) -> int:

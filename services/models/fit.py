@@ -12,10 +12,9 @@ import os
 import select
 import threading
 import time
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
-from domain.transaction import Transaction
+from detectors.policy import USUAL_POLICY, Policy
+from detectors.precompile import handful
 from domain.verdict import DetectorChoice
 from services.models import schedule
 from services.store.store import Store
@@ -28,7 +27,7 @@ PATIENCE = 600.0
 _FIT_LOCK = 7_294_002
 
 
-async def fit_stored(store: Store, choice: DetectorChoice, alert_rate: float, *, due_or_not: bool = False) -> bool:
+async def fit_stored(store: Store, choice: DetectorChoice, policy: Policy, *, due_or_not: bool = False) -> bool:
     """Fit on the newest history and keep the models; `due_or_not` fits whatever the exact count.
 
     Returns: False when no fit is due, nothing is stored, or another process is already fitting.
@@ -45,7 +44,7 @@ async def fit_stored(store: Store, choice: DetectorChoice, alert_rate: float, *,
             history = await store.fit_history(schedule.HISTORY_ROWS)
             if not history:
                 return False
-            models = await asyncio.to_thread(schedule.fit, history, stored, choice, alert_rate)
+            models = await asyncio.to_thread(schedule.fit, history, stored, choice, policy)
             common = schedule.figures(history)
             for name, model in models.detectors.items():
                 seconds = round(time.monotonic() - began, 1)
@@ -56,28 +55,18 @@ async def fit_stored(store: Store, choice: DetectorChoice, alert_rate: float, *,
             await connection.execute("SELECT pg_advisory_unlock($1)", _FIT_LOCK)
 
 
-async def _fit(dsn: str, choice: DetectorChoice, alert_rate: float) -> None:
-    store = await Store.open(dsn, connections=2)
+async def _fit(dsn: str, choice: DetectorChoice, policy: Policy) -> None:
+    store = await Store.open(dsn, connections=2, as_it_is=True)
     try:
-        await fit_stored(store, choice, alert_rate)
+        await fit_stored(store, choice, policy)
     finally:
         await store.close()
 
 
-def _rehearse(choice: DetectorChoice, alert_rate: float) -> None:
+def _rehearse(choice: DetectorChoice, policy: Policy) -> None:
     """Fit on a handful of rows and forget them: scikit-learn imports most of itself only then, for seconds."""
-    began = datetime(2026, 1, 1, tzinfo=UTC)
-    rows = [
-        Transaction(
-            transaction_id=str(number),
-            user_id=str(number % 3),
-            amount=Decimal(number + 1),
-            currency="EUR",
-            timestamp=began + timedelta(hours=number),
-        )
-        for number in range(64)
-    ]
-    schedule.fit(rows, len(rows), choice, alert_rate)
+    rows = handful()
+    schedule.fit(rows, len(rows), choice, policy)
 
 
 def _end_with_engine() -> None:
@@ -90,13 +79,15 @@ def main() -> None:
     """Entry point of the child process."""
     parser = argparse.ArgumentParser(prog="services.models.fit")
     parser.add_argument("--detector", choices=("basic", "enhanced", "both"), default="both")
-    parser.add_argument("--alert-rate", type=float, default=0.005)
+    parser.add_argument("--alerts-wrong", type=float, default=USUAL_POLICY.alerts_wrong)
+    parser.add_argument("--alert-rate", type=float)
     arguments = parser.parse_args()
-    _rehearse(arguments.detector, arguments.alert_rate)
+    policy = Policy(arguments.alerts_wrong, arguments.alert_rate)
+    _rehearse(arguments.detector, policy)
     if not select.select([0], [], [], PATIENCE)[0] or os.read(0, len(ASKED)) != ASKED:
         return
     threading.Thread(target=_end_with_engine, daemon=True).start()
-    asyncio.run(_fit(os.environ[DSN_VARIABLE], arguments.detector, arguments.alert_rate))
+    asyncio.run(_fit(os.environ[DSN_VARIABLE], arguments.detector, policy))
 
 
 if __name__ == "__main__":

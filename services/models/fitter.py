@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 import os
-import sys
 
+from detectors.policy import Policy
 from domain.verdict import DetectorChoice
 from services.models.fit import ASKED, DSN_VARIABLE
+from services.process.children import last_words, module
 
 
 class Fitter:
     """At most one child process: `prepare` starts it, `fit` has it fit, and it ends with that or with the engine."""
 
-    def __init__(self, dsn: str, choice: DetectorChoice, alert_rate: float) -> None:
+    def __init__(self, dsn: str, choice: DetectorChoice, policy: Policy) -> None:
         self._dsn = dsn
         self._choice = choice
-        self._alert_rate = alert_rate
+        self._policy = policy
         self._child: asyncio.subprocess.Process | None = None
 
     @property
@@ -29,16 +30,13 @@ class Fitter:
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._child is None or self._child.returncode is not None:
-            # -P: a folder called `services` where the user happens to stand must not be taken for ours.
             self._child = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-P",
-                "-m",
-                "services.models.fit",
+                *module("services.models.fit"),
                 "--detector",
                 self._choice,
-                "--alert-rate",
-                str(self._alert_rate),
+                "--alerts-wrong",
+                str(self._policy.alerts_wrong),
+                *(() if self._policy.alert_rate is None else ("--alert-rate", str(self._policy.alert_rate))),
                 env={**os.environ, DSN_VARIABLE: self._dsn},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.DEVNULL,
@@ -62,8 +60,7 @@ class Fitter:
         finally:
             await self.end()
         if child.returncode:
-            last = errors.decode(errors="replace").strip().rpartition("\n")[2]
-            raise RuntimeError(f"fitting failed: {last}")
+            raise RuntimeError(f"fitting failed: {last_words(errors)}")
 
     async def end(self) -> None:
         """End the process, whatever it is doing."""

@@ -9,13 +9,12 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 
-from detectors.basic import BasicModel
-from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
 from detectors.models import Models
+from detectors.policy import Policy
 from domain.engine import FeatureDrift
 from domain.transaction import Transaction
-from domain.verdict import DetectorChoice, Verdict
+from domain.verdict import DetectorChoice, DetectorName, Verdict
 from services.console.bus import Bus
 from services.models import schedule
 from services.models.backfill import backfill
@@ -31,6 +30,8 @@ LOOK_EVERY = 0.25
 RELOAD_EVERY = 5.0
 RECOUNT_EVERY = 60.0
 LISTEN_EVERY = 3600.0
+MOVED = 0.25
+"""The population stability index of the score from which traffic is another one than that of the fit."""
 
 
 class ModelKeeper(Worker):
@@ -48,7 +49,7 @@ class ModelKeeper(Worker):
         dsn: str,
         bus: Bus,
         choice: DetectorChoice,
-        alert_rate: float,
+        policy: Policy,
         alert_rates: Mapping[str, float],
         *,
         owner: str,
@@ -59,7 +60,7 @@ class ModelKeeper(Worker):
         self._quiet = quiet
         self._store = store
         self._bus = bus
-        self._fitter = Fitter(dsn, choice, alert_rate)
+        self._fitter = Fitter(dsn, choice, policy)
         self._prepared_for = 0
         self._alert_rates = alert_rates
         self._decided = -1
@@ -105,10 +106,10 @@ class ModelKeeper(Worker):
                         await self._listen()
                         self._measure_drift()
                 self.degraded = False
+                self.beat(self._describe())
             except Transient as error:
                 self.degraded = True
-                self.detail = f"waiting for PostgreSQL: {error}"
-            self.beat(self._describe())
+                self.beat(f"waiting for PostgreSQL: {error}")
             await asyncio.sleep(LOOK_EVERY)
 
     async def shutdown(self) -> None:
@@ -161,19 +162,15 @@ class ModelKeeper(Worker):
         log.info("models fitted", transactions=stored, seconds=round(time.monotonic() - began, 1))
 
     async def _reload(self) -> None:
-        found: dict[str, tuple[str, int, bytes]] = {}
-        for name in self.current.versions:
+        found: dict[DetectorName, tuple[str, int, bytes]] = {}
+        for name in self.current.detectors:
             latest = await self._store.latest_model(name)
             if latest is None:
                 return
             found[name] = latest
         models = self.current
         if {name: version for name, (version, _, _) in found.items()} != models.versions:
-            basic, enhanced = found.get("basic"), found.get("enhanced")
-            models = models._replace(
-                basic=BasicModel.from_bytes(basic[2]) if basic else None,
-                enhanced=EnhancedModel.from_bytes(enhanced[2]) if enhanced else None,
-            )
+            models = models.fitted({name: body for name, (_, _, body) in found.items()})
         if await self._store.backfill.waiting(tuple(models.detectors)):
             async with self._quiet():
                 await self._backfill(models)
@@ -215,4 +212,18 @@ class ModelKeeper(Worker):
         if not self.trained_rows:
             return f"warming up: {self.stored:,} of {schedule.next_fit(0):,} transactions"
         versions = ", ".join(f"{name} {version}" for name, version in self.current.versions.items())
-        return f"{versions}; next fit at {schedule.next_fit(self.trained_rows):,}"
+        said = [versions, f"next fit at {schedule.next_fit(self.trained_rows):,}"]
+        enhanced, labels = self.current.enhanced, self.current.feedback.labels
+        if enhanced is not None and (most := enhanced.ordinary_flagged) is not None:
+            moved = next(
+                (each.psi for each in self.drift if each.feature == "score" and each.detector == "enhanced"), 0.0
+            )
+            said.append(
+                f"scores have moved (PSI {moved:.2f}): how much of ordinary traffic is flagged is not known"
+                if moved > MOVED
+                else f"flags at most {most:.1%} of ordinary traffic, while it stays like that of the fit"
+            )
+        if labels:
+            confirmed, rejected = sum(each.confirmed for each in labels), sum(each.rejected for each in labels)
+            said.append(f"estimate corrected by {confirmed:,} confirmed and {rejected:,} rejected alerts")
+        return "; ".join(said)

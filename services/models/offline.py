@@ -1,12 +1,13 @@
 """The detectors over transactions in event time, without any server."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
-from detectors.inputs import Inputs, inputs_of
+from detectors.inputs import InputColumns, inputs_of
+from detectors.policy import Policy
 from detectors.state import UserState
 from domain.transaction import Transaction
 from domain.verdict import DetectorChoice, Verdict
@@ -30,11 +31,11 @@ class OfflineScorer:
     def __init__(
         self,
         choice: DetectorChoice,
-        alert_rate: float,
+        policy: Policy,
         feedback: Callable[[Transaction], Feedback] | None = None,
     ) -> None:
         self._choice = choice
-        self._alert_rate = alert_rate
+        self._policy = policy
         self._feedback = feedback
         self._models = schedule.warming(choice)
         self._states: dict[str, UserState] = {}
@@ -79,7 +80,7 @@ class OfflineScorer:
 
     def _fit(self) -> Iterator[Judged]:
         self._trained_rows = self._taken
-        self._models = schedule.fit(list(self._history), self._trained_rows, self._choice, self._alert_rate)
+        self._models = schedule.fit(list(self._history), self._trained_rows, self._choice, self._policy)
         waiting, self._waiting = self._waiting, []
         return ((transaction, backfilled(verdicts)) for transaction, verdicts in self._score_chunk(waiting))
 
@@ -92,7 +93,7 @@ class OfflineScorer:
             columns.append(self._judged(self._models.enhanced, fresh, rows))
         return zip(fresh, zip(*columns, strict=True), strict=True)
 
-    def _judged(self, model: EnhancedModel, fresh: list[Transaction], rows: list[Inputs]) -> list[Verdict]:
+    def _judged(self, model: EnhancedModel, fresh: list[Transaction], rows: InputColumns) -> Sequence[Verdict]:
         if self._feedback is None:
             return model.score(fresh, self._states, rows=rows)
         verdicts: list[Verdict] = []

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
-from detectors.state import STATE_VERSION, UserState
+from detectors.habits import STATE_VERSION
+from detectors.state import UserState
 from domain.transaction import Transaction
 from services.models.versions import Versions
 from services.store.store import Store

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.models import Models
+from detectors.policy import Policy
 from domain.transaction import Transaction
 from domain.verdict import DetectorChoice
 
@@ -47,7 +48,7 @@ def warming(choice: DetectorChoice) -> Models:
     )
 
 
-def fit(history: Sequence[Transaction], stored: int, choice: DetectorChoice, alert_rate: float) -> Models:
+def fit(history: Sequence[Transaction], stored: int, choice: DetectorChoice, policy: Policy) -> Models:
     """Fit the chosen detectors on history.
 
     `history` is the newest `HISTORY_ROWS` of `stored` transactions; it is put into (event time, id) order,
@@ -56,8 +57,8 @@ def fit(history: Sequence[Transaction], stored: int, choice: DetectorChoice, ale
     ordered = sorted(history, key=lambda t: (t.timestamp, t.transaction_id))[-HISTORY_ROWS:]
     version = version_of(ordered, stored)
     return Models(
-        BasicModel.fit(ordered, version=version, alert_rate=alert_rate) if choice != "enhanced" else None,
-        EnhancedModel.fit(ordered, version=version, alert_rate=alert_rate) if choice != "basic" else None,
+        BasicModel.fit(ordered, version=version, policy=policy) if choice != "enhanced" else None,
+        EnhancedModel.fit(ordered, version=version, policy=policy) if choice != "basic" else None,
     )
 
 

@@ -76,16 +76,16 @@ class CatchUp:
 
     @property
     def backlog(self) -> Backlog | None:
-        """What is left of what waited; None once all of it is stored, or where little did."""
-        left = self._left()
-        if self._total < WORTH_SHOWING or not left:
+        """What is left of what waited; None once all of it is stored, or where little did and no fit holds it back."""
+        left, waiting = self._left(), self._gate.waiting_for_fit
+        if not left or (self._total < WORTH_SHOWING and not waiting):
             return None
         seconds = time.monotonic() - self._began
         return Backlog(
             total=self._total,
             left=left,
             rate=max(0, self._total - left) / seconds if seconds > 0 else 0.0,
-            waiting_for_fit=self._gate.waiting_for_fit,
+            waiting_for_fit=waiting,
         )
 
     def _left(self) -> int:

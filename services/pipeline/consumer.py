@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
@@ -13,19 +12,21 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from detectors.models import Models
 from domain.engine import Backlog, PartitionStatus
-from services.brokers.broker import Broker, Isolation, StartFrom, Unanswered
+from services.brokers.broker import Broker, BrokerError, Isolation, StartFrom, Unanswered
 from services.console.bus import Bus
+from services.errors import reason_of
 from services.pipeline import member
 from services.pipeline.backpressure import Backpressure
 from services.pipeline.catchup import CatchUp
+from services.pipeline.desks import Desks
 from services.pipeline.ends import ANSWER_WITHIN, Ends
 from services.pipeline.gate import event_times
 from services.pipeline.hops import Hops
-from services.pipeline.keying import COPY, Keyed, Keying, NotKeyedByUser
-from services.pipeline.partition import PartitionTask, Shared
-from services.pipeline.profile_cache import ProfileCache
+from services.pipeline.keying import COPY, CopyLost, Keyed, Keying, NotKeyedByUser
+from services.pipeline.partition import PartitionTask
 from services.pipeline.rereading import Rereading, is_of_a_record
 from services.pipeline.scoring import Record
+from services.pipeline.shared import Shared
 from services.pipeline.source import ConsumerSource
 from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
@@ -43,11 +44,14 @@ CACHE_BYTES = 64 * 1024 * 1024
 LAST_BATCH_WITHIN = 5.0
 KAFKA_COMMIT_EVERY = 5.0
 PROBE_EVERY = 5.0
+AGAIN_AFTER = 1.0
 
 
 class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
-    """Consumer, scorers and writers of one process; they start, fail and restart together.
+    """Consumer, scorers and writers of one engine; they start, fail and restart together.
 
+    At most so many `workers` are processes that score, from the first batch of `full` records on, or with 0 from the
+    start; without `full` that is as many as a batch may have. Else scoring is done in this process.
     `start_from` is where a partition begins of which nothing was ever read. `until_fit` waits for a fit that is due and
     gives how many more transactions may be stored before the next; without it a backlog does not wait for fits. A topic
     that is not keyed by user is read through a copy that is; `on_rekeyed` hears so, at every start.
@@ -68,6 +72,8 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         owner: str,
         batch_size: int,
         cache_bytes: int = CACHE_BYTES,
+        workers: int = 0,
+        full: int | None = None,
         isolation: Isolation = "read_committed",
         start_from: StartFrom = "earliest",
         until_fit: Callable[[], Awaitable[int]] | None = None,
@@ -100,6 +106,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._rereading = Rereading(broker, isolation)
         self._consumer: Any = None
         self._shared: Shared | None = None
+        self._workers = workers
+        self._full = batch_size if full is None else full
+        self._desks: Desks | None = None
         self._moved_at = 0.0
         self._catch_up = None if until_fit is None else self._caught_up_by(until_fit)
 
@@ -110,11 +119,13 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 yield
             finally:
-                if self._shared is not None:
-                    self._shared.profiles.clear()
+                if self._desks is not None:
+                    self._desks.clear()
 
     async def startup(self) -> None:
-        """Start the consumer and let it have its partitions."""
+        """Start the consumer and let it have its partitions. Raises: PermanentError."""
+        await self._store.check_schema()
+        desks = self._desks = Desks(self._workers, self._mapping, self._cache_bytes, self._full)
         partitions = await self._broker.partition_count(self._topic)
         keying = Keying(self._store, self._broker.cluster_id, self._topic, self._keyed, partitions, self._exists)
         await keying.load()
@@ -123,14 +134,11 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             topic=self._watch,
             owner=self._owner,
             store=self._store,
-            # One thread: scoring is pure Python, of which two threads together get no more done.
-            executor=ThreadPoolExecutor(max_workers=1, thread_name_prefix="scorer"),
             models=self._models,
-            mapping=self._mapping,
             bus=self._bus,
             batch_size=self._batch_size,
             turns=self._turns,
-            profiles=ProfileCache(self._cache_bytes),
+            desk=desks.of,
             keying=keying,
         )
         await self._join()
@@ -171,7 +179,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         """Poll for ever, also while everything is paused: a member that does not poll is thrown out."""
         committed_at = probed_at = time.monotonic()
         while True:
-            await self._rejoin_where_not_keyed()
+            await self._rejoin_where_keyed_otherwise()
             if self._catch_up is not None:
                 self._catch_up.check()
             held = self._rereading.held()
@@ -185,7 +193,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             now = time.monotonic()
             if fetched:
                 self._moved_at = now
-            if self._watch.changed:
+            if self._watch.changed and not self._keying.rekeyed:
                 # What was read of the old topic can be read nowhere else: it is stored first.
                 await self._end(list(self._tasks), drain=True)
                 await self._rejoin()
@@ -242,8 +250,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         if self._consumer is not None:
             consumer, self._consumer = self._consumer, None
             await member.stop(consumer)
-        if self._shared is not None:
-            self._shared.executor.shutdown(wait=False)
+        if self._desks is not None:
+            desks, self._desks = self._desks, None
+            await desks.close()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Pause before anything else: aiokafka hands out records while this listener still runs."""
@@ -300,25 +309,32 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
                 if error is not None:
                     raise error
 
-    async def _rejoin_where_not_keyed(self) -> None:
+    async def _rejoin_where_keyed_otherwise(self) -> None:
         try:
             self._raise_task_errors()
+            self._check_copy()
         except NotKeyedByUser as found:
             await self._keying.rekey(found)
+        except CopyLost as lost:
+            await self._keying.replace(str(lost))
         except Rekeyed:
             await self._keying.load()
         else:
             return
-        if self._catch_up is not None:
-            await self._catch_up.stop()
         await self._rejoin()
+
+    def _check_copy(self) -> None:
+        """Raises: CopyLost."""
+        if self._keying.rekeyed and (self._watch.gone or self._watch.changed):
+            raise CopyLost(f"{self._watch.name} was deleted" + (" and made again" if self._watch.changed else ""))
 
     async def _commit_to_kafka(self) -> None:
         """For lag shown by other tools only; the offsets that count are in PostgreSQL."""
         offsets = {partition: task.reached for partition, task in self._tasks.items() if task.reached > 0}
         if offsets and self._broker.partitions_of_one is None:
             with contextlib.suppress(KafkaError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._consumer.commit(offsets), 2)
+                async with asyncio.timeout(2):
+                    await self._consumer.commit(offsets)
 
     async def _probe(self) -> None:
         """Join again with a new consumer when fetches get no answer."""
@@ -331,10 +347,19 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             await self._rejoin()
 
     async def _rejoin(self) -> None:
+        if self._catch_up is not None:
+            await self._catch_up.stop()
         await self._end(list(self._tasks))
         consumer, self._consumer = self._consumer, None
         await member.stop(consumer)
-        await self._join()
+        while True:
+            try:
+                await self._join()
+                return
+            except (KafkaError, BrokerError, Unanswered, OSError, TimeoutError) as error:
+                self.degraded = True
+                self.beat(f"Kafka does not answer: {reason_of(error)}")
+                await asyncio.sleep(AGAIN_AFTER)
 
     def _describe(self) -> str:
         states = [task.state for task in self._tasks.values()]
@@ -350,11 +375,17 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
             if held_for is not None:
                 said.append(f"partition {partition.partition}: a transaction is open for {held_for:.0f} s")
         waits_for = {task.waits_for for task in self._tasks.values() if task.state == "degraded"}
-        said += [f"{server} does not answer" for server in sorted(waits_for)]
+        said += [f"{trouble}; records that wait: {self.lag:,}" for trouble in sorted(waits_for)]
         said += self._rereading.corrupt
+        said += () if self._desks is None else self._desks.troubles
         if self._bus.topic_resets:
             said.append(f"{self._bus.topic_resets} read from the beginning: the topic was made again or shortened")
         return "; ".join(said)
+
+    @property
+    def scorers(self) -> Sequence[int]:
+        """The processes that score for this one."""
+        return () if self._desks is None else self._desks.pids
 
     @property
     def _keying(self) -> Keying:
@@ -385,22 +416,23 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
     def _caught_up_by(self, until_fit: Callable[[], Awaitable[int]]) -> CatchUp:
         async def ends(numbers: Sequence[int]) -> dict[int, int]:
             partitions = [TopicPartition(self._keying.consumed, number) for number in numbers]
-            found = await asyncio.wait_for(self._consumer.end_offsets(partitions), ANSWER_WITHIN)
+            async with asyncio.timeout(ANSWER_WITHIN):
+                found = await self._consumer.end_offsets(partitions)
             return {partition.partition: end for partition, end in found.items()}
 
         async def before_copy() -> Callable[[], int] | None:
             if self._hops is None:
                 return None
             partitions = [TopicPartition(self._topic, number) for number in range(self._keying.partitions)]
-            found = await asyncio.wait_for(self._consumer.end_offsets(partitions), ANSWER_WITHIN)
+            async with asyncio.timeout(ANSWER_WITHIN):
+                found = await self._consumer.end_offsets(partitions)
             await self._hops.known()
             waited = {partition.partition: end for partition, end in found.items()}
             return lambda: self.behind(waited)
 
-        async def times(records: Sequence[Record]) -> Sequence[float]:
-            assert self._shared is not None
-            executor = self._shared.executor
-            return await asyncio.get_running_loop().run_in_executor(executor, event_times, records, self._mapping)
+        def times(records: Sequence[Record]) -> Awaitable[Sequence[float]]:
+            assert self._desks is not None
+            return self._desks.in_thread(event_times, records, self._mapping)
 
         return CatchUp(
             tasks=lambda: {partition.partition: task for partition, task in self._tasks.items()},

@@ -75,7 +75,7 @@ class Copier:
         isolation: Isolation,
     ) -> None:
         self._original = original
-        self._copy = copy
+        self.copy = copy
         self._route = route
         self._headers = headers
         self._stopping = False
@@ -145,14 +145,17 @@ class Copier:
         (found,) = self._consumer.offsets_for_times([asked], ANSWER_WITHIN)
         return int(found.offset) if found.offset >= 0 else high
 
+    def find_copy(self) -> None:
+        """Learn where each partition of the copy ends, which is the first thing to do. Raises KafkaException."""
+        found = self._consumer.list_topics(self.copy, ANSWER_WITHIN).topics[self.copy]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        self.delivered = [self._ask(self.copy, partition).high for partition in range(len(found.partitions))]
+
     def begin(self, offsets: Mapping[int, int], incarnations: Mapping[int, int]) -> None:
         """Copy from these offsets of all partitions on. Raises KafkaException."""
         self._incarnations = incarnations
         self._asked = {partition: self._ask(self._original, partition).high for partition in offsets}
-        found = self._consumer.list_topics(self._copy, ANSWER_WITHIN).topics[self._copy]
-        if found.error is not None:
-            raise KafkaException(found.error)
-        self.delivered = [self._ask(self._copy, partition).high for partition in range(len(found.partitions))]
         self._places = {partition: TopicPartition(self._original, partition) for partition in offsets}
         self._next, self._sent, self._stored = dict(offsets), dict(offsets), dict(offsets)
         self._copied = dict.fromkeys(offsets, 0)
@@ -195,13 +198,13 @@ class Copier:
                 raise KafkaException(self._failure)
         self.seconds += time.thread_time() - began
         if len(self._producer):
-            raise CopyFailed(f"{self._copy}: stopped before all was acknowledged")
+            raise CopyFailed(f"{self.copy}: stopped before all was acknowledged")
         following = {
             partition: self._sent[partition] if self._merge.size(partition) else self._next[partition]
             for partition in self._next
         }
         return {
-            partition: Moved(self._stored[partition], at, self._copied[partition])
+            partition: Moved(at, self._copied[partition])
             for partition, at in following.items()
             if at != self._stored[partition]
         }
@@ -288,8 +291,8 @@ class Copier:
             error = fatal
         found = self._failure or error.args[0]
         said = found.str() if isinstance(found, KafkaError) else str(found)
-        advice = f". Raise {LIMIT} of {self._copy}" if _TOO_LARGE in said else ""
-        return f"{self._copy}: {said}{advice}"
+        advice = f". Raise {LIMIT} of {self.copy}" if _TOO_LARGE in said else ""
+        return f"{self.copy}: {said}{advice}"
 
     def _send(self, waiting: Waiting) -> None:
         message, read, user = waiting
@@ -300,7 +303,7 @@ class Copier:
         while True:
             try:
                 self._producer.produce(
-                    self._copy,
+                    self.copy,
                     message.value(),
                     key=key,
                     partition=partition,
@@ -311,7 +314,7 @@ class Copier:
                 break
             except BufferError:
                 if self._stopping:
-                    raise CopyFailed(f"{self._copy}: stopped before all was sent") from None
+                    raise CopyFailed(f"{self.copy}: stopped before all was sent") from None
                 self._producer.poll(0.1)
         self._sent[source] = offset + 1
         self._copied[source] += 1

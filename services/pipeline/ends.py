@@ -44,7 +44,8 @@ class Ends:
     async def probe(self, consumer: Any, tasks: Mapping[TopicPartition, PartitionTask]) -> bool:
         """Ask Kafka where partitions end; whether some got no answer to their fetches since the last time."""
         try:
-            asked = await asyncio.wait_for(consumer.end_offsets([*tasks]), ANSWER_WITHIN) if tasks else {}
+            async with asyncio.timeout(ANSWER_WITHIN):
+                asked = await consumer.end_offsets([*tasks]) if tasks else {}
         except (KafkaError, TimeoutError, IllegalStateError):
             return True
         self._asked = {partition: end for partition, end in asked.items() if partition in tasks}

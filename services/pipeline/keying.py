@@ -3,13 +3,14 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 import structlog
 
 from services.errors import PermanentError
 from services.pipeline.scoring import DecodedRecord, Record
+from services.store.batch import StoredRow
 from services.store.faults import ForeignProfile, Transient
 from services.store.rekeying import by_user
 from services.store.store import Store
@@ -25,8 +26,20 @@ COPY = {"retention.ms": "-1", "max.message.bytes": "8388608"}
 """Settings of the topic with the copy: what is not stored yet must not expire, and large records must fit."""
 
 
+class Misplaced(NamedTuple):
+    """A record whose key is not its user."""
+
+    offset: int
+    user: str
+    key: bytes | None
+
+
 class NotKeyedByUser(Exception):
     """A record in a partition where its user's records do not all come; the message says which and why."""
+
+
+class CopyLost(Exception):
+    """The copy is gone, or has lost records that are not stored yet; the message says which and where."""
 
 
 class Keying:
@@ -64,7 +77,8 @@ class Keying:
         return self._copy is not None
 
     @property
-    def _looks(self) -> bool:
+    def looks(self) -> bool:
+        """Whether the keys of records are to be looked at before anything of them is stored."""
         return self._keyed == "auto" and not self.rekeyed and self.partitions > 1
 
     async def load(self) -> None:
@@ -90,6 +104,15 @@ class Keying:
         if self._copy is None:
             await self._switch(str(found))
 
+    async def replace(self, why: str) -> None:
+        """Read the topic through another copy, into which all is copied again that is not stored yet."""
+        lost, another = self.consumed, f"{by_user(self.topic)}-{secrets.token_hex(3)}"
+        await _answered(
+            lambda: self._store.rekeying.replace_copy(self._cluster, self.topic, lost=lost, another=another)
+        )
+        self._copy = await self._decided()
+        log.error("what is not stored is re-keyed again", topic=self.topic, through=self.consumed, why=why)
+
     async def _decided(self) -> str | None:
         return await _answered(lambda: self._store.rekeying.copy_of(self._cluster, self.topic))
 
@@ -102,20 +125,14 @@ class Keying:
         self._copy = await self._decided()
         log.warning("the topic is re-keyed by user from now on", topic=self.topic, through=self.consumed, why=why)
 
-    def check(self, partition: int, records: Sequence[Record], decoded: Sequence[DecodedRecord]) -> None:
-        """Look at the keys of records before anything of them is stored. Raises NotKeyedByUser."""
-        if not self._looks:
-            return
-        keys = {record.offset: record.key for record in records}
-        for record in decoded:
-            user, key = record.transaction.user_id, keys[record.offset]
-            if not is_key_of(key, user):
-                what = "has no key" if key is None else f"has the key {key[:80]!r}"
-                raise NotKeyedByUser(f"{self._where(partition, record.offset)} of user {user!r} {what}")
+    def of(self, partition: int, found: Misplaced) -> NotKeyedByUser:
+        """What to say of a record."""
+        what = "has no key" if found.key is None else f"has the key {found.key[:80]!r}"
+        return NotKeyedByUser(f"{self._where(partition, found.offset)} of user {found.user!r} {what}")
 
-    def foreign(self, partition: int, decoded: Sequence[DecodedRecord], refused: ForeignProfile) -> NotKeyedByUser:
-        """Which record it was for whose user the store refused a profile."""
-        offset = next((r.offset for r in decoded if r.transaction.user_id == refused.user), -1)
+    def foreign(self, partition: int, rows: Sequence[StoredRow], refused: ForeignProfile) -> NotKeyedByUser:
+        """Which of the rows of a batch it was for whose user the store refused a profile."""
+        offset = next((row.offset for row in rows if row.transaction.user_id == refused.user), -1)
         return NotKeyedByUser(
             f"{self._where(partition, offset)} is of user {refused.user!r}, whose records came in partition "
             f"{refused.owner} before"
@@ -133,6 +150,16 @@ async def _answered(ask: Callable[[], Awaitable[Answer]]) -> Answer:
         except Transient as error:
             log.warning("PostgreSQL does not answer", error=str(error))
             await asyncio.sleep(AGAIN_AFTER)
+
+
+def misplaced(records: Sequence[Record], decoded: Sequence[DecodedRecord]) -> Misplaced | None:
+    """The first of the `decoded` among these records whose key is not its user."""
+    keys = {record.offset: record.key for record in records}
+    for record in decoded:
+        user, key = record.transaction.user_id, keys[record.offset]
+        if not is_key_of(key, user):
+            return Misplaced(record.offset, user, key)
+    return None
 
 
 def is_key_of(key: bytes | None, user: str) -> bool:

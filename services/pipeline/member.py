@@ -1,10 +1,8 @@
 """The consumer of a process as a member of its group, or alone where the broker lets nobody else in."""
 
 import asyncio
-import contextlib
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError
 
 from services.brokers.broker import Broker, Isolation
 
@@ -31,11 +29,18 @@ async def started(broker: Broker, group: str, isolation: Isolation) -> AIOKafkaC
         max_partition_fetch_bytes=4 * 1024 * 1024,
         **broker.client_options,
     )
-    await consumer.start()
+    try:
+        await consumer.start()
+    except BaseException:
+        await stop(consumer)
+        raise
     return consumer
 
 
 async def stop(consumer: AIOKafkaConsumer) -> None:
-    """Leave; aiokafka's own stop can wait for a broker that is gone."""
-    with contextlib.suppress(KafkaError, asyncio.TimeoutError):
-        await asyncio.wait_for(consumer.stop(), 5)
+    """Leave; aiokafka's own stop can wait for a broker that is gone, or end in a cancellation that is not ours."""
+    stopping = asyncio.create_task(consumer.stop(), name="leave")
+    _, late = await asyncio.wait((stopping,), timeout=5)
+    for each in late:
+        each.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)

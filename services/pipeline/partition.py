@@ -2,35 +2,40 @@
 
 import asyncio
 import itertools
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 import structlog
 
+from detectors.habits import STATE_VERSION
 from detectors.models import Models
-from detectors.state import STATE_VERSION
 from domain.accounting import Account
-from services.console.bus import Bus
 from services.pipeline import scoring
+from services.pipeline.failures import NoScorer, PartitionFailed, ScorerLost, Told
 from services.pipeline.inbox import Inbox
-from services.pipeline.keying import Keying, NotKeyedByUser
+from services.pipeline.keying import CopyLost, NotKeyedByUser
 from services.pipeline.narrowing import Narrowing
 from services.pipeline.origins import Origins
-from services.pipeline.profile_cache import ProfileCache
-from services.pipeline.resends import sort_out
+from services.pipeline.publishing import Publisher
+from services.pipeline.scorer import Answered, Seat
 from services.pipeline.scoring import Record, ScoredBatch
+from services.pipeline.shared import Shared
 from services.pipeline.source import Revoked, Source
-from services.pipeline.topic import TopicWatch
-from services.pipeline.turns import Turns
-from services.records.mapping import Mapping
 from services.store.batch import DeadRecord, Origin, Passed, Term
-from services.store.faults import BadData, DuplicateId, Fenced, ForeignProfile, Rekeyed, StoreError, Transient
-from services.store.store import Opening, Store
+from services.store.faults import (
+    BadData,
+    CommitUnanswered,
+    DiskFull,
+    DuplicateId,
+    Fenced,
+    ForeignProfile,
+    NewerProfile,
+    Rekeyed,
+    StoreError,
+    Transient,
+)
+from services.store.store import Opening
 
 log = structlog.get_logger("pipeline")
 
@@ -42,30 +47,6 @@ FENCED_PAUSE = 3.0
 SKIPPED_AFTER = 1.0
 """Seconds without a record after which progress is stored over offsets that have none, such as commit markers."""
 
-LATE_AFTER = timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What the partition tasks of one process have in common; `owner` names the process in the store."""
-
-    cluster: str
-    topic: TopicWatch
-    owner: str
-    store: Store
-    executor: Executor
-    models: Callable[[], Models]
-    mapping: Mapping | None
-    bus: Bus
-    batch_size: int
-    turns: Turns
-    profiles: ProfileCache
-    keying: Keying
-
-
-class PartitionFailed(Exception):
-    """A partition cannot go on; the message names it and the record that it was at."""
-
 
 class PartitionTask:
     """Takes records of one partition, scores them and commits them behind its fence."""
@@ -76,14 +57,14 @@ class PartitionTask:
         self.next_offset = -1
         self.account = Account()
         self.waits_for = ""
-        """Which server does not answer, while the state is degraded."""
+        """What keeps it from going on, while the state is degraded."""
         self.inbox = Inbox(shared.batch_size)
         self._shared = shared
         self._store = shared.store
         self._bus = shared.bus
         self._term = Term(shared.cluster, shared.topic.name, partition, 0)
         self._source = source
-        self._profiles = shared.profiles
+        self._desk = shared.desk(partition)
         self._narrowing = Narrowing(shared.batch_size)
         self._batch_began = 0.0
         self._taken: Sequence[Record] = ()
@@ -91,12 +72,16 @@ class PartitionTask:
         self._lost = 0
         self._stopping = self._draining = False
         self._origins: Origins | None = None
-        self._latest_event = datetime(1970, 1, 1, tzinfo=UTC)
+        self._publisher = Publisher(shared.bus)
 
     @property
     def epoch(self) -> int:
         """The epoch of the open term."""
         return self._term.epoch
+
+    @property
+    def _seat(self) -> Seat:
+        return Seat(self.partition, self._term.epoch)
 
     @property
     def reached(self) -> int:
@@ -125,7 +110,7 @@ class PartitionTask:
     async def run(self) -> None:
         """Restore, then batch after batch until told to stop; being fenced leads back to restoring.
 
-        Raises: PartitionFailed; NotKeyedByUser, or Rekeyed where another engine found that before.
+        Raises: PartitionFailed; NotKeyedByUser, or Rekeyed where another engine found that before; CopyLost; NoScorer.
         """
         try:
             while not (self._stopping or self._draining):
@@ -133,19 +118,22 @@ class PartitionTask:
                     await self._restore()
                     while await self._next_batch():
                         pass
+                except ScorerLost as lost:
+                    # What of the batch it had is lost: it is read again, from what is stored.
+                    log.error("restoring", partition=self.partition, detail=str(lost))
                 except (Fenced, Revoked) as fenced:
                     self.state = "fenced"
                     self.inbox.close()
                     log.warning("fenced", partition=self.partition, detail=str(fenced))
                     # If the partition is no longer ours the consumer learns so within a heartbeat and ends us.
                     await asyncio.sleep(FENCED_PAUSE)
-        except (PartitionFailed, NotKeyedByUser, Rekeyed):
+        except (PartitionFailed, NotKeyedByUser, Rekeyed, CopyLost, NewerProfile, NoScorer):
             raise
         except Exception as error:
             raise self._failure(error, self.next_offset) from error
         finally:
             self.state = "stopped"
-            self._profiles.forget(self.partition)
+            self._desk.forget(self._seat)
 
     async def close(self) -> None:
         """End the term in good order, after `run` has ended."""
@@ -168,20 +156,23 @@ class PartitionTask:
                 return False
             self._taken = self.inbox.take(limit)
             await self._process(self._taken, self.inbox.following)
+            self._narrowing.passed(len(self._taken))
             self._taken = ()
-        self._narrowing.widen()
         return True
 
     async def _restore(self) -> None:
         self.state = "restoring"
         self.inbox.close()
         self._taken = ()
-        self._profiles.forget(self.partition)
+        self._desk.forget(self._seat)
         opening = await self._open()
         first = await self._source.hold()
         unreachable, self._unreachable = self._unreachable, False
+        keying = self._shared.keying
         if not opening.incarnation:
             opening = await self._begin(await self._source.beginning())
+        elif keying.rekeyed:
+            await self._check_copy(opening, first, unreachable=unreachable)
         elif await self._is_another_topic(opening.topic_id, look=unreachable):
             opening = await self._begin_again(opening, first, "the topic was deleted and made again")
         elif unreachable and first <= opening.next_offset:
@@ -191,13 +182,20 @@ class PartitionTask:
         self._lost = max(0, first - opening.next_offset)
         self.account = opening.account
         self._narrowing.begin(opening)
-        keying = self._shared.keying
         self._origins = Origins(keying.topic, opening.sources) if keying.rekeyed else None
         self.next_offset = opening.next_offset
         start = max(first, opening.next_offset)
         self._source.flow(start)
         self.inbox.open(start)
         self.state = "running"
+
+    async def _check_copy(self, opening: Opening, first: int, *, unreachable: bool) -> None:
+        """Raises: CopyLost where the copy lacks what is next: the original has it, so that it need not be lost."""
+        where = f"{self._term.topic} partition {self.partition}"
+        if await self._is_another_topic(opening.topic_id, look=unreachable):
+            raise CopyLost(f"{where} was deleted and made again")
+        if unreachable or first > opening.next_offset:
+            raise CopyLost(f"{where} has no record at offset {opening.next_offset}, which is next")
 
     async def _is_another_topic(self, read_before: str, *, look: bool) -> bool:
         topic = self._shared.topic
@@ -208,11 +206,9 @@ class PartitionTask:
         return topic.id not in (None, "", read_before)
 
     async def _open(self) -> Opening:
-        term, shared = self._term, self._shared
+        term, owner, topic = self._term, self._shared.owner, self._shared.topic
         opening = await self._until_answered(
-            lambda: self._store.open_term(
-                term.cluster, term.topic, term.partition, shared.owner, topic_id=shared.topic.id or ""
-            )
+            lambda: self._store.open_term(term.cluster, term.topic, term.partition, owner, topic_id=topic.id or "")
         )
         self._term = term._replace(epoch=opening.epoch, incarnation=opening.incarnation)
         return opening
@@ -242,14 +238,18 @@ class PartitionTask:
         try:
             await self._score_and_commit(records, following)
         except DuplicateId:
-            # Another partition stored one of the ids between our look and our commit: look again.
-            await self._process(records, following)
+            # Another partition stored one of the ids between our look and our commit, or two of the batch share a hash:
+            # look again, at half of them.
+            if len(records) > 1:
+                await self._halve(records, following)
+            else:
+                await self._process(records, following)
         except BadData as error:
             if len(records) == 1:
                 await self._bury(records[0], following, f"PostgreSQL refused it: {error}")
             else:
                 await self._halve(records, following)
-        except (StoreError, PartitionFailed, NotKeyedByUser):
+        except (StoreError, PartitionFailed, NotKeyedByUser, ScorerLost, NoScorer):
             raise
         except Exception as error:
             if len(records) > 1:
@@ -281,51 +281,34 @@ class PartitionTask:
                 if not records:
                     return
             await self._until_answered(lambda: self._store.mark_attempt(self._term, len(records)))
-        loop = asyncio.get_running_loop()
         fetched = len(records)
         records, origin = self._without_repeats(records)
-        repeats, now = fetched - len(records), datetime.now(UTC)
-        found = await self._until_answered(
-            lambda: loop.run_in_executor(self._shared.executor, scoring.decode, records, self._shared.mapping, now)
-        )
-        self._shared.keying.check(self.partition, records, found.transactions)
-        ids = [record.transaction.transaction_id for record in found.transactions]
-        stored = await self._until_answered(lambda: self._store.known(ids)) if ids else {}
-        decoded, changed, resends, updates = sort_out(found.transactions, stored)
-        passed = Passed(resends, found.skipped.total() + updates, repeats)
-        dead = sorted((*found.dead, *changed))
-        lent = self._profiles.lend(self.partition, {record.transaction.user_id for record in decoded})
-        if lent.unknown:
-            lent.encoded.update(await self._load(lent.unknown))
-        scored = await loop.run_in_executor(
-            self._shared.executor,
-            scoring.score,
-            self._term,
-            self.next_offset,
-            following,
-            decoded,
-            dead,
-            lent.encoded,
-            lent.decoded,
-            self._shared.models(),
-        )
+        repeats = fetched - len(records)
+        keying, desk, partition, seat = self._shared.keying, self._desk, self.partition, self._seat
+        found = await self._until_answered(lambda: desk.decode(seat, records, keys=keying.looks))
+        if found.misplaced is not None:
+            raise keying.of(partition, found.misplaced)
+        stored = await self._until_answered(lambda: self._store.known(found.ids, found.first, found.last))
+        profiles: dict[str, bytes] = {}
+        if found.unknown:
+            profiles = await self._until_answered(lambda: self._store.profiles(found.unknown, STATE_VERSION))
+        answered = Answered(self._term, self.next_offset, following, stored, profiles)
+        outcome = await desk.score(seat, answered, self._shared.models())
+        scored, skipped = outcome.scored, outcome.skipped + Counter(updated=outcome.updates)
         try:
-            await self._commit(scored, origin, passed)
+            await self._commit(scored, origin, Passed(outcome.resends, skipped.total(), repeats))
         except ForeignProfile as refused:
-            raise self._shared.keying.foreign(self.partition, decoded, refused) from refused
-        self._bus.duplicates += resends
-        self._bus.skipped.update(found.skipped + Counter(updated=updates))
-        self._bus.remarks.update(found.remarks)
+            raise keying.foreign(partition, scored.prepared.batch.rows, refused) from refused
+        desk.stored(seat)
+        self._bus.duplicates += outcome.resends
+        self._bus.skipped.update(skipped)
+        self._bus.remarks.update(outcome.remarks)
         self._bus.repeats += repeats
+        for offset, told in outcome.faults.items():
+            log.error("a record could not be decoded", partition=partition, offset=offset, exc_info=Told(told))
 
     def _without_repeats(self, records: Sequence[Record]) -> tuple[Sequence[Record], Origin | None]:
         return (records, None) if self._origins is None else self._origins.without_repeats(records)
-
-    async def _load(self, users: Sequence[str]) -> dict[str, bytes]:
-        found = await self._until_answered(lambda: self._store.profiles(users, STATE_VERSION))
-        for user in users:
-            self._profiles.keep(self.partition, user, found.get(user))
-        return found
 
     async def _bury(self, record: Record, following: int, reason: str) -> None:
         dead = (DeadRecord(record.offset, record.value or b"", reason),)
@@ -337,49 +320,34 @@ class PartitionTask:
         passed = passed._replace(lost=self._lost)
         prepared = scored.prepared._replace(batch=scored.prepared.batch._replace(origin=origin, passed=passed))
         delays = _delays()
+        unanswered: list[str] = []
         while True:
             try:
                 await self._store.commit(prepared)
                 break
             except Transient as error:
+                if isinstance(error, CommitUnanswered):
+                    unanswered.append(error.transaction)
                 self._degrade(error)
-                # The outcome is unknown: the stored offset tells whether the batch went in.
-                epoch = self._term.epoch
+                # The same again: if it was stored the fence has moved, and whoever still stores it is waited for there.
                 await asyncio.sleep(next(delays))
-                opening = await self._open()
-                if opening.epoch != epoch + 1:
-                    raise Fenced("another owner opened the partition meanwhile") from error
-                if opening.next_offset == prepared.batch.following:
-                    break
-                if opening.next_offset != prepared.batch.expected:
-                    raise Fenced("another owner moved the partition meanwhile") from error
-                prepared = prepared._replace(batch=prepared.batch._replace(term=self._term))
+            except Fenced:
+                # By ourselves, where one of those was committed that got no answer. Otherwise by another owner.
+                if not unanswered or not await self._until_answered(lambda: self._store.any_committed(unanswered)):
+                    raise
+                break
         self.state = "running"
         if self._origins is not None and origin is not None:
             self._origins.stored(origin)
         self._publish(scored._replace(prepared=prepared))
 
     def _publish(self, scored: ScoredBatch) -> None:
-        """Only now, after COMMIT, do profiles and rows become visible."""
+        """Only now, after COMMIT, do rows become visible."""
         batch = scored.prepared.batch
         self.next_offset = batch.following
         self.account += batch.account
         self._lost = 0
-        for user, state in batch.profiles.items():
-            self._profiles.keep(self.partition, user, state, scored.states[user])
-        now = time.time()
-        self._bus.dead_letters += len(batch.dead)
-        for row in batch.rows:
-            at = row.transaction.timestamp
-            if at < self._latest_event - LATE_AFTER:
-                self._bus.late += 1
-            elif at > self._latest_event:
-                self._latest_event = at
-        self._bus.clock.observe(scored.happened)
-        self._bus.publish(batch.rows, (now - at for at in scored.produced_at))
-        for dead in batch.dead:
-            topic, partition, _, offset = batch.place(dead.offset)
-            log.warning("dead letter", topic=topic, partition=partition, offset=offset, reason=dead.reason)
+        self._publisher.publish(scored)
 
     async def _until_answered(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Ask PostgreSQL until it answers; being away is its trouble, not the record's."""
@@ -394,9 +362,13 @@ class PartitionTask:
     def _degrade(self, error: Exception) -> None:
         if self.state == "running":
             self.state = "degraded"
-        who = "the schema registry" if isinstance(error, scoring.RegistryAway) else "PostgreSQL"
-        self.waits_for = who
-        log.warning(f"{who} does not answer", partition=self.partition, error=str(error))
+        if isinstance(error, DiskFull):
+            self.waits_for = "PostgreSQL has no room left on its disk"
+        elif isinstance(error, scoring.RegistryAway):
+            self.waits_for = "the schema registry does not answer"
+        else:
+            self.waits_for = "PostgreSQL does not answer"
+        log.warning(self.waits_for, partition=self.partition, error=str(error))
 
     def _note_loss(self, expected: int, first: int) -> None:
         self._bus.offset_gaps += 1

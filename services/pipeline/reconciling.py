@@ -15,8 +15,10 @@ from typing import Literal, NamedTuple, get_args
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from domain.identity import near
 from domain.transaction import Transaction
 from services.brokers.log import LogBatch, LogReader, LogRecord
+from services.pipeline.copied import places_in
 from services.pipeline.origins import Place, place_in
 from services.records import mapping as mappings
 from services.records import wire
@@ -24,6 +26,8 @@ from services.store.ledger import Ledger, Placed
 
 SHOWN = 5
 """Unaccounted offsets of a partition that are named."""
+DECIDED_TOGETHER = 1_000
+"""Records that are looked up at once: a fetch may bring one only, and each look-up reads every day that is stored."""
 
 Fate = Literal[
     "stored",
@@ -121,20 +125,21 @@ class Reconciler:
     kept_since: date
     progress: Callable[[int], None]
     _waiting: set[Place] = field(default_factory=set)
+    _unnoted: set[Place] = field(default_factory=set)
     _seen: set[bytes] = field(default_factory=set)
     _places: set[Place] = field(default_factory=set)
 
-    async def learn_waiting(self, copy: TopicPartition, position: Position) -> None:
-        """Learn which records of the original wait in this partition of the copy to be stored."""
-        begins, ends = await self.reader.bounds(copy)
-        at = max(begins, position.following)
-        while at < ends:
-            fetched = await self.reader.fetch(copy, at)
-            if not fetched.batches:
-                return
-            for batch in fetched.batches:
-                self._waiting.update(place for each in batch.records if (place := place_in(each)) is not None)
-            at = fetched.following
+    async def learn_copied(self, copy: TopicPartition, position: Position, delivered: int) -> None:
+        """Learn which records of the original are in this partition of the copy, of those that matter.
+
+        That are those that wait there to be stored, and those behind `delivered`: of these the re-keyer has not stored
+        yet that they are copied.
+        """
+        async for offset, place in places_in(self.reader, copy, min(delivered, position.following)):
+            if offset >= position.following:
+                self._waiting.add(place)
+            if offset >= delivered:
+                self._unnoted.add(place)
 
     async def account(self, partition: TopicPartition, position: Position) -> PartitionAccount:
         """What became of every offset of a partition.
@@ -146,8 +151,9 @@ class Reconciler:
         read_to = max(begins, min(ends, position.following)) if position.incarnation else begins
         account.count("waiting", ends - read_to)
         if position.incarnation:
-            account.count("expired unread", position.lost + max(0, begins - position.following))
+            account.count("expired unread", position.lost + self._expired(partition.partition, position, begins))
         at = begins
+        undecided: list[LogRecord] = []
         while at < read_to:
             try:
                 fetched = await self.reader.fetch(partition, at)
@@ -160,11 +166,22 @@ class Reconciler:
                 continue
             # Where nothing is left up to the end, compaction removed it.
             following = min(read_to, fetched.following) if fetched.batches else read_to
-            records = account.take(fetched.batches, at, following)
-            await self._decide(account, position, records)
+            undecided += account.take(fetched.batches, at, following)
+            if len(undecided) >= DECIDED_TOGETHER:
+                await self._decide(account, position, undecided)
+                undecided = []
             self.progress(following - at)
             at = following
+        await self._decide(account, position, undecided)
         return account
+
+    def _expired(self, partition: int, position: Position, begins: int) -> int:
+        """How many offsets have expired since the position was stored, but for what is in the copy."""
+        copied = sum(
+            (source, incarnation) == (partition, position.incarnation) and position.following <= offset < begins
+            for source, incarnation, offset in self._unnoted
+        )
+        return max(0, begins - position.following) - copied
 
     async def _decide(self, account: PartitionAccount, position: Position, records: Sequence[LogRecord]) -> None:
         is_copy = account.topic != self.topic
@@ -196,15 +213,21 @@ class Reconciler:
         stored = await self.ledger.placed([reading.transaction.transaction_id for _, reading in decoded])
         for record, reading in decoded:
             transaction = reading.transaction
-            here = stored.get(transaction.transaction_id)
-            if here is None:
+            # What else has the id is another transaction, as it was to the pipeline.
+            here = [
+                each
+                for each in stored.get(transaction.transaction_id, ())
+                if near(each.event_time, transaction.timestamp)
+            ]
+            if not here:
                 self._not_stored(account, position, record, transaction)
                 continue
-            is_same = here[:3] == (transaction.user_id, transaction.amount, transaction.timestamp)
-            if is_same and self._is_first(account, position, record, transaction, here):
+            content = (transaction.user_id, transaction.amount, transaction.timestamp)
+            same = [each for each in here if each[:3] == content]
+            if any(self._is_first(account, position, record, transaction, each) for each in same):
                 account.found = True
                 account.count("stored")
-            elif reading.updated or is_same:
+            elif reading.updated or same:
                 account.count("skipped" if reading.updated else "resend")
             else:
                 why = f"has the id {transaction.transaction_id!r} of another transaction and is no dead letter"
@@ -242,7 +265,8 @@ class Reconciler:
         if not self.rekeyed or account.topic != self.topic:
             return (here.partition, here.offset) == (account.partition, record.offset)
         # The row names a place in the copy. Which record of the original it was no longer counts: one of them.
-        key = blake2b(transaction.transaction_id.encode(errors="replace"), digest_size=8).digest()
+        named = f"{transaction.timestamp.timestamp()} {transaction.transaction_id}"
+        key = blake2b(named.encode(errors="replace"), digest_size=8).digest()
         is_first = key not in self._seen
         self._seen.add(key)
         return is_first

@@ -10,20 +10,22 @@ between is explained in services/pipeline/origins.py.
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
 import structlog
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 
 from domain.engine import Rekeying
 from services.brokers.broker import Broker, Isolation, StartFrom, Unanswered
-from services.brokers.log import CorruptLog
+from services.brokers.log import CorruptLog, LogReader
 from services.console.bus import Bus
 from services.errors import reason_of
+from services.pipeline.copied import places_in
 from services.pipeline.copy_topic import delete_before, widen
 from services.pipeline.copying import Copier, CopyFailed, OutOfRange
 from services.pipeline.headers import HeaderReader
@@ -33,7 +35,7 @@ from services.process.supervisor import Worker
 from services.records.mapping import Mapping
 from services.records.registry import Unreachable
 from services.store.faults import Fenced, Transient
-from services.store.rekeying import Sources, Taken
+from services.store.rekeying import Sources, Taken, delivered_to
 from services.store.store import Store
 
 log = structlog.get_logger("rekeyer")
@@ -145,25 +147,27 @@ class Rekeyer(Worker):
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="rekeyer")
 
     async def _copy(self, sources: Sources) -> None:
-        keying = self._keying
-        topic_id = await self._broker.topic_id(keying.topic) or ""
-        taken = await sources.take(
-            await self._broker.partition_count(keying.topic), self._owner, topic_id, keying.consumed
-        )
+        topic, copy = self._keying.topic, self._keying.consumed
+        topic_id = await self._broker.topic_id(topic) or ""
+        taken = await sources.take(await self._broker.partition_count(topic), self._owner, topic_id, copy)
         if self._broker.partitions_of_one is None:
-            await self._in_thread(widen, self._servers, keying.topic, keying.consumed)
+            await self._in_thread(widen, self._servers, topic, copy)
         copier = await self._in_thread(
             Copier,
             self._servers,
             self._group,
-            keying.topic,
-            keying.consumed,
+            topic,
+            copy,
             self._route,
             HeaderReader(self._broker, self._isolation),
             self._isolation,
         )
         try:
-            taken = {each: await self._begun(sources, copier, each, taken[each], topic_id) for each in sorted(taken)}
+            await self._in_thread(copier.find_copy)
+            known = delivered_to(each.delivered for each in taken.values())
+            taken = {
+                each: await self._begun(sources, copier, each, taken[each], topic_id, known) for each in sorted(taken)
+            }
             await self._in_thread(
                 copier.begin,
                 {partition: each.next_offset for partition, each in taken.items()},
@@ -183,22 +187,26 @@ class Rekeyer(Worker):
                 now = time.monotonic()
                 if now - kept_at > KEEP_EVERY:
                     kept_at = now
-                    await self._delete_stored()
+                    await self._delete_stored(copy)
                 if now - looked_at > LOOK_EVERY:
                     looked_at = now
-                    if await self._is_another(len(taken), topic_id):
+                    if copy != self._keying.consumed or await self._is_another(len(taken), topic_id):
                         return
         finally:
             self._copier = None
             copier.stop()
             await asyncio.shield(self._in_thread(copier.close))
 
-    async def _begun(self, sources: Sources, copier: Copier, partition: int, taken: Taken, topic_id: str) -> Taken:
-        """Where to copy from: where it was left, unless the topic is another one, or shorter, or has lost records."""
+    async def _begun(
+        self, sources: Sources, copier: Copier, partition: int, taken: Taken, topic_id: str, known: Sequence[int]
+    ) -> Taken:
+        """Where to copy from: where it was left, unless the topic is another one, or shorter, or has lost records.
+
+        `known` is where the partitions of the copy ended when that was stored.
+        """
         if not taken.incarnation:
-            return await sources.begin(
-                partition, topic_id, await self._in_thread(copier.beginning, partition, self._start_from)
-            )
+            beginning = await self._in_thread(copier.beginning, partition, self._start_from)
+            return await sources.begin(partition, taken, topic_id, beginning)
         marks = await self._in_thread(copier.watermarks, partition)
         if topic_id not in ("", taken.topic_id) or taken.next_offset > marks.high:
             self._bus.topic_resets += 1
@@ -209,11 +217,28 @@ class Rekeyer(Worker):
                 copied_up_to=taken.next_offset,
                 begins_at=marks.low,
             )
-            return await sources.begin(partition, topic_id, marks.low)
+            return await sources.begin(partition, taken, topic_id, marks.low)
         if taken.next_offset < marks.low:
-            self._note_loss(partition, taken.next_offset, marks.low)
+            copied = await self._copied(copier, partition, taken, known, marks.low)
+            await sources.pass_over(partition, marks.low, copied, copier.delivered)
+            lost = marks.low - taken.next_offset - copied
+            if lost:
+                self._note_loss(partition, taken.next_offset, marks.low, lost)
             return taken._replace(next_offset=marks.low)
         return taken
+
+    async def _copied(self, copier: Copier, partition: int, taken: Taken, known: Sequence[int], before: int) -> int:
+        """How many records of a partition below `before` a re-keyer copied that ended before it could store so."""
+        found = set()
+        async with LogReader(self._broker, "read_uncommitted") as reader:
+            for number in range(len(copier.delivered)):
+                end_of_copy = TopicPartition(copier.copy, number)
+                async for _, place in places_in(reader, end_of_copy, known[number] if number < len(known) else 0):
+                    found.add(place)
+        return sum(
+            (source, incarnation) == (partition, taken.incarnation) and taken.next_offset <= offset < before
+            for source, incarnation, offset in found
+        )
 
     async def _is_another(self, partitions: int, topic_id: str) -> bool:
         """Whether the topic got more partitions, or was made again; while there is none, it may be made again."""
@@ -243,20 +268,21 @@ class Rekeyer(Worker):
 
     async def _hold_back(self, copier: Copier, most: int) -> None:
         """Wait while more is in the copy and not stored yet than may be."""
-        while (ahead := copier.ahead_of(await self._stored())) > most:
+        while (ahead := copier.ahead_of(await self._stored(copier.copy))) > most:
             self.beat(f"waits for the pipeline, {ahead:,} records ahead")
             await asyncio.sleep(HELD_SECONDS)
 
-    async def _stored(self) -> dict[int, int]:
-        keying = self._keying
-        rows = await self._store.rekeying.hops(self._broker.cluster_id, keying.topic)
-        return {row["partition"]: row["next_offset"] for row in rows if row["topic"] == keying.consumed}
+    async def _stored(self, copy: str) -> dict[int, int]:
+        if copy != self._keying.consumed:
+            raise Fenced(f"{self._keying.topic} has another copy now")
+        rows = await self._store.rekeying.hops(self._broker.cluster_id, self._keying.topic)
+        return {row["partition"]: row["next_offset"] for row in rows if row["topic"] == copy}
 
-    async def _delete_stored(self) -> None:
+    async def _delete_stored(self, copy: str) -> None:
         """Let Kafka forget what is stored. The embedded broker forgets by itself."""
-        stored = await self._stored()
+        stored = await self._stored(copy)
         if stored and self._broker.partitions_of_one is None:
-            await self._in_thread(delete_before, self._servers, self._keying.consumed, stored)
+            await self._in_thread(delete_before, self._servers, copy, stored)
 
     def _tell(self, copier: Copier) -> None:
         now = time.monotonic()
@@ -270,7 +296,7 @@ class Rekeyer(Worker):
             detail += f", {self._bus.repeats:,} repeats dropped"
         self.beat(copier.trouble or detail)
 
-    def _note_loss(self, partition: int, expected: int, found: int) -> None:
+    def _note_loss(self, partition: int, expected: int, found: int, lost: int) -> None:
         self._bus.offset_gaps += 1
         log.error(
             "Kafka dropped records before they were re-keyed",
@@ -278,7 +304,7 @@ class Rekeyer(Worker):
             partition=partition,
             expected=expected,
             begins_at=found,
-            lost=found - expected,
+            lost=lost,
         )
 
     async def _in_thread(self, work: Callable[..., Result], *arguments: Any) -> Result:

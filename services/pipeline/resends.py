@@ -1,9 +1,9 @@
 """Transaction ids that come again: the same transaction is a resend, another one is a mistake of its producer."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from domain.identity import Content, compared
 from services.pipeline.scoring import DecodedRecord
 from services.store.batch import DeadRecord
 
@@ -20,25 +20,28 @@ class Sorted(NamedTuple):
     updates: int
 
 
-def sort_out(decoded: Sequence[DecodedRecord], stored: dict[str, tuple[str, Any, datetime]]) -> Sorted:
-    """Compare with the `stored` transactions of these ids, each with user, amount and event time, and with each other.
+def sort_out(decoded: Sequence[DecodedRecord], stored: Mapping[str, Sequence[Content]]) -> Sorted:
+    """Compare with the `stored` transactions of these ids, and with each other.
 
-    A stored transaction whose row is gone has None for all three and counts as the same.
+    What is stored far from a record by event time does not count, so that what else is in a batch decides nothing.
     """
-    known = dict(stored)
+    if not stored and len({record.transaction.transaction_id for record in decoded}) == len(decoded):
+        return Sorted([*decoded], [], 0, 0)
+    known = {ident: [*contents] for ident, contents in stored.items()}
     fresh: list[DecodedRecord] = []
     changed: list[DeadRecord] = []
     resends = updates = 0
     for record in decoded:
         transaction = record.transaction
         content = (transaction.user_id, transaction.amount, transaction.timestamp)
-        earlier = known.get(transaction.transaction_id)
-        if earlier is None:
-            known[transaction.transaction_id] = content
+        earlier = known.setdefault(transaction.transaction_id, [])
+        found = compared(content, earlier)
+        if found == "new":
+            earlier.append(content)
             fresh.append(record)
         elif record.updated:
             updates += 1
-        elif earlier[0] in (None, content[0]) and earlier[1:] in ((None, None), content[1:]):
+        elif found == "same":
             resends += 1
         else:
             reason = f"transaction id {transaction.transaction_id!r} was used before by another transaction"

@@ -1,29 +1,35 @@
 """From Kafka records to a batch ready to store: decode, score, encode. Pure CPU work, run off the event loop."""
 
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple, Protocol
 
-import structlog
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
-from detectors.inputs import Inputs, inputs_of
+from detectors.habits import STATE_VERSION
+from detectors.inputs import InputColumns, inputs_of
 from detectors.models import Models
-from detectors.state import STATE_VERSION, UserState
+from detectors.state import UserState
+from detectors.verdicts import Verdicts
 from domain.clock import ClockKind
 from domain.transaction import GroundTruth, Transaction
 from domain.verdict import DetectorName, Severity, Verdict
 from services.console.clock import Happened
 from services.records import mapping as mappings
 from services.records import wire
-from services.store.batch import Batch, DeadRecord, Prepared, StoredRow, Term, prepare
+from services.store.batch import Batch, DeadRecord, Given, Prepared, StoredRows, Term, prepare
 from services.store.faults import Transient
 
-log = structlog.get_logger("pipeline")
+AT_ONCE = 100
+"""Records that are decoded together: one that is not ours has so many decoded one by one."""
 
 UNEXPECTED = "it could not be read, by a fault of this program"
 
@@ -43,10 +49,10 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
-class DecodedRecord(NamedTuple):
+class DecodedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record that is a transaction; `updated` marks a change of one that may be stored already.
 
-    `clock` is whose its time is.
+    `clock` is whose its time is. The payload of a `plain` one is the transaction as we write it.
     """
 
     offset: int
@@ -56,13 +62,17 @@ class DecodedRecord(NamedTuple):
     truth: GroundTruth | None
     updated: bool = False
     clock: ClockKind = "live"
+    plain: bool = False
 
 
 class ScoredBatch(NamedTuple):
-    """A batch ready to store, with what is published after its commit."""
+    """A batch ready to store, with what is published after its commit.
+
+    `produced_at` is when its records were sent, in seconds since 1970, shape (n,).
+    """
 
     prepared: Prepared
-    produced_at: tuple[float, ...]
+    produced_at: NDArray[np.float64]
     states: Mapping[str, UserState]
     happened: tuple[Happened, ...] = ()
 
@@ -75,12 +85,14 @@ class Decoded(NamedTuple):
     """Records by what became of them, each list in offset order; every record is in one of the three.
 
     `skipped` counts by kind what stands for no transaction; `remarks` counts what had to be decided to read others.
+    `faults` has, by offset, the tracebacks of those that show a fault of ours.
     """
 
     transactions: list[DecodedRecord]
     dead: list[DeadRecord]
     skipped: Counter[str]
     remarks: Counter[str]
+    faults: dict[int, str]
 
 
 def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: datetime) -> Decoded:
@@ -88,7 +100,53 @@ def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: dat
 
     Raises: RegistryAway where a schema registry has to be asked and does not answer.
     """
-    decoded, dead, skipped, remarked = found = Decoded([], [], Counter(), Counter())
+    found = Decoded([], [], Counter(), Counter(), {})
+    for start in range(0, len(records), AT_ONCE):
+        some = records[start : start + AT_ONCE]
+        ours = _decode_ours(some, now) if mapping is None else None
+        if ours is None:
+            _decode_each(some, mapping, now, found)
+        else:
+            found.transactions.extend(ours)
+    return found
+
+
+def _decode_ours(records: Sequence[Record], now: datetime) -> list[DecodedRecord] | None:
+    """Records that are all as we write them; None where one of them may be anything else."""
+    payloads = [record.value for record in records]
+    if None in payloads:
+        return None
+    transactions = wire.read_ours(payloads)  # type: ignore[arg-type]
+    if transactions is None:
+        return None
+    decoded = []
+    # The headers of many records are the same.
+    known: dict[tuple[tuple[str, bytes | None], ...], tuple[ClockKind, GroundTruth | None, bool]] = {}
+    for record, payload, transaction in zip(records, payloads, transactions, strict=True):
+        assert payload is not None
+        headers = tuple(record.headers)
+        if headers not in known:
+            by_name = dict(headers)
+            truth = wire.decode_truth(by_name.get(wire.TRUTH_HEADER))
+            known[headers] = wire.clock_of(by_name), truth, wire.UPDATED_HEADER in by_name
+        clock, truth, updated = known[headers]
+        if clock == "live":
+            try:
+                wire.check_clock(transaction, now)
+            except wire.InvalidRecord:
+                return None
+        at = _produced_at(record, now)
+        decoded.append(DecodedRecord(record.offset, at, payload, transaction, truth, updated, clock, plain=True))
+    return decoded
+
+
+def _produced_at(record: Record, now: datetime) -> float:
+    # Records of an old format have no time.
+    return record.timestamp / 1000 if (record.timestamp or -1) > 0 else now.timestamp()
+
+
+def _decode_each(records: Sequence[Record], mapping: mappings.Mapping | None, now: datetime, found: Decoded) -> None:
+    decoded, dead, skipped, remarked, faults = found
     for record in records:
         payload = record.value
         if payload is None:
@@ -109,16 +167,15 @@ def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: dat
             raise RegistryAway(str(error)) from error
         except Exception as error:
             # One record that shows a fault of ours must not end the daemon at every start.
-            log.exception("a record could not be decoded", offset=record.offset)
+            faults[record.offset] = traceback.format_exc()
             reason = f"{UNEXPECTED} ({type(error).__name__}), please report it"
             dead.append(DeadRecord(record.offset, payload, reason))
         else:
-            # Records of an old format have no time.
-            produced_at = record.timestamp / 1000 if (record.timestamp or -1) > 0 else now.timestamp()
-            decoded.append(DecodedRecord(record.offset, produced_at, payload, transaction, truth, updated, clock))
+            at = _produced_at(record, now)
+            plain = mapping is None and wire.encode(transaction) == payload
+            decoded.append(DecodedRecord(record.offset, at, payload, transaction, truth, updated, clock, plain))
             if remarks:
                 remarked.update(remarks)
-    return found
 
 
 def score(
@@ -138,19 +195,20 @@ def score(
     """
     transactions = [record.transaction for record in decoded]
     features = inputs_of(transactions)
-    columns: list[list[Verdict]] = []
+    judged: dict[DetectorName, Given] = {}
+    every = np.arange(len(decoded))
     if models.basic is not None:
-        columns.append(by_basic(models.basic, transactions, features))
+        judged["basic"] = Given(every, by_basic(models.basic, transactions, features))
     states: dict[str, UserState] = {}
     if models.enhanced is not None:
         verdicts, states = by_enhanced(
             models.enhanced, transactions, features, models.feedback, encoded_states, warm_states
         )
-        columns.append(verdicts)
-    rows = tuple(
-        StoredRow(record.offset, record.transaction, judged, record.truth)
-        for record, judged in zip(decoded, zip(*columns, strict=True), strict=True)
-    )
+        judged["enhanced"] = Given(every, verdicts)
+    for given in judged.values():
+        if len(given.verdicts) != len(decoded):
+            raise ValueError(f"{len(given.verdicts)} {given.verdicts.detector} verdicts on {len(decoded)} transactions")
+    rows = StoredRows([record.offset for record in decoded], transactions, [r.truth for r in decoded], judged)
     batch = Batch(
         term,
         expected,
@@ -163,34 +221,45 @@ def score(
         {user: state.flagged for user, state in states.items()},
         simulated=all(record.clock == "simulation" for record in decoded),
     )
-    happened = tuple(Happened(record.clock, record.transaction.timestamp.timestamp()) for record in decoded)
-    return ScoredBatch(prepare(batch), tuple(record.produced_at for record in decoded), states, happened)
+    happened = _happened([record.clock for record in decoded], features.of.time.tolist())
+    return ScoredBatch(prepare(batch), np.array([record.produced_at for record in decoded]), states, happened)
 
 
-def by_basic(model: BasicModel, transactions: Sequence[Transaction], rows: Sequence[Inputs]) -> list[Verdict]:
+def _happened(clocks: Sequence[ClockKind], times: Sequence[float]) -> tuple[Happened, ...]:
+    """The times of a batch by whose clock they are; the clock of the last record comes last."""
+    kinds = [*dict.fromkeys(reversed(clocks))]
+    if len(kinds) == 1:
+        return (Happened(kinds[0], times),)
+    of = {kind: [at for clock, at in zip(clocks, times, strict=True) if clock == kind] for kind in kinds}
+    return tuple(Happened(kind, of[kind]) for kind in reversed(kinds))
+
+
+def by_basic(model: BasicModel, transactions: Sequence[Transaction], rows: InputColumns) -> Verdicts:
     """One verdict each; of status "error" where the detector raises."""
     try:
-        return model.score(transactions, rows=rows)
+        verdicts = model.score(transactions, rows=rows)
     except Exception:
         # One by one, so that one transaction the detector cannot stand does not silence it for the others.
-        return [_guarded(partial(model.score, [t]), "basic", model.version) for t in transactions]
+        verdicts = [_guarded(partial(model.score, [t]), "basic", model.version) for t in transactions]
+    return Verdicts.of("basic", model.version, verdicts)
 
 
 def by_enhanced(
     model: EnhancedModel,
     transactions: Sequence[Transaction],
-    rows: Sequence[Inputs],
+    rows: InputColumns,
     feedback: Feedback,
     encoded: Mapping[str, bytes],
     warm: Mapping[str, UserState],
-) -> tuple[list[Verdict], dict[str, UserState]]:
+) -> tuple[Verdicts, dict[str, UserState]]:
     """One verdict each, of status "error" where the detector raises, and the users' states after them.
 
     `encoded` has the states before, `warm` some of them decoded: the caller gives those away.
     """
     states = {user: warm.get(user) or UserState.from_bytes(state) for user, state in encoded.items()}
     try:
-        return model.score(transactions, states, rows=rows, feedback=feedback), states
+        scored = model.score(transactions, states, rows=rows, feedback=feedback)
+        return Verdicts.of("enhanced", model.version, scored), states
     except Exception:
         # The failed call may have learnt half a batch: begin again from the committed states.
         states = {user: UserState.from_bytes(state) for user, state in encoded.items()}
@@ -204,10 +273,10 @@ def by_enhanced(
             if before is not None:
                 states[user] = UserState.from_bytes(before)
         verdicts.append(verdict)
-    return verdicts, states
+    return Verdicts.of("enhanced", model.version, verdicts), states
 
 
-def _guarded(score_one: Callable[[], list[Verdict]], detector: DetectorName, version: str) -> Verdict:
+def _guarded(score_one: Callable[[], Sequence[Verdict]], detector: DetectorName, version: str) -> Verdict:
     try:
         return score_one()[0]
     except Exception as error:

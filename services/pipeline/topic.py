@@ -14,20 +14,22 @@ LOOK_EVERY = 5.0
 class TopicWatch:
     """`id` is what Kafka tells topics of one name apart by: empty where it does not, None while there is no such topic.
 
-    `changed` is set once it is another topic, and reset by who has acted on it.
+    `changed` is set once it is another topic, and reset by who has acted on it. `gone` says that there was none at two
+    looks in a row: a broker may not know yet what was just made.
     """
 
     def __init__(self, broker: Broker, topic: str) -> None:
         self.name = topic
         self.id: str | None = ""
         self.changed = False
+        self.gone = False
         self._broker = broker
         self._unanswered = False
 
     def follow(self, topic: str) -> None:
         """Watch another name, where it is one."""
         if topic != self.name:
-            self.name, self.id = topic, ""
+            self.name, self.id, self.gone = topic, "", False
 
     async def watch(self) -> None:
         """Look for ever. Beside the polling: an answer may take seconds."""
@@ -45,6 +47,7 @@ class TopicWatch:
             self._unanswered = True
             return
         self._unanswered = False
+        self.gone = found is None and self.id is None
         if found != self.id:
             if found is None:
                 log.error("the topic is gone", topic=self.name)

@@ -9,6 +9,17 @@ import sys
 from typing import Any
 
 
+def module(name: str) -> tuple[str, ...]:
+    """The command that runs a module of ours."""
+    # -P: a folder called `services` where the user happens to stand must not be taken for ours.
+    return sys.executable, "-P", "-m", name
+
+
+def last_words(said: bytes) -> str:
+    """The last line of what a process said, empty where it said nothing."""
+    return said.decode(errors="replace").strip().rpartition("\n")[2]
+
+
 async def spawn(*command: object, **streams: Any) -> asyncio.subprocess.Process:
     """Start a command, without input unless `streams` say otherwise; they go to `asyncio.create_subprocess_exec`."""
     return await asyncio.create_subprocess_exec(

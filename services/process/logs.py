@@ -1,11 +1,13 @@
 """Structured logs: to stderr or a rotated file as text or JSON, and to a ring for the console."""
 
 import logging
+import os
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -83,6 +85,45 @@ class _Repeats(logging.Filter):
         return True
 
 
+class _PrivateFile(RotatingFileHandler):
+    """A log that only its owner can read: it names users and their transactions.
+
+    While it cannot be written, such as on a full disk, its lines are counted; their number is the first line after.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._missing = 0
+        super().__init__(file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        missing = self._missing
+        super().emit(record)
+        if missing and missing == self._missing:
+            self._missing = 0
+            said = f"the log could be written again: {missing} lines are missing before this one"
+            super().emit(logging.LogRecord("log", logging.WARNING, "", 0, said, None, None))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - theirs
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        if not self._missing:
+            print(f"anomaly-tui: the log cannot be written: {error}", file=sys.stderr, flush=True)
+        self._missing += 1
+        stream, self.stream = self.stream, None
+        # The next line opens it again. What is left in it would be tried with each line, and be both there and missing.
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
+
+    def _open(self) -> Any:
+        def private(path: str, flags: int) -> int:
+            return os.open(path, flags, 0o600)
+
+        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=private)
+
+
 class _ToRoot(logging.Handler):
     """Hands on to the root logger: a logger's filters see its own records only, a handler's those of all below it."""
 
@@ -112,7 +153,7 @@ def configure(
         cache_logger_on_first_use=False,
     )
     render = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+        [structlog.processors.format_exc_info, _redact_traceback, structlog.processors.JSONRenderer(default=str)]
         if format == "json"
         else [_as_line]
     )
@@ -124,7 +165,7 @@ def configure(
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8"))
+            handlers.append(_PrivateFile(file))
         except OSError as error:
             raise UserError(f"Cannot write the log file {file}: {error}.") from None
     elif stderr:
@@ -150,9 +191,26 @@ def configure(
 
 def _redact(logger: Any, method: str, event: Event) -> Event:
     for key, value in event.items():
-        if isinstance(value, str):
-            cut = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}… ({len(value):,} characters)"
-            event[key] = redacted(cut)
+        if key != "exc_info" and key[0] != "_":
+            event[key] = _safe(value)
+    return event
+
+
+def _safe(value: Any) -> Any:
+    """A fact without passwords, and no longer than a line may be."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return [_safe(each) for each in value]
+    if isinstance(value, dict):
+        return {key: "***" if "password" in str(key).lower() else _safe(each) for key, each in value.items()}
+    text = str(value)
+    return redacted(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… ({len(text):,} characters)")
+
+
+def _redact_traceback(logger: Any, method: str, event: Event) -> Event:
+    if "exception" in event:
+        event["exception"] = redacted(event["exception"])
     return event
 
 

@@ -37,8 +37,21 @@ class Worker:
 
     def __init__(self) -> None:
         self.detail = ""
-        self.degraded = False
+        self._degraded = False
+        self.turned_at: datetime | None = None
+        """When it became degraded, or well again."""
         self.heartbeat_at: datetime | None = None
+
+    @property
+    def degraded(self) -> bool:
+        """Whether it works only as far as it can."""
+        return self._degraded
+
+    @degraded.setter
+    def degraded(self, degraded: bool) -> None:
+        if degraded != self._degraded:
+            self._degraded = degraded
+            self.turned_at = datetime.now(UTC)
 
     def beat(self, detail: str | None = None) -> None:
         """A sign of life, with an optional new line for people."""
@@ -79,13 +92,15 @@ class Supervised:
     def status(self) -> WorkerStatus:
         """A frozen picture of it."""
         state: WorkerState = "degraded" if self.state == "running" and self.worker.degraded else self.state
+        turned_at = self.worker.turned_at if self.state == "running" else None
         return WorkerStatus(
             name=self.worker.name,
             state=state,
             essential=self.worker.essential,
             detail=self.worker.detail,
             restarts=self.restarts,
-            since=self.since,
+            since=max(self.since, turned_at) if turned_at else self.since,
+            run_since=self.since,
             heartbeat_at=self.worker.heartbeat_at,
             last_error=self.last_error,
         )
@@ -98,9 +113,13 @@ class Supervised:
             began = time.monotonic()
             try:
                 await self._once()
-            except asyncio.CancelledError:
-                self._enter("stopped")
-                raise
+            except asyncio.CancelledError as error:
+                if _is_cancelled():
+                    self._enter("stopped")
+                    raise
+                # A library let a cancellation of its own out: the worker ended, and nobody had asked it to.
+                self.last_error = "CancelledError: it was cancelled from within"
+                log.error("worker crashed", worker=self.worker.name, error=self.last_error, exc_info=error)
             except PermanentError as error:
                 self.last_error = self.worker.detail = str(error)
                 self._enter("failed")
@@ -143,6 +162,12 @@ class Supervised:
             await self.worker.shutdown()
 
 
+def _is_cancelled() -> bool:
+    """Whether somebody cancelled the task that asks."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class Supervisor:
     """The workers of one process. A crash of one never ends another, nor the console."""
 
@@ -171,7 +196,8 @@ class Supervisor:
         """Start every worker but the idle, each after the one before has started, failed, or had its time."""
         for name in [name for name in self._workers if name not in self._idle]:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.start_worker(name), START_WITHIN)
+                async with asyncio.timeout(START_WITHIN):
+                    await self.start_worker(name)
 
     async def start_worker(self, name: str) -> None:
         """Start one worker unless it runs; returns once it started or failed, if it is waited for. Raises KeyError."""
@@ -181,6 +207,9 @@ class Supervisor:
             supervised.task = asyncio.create_task(supervised.run(), name=name)
         if supervised.worker.waited_for:
             await supervised.started.wait()
+        else:
+            # It is seen to be starting from now on.
+            await asyncio.sleep(0)
 
     async def stop_worker(self, name: str, deadline: float = 10.0) -> None:
         """Cancel one worker and wait for its shutdown, `deadline` seconds at most. Raises KeyError."""

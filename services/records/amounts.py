@@ -10,13 +10,21 @@ from dataclasses import dataclass
 from decimal import Decimal, DecimalException
 from typing import Any
 
-from domain.currency import CURRENCIES, UNCOINED, exponent
+from domain.currency import CURRENCIES, UNCOINED, exponent, is_sign_of
 from domain.transaction import MAX_AMOUNT, MAX_DECIMALS
+from services.records.numerals import currency_sign
 from services.records.paths import is_absent
 from services.records.validation import InvalidRecord, described, quoted
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}", re.ASCII)
+_MAYBE_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}", re.ASCII)
+SIGNED_TWICE = "a minus in a debit or a credit"
+"""The remark on a debit or a credit below zero: it is taken as its opposite."""
+
+THREE_DECIMALS = "three decimals"
+"""The remark on a text such as 1.234 of a currency that has fewer decimals: the point may stand between thousands."""
+
 Find = Callable[[str], Any]
 Read = Callable[[Any], Decimal]
 """How a source's amounts are read, by its numerals."""
@@ -47,6 +55,10 @@ class DebitAndCredit:
             return debit
         return debit if given[0] is debit else number(credit).copy_negate()
 
+    def signed_twice(self, find: Find, number: Read) -> bool:
+        """Whether one of the two has a sign of its own."""
+        return any(number(value) < 0 for value in map(find, self.paths) if not is_absent(value))
+
 
 @dataclass(frozen=True)
 class Signed:
@@ -63,10 +75,16 @@ class Signed:
 
     def of(self, find: Find, number: Read) -> Any:
         """The amount, `paths.MISSING` where it is not given. Raises: InvalidRecord."""
-        value, sign = find(self.amount), find(self.sign)
-        if is_absent(value) or str(sign).strip().casefold() not in self.credit:
-            return value
-        return number(value).copy_abs().copy_negate()
+        value = find(self.amount)
+        return value if is_absent(value) or not self._is_back(find) else number(value).copy_abs().copy_negate()
+
+    def signed_twice(self, find: Find, number: Read) -> bool:
+        """Whether an amount that is spent has a sign of its own."""
+        value = find(self.amount)
+        return not is_absent(value) and not self._is_back(find) and number(value) < 0
+
+    def _is_back(self, find: Find) -> bool:
+        return str(find(self.sign)).strip().casefold() in self.credit
 
 
 def number(value: Any, name: str = "amount", wanted: str = "a decimal number") -> Decimal:
@@ -98,6 +116,22 @@ def from_minor_units(amount: Decimal, currency: Any) -> Decimal:
     if amount != amount.to_integral_value():
         raise InvalidRecord(f"amount {amount} is not a whole number of minor units")
     return amount.to_integral_value().scaleb(-exponent(currency))
+
+
+def has_maybe_thousands(value: Any, code: str) -> bool:
+    """Whether a text has one point, three digits behind it, and a currency (ISO 4217) that has fewer decimals."""
+    return (
+        isinstance(value, str)
+        and _MAYBE_THOUSANDS.fullmatch(value.strip()) is not None
+        and code in CURRENCIES - UNCOINED
+        and exponent(code) < 3
+    )
+
+
+def check_sign(value: Any, code: str) -> None:
+    """Raises: InvalidRecord for a text with the sign of another currency than this one (ISO 4217)."""
+    if isinstance(value, str) and (sign := currency_sign(value)) and not is_sign_of(sign, code):
+        raise InvalidRecord(f"amount {quoted(value)} has the sign of another currency than {code}")
 
 
 def binary(text: str, scale: int) -> Decimal:

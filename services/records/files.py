@@ -17,7 +17,7 @@ from services.records.json_file import JsonFile
 from services.records.mapping import Mapping
 from services.records.parquet import MAGIC, ParquetFile
 from services.records.rows import FileRow, InvalidRow, RowFile, UnreadableFile, first_line
-from services.records.source import Source
+from services.records.source import Endless, Source
 
 __all__ = ["FileFormat", "FileRow", "InvalidRow", "Reading", "RowFile", "UnreadableFile", "open_rows"]
 
@@ -35,6 +35,9 @@ _ELSE = {
     b"\xd0\xcf\x11\xe0": "an old Excel workbook; save it as CSV first",
     b"BZh": "packed with bzip2; unpack it first, or pack it with gzip or zstd",
     b"\xfd7zXZ": "packed with xz; unpack it first, or pack it with gzip or zstd",
+    # What lies in a file that is packed once was unpacked already.
+    b"\x1f\x8b": "packed twice; unpack it first",
+    b"\x28\xb5\x2f\xfd": "packed twice; unpack it first",
 }
 
 
@@ -98,6 +101,9 @@ def open_rows(path: Path, mapping: Mapping | None = None, reading: Reading | Non
     except (OSError, EOFError, zlib.error) as error:
         source.close()
         raise UnreadableFile(f"{source.name}: damaged: {first_line(error)}") from None
+    except Endless as error:
+        source.close()
+        raise UnreadableFile(f"{source.name}: {error.reason}") from None
     except BaseException:
         source.close()
         raise

@@ -1,7 +1,7 @@
 """A mapping guessed from a sample: which field is which, in what unit, and what a sample does not show."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -89,16 +89,19 @@ _NAMES = {
     "device.id": ("device_id",),
     "device.ip": ("ip", "ip_address"),
 }
-_LABELS = ("is_fraud", "fraud", "label", "class", "isfraud", "_anomalous", "anomalous")
+_LABELS = ("is_fraud", "fraud", "label", "class", "isfraud", "anomalous")
 REQUIRED = ("transaction_id", "user_id", "amount", "currency", "timestamp")
 _DEEPEST = 6
+_DATE, _TIME = ("year", "month", "day"), ("time", "hour")
+"""Fields that a date and its time are spread over; the second, if any, comes last."""
 
 
 @dataclass
 class Guess:
-    """The parts of a mapping, and in words what the sample did not show."""
+    """The parts of a mapping, and in words what the sample did not show. A time may be spread over several fields."""
 
     fields: dict[str, str] = field(default_factory=dict)
+    spread: dict[str, tuple[str, ...]] = field(default_factory=dict)
     timestamp_format: str = "rfc3339"
     numerals: Numerals = field(default_factory=Numerals)
     left: list[str] = field(default_factory=list)
@@ -118,6 +121,7 @@ class Guess:
         if self.numerals != Numerals():
             lines += [f"decimal = {_toml(self.numerals.decimal)}", f"thousands = {_toml(self.numerals.thousands)}"]
         lines += ["", "[fields]", *(f"{_key(ours)} = {_toml(theirs)}" for ours, theirs in self.fields.items())]
+        lines += [f"{_key(ours)} = [{', '.join(map(_toml, theirs))}]" for ours, theirs in self.spread.items()]
         if self.left:
             lines += ["# Not used yet; kept as they are:", *(f"# ... = {_toml(path)}" for path in self.left)]
         if "currency" not in self.fields:
@@ -151,18 +155,23 @@ def guess(records: Sequence[dict[str, Any]]) -> Guess:
             found.fields[ours] = chosen[0]
             if ours in REQUIRED and len(named) > 1 and _rank(named[0], names) == _rank(named[1], names):
                 found.notes.append(f"{ours} may also be {', '.join(map(quoted, named[1:4]))}.")
+        elif ours == "timestamp" and (parts := _date_parts(paths)):
+            found.spread[ours] = parts
         elif ours in REQUIRED and ours != "currency":
             found.notes.append(f"No field looks like {ours}: name it in [fields].")
+            if ours == "transaction_id":
+                found.notes.append('For a file, transaction_id = "#" takes the number of the line.')
     _time_notes(found, formats)
     if "currency" not in found.fields:
         found.notes.append("No field holds a currency: name the one of all records in [set].")
     if "amount" in found.fields:
         _amount_notes(found, values[found.fields["amount"]])
-    found.left = [path for path in paths if path not in found.fields.values()]
+    used = {*found.fields.values(), *(path for parts in found.spread.values() for path in parts)}
+    found.left = [path for path in paths if path not in used]
     ids = values.get(found.fields.get("transaction_id", ""), [])
     if len(set(map(str, ids))) < len(ids):
         found.notes.append("The field for transaction_id holds the same value more than once: is it the right one?")
-    found.label = next((path for path in paths if path.rpartition(".")[2].lower() in _LABELS), None)
+    found.label = next((path for path in paths if _rank(path, _LABELS) is not None), None)
     return found
 
 
@@ -180,6 +189,14 @@ def _rank(path: str, names: tuple[str, ...]) -> int | None:
     """How near a path's last name is to the usual ones: its place among them, none when it is none of them."""
     whole, leaf = (re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") for text in (path, path.rpartition(".")[2]))
     return next((place for place, name in enumerate(names) if name in (whole, leaf)), None)
+
+
+def _date_parts(paths: Iterable[str]) -> tuple[str, ...]:
+    """The fields that hold year, month and day, and that of the time if there is one; none where one is missing."""
+    parts = [next((path for path in paths if _rank(path, (name,)) is not None), None) for name in _DATE]
+    at = next((path for path in paths if _rank(path, _TIME) is not None), None)
+    date = tuple(part for part in parts if part is not None)
+    return (*date, *([at] if at is not None else [])) if len(date) == len(_DATE) else ()
 
 
 def _time_format(values: list[Any]) -> str | None:

@@ -1,5 +1,6 @@
 """JSON lines, JSON lists, and JSON documents one after another, a piece at a time."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 
@@ -31,7 +32,7 @@ class JsonFile(RowFile):
         if not start:
             raise self._unreadable("the file is empty")
         first = start.splitlines()[0].strip()
-        self._one_a_line = not (first == "{" or first.startswith("[") or self._continues(first))
+        self._one_a_line = not (first == "{" or first.startswith("[") or self._continues(first) or _followed(first))
 
     def pieces(self) -> Iterator[Piece]:
         """The objects, and what stands between them."""
@@ -106,6 +107,15 @@ def documents(read: Callable[[int], bytes]) -> Iterator[Piece]:
         yield _unclosed(first, last, record)
     elif in_list:
         yield Piece(line, line, InvalidRecord("the list is not closed: the file is cut off"), b"")
+
+
+def _followed(line: str) -> bool:
+    """Whether another object follows the first one on its line."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return line[end:].lstrip().startswith("{")
 
 
 def _piece(first: int, last: int, text: bytes) -> Piece:

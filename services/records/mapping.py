@@ -147,6 +147,7 @@ class Mapping:
                 rest = {}
         extra = _sorted_out(rest, found)
         document, remarks = self._document(found, minor=minor)
+        remarks += self._doubts(find, found, document["currency"])
         return Translation(document, extra, truth, opened.updated, remarks)
 
     @cached_property
@@ -191,6 +192,18 @@ class Mapping:
         if minor:
             document["amount"] = amounts.from_minor_units(document["amount"], document["currency"])
         return document, remarks
+
+    def _doubts(self, find: Callable[[str], Any], found: dict[str, Any], code: Any) -> tuple[str, ...]:
+        """The remarks to make on the amount. Raises: InvalidRecord where it is of another currency."""
+        values = [found.get("amount")] if self.amount is None else [find(path) for path in self.amount.paths]
+        for value in values:
+            amounts.check_sign(value, code)
+        doubts: tuple[str, ...] = ()
+        if self.amount is not None and "amount" in found and self.amount.signed_twice(find, self._number):
+            doubts = (amounts.SIGNED_TWICE,)
+        if self.numerals == Numerals() and any(amounts.has_maybe_thousands(value, code) for value in values):
+            doubts = (*doubts, amounts.THREE_DECIMALS)
+        return doubts
 
     def _amount(self, value: Any) -> Decimal:
         if self.preset == "debezium" and amounts.looks_binary(value):

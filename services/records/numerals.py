@@ -102,6 +102,13 @@ def _patterns(decimal: str, thousands: str) -> tuple[re.Pattern[str], re.Pattern
     return plain, re.compile(grouped, re.ASCII)
 
 
+def currency_sign(text: str) -> str:
+    """The sign of a currency in an amount, empty where there is none."""
+    if text.isascii():
+        return "$" if "$" in text else ""
+    return next((sign for sign in text if category(sign) == "Sc"), "")
+
+
 def _without_currency(text: str) -> str:
     text = text.strip()
     if text.isascii() and "$" not in text:

@@ -36,6 +36,10 @@ class SchemaRegistry:
             self._options["ssl.ca.location"] = str(ca_file)
         self._unknown: dict[int, float] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A client is of one process.
+        return {name: value for name, value in self.__dict__.items() if name not in ("_client", "_avro")}
+
     def document(self, payload: bytes) -> dict[str, Any]:
         """The object in a payload with a prefix. Raises: InvalidRecord; Unreachable."""
         number: int = _PREFIX.unpack_from(payload)[1]

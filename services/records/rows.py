@@ -11,6 +11,7 @@ import msgspec
 from domain.transaction import GroundTruth, Transaction
 from services.errors import UserError
 from services.records import wire
+from services.records.amounts import SIGNED_TWICE, THREE_DECIMALS
 from services.records.mapping import Mapping
 from services.records.source import Source
 from services.records.timestamps import AMBIGUOUS
@@ -19,6 +20,9 @@ from services.records.validation import InvalidRecord
 MAX_RAW = 65_536
 _NOTED = {
     AMBIGUOUS: "their local time came twice when the clocks were put back; the first is taken",
+    SIGNED_TWICE: "their debit or credit has a minus; such a debit is taken for money back, such a credit for spending",
+    THREE_DECIMALS: "their amount has three decimals; where that point stands between thousands, add --decimal , "
+    "--thousands .",
 }
 
 
@@ -82,8 +86,8 @@ class RowFile(ABC):
         first, last = self._at[:2]
         return f"{self.unit} {first}" if first == last else f"{self.unit}s {first} to {last}"
 
-    def __iter__(self) -> Iterator[FileRow]:
-        """The rows in order. Raises: UnreadableFile where there is none, or the file turns out to be damaged."""
+    def cut(self) -> Iterator[Piece]:
+        """The pieces in order. Raises: UnreadableFile where there is none, or the file turns out to be damaged."""
         pieces = self.pieces()
         while True:
             try:
@@ -97,6 +101,11 @@ class RowFile(ABC):
                     raise self._unreadable("there are no rows in it")
                 return
             self._at = piece
+            yield piece
+
+    def __iter__(self) -> Iterator[FileRow]:
+        """The rows in order. Raises as `cut` does."""
+        for piece in self.cut():
             self.updated = False
             record, raw = piece.value, piece.raw
             try:
@@ -142,7 +151,8 @@ class RowFile(ABC):
         lacking = self._lacking(columns)
         if lacking:
             raise self._unreadable(
-                f"no column for {', '.join(lacking)}; name it in a mapping, or give it with --set {lacking[0]}=..."
+                f"no column for {', '.join(lacking)}; name it in a mapping (`anomaly-tui mapping guess` writes one), "
+                f"or give it with --set {lacking[0]}=..."
             )
 
 

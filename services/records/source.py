@@ -16,10 +16,11 @@ from services.records.validation import InvalidRecord
 STANDARD_INPUT = Path("-")
 HEAD = 65_536
 MAX_LINE = 8 * 1024 * 1024
+"""A longer line is a bomb or no text at all."""
 MAX_DRAINED = 64 * 1024 * 1024
 """How much of a line is passed over, in bytes, of a stream or of what is packed: nobody knows how long it is."""
-
-"""A longer line is a bomb or no text at all."""
+MOST_UNPACKED = 200
+"""How many times its size a packed file may have unpacked, beyond `MAX_LINE`: transactions come to 5 to 50 times."""
 _HANDLER = "anomaly-tui-undecoded"
 _LONE = 0xDC00
 _UNDECODED = re.compile("[\udc00-\udcff]")
@@ -112,11 +113,21 @@ class Source:
             if packed is not None and found != packed:
                 raise OSError(f"not a {_NAMES[packed]} file ({magic[:2]!r})")
             if found is not None:
-                self._plain = Stream(_decompressed(found, self._disk))
+                self._plain = Stream(self._bounded(_decompressed(found, self._disk)))
             self.head = self._plain.look(HEAD, b"\n")
         except BaseException:
             self.close()
             raise
+
+    def _bounded(self, unpack: Callable[[int], bytes]) -> Callable[[int], bytes]:
+        """What `unpack` gives. Raises: Endless once it is far more than what it is made of."""
+
+        def take(size: int) -> bytes:
+            if self._plain.count > max(MAX_LINE, MOST_UNPACKED * self._disk.count):
+                raise Endless(f"it unpacks to more than {MOST_UNPACKED} times its size, which no transactions do")
+            return unpack(size)
+
+        return take
 
     @property
     def position(self) -> int:
@@ -154,7 +165,7 @@ class Source:
         return io.BufferedReader(stream, HEAD)
 
     def spooled(self) -> IO[bytes]:
-        """The content as a file in which one can seek, a temporary one where it is none by itself."""
+        """The content as a file in which one can seek, a temporary one where it is none by itself. Raises: Endless."""
         if self._plain is self._disk and self._file.seekable():
             self._file.seek(0)
             return self._file

@@ -1,6 +1,7 @@
 """What makes a record a valid transaction, and the sentence an analyst reads when it is not one."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -24,6 +25,8 @@ _QUANTUM = Decimal(1).scaleb(-MAX_DECIMALS)
 _UNIT = Decimal(1)
 _LEAST_AMOUNT = -MAX_AMOUNT
 _LONGEST_AGO = -OLDEST
+_PLAIN = re.compile(r"(?:-?[0-9]{1,15}(?:\.[0-9]{1,8})?\n?)+", re.ASCII)
+"""Amounts, a line each, that are far from the limits and in plain notation."""
 
 
 class InvalidRecord(ValueError):
@@ -98,6 +101,31 @@ def validated(transaction: Transaction, texts: bool = True) -> Transaction:
         transaction = transaction.as_utc()
     amount = _plain(transaction.amount)
     return transaction if amount is transaction.amount else msgspec.structs.replace(transaction, amount=amount)
+
+
+def are_valid(transactions: Sequence[Transaction]) -> bool:
+    """Whether `validated`, without its look at texts, gives all of these back as they are; at least one.
+
+    Column by column, which takes a third of the time. Where it is False, one of them may still be valid.
+    """
+    ids = [t.transaction_id for t in transactions], [t.user_id for t in transactions]
+    others = [t.merchant.id or "" for t in transactions], [t.device.id or "" for t in transactions]
+    if any(max(map(len, names)) > MAX_ID for names in (*ids, *others)):
+        return False
+    if any("" in names or any(map(str.isspace, names)) for names in ids):
+        return False
+    if not IN_FORCE.issuperset([t.currency for t in transactions]):
+        return False
+    latitudes = [t.location.latitude or 0.0 for t in transactions]
+    longitudes = [t.location.longitude or 0.0 for t in transactions]
+    if not (-90 <= min(latitudes) <= max(latitudes) <= 90 and -180 <= min(longitudes) <= max(longitudes) <= 180):
+        return False
+    times = [t.timestamp for t in transactions]
+    if any(time.tzinfo is not UTC for time in times):
+        return False
+    if not FIRST_YEAR <= min(times).year <= max(times).year <= LAST_YEAR:
+        return False
+    return _PLAIN.fullmatch("\n".join([str(t.amount) for t in transactions])) is not None
 
 
 def check_clock(transaction: Transaction, now: datetime) -> None:

@@ -91,7 +91,8 @@ class Sender:
             raise self._failure
         if self._room.locked():
             # Idempotent batches never expire by themselves.
-            await asyncio.wait_for(self._room.acquire(), SEND_WITHIN)
+            async with asyncio.timeout(SEND_WITHIN):
+                await self._room.acquire()
         else:
             # Without a turn of the event loop for every record: beside a busy pipeline turns are what is scarce.
             await self._room.acquire()
@@ -119,7 +120,8 @@ class Sender:
     async def flush(self) -> None:
         """Wait for every acknowledgement. Raises KafkaError or TimeoutError."""
         if self._in_flight:
-            await asyncio.wait_for(asyncio.gather(*self._in_flight, return_exceptions=True), SEND_WITHIN)
+            async with asyncio.timeout(SEND_WITHIN):
+                await asyncio.gather(*self._in_flight, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
 
@@ -128,4 +130,5 @@ class Sender:
         if self._producer is not None:
             producer, self._producer = self._producer, None
             with contextlib.suppress(KafkaError, asyncio.TimeoutError):
+                # Not `asyncio.timeout`, whose end is a cancellation in a task that was cancelled before.
                 await asyncio.wait_for(producer.stop(), 5)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
@@ -14,7 +14,7 @@ from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
 from services.process.supervisor import Worker
 from services.sending.producer import EMBEDDED_LAG_LIMIT, LAG_LIMIT, Sender, outgoing
-from services.sending.world import UNSEEN_WHEN_LIVE, World, live_kinds, live_stream
+from services.sending.world import UNSEEN_WHEN_LIVE, World, live_kinds, live_simulator
 from services.settings import Settings
 
 log = structlog.get_logger("producer")
@@ -77,7 +77,13 @@ class Simulation(Worker):
     async def main_loop(self) -> None:
         """History where there is none, then for ever what is due."""
         if self._world is None:
-            await self._keep_rate(live_stream(self._settings), simulated=False)
+            people = live_simulator(self._settings)
+
+            def by_the_wall() -> None:
+                # What is due one spacing later happens within that spacing, so that nothing is sent before it happens.
+                people.catch_up(datetime.now(UTC))
+
+            await self._keep_rate(people.stream(), simulated=False, began=by_the_wall)
         else:
             if self._beside is not None:
                 await self._lay_history(self._world, self._beside)
@@ -121,18 +127,29 @@ class Simulation(Worker):
                 return
             await asyncio.sleep(_LOOK_EVERY)
 
-    async def _keep_rate(self, stream: Iterator[tuple[Transaction, GroundTruth | None]], *, simulated: bool) -> None:
-        """Keep to the schedule: what is due by now goes out in one slice, then wait for the next."""
+    async def _keep_rate(
+        self,
+        stream: Iterator[tuple[Transaction, GroundTruth | None]],
+        *,
+        simulated: bool,
+        began: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Keep to the schedule: what is due by now goes out in one slice, then wait for the next.
+
+        `began` is called when the schedule begins: at first, and again after each wait for the detectors.
+        """
         rate, said = self._settings.rate, self._describe()
-        began, sent = time.monotonic(), 0
+        began()
+        since, sent = time.monotonic(), 0
         tick = min(0.1, max(0.02, 1 / rate))
         while True:
             if self._lag(self._sender.ends) > self._lag_limit:
                 self.beat("waiting for the detectors to catch up")
                 await asyncio.sleep(0.1)
-                began, sent = time.monotonic(), 0
+                began()
+                since, sent = time.monotonic(), 0
                 continue
-            due = int((time.monotonic() - began) * rate) - sent
+            due = int((time.monotonic() - since) * rate) - sent
             for transaction, truth in (next(stream) for _ in range(min(due, 1_000))):
                 await self._sender.send(outgoing(transaction, truth, simulated=simulated))
                 sent += 1

@@ -5,11 +5,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from domain.transaction import GroundTruth, Transaction
 from services.settings import Settings
+
+if TYPE_CHECKING:
+    from simulator import Simulator
 
 BEGINNING = datetime(2026, 1, 5, tzinfo=UTC)
 """When a new world begins, a Monday: the same for everybody, so that a seed gives the same stream on every day."""
@@ -117,15 +121,15 @@ class World:
             beside.replace(self._file)
 
 
-def live_stream(settings: Settings) -> Iterator[tuple[Transaction, GroundTruth | None]]:
-    """Transactions from now on by the wall's clock, at the configured rate: `--pace live`.
+def live_simulator(settings: Settings) -> "Simulator":
+    """People from now on by the wall's clock, at the configured rate: `--pace live`.
 
     The seed fixes the people and their habits; ids carry a part of their own for each run, so that a second
     run with the same seed is not taken for a resend of the first.
     """
     from simulator import Simulator
 
-    simulator = Simulator(
+    return Simulator(
         users=settings.users,
         anomaly_rate=settings.anomaly_rate,
         seed=_seed(settings),
@@ -134,7 +138,6 @@ def live_stream(settings: Settings) -> Iterator[tuple[Transaction, GroundTruth |
         run=secrets.token_hex(4),
         kinds=live_kinds(settings),
     )
-    yield from simulator.stream()
 
 
 def live_kinds(settings: Settings) -> tuple[str, ...]:

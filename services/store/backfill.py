@@ -3,55 +3,60 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
-
 from domain.transaction import Transaction
-from domain.verdict import DetectorName, Verdict
+from domain.verdict import DETECTORS, DetectorName, Verdict
 from services.store.batch import transaction_of
+from services.store.columns import TRANSACTION, VERDICT_COLUMNS
 from services.store.faults import translated
+from services.store.judged import columns_of
+from services.store.words import keys_of_briefs, keys_of_versions
 
 _LOCK = 7_294_004
 USERS_AT_ONCE = 500
 
-# Whether a verdict of the detectors $1 was given before the first fit. There is an index for just these.
-WAITING = "SELECT EXISTS (SELECT FROM verdicts WHERE status = 'warming' AND detector = ANY($1::text[]))"
+# A transaction with a verdict of the detectors $1 that was given before the first fit. An index has just these.
+_WARMING = """
+(t.basic_status = 'warming' OR t.enhanced_status = 'warming')
+AND (t.basic_status = 'warming' AND 'basic' = ANY($1::text[])
+    OR t.enhanced_status = 'warming' AND 'enhanced' = ANY($1::text[]))
+"""
+WAITING = f"SELECT EXISTS (SELECT FROM transactions t WHERE {_WARMING})"  # noqa: S608 - constants of this file
 
 # At most $2 users with such verdicts.
-WAITING_USERS = """
-SELECT DISTINCT t.user_id FROM verdicts v
-JOIN transactions t ON t.event_time = v.event_time AND t.transaction_id = v.transaction_id
-WHERE v.status = 'warming' AND v.detector = ANY($1::text[]) LIMIT $2
-"""
+WAITING_USERS = f"SELECT DISTINCT t.user_id FROM transactions t WHERE {_WARMING} LIMIT $2"  # noqa: S608
 
 # Holds back every commit until this transaction ends; engines other than $1 may have old profiles in memory, so
 # that they must open their partitions again.
 HOLD_FENCES = "UPDATE progress SET epoch = epoch + CASE WHEN owner = $1 THEN 0 ELSE 1 END WHERE NOT rekeyed"
 
 # All transactions of the users $1 in the order their profiles learnt them, with what was said of them.
-HISTORY_OF = """
-SELECT t.*, e.model_version, e.status AS enhanced, b.status AS basic FROM transactions t
-LEFT JOIN verdicts e ON e.event_time = t.event_time AND e.transaction_id = t.transaction_id AND e.detector = 'enhanced'
-LEFT JOIN verdicts b ON b.event_time = t.event_time AND b.transaction_id = t.transaction_id AND b.detector = 'basic'
-WHERE t.user_id = ANY($1::text[]) ORDER BY t.stored_at, t.kafka_partition, t.kafka_offset
-"""
+HISTORY_OF = f"""
+SELECT {TRANSACTION}, (SELECT version FROM model_versions WHERE key = t.enhanced_model) AS model_version,
+    CASE WHEN t.enhanced_score IS NOT NULL THEN coalesce(t.enhanced_status, 'ok') END AS enhanced,
+    CASE WHEN t.basic_score IS NOT NULL THEN coalesce(t.basic_status, 'ok') END AS basic
+FROM transactions t WHERE t.user_id = ANY($1::text[]) ORDER BY t.stored_at, t.kafka_partition, t.kafka_offset
+"""  # noqa: S608 - constants
 
-# The verdicts of these transactions and detectors, instead of those given while warming up.
-SAVE_VERDICTS = """
-UPDATE verdicts v SET score = x.score, threshold = x.threshold, flagged = x.flagged, severity = x.severity,
-    status = x.status, model_version = x.model_version, reasons = x.reasons::jsonb, error = x.error
-FROM unnest($1::text[], $2::timestamptz[], $3::text[], $4::float8[], $5::float8[], $6::boolean[], $7::smallint[],
-    $8::text[], $9::text[], $10::text[], $11::text[])
-    AS x (id, at, detector, score, threshold, flagged, severity, status, model_version, reasons, error)
-WHERE v.event_time = x.at AND v.transaction_id = x.id AND v.detector = x.detector AND v.status = 'warming'
-"""
+
+def _save(detector: DetectorName) -> str:
+    """Replaces the verdicts of one detector on these transactions that were given while warming up."""
+    columns = (*VERDICT_COLUMNS, "model", "brief")
+    values = ", ".join(f"{detector}_{column} = x.{column}" for column in columns)
+    return f"""
+UPDATE transactions t SET {values}
+FROM unnest($1::text[], $2::timestamptz[], $3::integer[], $4::integer[], $5::boolean[], $6::smallint[], $7::text[],
+    $8::integer[], $9::json[], $10::text[], $11::integer[], $12::smallint[]) AS x (id, at, {", ".join(columns)})
+WHERE t.event_time = x.at AND t.transaction_id = x.id AND t.{detector}_status = 'warming'
+"""  # noqa: S608 - names of ours
+
+
+SAVE_VERDICTS = {detector: _save(detector) for detector in DETECTORS}
 
 # The profiles of these users; whose partition they belong to stays as it is.
 SAVE_STATES = """
 UPDATE profiles p SET state = x.state, flagged = x.flagged, state_version = $4, model_version = $5, updated_at = now()
 FROM unnest($1::text[], $2::bytea[], $3::integer[]) AS x (user_id, state, flagged) WHERE p.user_id = x.user_id
 """
-
-_json = msgspec.json.Encoder()
 
 
 class Earlier(NamedTuple):
@@ -104,7 +109,7 @@ class Backfill:
                     return []
                 rows = await connection.fetch(HISTORY_OF, users)
                 judgement = await judge([_earlier(row, detectors) for row in rows])
-                await connection.execute(SAVE_VERDICTS, *_columns(judgement.verdicts))
+                await _save_verdicts(connection, judgement.verdicts)
                 states = sorted(judgement.states)
                 await connection.execute(
                     SAVE_STATES,
@@ -122,21 +127,21 @@ def _earlier(row: Any, detectors: Sequence[DetectorName]) -> Earlier:
     return Earlier(transaction_of(row), row["model_version"], row["enhanced"], waiting)
 
 
-def _columns(judged: list[tuple[Transaction, Verdict]]) -> list[list[Any]]:
-    rows = [
-        (
-            transaction.transaction_id,
-            transaction.timestamp,
-            verdict.detector,
-            verdict.score,
-            verdict.threshold,
-            verdict.flagged,
-            verdict.severity.rank,
-            verdict.status,
-            verdict.model_version,
-            _json.encode(verdict.reasons).decode(),
-            verdict.error,
-        )
-        for transaction, verdict in judged
-    ]
-    return [list(column) for column in zip(*rows, strict=True)]
+async def _save_verdicts(connection: Any, judged: list[tuple[Transaction, Verdict]]) -> None:
+    for detector in DETECTORS:
+        rows, models, briefs = [], [], []
+        for transaction, verdict in judged:
+            if verdict.detector == detector:
+                columns, model, brief = columns_of(verdict)
+                rows.append((transaction.transaction_id, transaction.timestamp, *columns))
+                models.append(model)
+                briefs.append(brief)
+        if rows:
+            versions = await keys_of_versions(connection, models)
+            lines = await keys_of_briefs(connection, briefs)
+            await connection.execute(
+                SAVE_VERDICTS[detector],
+                *map(list, zip(*rows, strict=True)),
+                [versions[model] for model in models],
+                [lines[brief] for brief in briefs],
+            )

@@ -1,40 +1,48 @@
 """What one batch commits, and its fenced transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date
+from functools import cached_property
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
+from detectors.layout import Counts
+from detectors.verdicts import Verdicts
 from domain.accounting import Account
 from domain.transaction import COLUMNS, GROUPS, GroundTruth, Transaction
-from domain.verdict import Reason, Verdict
+from domain.verdict import DETECTORS, DetectorName, Reason, Verdict
 from services.store import statements
-from services.store.faults import Fenced, ForeignProfile, translated
-
-TRANSACTION_COLUMNS = (
-    *("event_time" if column.name == "timestamp" else column.name for column in COLUMNS),
-    "extra",
-    "kafka_partition",
-    "kafka_offset",
+from services.store.binary import (
+    Column,
+    decimals,
+    floats,
+    microseconds,
+    moment,
+    moments,
+    numbers,
+    some_texts,
+    spread,
+    texts,
 )
-VERDICT_COLUMNS = (
-    "transaction_id",
-    "event_time",
-    "detector",
-    "score",
-    "threshold",
-    "flagged",
-    "severity",
-    "status",
-    "model_version",
-    "reasons",
-    "error",
-)
+from services.store.binary import rows as rows_of
+from services.store.columns import STORED_COLUMNS, TRANSACTION_COLUMNS
+from services.store.faults import CommitUnanswered, Fenced, ForeignProfile, StoreError, Transient, translated
+from services.store.judged import Named, judged
+from services.store.words import keys_of_briefs, keys_of_versions
 
 _json = msgspec.json.Encoder()
 _values = attrgetter(*(column.path for column in COLUMNS))
+
+_DAY = 86_400_000_000
+"""In microseconds."""
+
+JSONB = "\x01"
+"""The version with which jsonb begins in the binary format."""
 
 
 class Term(NamedTuple):
@@ -57,6 +65,72 @@ class StoredRow(NamedTuple):
     transaction: Transaction
     verdicts: tuple[Verdict, ...]
     truth: GroundTruth | None
+
+
+class Given(NamedTuple):
+    """The verdicts of one detector, and of which rows they are, shape (n,), in ascending order."""
+
+    rows: Counts
+    verdicts: Verdicts
+
+
+class StoredRows(Sequence[StoredRow]):
+    """The scored records of a batch as columns, in the order of their offsets; a row is made when it is asked for."""
+
+    def __init__(
+        self,
+        offsets: Sequence[int],
+        transactions: Sequence[Transaction],
+        truths: Sequence[GroundTruth | None],
+        judged: Mapping[DetectorName, Given],
+    ) -> None:
+        self.offsets, self.transactions, self.truths, self.judged = offsets, transactions, truths, judged
+
+    @cached_property
+    def times(self) -> NDArray[np.int64]:
+        """The event times, in microseconds since 1970, shape (n,)."""
+        return microseconds([transaction.timestamp for transaction in self.transactions])
+
+    def days(self, among: NDArray[np.bool_] | None = None) -> set[date]:
+        """The UTC days of the events, or of those of the rows that are `among` these, shape (n,)."""
+        times = self.times if among is None else self.times[among]
+        return {moment(first).date() for first in (np.unique(times // _DAY) * _DAY).tolist()}
+
+    @classmethod
+    def of(cls, rows: Sequence[StoredRow]) -> "StoredRows":
+        """Rows that are there one by one."""
+        if isinstance(rows, StoredRows):
+            return rows
+        given: dict[DetectorName, dict[int, Verdict]] = {}
+        for number, row in enumerate(rows):
+            for verdict in row.verdicts:
+                given.setdefault(verdict.detector, {})[number] = verdict
+        return cls(
+            [row.offset for row in rows],
+            [row.transaction for row in rows],
+            [row.truth for row in rows],
+            {
+                name: Given(np.array([*of]), Verdicts.of(name, next(iter(of.values())).model_version, [*of.values()]))
+                for name, of in given.items()
+            },
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    @overload
+    def __getitem__(self, number: int) -> StoredRow: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[StoredRow]: ...
+    def __getitem__(self, number: int | slice) -> StoredRow | list[StoredRow]:
+        if isinstance(number, slice):
+            return [self[place] for place in range(len(self))[number]]
+        verdicts = []
+        for rows, given in self.judged.values():
+            place = int(np.searchsorted(rows, number))
+            if place < len(rows) and rows[place] == number:
+                verdicts.append(given[place])
+        return StoredRow(self.offsets[number], self.transactions[number], tuple(verdicts), self.truths[number])
 
 
 class DeadRecord(NamedTuple):
@@ -98,7 +172,7 @@ class Batch(NamedTuple):
     term: Term
     expected: int
     following: int
-    rows: tuple[StoredRow, ...]
+    rows: Sequence[StoredRow]
     dead: tuple[DeadRecord, ...]
     profiles: dict[str, bytes]
     state_version: int
@@ -128,121 +202,159 @@ class Batch(NamedTuple):
     @property
     def days(self) -> set[date]:
         """The UTC days of its events."""
-        return {row.transaction.timestamp.date() for row in self.rows}
+        return StoredRows.of(self.rows).days()
 
 
 class Prepared(NamedTuple):
-    """A batch as tuples for COPY; made in the executor, so that the loop only sends."""
+    """A batch as columns for COPY; made in the executor, so that the loop only sends.
+
+    `versions` and `briefs` are what the last columns name, of each detector: keys are known only when it is stored.
+    """
 
     batch: Batch
-    ids: list[tuple[Any, ...]]
-    transactions: list[tuple[Any, ...]]
-    verdicts: list[tuple[Any, ...]]
-    truth: list[tuple[Any, ...]]
+    columns: list[Column]
+    versions: list[Named]
+    briefs: list[Named]
 
 
 def prepare(batch: Batch) -> Prepared:
-    """Flatten a batch into the tuples that COPY wants."""
-    partition = batch.term.partition
-    ids, transactions, verdicts, truth = [], [], [], []
-    for offset, transaction, judged, known in batch.rows:
-        ident, at = transaction.transaction_id, transaction.timestamp
-        ids.append((ident, at))
-        transactions.append(
-            (
-                *_values(transaction),
-                _json.encode(transaction.extra).decode() if transaction.extra else None,
-                partition,
-                offset,
-            )
-        )
-        for verdict in judged:
-            verdicts.append(
-                (
-                    ident,
-                    at,
-                    verdict.detector,
-                    verdict.score,
-                    verdict.threshold,
-                    verdict.flagged,
-                    verdict.severity.rank,
-                    verdict.status,
-                    verdict.model_version,
-                    _json.encode(verdict.reasons).decode(),
-                    verdict.error,
-                )
-            )
-        if known is not None:
-            truth.append((ident, at, known.anomalous, known.kind))
-    return Prepared(batch, ids, transactions, verdicts, truth)
+    """Encode the rows of a batch for COPY. Raises: UnicodeEncodeError."""
+    rows = StoredRows.of(batch.rows)
+    n = len(rows)
+    fields = dict(zip(TRANSACTION_COLUMNS, zip(*map(_values, rows.transactions), strict=True), strict=False))
+    extra = [transaction.extra for transaction in rows.transactions]
+    columns = [
+        *(
+            moments(rows.times) if name == "event_time" else _ENCODED.get(name, texts)(fields.get(name, ()))
+            for name in TRANSACTION_COLUMNS[: len(COLUMNS)]
+        ),
+        some_texts({row: JSONB + _json.encode(more).decode() for row, more in enumerate(extra) if more}, n),
+        numbers(np.full(n, batch.term.partition), "i4"),
+        numbers(np.array(rows.offsets, np.int64), "i8"),
+        *_truth_columns(rows.truths),
+    ]
+    versions, briefs = [], []
+    for detector in DETECTORS:
+        of, verdicts = rows.judged.get(detector, (np.zeros(0, np.int64), Verdicts.warming(detector, 0)))
+        known = np.zeros(n, np.bool_)
+        known[of] = True
+        found = judged(verdicts)
+        columns += [spread(column, known) for column in found.columns]
+        versions.append(found.version.spread(known))
+        briefs.append(found.brief.spread(known))
+    return Prepared(batch, columns, versions, briefs)
+
+
+_ENCODED: dict[str, Callable[[Sequence[Any]], Column]] = {
+    "amount": decimals,
+    "latitude": floats,
+    "longitude": floats,
+}
+"""How columns of a transaction are encoded that are no text, but for the event time."""
+
+
+def _truth_columns(truths: Sequence[GroundTruth | None]) -> tuple[Column, Column]:
+    known = {row: truth for row, truth in enumerate(truths) if truth is not None}
+    there = np.zeros(len(truths), np.bool_)
+    there[list(known)] = True
+    anomalous = np.array([truth.anomalous for truth in known.values()], np.bool_)
+    kinds = {row: truth.kind for row, truth in known.items() if truth.kind is not None}
+    return spread(numbers(anomalous, "u1"), there), some_texts(kinds, len(truths))
 
 
 async def commit(connection: Any, prepared: Prepared) -> None:
     """Store a batch in one transaction behind the fence.
 
-    Raises: Fenced when another owner took over; ForeignProfile when a profile is another partition's; Transient,
-    BadData or DuplicateId as `faults` maps them.
+    Raises: Fenced when another owner took over; ForeignProfile when a profile is another partition's; CommitUnanswered
+    when nobody knows whether it is stored; Transient, BadData or DuplicateId as `faults` maps them.
     """
-    batch = prepared.batch
-    term, account = batch.term, batch.account
+    transaction = connection.transaction()
     with translated():
-        async with connection.transaction():
-            moved = await connection.execute(
-                statements.MOVE_FENCE,
-                term.cluster,
-                term.topic,
-                term.partition,
-                batch.expected,
-                term.epoch,
-                batch.following,
-                None if batch.origin is None else batch.origin.sources,
-                account.stored,
-                account.resends,
-                account.dead,
-                account.skipped,
-                account.repeats,
-                account.without_record,
-                account.lost,
-            )
-            if moved != "UPDATE 1":
-                raise Fenced(f"partition {term.partition}: another owner moved past offset {batch.expected}")
-            if prepared.ids:
-                await connection.copy_records_to_table(
-                    "transaction_ids", records=prepared.ids, columns=("transaction_id", "event_time")
-                )
-                await connection.copy_records_to_table(
-                    "transactions", records=prepared.transactions, columns=TRANSACTION_COLUMNS
-                )
-                await connection.copy_records_to_table("verdicts", records=prepared.verdicts, columns=VERDICT_COLUMNS)
-            if prepared.truth:
-                await connection.execute(statements.SAVE_TRUTH, *map(list, zip(*prepared.truth, strict=True)))
-            if batch.profiles:
-                # Sorted, so that two batches never lock the same profiles in opposite order.
-                users = sorted(batch.profiles)
-                written = await connection.execute(
-                    statements.SAVE_PROFILES,
-                    users,
-                    [batch.profiles[user] for user in users],
-                    [batch.flagged.get(user, 0) for user in users],
-                    batch.state_version,
-                    batch.model_version,
-                    term.cluster,
-                    term.topic,
-                    term.partition,
-                    batch.following,
-                )
-                if written != f"INSERT 0 {len(users)}":
-                    at = term.cluster, term.topic, term.partition
-                    raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, users, *at))
-            if batch.dead:
-                places = [batch.place(dead.offset) for dead in batch.dead]
-                await connection.execute(
-                    statements.SAVE_DEAD_LETTERS,
-                    term.cluster,
-                    *map(list, zip(*places, strict=True)),
-                    [dead.payload for dead in batch.dead],
-                    [dead.reason for dead in batch.dead],
-                )
+        await transaction.start()
+    try:
+        with translated():
+            number = await _move_fence(connection, prepared.batch)
+            await _write(connection, prepared)
+    except BaseException:
+        with suppress(StoreError), translated():
+            await transaction.rollback()
+        raise
+    try:
+        with translated():
+            await transaction.commit()
+    except Transient as error:
+        raise CommitUnanswered(number, str(error)) from error
+
+
+async def _move_fence(connection: Any, batch: Batch) -> str:
+    """The number of the transaction. Raises: Fenced."""
+    term, account = batch.term, batch.account
+    number: str | None = await connection.fetchval(
+        statements.MOVE_FENCE,
+        term.cluster,
+        term.topic,
+        term.partition,
+        batch.expected,
+        term.epoch,
+        batch.following,
+        None if batch.origin is None else batch.origin.sources,
+        account.stored,
+        account.resends,
+        account.dead,
+        account.skipped,
+        account.repeats,
+        account.without_record,
+        account.lost,
+    )
+    if number is None:
+        raise Fenced(f"partition {term.partition}: another owner moved past offset {batch.expected}")
+    return number
+
+
+async def _write(connection: Any, prepared: Prepared) -> None:
+    """Everything behind the fence. Raises: ForeignProfile."""
+    batch = prepared.batch
+    term = batch.term
+    if batch.rows:
+        versions = await keys_of_versions(connection, {word for each in prepared.versions for word in each.words})
+        briefs = await keys_of_briefs(connection, {word for each in prepared.briefs for word in each.words})
+        columns = [*prepared.columns]
+        for version, brief in zip(prepared.versions, prepared.briefs, strict=True):
+            columns += (version.column(versions, "i4"), brief.column(briefs, "i2"))
+        await connection.copy_to_table("transactions", source=rows_of(columns), columns=STORED_COLUMNS, format="binary")
+    if batch.profiles:
+        await save_profiles(connection, batch)
+    if batch.dead:
+        places = [batch.place(dead.offset) for dead in batch.dead]
+        await connection.execute(
+            statements.SAVE_DEAD_LETTERS,
+            term.cluster,
+            *map(list, zip(*places, strict=True)),
+            [dead.payload for dead in batch.dead],
+            [dead.reason for dead in batch.dead],
+        )
+
+
+async def save_profiles(connection: Any, batch: Batch) -> None:
+    """The profiles of a batch. Raises: ForeignProfile."""
+    term = batch.term
+    # Sorted, so that two batches never lock the same profiles in opposite order.
+    users = sorted(batch.profiles)
+    written = await connection.execute(
+        statements.SAVE_PROFILES,
+        users,
+        [batch.profiles[user] for user in users],
+        [batch.flagged.get(user, 0) for user in users],
+        batch.state_version,
+        batch.model_version,
+        term.cluster,
+        term.topic,
+        term.partition,
+        batch.following,
+    )
+    if written != f"INSERT 0 {len(users)}":
+        at = term.cluster, term.topic, term.partition
+        raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, users, *at))
 
 
 def transaction_of(row: Any) -> Transaction:
@@ -256,5 +368,5 @@ def transaction_of(row: Any) -> Transaction:
 
 
 def reasons_of(stored: Any) -> tuple[Reason, ...]:
-    """The reasons a `verdicts` row holds."""
+    """The reasons that a row of the view `verdicts` has."""
     return msgspec.convert(stored, tuple[Reason, ...])

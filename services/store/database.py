@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from services.errors import UserError
 from services.process.claim import claim, locked
+from services.store.tuning import tune
 
 DATABASE_NAME = "anomalies"
 _START_WITHIN = 60.0
@@ -25,10 +26,11 @@ _UNFINISHED = "postgresql.new-"
 
 
 class Database(Protocol):
-    """A PostgreSQL server; `dsn` is valid after `start`."""
+    """A PostgreSQL server; `dsn` is valid after `start`. `remedy` is what is done about one that does not answer."""
 
     label: str
     dsn: str
+    remedy: str
 
     async def start(self, progress: Callable[[str], None]) -> None:
         """Bring the server up. Raises UserError with what to do."""
@@ -41,6 +43,8 @@ class Database(Protocol):
 
 class ExternalDatabase:
     """A server somebody else runs."""
+
+    remedy = "it is asked again every 2 s"
 
     def __init__(self, dsn: str) -> None:
         self.dsn = dsn
@@ -62,6 +66,8 @@ class EmbeddedDatabase:
     the server. The kernel drops the locks of a process that is killed. The wheel's own register of process ids cannot
     do this: two processes that write it at once lose one of them.
     """
+
+    remedy = "it is started again where it has ended"
 
     def __init__(self, data_dir: Path) -> None:
         self._folder = data_dir / "postgresql"
@@ -168,6 +174,7 @@ def _running_server(folder: Path) -> Any:
     server = PostgresServer(folder)
     # As root it runs as another user, who must reach the folder.
     server.ensure_pgdata_inited()
+    tune(folder)
     server.ensure_postgres_running()
     return server
 

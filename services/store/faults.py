@@ -7,7 +7,7 @@ import asyncpg
 from asyncpg.exceptions import InternalClientError
 from asyncpg.exceptions._base import DataError  # the client's own: asyncpg.DataError is the server's class 22
 
-from services.errors import reason_of
+from services.errors import PermanentError, reason_of
 
 
 class StoreError(Exception):
@@ -18,12 +18,37 @@ class Transient(StoreError):
     """PostgreSQL cannot answer now; the same call may succeed later and is tried again for ever."""
 
 
+class DiskFull(Transient):
+    """The server answers, and has no room for what it was given."""
+
+
+class CommitUnanswered(Transient):
+    """A COMMIT got no answer: the transaction of this number may be stored or not, which PostgreSQL can be asked."""
+
+    def __init__(self, transaction: str, reason: str) -> None:
+        super().__init__(reason)
+        self.transaction = transaction
+
+
 class BadData(StoreError):
     """PostgreSQL refuses a value; trying again cannot help, the row belongs in the dead letters."""
 
 
 class DuplicateId(StoreError):
     """Another partition stored the same transaction id meanwhile; look again which ids are known."""
+
+
+class SchemaMismatch(StoreError):
+    """A table, a column or a right is not what this program needs, which is no fault of a record."""
+
+
+class NewerProfile(StoreError, PermanentError):
+    """A newer release wrote the profile of `user` in a way that this one cannot read."""
+
+    def __init__(self, user: str, found: int, known: int) -> None:
+        super().__init__(
+            f"The profile of user {user!r} has version {found}, this program knows {known}: upgrade anomaly-tui."
+        )
 
 
 class Fenced(StoreError):
@@ -47,16 +72,17 @@ class ForeignProfile(StoreError):
 
 
 _TRANSIENT = ("08", "40001", "40P01", "53", "57P0", "55P03", "57014", "25P03")
+_DISK_FULL = "53100"
 _DATA = ("22", "23502", "23514")
+_MISMATCH = "42"
 # SQLSTATE 23514 too, but a matter of time: the day is created and the batch tried again.
 _NO_PARTITION = "no partition of relation"
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn driver, server and operating-system errors into `Transient`, `BadData` or `DuplicateId`.
-
-    Errors that are neither (a bug of ours, a missing table) pass unchanged.
+    """Turn driver, server and operating-system errors into `Transient`, `DiskFull`, `BadData`, `DuplicateId` or
+    `SchemaMismatch`. Errors that are none of these (a bug of ours) pass unchanged.
     """
     try:
         yield
@@ -66,10 +92,14 @@ def translated() -> Iterator[None]:
         state = error.sqlstate or ""
         if state == "23505":
             raise DuplicateId(str(error)) from error
+        if state == _DISK_FULL:
+            raise DiskFull(str(error)) from error
         if _NO_PARTITION in str(error) or state.startswith(_TRANSIENT):
             raise Transient(str(error)) from error
         if state.startswith(_DATA):
             raise BadData(str(error)) from error
+        if state.startswith(_MISMATCH):
+            raise SchemaMismatch(str(error)) from error
         raise
     except (DataError, OverflowError, TypeError, UnicodeEncodeError) as error:
         raise BadData(str(error)) from error

@@ -6,15 +6,14 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from services.store.faults import translated
+from services.store.statements import AMONG_IDS
 
 # The stored transactions of these ids, each with what distinguishes a resend from another
 # transaction, and where it came from.
-PLACED = """
-SELECT i.transaction_id, t.user_id, t.amount, t.event_time, t.kafka_partition, t.kafka_offset, t.stored_at
-FROM transaction_ids i
-JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.transaction_id
-WHERE i.transaction_id = ANY($1::text[])
-"""
+PLACED = f"""
+SELECT t.transaction_id, t.user_id, t.amount, t.event_time, t.kafka_partition, t.kafka_offset, t.stored_at
+FROM transactions t WHERE {AMONG_IDS}
+"""  # noqa: S608 - constants
 
 # Which of the offsets from $5 to before $6 are dead letters.
 DEAD_BETWEEN = """
@@ -42,10 +41,14 @@ class Ledger:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    async def placed(self, ids: Sequence[str]) -> dict[str, Placed]:
-        """The stored ones of these transactions, by id."""
+    async def placed(self, ids: Sequence[str]) -> dict[str, list[Placed]]:
+        """All that is stored of these ids, by id: one may be stored on several days."""
         with translated():
-            return {row[0]: Placed(*row[1:]) for row in await self._pool.fetch(PLACED, ids)}
+            rows = await self._pool.fetch(PLACED, ids)
+        placed: dict[str, list[Placed]] = {}
+        for ident, *columns in rows:
+            placed.setdefault(ident, []).append(Placed(*columns))
+        return placed
 
     async def dead(
         self, cluster: str, topic: str, partition: int, incarnation: int, first: int, following: int

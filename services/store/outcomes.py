@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from services.store.faults import translated
+from services.store.statements import AMONG_IDS
 
 # Transactions stored since $2 from these offsets of a partition: `stored_at` keeps those of an earlier broker out.
 STORED_FROM = """
@@ -19,11 +20,7 @@ ORDER BY "offset" LIMIT $5
 """
 
 # Transactions of the ids $1 stored since $2.
-STORED_UNDER = """
-SELECT count(*) FROM transaction_ids i
-JOIN transactions t ON t.event_time = i.event_time AND t.transaction_id = i.transaction_id
-WHERE i.transaction_id = ANY($1::text[]) AND t.stored_at >= $2
-"""
+STORED_UNDER = f"SELECT count(*) FROM transactions t WHERE {AMONG_IDS} AND t.stored_at >= $2"  # noqa: S608 - constants
 
 NOW = "SELECT now()"
 

@@ -1,7 +1,7 @@
 """Pages of what is stored, each found by where the one before ended: as quick at the end as at the beginning."""
 
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -23,9 +23,9 @@ class Position(NamedTuple):
 
 
 class Ranked(NamedTuple):
-    """A row's place in a list by score, highest first."""
+    """A row's place in a list of alerts, the worst first; see `domain.verdict.urgency`."""
 
-    score: float
+    urgency: int
     at: datetime
     ident: str
 
@@ -40,7 +40,7 @@ class DeadPlace(NamedTuple):
     offset: int
 
 
-class Minute(msgspec.Struct, frozen=True, kw_only=True):
+class Volume(msgspec.Struct, frozen=True, kw_only=True):
     """Transactions with an event time in the minute that begins at `at`, and how many of them were flagged."""
 
     at: datetime
@@ -57,7 +57,7 @@ class Category(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NEWEST = Position(_BEFORE_ALL, "")
-HIGHEST = Ranked(float("inf"), _BEFORE_ALL, "")
+WORST = Ranked(1_000_000, _BEFORE_ALL, "")
 LATEST = DeadPlace(_BEFORE_ALL, "", "", 0, 0)
 
 
@@ -75,9 +75,9 @@ class Pages:
         """One page of flagged transactions, newest first."""
         return await self._page(queries.ANOMALIES_AFTER, filter, after, limit)
 
-    async def anomalies_by_score(self, filter: Filter, after: Ranked, limit: int) -> tuple[ScoredTransaction, ...]:
-        """One page of flagged transactions, highest score first. It reads all that was flagged."""
-        return await self._page(queries.ANOMALIES_BY_SCORE_AFTER, filter, after, limit)
+    async def anomalies_by_urgency(self, filter: Filter, after: Ranked, limit: int) -> tuple[ScoredTransaction, ...]:
+        """One page of flagged transactions, the worst first. It reads all that was flagged."""
+        return await self._page(queries.ANOMALIES_BY_URGENCY_AFTER, filter, after, limit)
 
     async def _page(
         self, statement: str, filter: Filter, after: Position | Ranked, limit: int
@@ -92,7 +92,7 @@ class Pages:
     async def transaction(self, transaction_id: str) -> ScoredTransaction | None:
         """The one with this id, or None."""
         async with reading(self._pool) as connection:
-            row = await connection.fetchrow(queries.TRANSACTION, transaction_id)
+            row = await connection.fetchrow(queries.TRANSACTION_BY_ID, transaction_id)
         return None if row is None else scored(row, -1)
 
     async def dead_letters(self, after: DeadPlace, limit: int) -> tuple[tuple[DeadPlace, DeadLetter], ...]:
@@ -101,11 +101,11 @@ class Pages:
             rows = await connection.fetch(queries.DEAD_LETTERS_AFTER, *after, limit)
         return tuple((DeadPlace(*(row[name] for name in DeadPlace._fields)), dead_letter(row)) for row in rows)
 
-    async def volume(self, since: datetime) -> tuple[Minute, ...]:
-        """What happened in each minute with an event since then, oldest first. It reads all of them."""
+    async def volume(self, since: datetime, unit: Literal["minute", "hour"]) -> tuple[Volume, ...]:
+        """What happened in each minute or hour with an event since then, oldest first. It reads all of them."""
         async with reading(self._pool) as connection:
-            rows = await connection.fetch(queries.VOLUME, since)
-        return tuple(Minute(**row) for row in rows)
+            rows = await connection.fetch(queries.VOLUME, since, unit)
+        return tuple(Volume(**row) for row in rows)
 
     async def categories(self, since: datetime, limit: int) -> tuple[Category, ...]:
         """The `limit` merchant categories with the most transactions since then. It reads all of them."""

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
-from services.store import statements
+from services.store import rekeying_statements, statements
 from services.store.faults import Fenced, StoreError, translated
 
 
@@ -22,18 +22,20 @@ class Taken(NamedTuple):
     """A partition of the original as its re-keyer took it: it copies from `next_offset` on, within `epoch`.
 
     `incarnation` is 0 as long as nothing of it was read; `topic_id` is the id of the topic that was read last.
+    `delivered` is where each partition of the copy, named `copy`, ended when `next_offset` was stored.
     """
 
     next_offset: int
     epoch: int
     topic_id: str
     incarnation: int
+    delivered: Sequence[int]
+    copy: str
 
 
 class Moved(NamedTuple):
-    """How far a partition of the original was copied: `copied` records between these offsets."""
+    """How far a partition of the original was copied: `copied` records up to the offset `following`."""
 
-    before: int
     following: int
     copied: int
 
@@ -50,15 +52,19 @@ class Sources:
         self._epochs: dict[int, int] = {}
 
     async def take(self, partitions: int, owner: str, topic_id: str, copy: str) -> dict[int, Taken]:
-        """Fence every owner and re-keyer of before. Raises Transient."""
+        """Fence every owner and re-keyer of before. Raises Transient; Fenced where it has another copy now."""
         with translated():
             await self._connection.execute(statements.BEGIN_COUNTING, *self._at)
-            rows = await self._connection.fetch(statements.TAKE_SOURCES, *self._at, partitions, owner, topic_id, copy)
+            rows = await self._connection.fetch(
+                rekeying_statements.TAKE_SOURCES, *self._at, partitions, owner, topic_id, copy
+            )
         taken = {partition: Taken(*rest) for partition, *rest in rows}
+        if any(each.copy != copy for each in taken.values()):
+            raise Fenced(f"{self._at[1]} has another copy now")
         self._epochs = {partition: each.epoch for partition, each in taken.items()}
         return taken
 
-    async def begin(self, partition: int, topic_id: str, offset: int) -> Taken:
+    async def begin(self, partition: int, taken: Taken, topic_id: str, offset: int) -> Taken:
         """Read the first log of a partition, or the one that took its place. Raises Fenced, Transient."""
         epoch = self._epochs[partition]
         with translated():
@@ -67,21 +73,36 @@ class Sources:
             )
         if row is None:
             raise Fenced(f"another engine re-keys {self._at[1]} now")
-        return Taken(row["next_offset"], epoch, row["topic_id"], row["incarnation"])
+        return taken._replace(next_offset=row["next_offset"], topic_id=row["topic_id"], incarnation=row["incarnation"])
+
+    async def pass_over(self, partition: int, following: int, copied: int, delivered: Sequence[int]) -> None:
+        """Go on at `following`, before which Kafka has deleted what was next: `copied` of it had been copied.
+
+        Raises: Fenced, Transient.
+        """
+        with translated():
+            moved = await self._connection.execute(
+                rekeying_statements.SKIP_EXPIRED,
+                *self._at,
+                partition,
+                self._epochs[partition],
+                following,
+                copied,
+                delivered,
+            )
+        if moved != "UPDATE 1":
+            raise Fenced(f"another engine re-keys {self._at[1]} now")
 
     async def move(self, moved_by: Mapping[int, Moved], delivered: Sequence[int]) -> None:
-        """Store the next offsets; `delivered` is where each partition of the copy ends. Raises Fenced, Transient.
-
-        What lies between the stored offset and the one it began to copy from had expired.
-        """
+        """Store the next offsets; `delivered` is where each partition of the copy ends. Raises Fenced, Transient."""
         partitions = sorted(moved_by)
         with translated():
             moved = await self._connection.execute(
-                statements.MOVE_SOURCES,
+                rekeying_statements.MOVE_SOURCES,
                 *self._at,
                 partitions,
                 [self._epochs[partition] for partition in partitions],
-                *([moved_by[partition][column] for partition in partitions] for column in range(3)),
+                *([moved_by[partition][column] for partition in partitions] for column in range(2)),
                 delivered,
             )
         if moved != f"UPDATE {len(partitions)}":
@@ -97,7 +118,7 @@ class Rekeying:
     async def copy_of(self, cluster: str, topic: str) -> str | None:
         """The name of the copy through which the topic is read; None where it is read as it is."""
         with translated():
-            found: str | None = await self._pool.fetchval(statements.COPY_OF, cluster, topic)
+            found: str | None = await self._pool.fetchval(rekeying_statements.COPY_OF, cluster, topic)
         return found
 
     async def switch(self, cluster: str, topic: str, partitions: int, copy: str) -> None:
@@ -106,12 +127,32 @@ class Rekeying:
         `copy` is its name, unless another engine has just chosen one.
         """
         with translated():
-            await self._pool.execute(statements.TAKE_SOURCES, cluster, topic, partitions, "", "", copy)
+            await self._pool.execute(rekeying_statements.TAKE_SOURCES, cluster, topic, partitions, "", "", copy)
+
+    async def replace_copy(self, cluster: str, topic: str, *, lost: str, another: str) -> None:
+        """Read the topic through the copy `another` from now on, unless it is read through `lost` no more.
+
+        What was stored from the lost one stays; all else is copied again. Whoever copies or scores is fenced.
+        """
+        with translated():
+            async with self._pool.acquire() as connection, connection.transaction():
+                originals = await connection.fetch(rekeying_statements.NAME_ANOTHER_COPY, cluster, topic, lost, another)
+                if not originals:
+                    return
+                copies = await connection.fetch(rekeying_statements.RETIRE_COPY, cluster, lost)
+                await connection.execute(rekeying_statements.TAKE_PLACE, cluster, lost, another)
+                back = {
+                    row["partition"]: at
+                    for row in originals
+                    if (at := stored_through(row, originals, copies)) < row["next_offset"]
+                }
+                await connection.execute(rekeying_statements.COPY_AGAIN, cluster, topic, [*back], [*back.values()])
+                await connection.execute(rekeying_statements.FORGET_DELIVERED, cluster, topic)
 
     async def hops(self, cluster: str, topic: str) -> list[dict[str, Any]]:
         """The positions of the topic and of its copy, at one moment; for `behind`."""
         with translated():
-            return [dict(row) for row in await self._pool.fetch(statements.HOPS, cluster, topic)]
+            return [dict(row) for row in await self._pool.fetch(rekeying_statements.HOPS, cluster, topic)]
 
     @asynccontextmanager
     async def locked(self, cluster: str, topic: str) -> AsyncIterator[Sources | None]:
@@ -120,13 +161,13 @@ class Rekeying:
             connection = await self._pool.acquire()
         try:
             with translated():
-                free = await connection.fetchval(statements.LOCK_SOURCES, cluster, topic)
+                free = await connection.fetchval(rekeying_statements.LOCK_SOURCES, cluster, topic)
             try:
                 yield Sources(connection, cluster, topic) if free else None
             finally:
                 if free:
                     with suppress(StoreError), translated():
-                        await connection.execute(statements.UNLOCK_SOURCES, cluster, topic)
+                        await connection.execute(rekeying_statements.UNLOCK_SOURCES, cluster, topic)
         finally:
             await self._pool.release(connection)
 
@@ -145,7 +186,7 @@ def behind(rows: Iterable[Mapping[str, Any]], topic: str, ends: Mapping[int, int
         return first_hop
     copies = {row["partition"]: row for row in rows if row["topic"] != topic}
     second_hop, passed = 0, first_hop == 0
-    for partition, end in enumerate(_delivered(originals.values())):
+    for partition, end in enumerate(delivered_to(row["delivered"] for row in originals.values())):
         copy = copies.get(partition)
         waiting = end - (copy["next_offset"] if copy else 0)
         if waiting > 0:
@@ -154,11 +195,31 @@ def behind(rows: Iterable[Mapping[str, Any]], topic: str, ends: Mapping[int, int
     return 0 if passed else max(1, first_hop + second_hop)
 
 
-def _delivered(originals: Iterable[Mapping[str, Any]]) -> list[int]:
+def stored_through(
+    original: Mapping[str, Any], originals: Iterable[Mapping[str, Any]], copies: Iterable[Mapping[str, Any]]
+) -> int:
+    """The offset of a partition of the original before which all that was copied is stored.
+
+    A partition of the copy that is stored as far as it was delivered has nothing more of it; of another one the next
+    place tells.
+    """
+    found = {row["partition"]: row for row in copies}
+    at = int(original["next_offset"])
+    for partition, end in enumerate(delivered_to(row["delivered"] for row in originals)):
+        copy = found.get(partition)
+        if copy is not None and copy["next_offset"] >= end:
+            continue
+        incarnation, offset = divmod(_at(copy["sources"] if copy else (), original["partition"]), 1 << 48)
+        at = min(at, offset if incarnation == original["incarnation"] else int(original["first_offset"]))
+    return max(at, int(original["first_offset"]))
+
+
+def delivered_to(delivered: Iterable[Sequence[int]]) -> list[int]:
+    """Where each partition of the copy ended, as far as the partitions of the original know it."""
     ends: list[int] = []
-    for row in originals:
-        ends += [0] * (len(row["delivered"]) - len(ends))
-        for partition, end in enumerate(row["delivered"]):
+    for known in delivered:
+        ends += [0] * (len(known) - len(ends))
+        for partition, end in enumerate(known):
             ends[partition] = max(ends[partition], end)
     return ends
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,14 +13,16 @@ from domain.accounting import KINDS, Account
 from domain.clock import LIVE, Clock
 from domain.engine import DeadLetter
 from domain.filters import Filter
+from domain.identity import ID_WINDOW, Content
 from domain.quality import DetectorQuality, Scoreboard
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction
 from services.store import batch as batches
 from services.store import queries, schema, statements
 from services.store.backfill import Backfill
+from services.store.budget import Queue
 from services.store.days import Days
-from services.store.faults import Fenced, Rekeyed, Transient, translated
+from services.store.faults import Fenced, NewerProfile, Rekeyed, StoreError, Transient, translated
 from services.store.ledger import Ledger
 from services.store.outcomes import Outcomes
 from services.store.pages import Pages
@@ -29,7 +32,10 @@ from services.store.rekeying import Rekeying
 from services.store.search import Search, dead_letter
 from services.store.timeline import Timeline
 from services.store.triage import Decisions
+from services.store.truth import Truth
 from services.store.users import Users
+
+_FIRST_TIME, _LAST_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -63,30 +69,43 @@ class Store:
         self.ledger = Ledger(pool)
         self.outcomes = Outcomes(pool)
         self.search = Search(readers)
+        self.truth = Truth(readers)
         self.pages = Pages(readers)
         self.users = Users(readers)
         self.triage = Decisions(pool, readers)
+        self.queue = Queue(pool)
         self.timeline = Timeline(pool, readers)
         self.rekeying = Rekeying(pool)
 
     @classmethod
-    async def open(cls, dsn: str, *, read_dsn: str | None = None, connections: int = 8) -> "Store":
+    async def open(
+        cls, dsn: str, *, read_dsn: str | None = None, connections: int = 8, as_it_is: bool = False
+    ) -> "Store":
         """Connect, create the database when it is missing and allowed, and apply the schema.
 
-        What people ask is read from `read_dsn`, such as a replica's, where there is one.
+        What people ask is read from `read_dsn`, such as a replica's, where there is one. `as_it_is` is for a process of
+        an engine that has opened the database already: its schema may be a newer release's by now.
 
         Raises: UserError with one clear line when a server cannot be reached or refuses.
         """
-        await create_database(dsn)
+        if not as_it_is:
+            await create_database(dsn)
         pool = await open_pool(dsn, connections)
         try:
-            async with pool.acquire() as connection:
-                await schema.apply(connection)
+            if not as_it_is:
+                async with pool.acquire() as connection:
+                    await schema.apply(connection)
             store = cls(pool, await open_readers(dsn, read_dsn, connections))
             await store.days.ensure_ahead()
         except Transient as error:
             raise unanswered(error) from error
         return store
+
+    async def check_schema(self) -> None:
+        """Raises: PermanentError where a newer release has changed the database since."""
+        with translated():
+            async with self.pool.acquire() as connection:
+                await schema.check(connection)
 
     async def close(self) -> None:
         """Close the pool, by force when it does not end by itself."""
@@ -124,22 +143,51 @@ class Store:
         """Store a batch behind its fence, with the days it needs."""
         await self.days.ensure(prepared.batch.days, simulated=prepared.batch.simulated)
         with translated():
-            async with self.pool.acquire() as connection:
-                try:
-                    await batches.commit(connection, prepared)
-                except Transient:
-                    self.days.forget()
-                    raise
+            connection = await self.pool.acquire()
+        try:
+            await batches.commit(connection, prepared)
+        except Transient:
+            self.days.forget()
+            raise
+        finally:
+            # A connection that breaks only now must not hide whether the batch was stored.
+            with suppress(StoreError), translated():
+                await self.pool.release(connection)
 
-    async def known(self, ids: Sequence[str]) -> dict[str, tuple[str, Any, datetime]]:
-        """Of these transaction ids the stored ones, each with user, amount and event time."""
-        rows = await self._fetch(statements.STORED_IDS, ids)
-        return {row[0]: (row[1], row[2], row[3]) for row in rows}
+    async def any_committed(self, transactions: Sequence[str]) -> bool:
+        """Whether one of the transactions of these numbers was committed. None of them may be open any more."""
+        with translated():
+            return bool(await self.pool.fetchval(statements.ANY_COMMITTED, transactions))
+
+    async def known(self, ids: Sequence[str], first: datetime, last: datetime) -> dict[str, list[Content]]:
+        """Of the ids of transactions those that are stored, each with all that are stored of it.
+
+        Looked for is up to `ID_WINDOW` before the `first` of their event times and after the `last`: an id may be
+        stored on several days, and some of them may be far from the transaction that has it here.
+        """
+        if not ids:
+            return {}
+        rows = await self._fetch(
+            statements.STORED_IDS,
+            ids,
+            first - min(ID_WINDOW, first - _FIRST_TIME),
+            last + min(ID_WINDOW, _LAST_TIME - last),
+        )
+        known: dict[str, list[Content]] = {}
+        for ident, *content in rows:
+            known.setdefault(ident, []).append((content[0], content[1], content[2]))
+        return known
 
     async def profiles(self, users: Sequence[str], state_version: int) -> dict[str, bytes]:
-        """The committed states of these users, encoded; unknown users are left out."""
-        rows = await self._fetch(statements.LOAD_PROFILES, users, state_version)
-        return {row[0]: row[1] for row in rows}
+        """The committed states of these users, encoded as in this version or an older one; unknown users are left out.
+
+        Raises: NewerProfile.
+        """
+        rows = await self._fetch(statements.LOAD_PROFILES, users)
+        for user, _, version in rows:
+            if version > state_version:
+                raise NewerProfile(user, version, state_version)
+        return {user: state for user, state, _ in rows}
 
     async def profile(self, user_id: str, state_version: int) -> bytes | None:
         """One user's committed state, encoded."""
@@ -226,11 +274,6 @@ class Store:
         rows: list[Any] = await self._fetch(statements.MODELS, FORMAT)
         return rows
 
-    async def judged_by(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Verdicts, and flagged ones, by detector and model version; it reads all that is stored."""
-        rows = await self._fetch(statements.VERDICTS_BY_MODEL)
-        return {(row["detector"], row["model_version"]): (row["verdicts"], row["flagged"]) for row in rows}
-
     async def use_model(self, version: str) -> bool:
         """Take a version into use, of every detector that has it; False when none has."""
         with translated():
@@ -277,7 +320,12 @@ class Store:
             rows = await connection.fetch(statements.QUALITY, since or datetime(1, 1, 1, tzinfo=UTC))
         for row in rows:
             scoreboard.count(
-                row["detector"], row["anomalous"], row["kind"], flagged=row["flagged"], verdicts=row["verdicts"]
+                row["detector"],
+                row["anomalous"],
+                row["kind"],
+                flagged=row["flagged"],
+                verdicts=row["verdicts"],
+                score=row["score"],
             )
         return scoreboard.qualities
 

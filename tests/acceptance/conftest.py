@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,10 @@ def run(environment: dict[str, str], tmp_path: Path) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """For tmux: short, because its sockets are there."""
+    with tempfile.TemporaryDirectory(prefix="tmux-") as made:
+        yield Path(made)

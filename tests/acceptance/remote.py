@@ -1,4 +1,4 @@
-"""A real SSH server on loopback, and a terminal that logs in to it."""
+"""A real SSH server on loopback, a terminal that logs in to it, and consoles in tmux."""
 
 import fcntl
 import getpass
@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import socket
 import struct
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.acceptance.session import COMMAND
 from tests.waiting import wait_until
 
 WITHIN = 40.0
@@ -190,3 +192,16 @@ class Tmux:
     def wait_for(self, shown: str) -> None:
         """Wait until the console shows this."""
         wait_until(lambda: re.search(shown, self.screen), f"{shown} in\n{self.screen}")
+
+
+@contextmanager
+def console(name: str, environment: dict[str, str], folder: Path, *arguments: str) -> Iterator[Tmux]:
+    """A console in a tmux of its own; when the command ends, tmux goes on and shows its exit code."""
+    variables = [f"{key}={environment[key]}" for key in ("ANOMALY_TUI_DATA_DIR", "DATABASE_URL", "HOME")]
+    command = shlex.join(["env", "LC_ALL=C.UTF-8", *variables, COMMAND, *arguments])
+    terminal = Tmux(folder, name)
+    terminal.run("-u", "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", f"{command}; echo code $?; cat")
+    try:
+        yield terminal
+    finally:
+        terminal.run("kill-server")

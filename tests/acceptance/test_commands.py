@@ -84,7 +84,7 @@ def test_a_model_is_fitted_rolled_back_and_used_again(run: Run, tmp_path: Path) 
 
 def versions_in_use(run: Run) -> set[str]:
     shown = run("model", "list").stdout
-    return {line.split()[1] for line in shown.splitlines() if "in use" in line}
+    return {line.split()[0] for line in shown.splitlines() if "in use" in line}
 
 
 def test_a_foreign_file_is_mapped(run: Run, tmp_path: Path) -> None:
@@ -126,6 +126,28 @@ def test_evaluate_shows_every_ranking_of_a_labelled_file(run: Run, tmp_path: Pat
     assert "label" in refused.stderr
 
 
+def test_what_is_stored_is_evaluated_as_its_file_and_each_model_by_what_it_judged(run: Run, tmp_path: Path) -> None:
+    stream = Simulator(users=30, anomaly_rate=0.05, seed=12, start=datetime(2026, 3, 2, tzinfo=UTC), rate=0.1).stream()
+    rows = [
+        {**msgspec.json.decode(wire.encode(transaction)), "label": int(truth.anomalous)}
+        for transaction, truth in islice(stream, 2_500)
+    ]
+    (tmp_path / "labelled.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, rows)))
+    (tmp_path / "map.toml").write_text('[label]\nfield = "label"\nanomalous = [1]\n')
+    assert run("replay", "labelled.jsonl", "--mapping", "map.toml").returncode == 0
+    of_file = run("evaluate", "labelled.jsonl", "--skip", "1500").stdout
+    of_store = run("evaluate", "--stored", "--skip", "1500")
+    assert of_store.returncode == 0, of_store.stderr
+    assert "1,000 rows reported" in of_store.stdout
+    assert of_store.stdout.splitlines()[1:] == of_file.splitlines()[1:]
+    listed = run("model", "list").stdout.splitlines()
+    assert "precision" in listed[0]
+    assert any(line.split()[-3].endswith("%") for line in listed if line.startswith("2000-") or "in use" in line)
+    refused = run("evaluate", "--stored", "--simulator")
+    assert refused.returncode == 1
+    assert "one of them" in refused.stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda n: n.name)
 def test_a_daemon_scores_and_ends_cleanly_on_a_signal(
     environment: dict[str, str], run: Run, tmp_path: Path, number: signal.Signals
@@ -165,7 +187,8 @@ def test_a_daemon_scores_and_ends_cleanly_on_a_signal(
 def test_reset_asks_and_deletes_only_after_a_yes(run: Run, tmp_path: Path) -> None:
     run("replay", simulated_file(tmp_path / "some.jsonl", 10))
     refused = run("reset")
-    assert refused.returncode != 0
+    assert refused.returncode == 1, "nobody is there to say yes"
+    assert "Nothing was deleted" in refused.stdout
     assert stats(run)["transactions"] == 10
     assert run("reset", "--yes").returncode == 0
     assert stats(run)["transactions"] == 0
@@ -202,6 +225,8 @@ COMMANDS = (
     "users",
     "stats",
     "reset",
+    "backup",
+    "restore",
     "doctor",
     "config",
 )

@@ -2,20 +2,18 @@
 
 import json
 import os
-import shlex
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.acceptance.remote import Host, Tmux
+from tests.acceptance.remote import Host, console
 from tests.acceptance.session import COMMAND, Run
 from tests.waiting import wait_until
 
@@ -76,26 +74,6 @@ def daemon(environment: dict[str, str], tmp_path: Path) -> Iterator[Daemon]:
     made.start()
     yield made
     made.close()
-
-
-@contextmanager
-def console(name: str, environment: dict[str, str], folder: Path, *arguments: str) -> Iterator[Tmux]:
-    """A console in a tmux of its own; when the command ends, tmux goes on and shows its exit code."""
-    variables = [f"{key}={environment[key]}" for key in ("ANOMALY_TUI_DATA_DIR", "DATABASE_URL", "HOME")]
-    command = shlex.join(["env", "LC_ALL=C.UTF-8", *variables, COMMAND, *arguments])
-    terminal = Tmux(folder, name)
-    terminal.run("-u", "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", f"{command}; echo code $?; cat")
-    try:
-        yield terminal
-    finally:
-        terminal.run("kill-server")
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """For tmux: short, because its sockets are there."""
-    with tempfile.TemporaryDirectory(prefix="tmux-") as made:
-        yield Path(made)
 
 
 def status(run: Run) -> tuple[int, dict]:

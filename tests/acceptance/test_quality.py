@@ -39,6 +39,21 @@ async def test_without_ground_truth_it_says_so(store: Store, run: Run) -> None:
     assert json.loads(run("quality", "--json").stdout)["detectors"] == []
 
 
+async def test_thresholds_are_compared_before_one_is_applied(store: Store, run: Run) -> None:
+    rows = [stored(number, "u", enhanced=True, truth=GroundTruth(number % 2 == 0)) for number in (1, 2, 3)]
+    await committed(store, tuple(rows), {})
+    shown = run("quality", "--thresholds", "--at", "0.9", "--at", "0.99")
+    assert shown.returncode == 0, shown.stderr
+    assert "enhanced: 3 verdicts, the truth of 3 is known" in shown.stdout
+    (kept,) = [line.split() for line in shown.stdout.splitlines()[-12:] if ">= 0.9 " in line]
+    assert "33.3%" in kept
+    basic, enhanced = json.loads(run("quality", "--at", "0.9", "--json").stdout)
+    assert (basic["cuts"][1]["alerts"], enhanced["cuts"][1]["alerts"]) == (0, 3)
+    refused = run("quality", "--at", "7")
+    assert refused.returncode == 1
+    assert "--at 7" in refused.stderr
+
+
 async def test_a_time_that_is_none_is_one_clear_line(store: Store, run: Run) -> None:
     shown = run("quality", "--since", "soon")
     assert shown.returncode == 2 or shown.returncode == 1

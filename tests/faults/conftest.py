@@ -1,9 +1,6 @@
-"""One real Apache Kafka for a whole module of tests, each of which has topics of its own."""
+"""One real Apache Kafka for all tests that leave it alone, each of which has topics of its own."""
 
-import asyncio
-import shutil
 import tempfile
-import threading
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,27 +10,23 @@ import pytest
 
 from services.brokers.broker import Broker
 from services.brokers.external import ExternalBroker
-from services.brokers.local import LocalBroker
 from services.brokers.security import Security
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
+from tests.faults import figures as counted
+from tests.faults.figures import Figures
+from tests.faults.own_kafka import OwnKafka
 from tests.faults.topics import Topics
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def apache_kafka(cache_dir: Path) -> Iterator[str]:
-    """The address of a running Apache Kafka."""
-    folder = Path(tempfile.mkdtemp(prefix="anomaly-tui-kafka-"))
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    local = LocalBroker(folder / "kafka", cache_dir, None)
-    asyncio.run_coroutine_threadsafe(local.start(lambda line: None), loop).result(90)
-    yield local.bootstrap
-    asyncio.run_coroutine_threadsafe(local.stop(), loop).result(30)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    shutil.rmtree(folder, ignore_errors=True)
+    """The address of a running Apache Kafka, which nobody kills."""
+    with tempfile.TemporaryDirectory(prefix="anomaly-tui-kafka-", ignore_cleanup_errors=True) as folder:
+        kafka = OwnKafka(Path(folder) / "kafka", cache_dir)
+        kafka.start()
+        yield kafka.bootstrap
+        kafka.stop()
 
 
 @pytest.fixture
@@ -43,6 +36,29 @@ async def kafka(apache_kafka: str) -> AsyncIterator[Broker]:
     await broker.start(lambda line: None)
     yield broker
     await broker.stop()
+
+
+@pytest.fixture(autouse=True)
+def group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daemons of a test are a group of their own: one waits for its killed members, whatever topic they read."""
+    monkeypatch.setenv("ANOMALY_TUI_GROUP", f"tests-{uuid.uuid4().hex[:8]}")
+
+
+@pytest.fixture(autouse=True)
+def figures(request: pytest.FixtureRequest) -> Iterator[Figures]:
+    """What this test counts."""
+    found = counted.begin()
+    yield found
+    found.write(request.node.path.name, request.node.name)
+
+
+@pytest.fixture
+def reachable() -> Iterator[Path]:
+    """A folder for a PostgreSQL that is started and stopped: for sockets its path is short, and pytest, which hides its
+    own folders from other users at each start of its own, lets the user alone as whom the server runs under root.
+    """
+    with tempfile.TemporaryDirectory(prefix="anomaly-tui-pg-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
 """What delivery promises: what must be true of PostgreSQL once everything that was sent is stored."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from types import MappingProxyType
 
 from detectors.enhanced import EnhancedModel
-from detectors.state import STATE_VERSION, UserState
+from detectors.fitting import FORMAT
+from detectors.habits import STATE_VERSION
+from detectors.state import UserState
 from services.store.store import Store
+from tests.faults import figures
 
 
 async def broken_promises(
@@ -15,11 +19,13 @@ async def broken_promises(
     ends: Mapping[int, int],
     cluster: str,
     topic: str = "transactions",
+    wrong: Callable[[Store], Awaitable[set[str]]] | None = None,
 ) -> list[str]:
     """Every promise that does not hold, named; empty when all do.
 
     `sent` are the acknowledged transaction ids, `poison` the (partition, offset) of records that are no
-    transactions, `ends` the end offset by partition.
+    transactions, `ends` the end offset by partition. `wrong` finds users with a wrong profile where another
+    release learnt some of them.
     """
     broken = []
     sent_ids = set(sent)
@@ -51,22 +57,34 @@ async def broken_promises(
     sums = await store.pool.fetchrow("SELECT sum(stored), sum(dead), sum(lost) FROM progress")
     if tuple(sums) != (len(stored), len(dead), 0):
         broken.append(f"sums of {tuple(sums)} instead of {len(stored)} stored, {len(dead)} dead and none lost")
-    wrong = await wrong_profiles(store)
-    if wrong:
-        broken.append(f"{len(wrong)} profiles differ from a recount")
+    differ = await (wrong or wrong_profiles)(store)
+    counted = figures.current
+    counted.counted = True
+    counted.sent = len(sent_ids)
+    counted.lost, counted.invented = len(sent_ids - set(stored)), len(set(stored) - sent_ids)
+    counted.doubled, counted.profiles_wrong = len(stored) - len(set(stored)), len(differ)
+    if differ:
+        broken.append(f"{len(differ)} profiles differ from a recount")
     return broken
 
 
-async def wrong_profiles(store: Store) -> set[str]:
+async def wrong_profiles(
+    store: Store, before: Mapping[str, bytes] = MappingProxyType({}), learnt: Collection[str] = ()
+) -> set[str]:
     """Users whose profile is not what their transactions, in offset order, add up to.
 
-    Each transaction is learnt under the model of its own verdict, as it was the first time.
+    Each transaction is learnt under the model of its own verdict, as it was the first time. Those of the ids `learnt`
+    are in the profiles `before` already.
     """
     models = {"warming": EnhancedModel.warming()}
-    for version, body in await store.pool.fetch("SELECT version, body FROM models WHERE detector = 'enhanced'"):
+    usable = "SELECT version, body FROM models WHERE detector = 'enhanced' AND format = $1"
+    for version, body in await store.pool.fetch(usable, FORMAT):
         models[version] = EnhancedModel.from_bytes(body)
-    states: dict[str, UserState] = {}
-    async for transaction, version, _ in store.in_stored_order():
+    states = {user: UserState.from_bytes(state) for user, state in before.items()}
+    # All of it first: the first score may take longer than PostgreSQL lets a transaction wait.
+    for transaction, version, _ in [row async for row in store.in_stored_order()]:
+        if transaction.transaction_id in learnt:
+            continue
         models[version or ""].score([transaction], states)
     recount = {user: state.to_bytes() for user, state in states.items()}
     found = await store.profiles(sorted(recount), STATE_VERSION)

@@ -14,7 +14,7 @@ from services.store.rekeying import by_user
 from services.store.store import Store
 from tests.acceptance.session import simulated_file
 from tests.consuming import simulated
-from tests.faults.daemon import Daemon
+from tests.faults.daemon import QUICKLY_MISSED, Daemon, sabotage
 from tests.faults.promises import wrong_profiles
 from tests.faults.topics import Topics, until_stored
 from tests.odd_headers import send_oddly
@@ -68,9 +68,11 @@ async def test_replay_and_reset_beside_a_daemon_that_re_keys(
     tmp_path: Path,
     command: Command,
     rows: list[Transaction],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await topics.make(topic, 4)
     await topics.write(topic, rows, key=b"no user")
+    sabotage(tmp_path, monkeypatch, QUICKLY_MISSED)
     daemon = Daemon(tmp_path, kafka.bootstrap, database_url, "--topic", topic)
     await daemon.start()
     await until_stored(store, 300, STORED_WITHIN)

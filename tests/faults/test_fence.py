@@ -17,6 +17,7 @@ from services.sending.producer import Sender, outgoing
 from services.store import statements
 from services.store.store import Store
 from simulator import Simulator
+from tests.faults import figures
 from tests.faults.promises import broken_promises
 from tests.waiting import until
 
@@ -26,6 +27,7 @@ UPDATE progress SET next_offset = greatest(next_offset, $6), sources = coalesce(
     updated_at = now(), stored = stored + $8, resends = resends + $9, dead = dead + $10, skipped = skipped + $11,
     repeats = repeats + $12, without_record = without_record + $13, lost = lost + $14
 WHERE cluster = $1 AND topic = $2 AND partition = $3 AND $4::bigint IS NOT NULL AND $5::bigint IS NOT NULL
+RETURNING pg_current_xact_id()::text
 """
 
 
@@ -110,6 +112,7 @@ async def test_an_owner_that_slept_through_a_takeover(
     monkeypatch: pytest.MonkeyPatch,
     fenced: bool,
 ) -> None:
+    figures.current.control = not fenced
     if not fenced:
         monkeypatch.setattr(statements, "MOVE_FENCE", UNFENCED)
     async with Owner("a", broker, store) as sleeper:
@@ -120,6 +123,7 @@ async def test_an_owner_that_slept_through_a_takeover(
             await send(sender, rows[500:1_000])
             await other.drained(sender)
         # It wakes with profiles in memory that know nothing of what the other learnt.
+        figures.current.faults += 1
         sleeper.thaw()
         await send(sender, rows[1_000:])
         await sleeper.drained(sender)

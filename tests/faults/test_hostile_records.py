@@ -22,7 +22,7 @@ from tests.fuzzing import hostile
 from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
-RECORDS = 500_000 if FULL else 10_000
+RECORDS = 500_000 if FULL else 4_000
 STORED_WITHIN = 3_600 if FULL else 240
 CHUNK = 1_000
 SEED = "ANOMALY_TUI_FAULTS_SEED"

@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,44 +11,42 @@ from pathlib import Path
 import pytest
 
 from services.brokers.broker import Broker
-from services.brokers.local import LocalBroker
 from services.sending.producer import Outgoing, Sender, outgoing
 from services.store.store import Store
 from simulator import Simulator
-from tests.faults.daemon import Daemon
+from tests.faults.daemon import QUICKLY_MISSED, Daemon, sabotage
+from tests.faults.figures import Figures
 from tests.faults.promises import broken_promises
 from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
-ROWS, KILLS = (50_000, 10) if FULL else (6_000, 3)
-TOPIC = "transactions"
+ROWS, KILLS = (50_000, 10) if FULL else (3_000, 3)
 POISON = (b"{", b'{"user_id": "\\ud800"}', b"\x00", b"[]")
 DRAINED_WITHIN = 240
 SEED = "ANOMALY_TUI_FAULTS_SEED"
 """The variable with the seed of a run that failed, which has the next one send and kill by the same dice."""
 
 
-@pytest.fixture
-async def kafka(tmp_path: Path, cache_dir: Path) -> AsyncIterator[Broker]:
-    """A real Apache Kafka with the topic."""
-    broker = LocalBroker(tmp_path / "kafka", cache_dir, None)
-    await broker.start(lambda line: None)
-    await broker.ensure_topic(TOPIC, 4)
-    yield broker
-    await broker.stop()
-
-
 @pytest.mark.timeout(1_800)
 async def test_kills_at_random_lose_and_double_nothing(
-    kafka: Broker, store: Store, database_url: str, tmp_path: Path
+    kafka: Broker,
+    topic: str,
+    store: Store,
+    database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    figures: Figures,
 ) -> None:
     seed = int(os.environ.get(SEED) or random.randrange(10_000))
     print(f"{SEED}={seed}")
     dice = random.Random(seed)
     start = datetime.now(UTC) - timedelta(hours=1)
     stream = Simulator(users=800, anomaly_rate=0.05, seed=seed, start=start, rate=ROWS / 3600).stream()
-    daemon = Daemon(tmp_path, kafka.bootstrap, database_url)
-    sender = Sender(kafka, TOPIC)
+    if not FULL:
+        sabotage(tmp_path, monkeypatch, QUICKLY_MISSED)
+    daemon = Daemon(tmp_path, kafka.bootstrap, database_url, "--topic", topic)
+    await kafka.ensure_topic(topic, 4)
+    sender = Sender(kafka, topic)
     await sender.start()
     sent: list[str] = []
     poison: set[tuple[int, int]] = set()
@@ -73,9 +70,11 @@ async def test_kills_at_random_lose_and_double_nothing(
         await send(ROWS // (KILLS + 1))
         # Sometimes while it starts or joins, mostly while it commits.
         if dice.random() < 0.8:
-            await until(partial(more_stored_than, before), DRAINED_WITHIN)
+            with figures.recovering():
+                await until(partial(more_stored_than, before), DRAINED_WITHIN)
         await asyncio.sleep(dice.uniform(0.0, 1.0))
         assert await daemon.end(signal.SIGKILL) == -signal.SIGKILL
+        figures.faults += 1
     await daemon.start()
     await send(ROWS - len(sent))
 
@@ -87,6 +86,7 @@ async def test_kills_at_random_lose_and_double_nothing(
     assert await daemon.end(signal.SIGTERM) == 0, daemon.log.read_text()[-4000:]
     await sender.stop()
     assert len(sent) == ROWS
-    assert await broken_promises(store, sent=sent, poison=poison, ends=sender.ends, cluster=kafka.cluster_id) == [], (
-        f"{SEED}={seed}: {daemon.log.read_text()[-4000:]}"
+    broken = await broken_promises(
+        store, sent=sent, poison=poison, ends=sender.ends, cluster=kafka.cluster_id, topic=topic
     )
+    assert broken == [], f"{SEED}={seed}: {daemon.log.read_text()[-4000:]}"

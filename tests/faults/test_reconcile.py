@@ -2,8 +2,6 @@
 
 import asyncio
 import signal
-import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from services.store.store import Store
 from tests.consuming import Consumer, simulated
 from tests.faults.daemon import Daemon
 from tests.faults.ledger import CODECS, Ledger
+from tests.faults.reconcile import Reconcile
 from tests.faults.topics import Topics
 from tests.odd_headers import send_oddly
 from tests.rekeying import RekeyingConsumer
@@ -37,47 +36,6 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def rows() -> list[Transaction]:
     return [transaction for transaction, _ in simulated(400)]
-
-
-class Reconcile:
-    """The command, as a user runs it."""
-
-    def __init__(self, folder: Path, bootstrap: str, dsn: str) -> None:
-        self._command = (str(Path(sys.executable).with_name("anomaly-tui")), "reconcile", "--kafka", bootstrap)
-        self._options = ("--database", dsn, "--data-dir", str(folder / "data"))
-
-    async def _run(self, topic: str, *options: str) -> tuple[int, bytes, str]:
-        process = await asyncio.create_subprocess_exec(
-            *self._command,
-            *self._options,
-            "--topic",
-            topic,
-            *options,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, errors = await process.communicate()
-        assert process.returncode is not None
-        return process.returncode, output, errors.decode()
-
-    async def totals(self, topic: str) -> dict[str, int]:
-        """What became of how many offsets, where all of them add up."""
-        code, output, errors = await self._run(topic, "--json")
-        found: dict[str, Any] = msgspec.json.decode(output)
-        assert (code, found["accounted"]) == (0, True), (errors, found)
-        return dict(found["totals"])
-
-    async def fates_of(self, topic: str) -> Counter[str]:
-        """What became of the offsets of the topic itself, without its copy; all of both must add up."""
-        code, output, errors = await self._run(topic, "--json")
-        found: dict[str, Any] = msgspec.json.decode(output)
-        assert (code, found["accounted"]) == (0, True), (errors, found)
-        return sum((Counter(each["fates"]) for each in found["partitions"] if each["topic"] == topic), Counter[str]())
-
-    async def said(self, topic: str) -> tuple[int, str]:
-        """The exit code and everything that people read."""
-        code, output, errors = await self._run(topic)
-        return code, output.decode() + errors
 
 
 @pytest.fixture

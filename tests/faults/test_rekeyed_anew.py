@@ -4,6 +4,8 @@ import asyncio
 import random
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, nullcontext
+from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
@@ -15,10 +17,11 @@ from services.models import schedule
 from services.pipeline import rekey
 from services.pipeline import topic as topic_watch
 from services.records import wire
-from services.store.rekeying import by_user
+from services.store.rekeying import Sources, by_user
 from services.store.store import Store
 from tests.consuming import simulated
 from tests.faults.promises import wrong_profiles
+from tests.faults.reconcile import Reconcile
 from tests.faults.topics import HEADERS, WITHIN, Topics, until_stored
 from tests.rekeying import RekeyingConsumer
 from tests.waiting import until
@@ -273,6 +276,59 @@ async def test_records_deleted_before_they_were_re_keyed_are_said_to_be_lost(
         await until(lambda: consumer.rekeyer is not None and consumer.rekeyer.figures.lag == 0)
     sums = {row["partition"]: row["lost"] for row in await store.progress() if row["topic"] == topic}
     assert sums == {0: 30, 1: 0, 2: 0, 3: 0}
+
+
+@pytest.mark.parametrize("scored", [True, False], ids=["and scored", "and not scored yet"])
+async def test_records_that_were_copied_before_they_expired_are_not_said_to_be_lost(
+    kafka: Broker,
+    topics: Topics,
+    topic: str,
+    store: Store,
+    models: Models,
+    rows: list[Transaction],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    database_url: str,
+    scored: bool,
+) -> None:
+    """The re-keyer is killed after its copies are acknowledged, and before it has stored so."""
+    await topics.make(topic, PARTITIONS)
+    await write(kafka.bootstrap, topic, rows[:200])
+
+    async def is_never_stored(*_: object) -> None:
+        pass
+
+    async def all_copied() -> bool:
+        return sum(end for _, end in await topics.marks(by_user(topic), PARTITIONS)) == 400
+
+    with monkeypatch.context() as patch:
+        async with AsyncExitStack() as running:
+            consumer = await running.enter_async_context(RekeyingConsumer(kafka, store, models, topic=topic))
+            await until_all_stored(store, rows[:200])
+            await until(lambda: consumer.rekeyer is not None and consumer.rekeyer.figures.lag == 0)
+            patch.setattr(Sources, "move", is_never_stored)
+            # It never deletes what it has not stored to be copied.
+            patch.setattr(rekey, "KEEP_EVERY", 3_600)
+            async with consumer.pipeline.quiet() if not scored else nullcontext():
+                await write(kafka.bootstrap, topic, rows[200:400])
+                await until(all_copied, STORED_WITHIN)
+                if scored:
+                    await until_all_stored(store, rows[:400])
+                await running.aclose()
+        assert await store.count() == (400 if scored else 200)
+    # Fifty of those that were copied, and ten that were not.
+    await write(kafka.bootstrap, topic, rows[400:600])
+    await topics.delete_records_before(topic, 110)
+    lost = {row.transaction_id for row in rows[400:600:PARTITIONS][:10]}
+    reconcile = Reconcile(tmp_path, kafka.bootstrap, database_url)
+    assert (await reconcile.fates_of(topic))["expired unread"] == 10
+    async with RekeyingConsumer(kafka, store, models, topic=topic) as consumer:
+        await until_all_stored(store, [row for row in rows[:600] if row.transaction_id not in lost])
+        await until(lambda: consumer.rekeyer is not None and consumer.rekeyer.figures.lag == 0)
+    sums = {row["partition"]: row["lost"] for row in await store.progress() if row["topic"] == topic}
+    assert sums == {0: 10, 1: 0, 2: 0, 3: 0}
+    assert (await reconcile.fates_of(topic))["expired unread"] == 10
+    assert await wrong_profiles(store) == set()
 
 
 async def test_records_deleted_while_they_are_re_keyed_do_not_stop_the_others(

@@ -13,6 +13,7 @@ from confluent_kafka import Consumer as Reader
 from confluent_kafka import TopicPartition
 
 from detectors.models import Models
+from detectors.policy import USUAL_POLICY
 from services.brokers.broker import Broker
 from services.models import schedule
 from services.pipeline import rekey
@@ -21,14 +22,14 @@ from services.store.rekeying import behind, by_user
 from services.store.store import Store
 from simulator import Simulator
 from tests.consuming import Consumer, send, simulated
-from tests.faults.daemon import Daemon
+from tests.faults.daemon import QUICKLY_MISSED, Daemon, sabotage
 from tests.faults.promises import broken_promises, wrong_profiles
 from tests.faults.topics import Topics, until_stored
 from tests.rekeying import RekeyingConsumer, Rows, send_anywhere
 from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
-RECORDS = 200_000 if FULL else 20_000
+RECORDS = 200_000 if FULL else 6_000
 USERS, PARTITIONS = 1_000, 8
 STORED_WITHIN = 900 if FULL else 240
 NEVER_FIT_AGAIN = 10_000_000
@@ -48,7 +49,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def fitted() -> Models:
-    return schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", 0.005)
+    return schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", USUAL_POLICY)
 
 
 async def keep(store: Store, models: Models) -> None:
@@ -73,6 +74,7 @@ async def test_records_without_a_key_are_judged_as_if_they_had_one_whatever_is_k
     database_url: str,
     fitted: Models,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     start = datetime.now(UTC) - timedelta(hours=1)
     stream = Simulator(users=USERS, anomaly_rate=0.05, seed=11, start=start, rate=RECORDS / 3_000).stream()
@@ -90,6 +92,8 @@ async def test_records_without_a_key_are_judged_as_if_they_had_one_whatever_is_k
         await sender.stop()
     await keep(store, fitted)
 
+    if not FULL:
+        sabotage(tmp_path, monkeypatch, QUICKLY_MISSED)
     daemon = Daemon(tmp_path, kafka.bootstrap, database_url, "--topic", topic)
     for part in (1, 2):
         await daemon.start()
@@ -101,6 +105,8 @@ async def test_records_without_a_key_are_judged_as_if_they_had_one_whatever_is_k
     async with asyncio.timeout(STORED_WITHIN):
         while behind(await store.rekeying.hops(kafka.cluster_id, topic), topic, keyless.ends):
             await asyncio.sleep(0.1)
+    # All may have been stored before the last kill.
+    await daemon.started(STORED_WITHIN)
     assert await daemon.end(signal.SIGTERM) == 0, daemon.log.read_text()[-4000:]
 
     sent = [transaction.transaction_id for transaction, _ in rows]

@@ -21,6 +21,7 @@ from services.sending.producer import Sender, outgoing
 from services.store.batch import Term
 from services.store.store import Store
 from tests.consuming import Consumer, simulated
+from tests.faults.promises import wrong_profiles
 from tests.faults.topics import Topics, until_stored
 from tests.waiting import until
 
@@ -107,6 +108,26 @@ async def test_a_transaction_left_open_is_named_with_its_age(
             await until(lambda: not consumer.pipeline.degraded)
     said = [line["event"] for line in logs if "transaction" in line["event"]]
     assert said == ["a transaction left open keeps records back", "the open transaction has ended"]
+
+
+async def test_24_a_transaction_that_its_producer_never_ends_holds_up_and_loses_nothing(
+    kafka: Broker, store: Store, topics: Topics, topic: str, rows: list[Transaction]
+) -> None:
+    await topics.make(topic)
+    await topics.write(topic, rows[:3])
+    async with Consumer(kafka, store, WARMING, topic=topic) as consumer:
+        await until_stored(store, 3)
+        await topics.abandon_transaction(topic, rows[3:8], within_ms=2_000)
+        await topics.write(topic, rows[8:20])
+        await until(lambda: "a transaction is open for" in consumer.pipeline.detail)
+        assert (consumer.pipeline.degraded, await store.count()) == (True, 3)
+        # Kafka looks for such transactions every 10 s.
+        await until_stored(store, 15)
+        await until(lambda: not consumer.pipeline.degraded and consumer.pipeline.lag == 0)
+        await until_reached(store, 21)
+    assert accounts_of(await store.progress()) == {topic: Account(stored=15, without_record=6)}
+    assert consumer.bus.offset_gaps == 0
+    assert await wrong_profiles(store) == set()
 
 
 async def test_compacted_offsets_are_no_loss(

@@ -1,6 +1,8 @@
 """What the tests on a real Apache Kafka do to it: make topics, write transactions, compact, delete."""
 
 import asyncio
+import signal
+import sys
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -80,13 +82,16 @@ class Topics:
         reader.close()
         return count
 
-    async def write(self, topic: str, rows: Iterable[Transaction], *, key: bytes | None = None) -> None:
-        await asyncio.to_thread(self._write, topic, [*rows], key)
+    async def write(
+        self, topic: str, rows: Iterable[Transaction], *, key: bytes | None = None, partition: int = 0
+    ) -> None:
+        await asyncio.to_thread(self._write, topic, [*rows], key, partition)
 
-    def _write(self, topic: str, rows: Sequence[Transaction], key: bytes | None) -> None:
+    def _write(self, topic: str, rows: Sequence[Transaction], key: bytes | None, partition: int) -> None:
         producer = Producer({"bootstrap.servers": self._bootstrap, "enable.idempotence": True, "log_level": 0})
         for row in rows:
-            producer.produce(topic, wire.encode(row), key or row.user_id.encode(), partition=0, headers=HEADERS)
+            value = wire.encode(row)
+            producer.produce(topic, value, key or row.user_id.encode(), partition=partition, headers=HEADERS)
         assert producer.flush(WITHIN) == 0
 
     async def write_raw(self, topic: str, payload: bytes) -> None:
@@ -97,6 +102,20 @@ class Topics:
             assert producer.flush(WITHIN) == 0
 
         await asyncio.to_thread(write)
+
+    async def abandon_transaction(self, topic: str, rows: Sequence[Transaction], within_ms: int) -> None:
+        """Write in a transaction of a producer that is killed before it ends it; Kafka aborts it after `within_ms`."""
+        code = (
+            "import os, sys; from confluent_kafka import Producer;"
+            f"p = Producer({{'bootstrap.servers': {self._bootstrap!r}, 'transactional.id': {uuid.uuid4().hex!r},"
+            f" 'transaction.timeout.ms': {within_ms}, 'log_level': 0}});"
+            "p.init_transactions(20); p.begin_transaction();"
+            f"[p.produce({topic!r}, line, partition=0) for line in sys.stdin.buffer.read().splitlines()];"
+            "left = p.flush(20); os.kill(os.getpid(), 9 if not left else 15)"
+        )
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=asyncio.subprocess.PIPE)
+        await process.communicate(b"\n".join(map(wire.encode, rows)))
+        assert process.returncode == -signal.SIGKILL
 
     def transaction(self, topic: str) -> "KafkaTransaction":
         return KafkaTransaction(self._bootstrap, topic)

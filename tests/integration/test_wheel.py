@@ -1,5 +1,6 @@
-"""What is in the wheel besides the modules."""
+"""What is in the wheel besides the modules, and its first start."""
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -44,3 +45,16 @@ def test_it_carries_the_licence_and_the_schema(unpacked: Path) -> None:
     assert sorted((unpacked / migrations).glob("*.sql"))
     for migration in (unpacked / migrations).glob("*.sql"):
         assert migration.read_text() == (CHECKOUT / migrations / migration.name).read_text()
+
+
+def test_its_first_start_says_that_it_compiles(unpacked: Path, tmp_path: Path, database_url: str) -> None:
+    (unpacked / "start.py").write_text("from tui.main import main\n\nmain()\n")
+    own = {"ANOMALY_TUI_DATA_DIR": str(tmp_path), "ANOMALY_TUI_API": "off", "DATABASE_URL": database_url}
+    command = [sys.executable, "start.py", "--daemon"]
+    with subprocess.Popen(
+        command, cwd=unpacked, env={**os.environ, **own}, stderr=subprocess.PIPE, text=True
+    ) as daemon:
+        assert daemon.stderr is not None
+        said = next((line for line in daemon.stderr if "compiling" in line or "engine started" in line), "")
+        daemon.kill()
+    assert "compiling the detectors for this machine" in said

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from domain.comparison import Comparison, Scores, compared
 from domain.engine import (
     DeadLetter,
     FeedSlice,
@@ -18,7 +19,7 @@ from domain.engine import (
 )
 from domain.filters import Filter
 from domain.profile import ProfileView, Share, ThresholdAt, UserList, UserOrder, UserSummary
-from domain.quality import DetectorQuality, KindRecall
+from domain.quality import DetectorQuality, KindRecall, ScoreBand
 from domain.timeline import TimelineEvent
 from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone
@@ -157,6 +158,8 @@ QUALITY = tuple(
             KindRecall("amount_spike", 320, caught // 2),
             KindRecall("impossible_travel", 280, caught - caught // 2),
         ),
+        bands=(ScoreBand(0.0, 11_000, 0.01, 90), ScoreBand(0.8, 200, 0.85, 166)),
+        estimated=0.81,
     )
     for detector, flagged, caught in (("basic", 410, 300), ("enhanced", 520, 480))
 )
@@ -253,6 +256,11 @@ class FakePort:
     async def quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
         """Better than live."""
         return tuple(msgspec.structs.replace(each, labelled=80_000) for each in QUALITY)
+
+    async def compare_thresholds(self, since: datetime | None, cuts: Sequence[float]) -> tuple[Comparison, ...]:
+        """Fewer at each."""
+        scores = [Scores("enhanced", cell, cell > 2, cell > 3, 1_000 // cell) for cell in range(1, len(cuts) + 1)]
+        return compared([*scores, Scores("enhanced", 0, False, None, 70_000)], cuts, 10.0)
 
     async def history(self, filter: Filter, limit: int) -> tuple[ScoredTransaction, ...]:
         """What was stored before this engine, and its own rows."""

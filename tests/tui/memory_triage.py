@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from domain.filters import Filter
+from domain.filters import Filter, of_triage
 from domain.triage import Decision, Triage, TriageEvent, TriageStatus, Undone, is_open
 from domain.verdict import ScoredTransaction
 
@@ -115,8 +115,9 @@ class MemoryTriage:
         return tuple(self._log[after : after + limit])
 
     async def matching(self, filter: Filter, limit: int) -> tuple[str, ...]:
-        """Open anomalies that match, newest first."""
-        found = [row for row in self.rows() if self._open(row) and filter.matches(row)]
+        """Open anomalies that match, or those of the triage that the filter names, newest first."""
+        wanted = of_triage(filter, TriageStatus.OPEN, self._clock())
+        found = [row for row in self.rows() if row.flagged and wanted.matches(row)]
         return tuple(row.transaction.transaction_id for row in found[:limit])
 
     async def count_matching(self, filter: Filter) -> int:

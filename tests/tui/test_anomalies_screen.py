@@ -38,6 +38,20 @@ async def test_screen_two_lists_open_anomalies_and_o_lists_all() -> None:
         assert "FRAUD" not in shown(app, TriageList)
 
 
+async def test_a_filter_about_triage_says_itself_which_are_listed() -> None:
+    port = FakePort(rows(100))
+    await port.decide(["t-00000080"], CONFIRMED, by="bob")
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2", "slash", *"triage:confirmed", "enter")
+        await settled(pilot)
+        title, *lines = shown(app, TriageList).splitlines()
+        assert ("open only" not in title, "1 of" in title) == (True, True)
+        assert sum("FRAUD" in each for each in lines) == 1
+        await pressed(pilot, "escape")
+        await settled(pilot)
+        assert "open only" in shown(app, TriageList)
+
+
 async def test_what_was_decided_on_stays_in_its_place_until_the_list_is_made_again() -> None:
     port = FakePort(rows(200))
     async with running(port) as (app, pilot):

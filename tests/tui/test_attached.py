@@ -22,7 +22,9 @@ async def here() -> AsyncIterator[Host]:
         yield made
 
 
-async def ticked(app: ConsoleApp, pilot: Pilot[object], text: str, query: type[Feed] | type[StatusLine] = Feed) -> None:
+async def ticked(
+    app: ConsoleApp, pilot: Pilot[object], text: str, query: type[Feed] | type[StatusLine] | str = Feed
+) -> None:
     """Tick until a widget shows this."""
 
     def there() -> bool:
@@ -106,6 +108,11 @@ async def test_a_lost_engine_is_shown_and_another_one_begins_again(here: Host) -
         await pilot.press("1")
         await ticked(app, pilot, "? workers not known; last known, 12:04:07Z", "#summary")
         assert "running" not in shown(app, "#summary")
+        await pilot.press("4")
+        await ticked(app, pilot, "? broker", "#health-text")
+        assert "last known, 12:04:07Z" in shown(app, "#health-text")
+        assert "✓" not in shown(app, "#health-text")
+        await pilot.press("1")
         await pilot.press("a", "1", "j", "enter", "escape", "4", "2")
         await pilot.pause()
         assert len(triage.window) == 10, "the last word stays"

@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input
 
 from domain.filters import parse
-from domain.triage import TriageStatus
+from domain.triage import BY_BUDGET, TriageStatus
 from domain.verdict import Counterfactual
 from tests.tui.deciding import state, status_of, stored_before
 from tests.tui.fake_port import NOON, FakePort, row, rows
@@ -25,7 +25,7 @@ from tui.screens.live import LiveScreen
 from tui.widgets.reading import Reading
 
 NEWEST = "left_square_bracket"
-OPEN, ACKNOWLEDGED, CONFIRMED, FALSE_POSITIVE, SNOOZED = TriageStatus
+OPEN, ACKNOWLEDGED, CONFIRMED, FALSE_POSITIVE, SNOOZED, _ = TriageStatus
 
 
 @pytest.mark.parametrize(("key", "status", "word"), [("a", ACKNOWLEDGED, "ack"), ("c", CONFIRMED, "FRAUD")])
@@ -271,6 +271,20 @@ async def test_all_that_match_are_counted_and_decided_on_only_after_two_question
         assert said(app) == [f"{count} confirmed as fraud. U undoes it"]
         await pressed(pilot, "U")
         assert await port.count_matching(parse("score>.9")) == count
+
+
+async def test_all_that_match_are_those_of_the_triage_that_the_filter_names() -> None:
+    port = FakePort(rows(200))
+    await port.decide(["t-00000020", "t-00000040", "t-00000060"], TriageStatus.OVER_BUDGET, by=BY_BUDGET)
+    async with running(port, notifications=True) as (app, pilot):
+        await pressed(pilot, "2", "slash", *"triage:over_budget", "enter", "A")
+        assert "all 3 anomalies matching triage:over_budget" in shown(app, "#prompt-title")
+        await pressed(pilot, "a", "y")
+        assert [await status_of(port, sequence) for sequence in (20, 40, 60)] == [ACKNOWLEDGED] * 3
+        assert said(app) == ["3 acknowledged. U undoes it"]
+        app.clear_notifications()
+        await pressed(pilot, "escape", "slash", *"triage:snoozed", "enter", "A")
+        assert said(app) == ["no anomaly matches"]
 
 
 async def test_what_is_pressed_while_matches_are_counted_is_not_meant_for_one_row() -> None:

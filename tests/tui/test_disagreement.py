@@ -57,7 +57,7 @@ async def test_both_detectors_are_heard_side_by_side() -> None:
         assert "≥ .72" in versus
         assert "basic" in versus
         assert "< .60" in versus
-        assert why.count("amount_ratio") == 2
+        assert why.count("amount ratio") == 2
         await pilot.press("enter")
         await pilot.pause()
         assert isinstance(app.screen, Detail)
@@ -69,4 +69,4 @@ async def test_where_they_agree_one_explanation_is_enough() -> None:
         await pilot.press("left_square_bracket")
         await pilot.pause()
         assert "disagree" not in shown(app, "#why")
-        assert shown(app, "#why").count("amount_ratio") == 1
+        assert shown(app, "#why").count("amount ratio") == 1

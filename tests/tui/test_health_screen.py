@@ -125,12 +125,16 @@ async def test_quality_is_shown_live_and_counted_over_all_that_is_stored() -> No
         text = shown(app, Reading)
         assert "300 of 600 in 12 000" in text
         assert "92.3%" in text, "precision"
+        assert "81.0%" in text, "precision as it was estimated"
+        assert "83% of 200" in text, "what became of scores of .8"
         assert "impossible_travel" in text
         assert "80 000" not in text
         await pilot.press("h")
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert "480 of 600 in 80 000" in shown(app, Reading)
+        await pressed(pilot, "G")
+        assert "score ≥ .98" in shown(app, Reading), "what other thresholds would have flagged"
 
 
 async def test_drift_is_told_in_words_the_worst_first() -> None:
@@ -242,3 +246,12 @@ async def test_health_accounts_for_every_offset() -> None:
     async with running(FakePort(rows(20), partitions=partitions), size=(100, 48)) as (app, pilot):
         await pilot.press("4")
         assert "12,344 = 12,300 stored + 20 resends + 24 dead" in shown(app, Reading)
+
+
+async def test_what_is_stored_comes_into_view_on_a_small_terminal() -> None:
+    async with running(FakePort(rows(20), quality=QUALITY), size=(80, 24)) as (app, pilot):
+        await pressed(pilot, "4", "h")
+        assert "all that is stored" in shown(app, Reading).splitlines()[0]
+        assert "score ≥ .98" in shown(app, Reading), "what other thresholds would have flagged"
+        await pressed(pilot, "g")
+        assert "Engine" in shown(app, Reading), "it is scrolled there once"

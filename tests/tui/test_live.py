@@ -237,3 +237,11 @@ async def test_hostile_text_everywhere_else_is_only_text() -> None:
             await pilot.press(*keys)
             await pilot.pause()
             assert not {"\x1b", "\x07"} & set(text_of(app))
+
+
+async def test_a_reason_is_not_cut_where_there_is_room_below_it() -> None:
+    port = FakePort(rows(100))
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "left_square_bracket", "left_square_bracket", "x")
+        text = " ".join(shown(app, "#why").split())
+        assert "at 3 in the morning, usually between 9h and 19h" in text.replace("▌", "")

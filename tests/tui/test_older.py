@@ -56,3 +56,11 @@ def test_a_page_of_one_moment_that_is_all_held_is_the_last() -> None:
     assert older.before(buffer) == NOON
     assert older.page(moment[::-1], buffer) == []
     assert older.finished
+
+
+def test_a_page_without_news_changes_nothing() -> None:
+    buffer, older = buffer_of(rows(100, first=301)), Older(EVERYTHING, newest=True)
+    assert older.before(buffer) is None
+    buffer.prepend(older.page(rows(100, first=301)[::-1], buffer))
+    assert (len(buffer), buffer.lowest, older.fresh) == (100, 0, 0)
+    assert older.finished

@@ -1,14 +1,19 @@
 """The queue of alerts: its order, its cases, and how few keys a shift takes."""
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
+import pytest
+from textual.pilot import Pilot
 
+from domain.budget import Budget
 from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction
 from tests.tui.deciding import status_of, stored_before
 from tests.tui.fake_port import NOON, FakePort, row, rows
 from tests.tui.session import pressed, running, said, settled, shown
+from tui.app import ConsoleApp
 from tui.lists.anomalies import TriageList
 from tui.lists.queue import Queue, cases
 from tui.modals.prompts import LeniencyPrompt
@@ -36,11 +41,19 @@ BURST = [alert(number, "u-0001", number / 4) for number in range(1, 13)]
 OTHERS = [alert(20, "u-0002", 1), alert(21, "u-0001", 30)]
 
 
-def test_the_worst_comes_first_and_the_oldest_among_equals() -> None:
-    held = [row(20 * number) for number in range(1, 10)]
-    order = Queue(held, NOON).all()
-    keys = [(-each.headline.severity.rank, -each.headline.score, each.sequence) for each in order if each.headline]
-    assert keys == sorted(keys)
+def with_score(row: ScoredTransaction, score: float) -> ScoredTransaction:
+    verdicts = tuple(msgspec.structs.replace(each, score=score) for each in row.verdicts)
+    return msgspec.structs.replace(row, verdicts=verdicts)
+
+
+def test_the_worst_comes_first_and_the_newest_among_those_that_show_the_same_score() -> None:
+    scores = {1: 0.899, 2: 0.901, 3: 0.896, 4: 0.894, 5: 0.9, 6: 0.5}
+    held = [with_score(alert(number, "u-0001", number), score) for number, score in scores.items()]
+    order = [each.sequence // 20 for each in Queue(held, NOON).all()]
+    assert order == [5, 2, 3, 1, 4, 6]
+    equals = [with_score(BURST[0], 0.952), with_score(BURST[1], 0.951)]
+    (lead,) = Queue(equals, NOON, grouped=True).all()
+    assert lead == equals[1]
 
 
 def test_a_case_is_what_one_user_did_within_minutes() -> None:
@@ -60,7 +73,7 @@ def test_a_case_is_led_by_the_worst_of_its_open_alerts() -> None:
 async def test_a_burst_is_one_case_that_one_key_decides_on_and_one_undoes() -> None:
     port = FakePort([*BURST, *OTHERS])
     async with running(port, notifications=True) as (app, pilot):
-        await pressed(pilot, "2", "B")
+        await pressed(pilot, "2", "B", "j")
         assert "u-0001 ×12" in shown(app, TriageList)
         assert "3 cases" in shown(app, TriageList)
         assert "12 alerts of this user within minutes" in shown(app, "#why")
@@ -92,7 +105,8 @@ async def test_r_switches_between_the_worst_first_and_the_order_of_time() -> Non
 
 async def test_old_alerts_are_ranked_with_the_new_ones() -> None:
     port = FakePort(rows(60))
-    port.stored = stored_before(500)
+    worst, *others = stored_before(500)
+    port.stored = [with_score(worst, 0.99), *others]
     async with running(port) as (app, pilot):
         await pressed(pilot, "2")
         while len(app.intake.triage_queue) < 503:
@@ -103,7 +117,60 @@ async def test_old_alerts_are_ranked_with_the_new_ones() -> None:
         queue = app.screen.query_one(TriageList)
         assert queue.order is not None
         assert len(queue.order) == 503
-        assert queue.order[0].transaction.transaction_id.startswith("old-")
+        assert ident(queue.order[0]) == "old-00001"
+
+
+async def listed(app: ConsoleApp, pilot: Pilot[Any], count: int) -> TriageList:
+    """The queue, once it has so many rows."""
+    queue = app.screen.query_one(TriageList)
+    while queue.order is None or len(queue.order) != count:
+        app.tick()
+        await settled(pilot)
+    return queue
+
+
+def ident(row: ScoredTransaction | None) -> str | None:
+    return None if row is None else row.transaction.transaction_id
+
+
+async def test_the_cursor_is_on_the_worst_once_all_are_read() -> None:
+    port = FakePort(rows(100))
+    port.stored = stored_before(500)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2")
+        queue = await listed(app, pilot, 505)
+        assert queue.cursor_index == 0
+        assert ident(queue.selected) == ident(queue.rows[0])
+
+
+async def test_stored_alerts_that_are_read_again_do_not_take_the_place_of_the_one_that_was_read() -> None:
+    port = FakePort(rows(60))
+    port.stored = stored_before(40)
+    await port.decide([ident(each) or "" for each in port.stored[-9:]], ACKNOWLEDGED, by="bob")
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2")
+        queue = await listed(app, pilot, 34)
+        await pressed(pilot, "G", "k", "k")
+        read = ident(queue.selected)
+        assert read is not None
+        assert read.startswith("old-")
+        await pressed(pilot, "O")
+        assert ident(queue.selected) == read
+        await listed(app, pilot, 43)
+        assert ident(queue.selected) == read
+        assert ident(queue.rows[queue.cursor_index]) == read
+
+
+async def test_alerts_that_another_engine_stored_are_listed_as_they_are_counted() -> None:
+    port = FakePort(rows(60))
+    port.stored = stored_before(5)
+    async with running(port) as (app, pilot):
+        await pressed(pilot, "2")
+        await listed(app, pilot, 8)
+        port.stored = stored_before(12)
+        await listed(app, pilot, 15)
+        assert "15 left" in shown(app, "#progress")
+        assert "15 listed" in shown(app, TriageList)
 
 
 async def test_thirty_alerts_take_thirty_two_keys() -> None:
@@ -139,6 +206,27 @@ async def test_every_decision_can_be_undone_back_to_the_first() -> None:
         assert "0 done" in shown(app, "#progress")
 
 
+async def test_the_next_alert_does_not_wait_for_the_store_and_a_failure_leads_back() -> None:
+    port = FakePort(rows(300))
+    async with running(port, notifications=True) as (app, pilot):
+        await pressed(pilot, "2")
+        queue = app.screen.query_one(TriageList)
+        first = ident(queue.selected)
+        holding = await app.decisions._turn.acquire()
+        assert holding
+        await pilot.press("c")
+        assert ident(queue.selected) != first
+        assert port.decided == []
+        app.decisions._turn.release()
+        await settled(pilot)
+        assert port.decided == [first]
+        second = ident(queue.selected)
+        port.triage_error = OSError("PostgreSQL does not answer")
+        await pressed(pilot, "c")
+        assert ident(queue.selected) == second
+        assert "nothing decided on" in said(app)[-1]
+
+
 async def test_the_same_decision_again_does_nothing_and_says_so() -> None:
     port = FakePort(rows(100))
     async with running(port, notifications=True) as (app, pilot):
@@ -169,3 +257,17 @@ def test_the_pace_is_that_of_the_last_minutes() -> None:
     assert pace.done == 20
     assert pace.per_minute(NOON + timedelta(minutes=30)) == 0
     assert Pace().per_minute(NOON) == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((80, 24), "12,345 beyond the budget"),
+        ((160, 48), "12,345 beyond the budget of 50 a day and 3 a day for each user"),
+    ],
+)
+async def test_what_is_beyond_the_budget_is_said_as_wide_as_there_is_room(size: tuple[int, int], said: str) -> None:
+    port = FakePort(rows(100), budget=Budget(50, 3), over_budget=12_345)
+    async with running(port, size) as (app, pilot):
+        await pressed(pilot, "2")
+        assert shown(app, "#progress").rstrip().endswith(f"a minute   {said}")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from domain.filters.fields import CONDITIONS, FIELDS, SEVERITIES, STATUSES
+
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PLACES = re.compile(
@@ -38,3 +40,8 @@ def test_every_part_of_make_test_is_in_the_help_and_in_contributing() -> None:
     parts = re.findall(r"^(test-[a-z]+):(.*)", makefile, re.MULTILINE)
     assert len(parts) == 8
     assert [name for name, rest in parts if "## " not in rest or f"make {name}" not in contributing] == []
+
+
+def test_the_page_on_filters_names_everything_that_a_filter_may_ask() -> None:
+    text = (ROOT / "docs" / "filters.md").read_text(encoding="utf-8")
+    assert [word for word in (*FIELDS, *CONDITIONS, *SEVERITIES, *STATUSES) if f"`{word}`" not in text] == []

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 from textual import work
 from textual.message import Message
@@ -43,7 +44,8 @@ class TriageList(RowList):
     """Anomalies to decide on, with the decisions. `history` is a text about the older ones.
 
     While it is `ranked` it is a queue with the worst alert first, which takes in new alerts once a second: the cursor
-    stays on its alert. Otherwise it is in the order of time, or sorted by a column.
+    stays on its alert. Otherwise it is in the order of time, or sorted by a column. While it is `filling`, older alerts
+    are being read: a cursor that nobody has moved stays on the worst one.
     """
 
     TITLE = "Anomalies"
@@ -58,6 +60,10 @@ class TriageList(RowList):
         self.history = ""
         self.ranked = True
         self.grouped = False
+        self.filling = False
+        self._begun = True
+        self._decided: set[str] = set()
+        """What was decided here: what is stored of it may not have come back yet."""
         self._ranked_of: tuple[object, ...] = ()
         self._ranked_at = -math.inf
 
@@ -66,6 +72,10 @@ class TriageList(RowList):
         window = self.window
         total = f"{cells.grouped(len(window.buffer))} listed"
         return f"{cells.grouped(len(window))} of {total}" if len(window) != len(window.buffer) else total
+
+    def open_at(self, now: datetime) -> int:
+        """How many of the anomalies held are open at that time of the stream's clock."""
+        return sum(row.flagged and is_open(row.triage, now) for row in self.window.buffer)
 
     def motion(self) -> str:
         """How the list moves, and where the older anomalies are."""
@@ -107,7 +117,7 @@ class TriageList(RowList):
         """Show the list as it is at first: in its order, with the cursor on the first alert, or on the newest."""
         if self.ranked:
             self.order = self._cursor = None
-            self.follow = True
+            self.follow = self._begun = True
             self.rank()
         else:
             super().begin()
@@ -142,11 +152,30 @@ class TriageList(RowList):
         if not self.ranked or grouped != self.grouped:
             return
         place = max(0, self.cursor_index) if self.order is not None else 0
-        cursor = None if self.follow or self._cursor is None else queue.index(self._cursor.sequence)
         self.order = queue
-        if cursor is None or cursor == len(queue) or queue[cursor].sequence != self._cursor_sequence:
-            self.put(place if cursor is None or cursor == len(queue) else cursor)
+        self._place_cursor(queue, place)
         self.post_message(self.Ranked())
+
+    def _place_cursor(self, queue: Queue, place: int) -> None:
+        """Keep the cursor on its transaction, or at `place` where that is gone; at first put it on the worst one."""
+        cursor = None if self.follow else self._cursor
+        if cursor is None or self._begun:
+            self.put_if_new(0)
+            self._begun = self.filling
+            return
+        found = queue.find(cursor)
+        if found is None:
+            if not self.filling:
+                self.put(place)
+        elif queue[found].transaction.transaction_id != cursor.transaction.transaction_id:
+            self.put(found)
+        else:
+            self._cursor = queue[found]
+
+    def move_to(self, index: int, *, follow: bool = False) -> None:
+        """Put the cursor on a row, where it stays."""
+        self._begun = False
+        super().move_to(index, follow=follow)
 
     @property
     def _cursor_sequence(self) -> int | None:
@@ -155,17 +184,19 @@ class TriageList(RowList):
     def advance(self, decided: Sequence[ScoredTransaction]) -> None:
         """Go on to the next open alert, unless the user has left the one that was decided on."""
         done = {row.sequence for row in decided}
+        self._decided |= {row.transaction.transaction_id for row in decided}
         if self.follow or self._cursor_sequence not in done or self.today is None:
             return
         rows, at = self.rows, self.cursor_index
         for index in (*range(at + 1, len(rows)), *range(at)):
             row = self.window.current(rows[index])
-            if row.sequence not in done and is_open(row.triage, self.today):
+            if row.transaction.transaction_id not in self._decided and is_open(row.triage, self.today):
                 self.put(index)
                 return
 
     def go_to(self, transaction_id: str) -> None:
-        """Put the cursor on a transaction, if the list shows it."""
+        """Put the cursor on a transaction that is open again, if the list shows it."""
+        self._decided.discard(transaction_id)
         found = next((row for row in self.window.rows if row.transaction.transaction_id == transaction_id), None)
         if found is not None and (index := self.rows.index(found.sequence)) < len(self.rows):
             self.put(index)

@@ -13,11 +13,16 @@ _sequence = attrgetter("sequence")
 
 
 class RowBuffer:
-    """The newest `capacity` rows, ascending by sequence, indexed from the oldest."""
+    """The newest `capacity` rows, ascending by sequence, indexed from the oldest.
+
+    `lowest` is the lowest sequence that it was ever given, 0 at most: older rows are numbered below it, so that no
+    number is given to a second transaction.
+    """
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
         self.total = 0
+        self.lowest = 0
         self._rows: list[ScoredTransaction] = []
         self._start = 0
 
@@ -56,6 +61,7 @@ class RowBuffer:
     def prepend(self, rows: Sequence[ScoredTransaction]) -> None:
         """Add older rows, oldest first, at the start. The caller must not exceed the capacity."""
         self._rows[self._start : self._start] = rows
+        self.lowest = min([self.lowest, *(row.sequence for row in rows[:1])])
         self.total += len(rows)
 
     def put(self, row: ScoredTransaction) -> None:

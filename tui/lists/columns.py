@@ -43,15 +43,15 @@ FEED = (
 )
 ANOMALIES = (
     Column("sev", 4, 4, 2),
-    Column("time", 8, 8, 3),
+    Column("time", 8, 11, 3),
     Column("user", 8, 14, 1),
     Column("amount", 10, 14, 0, right=True),
     Column("cur", 3, 3, 6),
     Column("merchant", 10, 26, 5),
     Column("cc", 2, 2, 7),
     Column("score", 5, 5, 4),
-    Column("by", 4, 4, 9),
-    Column("why", 12, 200, 8),
+    Column("by", 8, 8, 9),
+    Column("why", 9, 200, 8),
     Column("state", 7, 7, 2),
 )
 TRIAGE = (
@@ -63,7 +63,7 @@ TRIAGE = (
     Column("merchant", 10, 26, 6),
     Column("cc", 2, 2, 7),
     Column("versus", 7, 7, 5, title="score"),
-    Column("by", 4, 4, 10),
+    Column("by", 8, 8, 10),
     Column("why", 8, 200, 8),
     Column("state", 7, 7, 3),
 )
@@ -81,7 +81,7 @@ USERS = (
     Column("mean", 9, 14, 4, right=True),
     Column("cur", 3, 3, 5),
     Column("thr", 3, 3, 6, right=True),
-    Column("new", 5, 7, 7, right=True),
+    Column("new", 6, 7, 7, right=True, title="learnt"),
 )
 
 _WHY_ROOM = 10

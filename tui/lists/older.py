@@ -17,17 +17,20 @@ _OUT_OF_ORDER = 50
 class Older:
     """Pages of the stored anomalies that match `filter`, newest page first.
 
-    `finished` is True once the database has no more of them or the buffer has no room for another page.
+    With `newest` they begin at the newest there is, else at what the buffer has. `finished` is True once the database
+    has no more of them or the buffer has no room for another page; `fresh` counts those the buffer did not have.
     """
 
-    def __init__(self, filter: Filter) -> None:
+    def __init__(self, filter: Filter, *, newest: bool = False) -> None:
         self.filter = filter
         self.finished = False
+        self.fresh = 0
+        self._newest = newest
         self._reached: datetime | None = None
 
     def before(self, buffer: RowBuffer) -> datetime | None:
         """The event time at which the next page starts, None for the newest."""
-        if self._reached is None and len(buffer):
+        if self._reached is None and len(buffer) and not self._newest:
             self._reached = max(buffer[index].transaction.timestamp for index in range(min(len(buffer), _OUT_OF_ORDER)))
         return self._reached
 
@@ -44,5 +47,6 @@ class Older:
         stuck = oldest == self._reached and not fresh
         self.finished = len(found) < PAGE or room <= PAGE or stuck
         self._reached = oldest or self._reached
-        lowest = min(0, buffer[0].sequence) if len(buffer) else 0
-        return [msgspec.structs.replace(row, sequence=lowest - number) for number, row in enumerate(fresh, 1)][::-1]
+        self.fresh += len(fresh)
+        numbered = enumerate(fresh, 1)
+        return [msgspec.structs.replace(row, sequence=buffer.lowest - number) for number, row in numbered][::-1]

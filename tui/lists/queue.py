@@ -32,7 +32,7 @@ def cases(rows: Sequence[ScoredTransaction]) -> list[Case]:
 
 
 class Queue(Order):
-    """Alerts by severity, score and age, the most severe first and the oldest first among equals.
+    """Alerts by severity, then by score as it is shown, the worst first and the newest first among equals.
 
     With `grouped` it has one row for each case: the worst of its open alerts, which `case` gives.
     """
@@ -54,6 +54,20 @@ class Queue(Order):
     def case(self, row: ScoredTransaction) -> Case:
         """The alerts that are decided on together with this row of the queue; the row alone where it is no case."""
         return self._cases.get(row.sequence, (row,))
+
+    def find(self, row: ScoredTransaction) -> int | None:
+        """The index of a transaction, or of its case; None when there is none.
+
+        What is read from the database again comes with another sequence.
+        """
+        index = self.index(row.sequence)
+        if index < len(self):
+            return index
+        ident = row.transaction.transaction_id
+        return next((place for place, lead in enumerate(self.all()) if ident in self._idents(lead)), None)
+
+    def _idents(self, lead: ScoredTransaction) -> list[str]:
+        return [row.transaction.transaction_id for row in self.case(lead)]
 
     def index(self, sequence: int) -> int:
         """The index of the row with this sequence, or of its case; `len(self)` when there is none."""

@@ -1,10 +1,11 @@
 """Sorting a list by a column. The sorted rows are those of one moment, and newer ones do not move them."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 from domain.triage import TriageStatus
-from domain.verdict import ScoredTransaction
+from domain.verdict import ScoredTransaction, urgency
 from tui import cells
 
 _Key = Callable[[ScoredTransaction], Any]
@@ -24,11 +25,11 @@ def _severity(row: ScoredTransaction) -> tuple[int, float] | None:
     return None if row.headline is None else (row.headline.severity.rank, row.headline.score)
 
 
-def worth(row: ScoredTransaction) -> tuple[int, float, float]:
-    """How much an alert is worth looking at: by severity, then score as it is shown, then age."""
+def worth(row: ScoredTransaction) -> tuple[int, datetime, str]:
+    """How much an alert is worth looking at: by severity, then score as it is shown; of equals the newest most."""
     verdict = row.headline
-    oldest_last = -row.transaction.timestamp.timestamp()
-    return (verdict.severity.rank, round(verdict.score, 2), oldest_last) if verdict else (-1, 0.0, oldest_last)
+    urgent = -1 if verdict is None else urgency(verdict.score)
+    return urgent, row.transaction.timestamp, row.transaction.transaction_id
 
 
 def _why(row: ScoredTransaction) -> str | None:

@@ -74,15 +74,16 @@ def summary(snapshot: Snapshot, width: int, palette: Palette, *, lost: bool = Fa
     return line(*parts, width=width)
 
 
-def health_lines(snapshot: Snapshot, now: datetime, width: int, palette: Palette, status: str = "") -> list[Text]:
-    """The pane: broker, database and counts, then workers, then partitions."""
-    lines = [line(*rule("Health", status, width, palette, alarm=worst(snapshot) is not None), width=width)]
+def health_lines(snapshot: Snapshot, now: datetime, width: int, palette: Palette, *, lost: bool = False) -> list[Text]:
+    """The pane: broker, database and counts, then workers, then partitions. Of a `lost` engine, what was last known."""
+    status, alarm = last_known(snapshot) if lost else "", lost or worst(snapshot) is not None
+    lines = [line(*rule("Health", status, width, palette, alarm=alarm), width=width)]
     if snapshot.history is not None:
         lines.append(history_line(snapshot.history, width, palette))
     if snapshot.backlog is not None:
         lines.append(backlog_line(snapshot.backlog, width, palette))
     lines += component_lines(snapshot, width, palette)
-    lines += [worker_line(worker, now, width, palette) for worker in snapshot.workers]
+    lines += [worker_line(worker, now, width, palette, lost=lost) for worker in snapshot.workers]
     lines += partition_lines(snapshot.partitions, width, palette)
     return lines
 
@@ -107,6 +108,8 @@ def component_lines(snapshot: Snapshot, width: int, palette: Palette) -> list[Te
         if counts:
             said = ", ".join(f"{cells.grouped(count)} {kind}" for kind, count in counts.items())
             lines.append(line((f" {name}  ", dim), said, width=width))
+    if snapshot.budget_says:
+        lines.append(line((" alerts   ", dim), snapshot.budget_says, width=width))
     account = total(partition.account for partition in snapshot.partitions)
     if account.offsets:
         lines.append(line((" account  ", dim), account.sentence, width=width))
@@ -125,8 +128,11 @@ def component_lines(snapshot: Snapshot, width: int, palette: Palette) -> list[Te
     return lines
 
 
-def worker_line(worker: WorkerStatus, now: datetime, width: int, palette: Palette) -> Text:
-    """One worker in one line."""
+def worker_line(worker: WorkerStatus, now: datetime, width: int, palette: Palette, *, lost: bool = False) -> Text:
+    """One worker in one line; without a mark or a time of an engine that is `lost`."""
+    if lost:
+        known = (f" ? {cells.fit(worker.name, 13)} was {worker.state}", palette.dim)
+        return line(known, width=width)
     since = cells.duration(now - worker.since) if worker.since else ""
     restarts = f"↻{worker.restarts}" if worker.restarts else ""
     # The detail of a stopped worker is out of date.

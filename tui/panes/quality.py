@@ -2,6 +2,7 @@
 
 from rich.text import Text
 
+from domain.comparison import Comparison
 from domain.engine import FeatureDrift
 from domain.quality import DetectorQuality
 from tui import cells
@@ -16,14 +17,16 @@ _DRIFT_LINES = 8
 
 
 def quality_lines(qualities: tuple[DetectorQuality, ...], width: int, palette: Palette) -> list[Text]:
-    """Precision, recall, F1 and alert rate of each detector, then the recall of each kind of anomaly."""
-    head = f" {'':<18}{'precision':>10}{'recall':>8}{'F1':>7}{'alerts':>8}  caught"
+    """Precision, also as it was estimated, recall, F1 and alert rate of each detector, then the recall of each kind of
+    anomaly, and what became of the scores."""
+    head = f" {'':<18}{'precision':>10}{'estimate':>9}{'recall':>8}{'F1':>7}{'alerts':>8}  caught"
     lines = [line((head, palette.dim), width=width)]
     for quality in qualities:
         lines.append(
             line(
                 (f" {quality.detector:<18}", palette.strong),
-                f"{_share(quality.precision):>10}{_share(quality.recall):>8}{_share(quality.f1):>7}",
+                f"{_share(quality.precision):>10}{_share(quality.estimated):>9}",
+                f"{_share(quality.recall):>8}{_share(quality.f1):>7}",
                 f"{quality.alert_rate:>8.2%}",
                 (
                     f"  {cells.grouped(quality.caught)} of {cells.grouped(quality.anomalous)}"
@@ -33,7 +36,24 @@ def quality_lines(qualities: tuple[DetectorQuality, ...], width: int, palette: P
                 width=width,
             )
         )
-    return lines + _kinds(qualities, width, palette)
+    return [*lines, *_kinds(qualities, width, palette), *_reliability(qualities, width, palette)]
+
+
+def _reliability(qualities: tuple[DetectorQuality, ...], width: int, palette: Palette) -> list[Text]:
+    """How many of the scores of each tenth were anomalous, of scores that are worth a look."""
+    lows = sorted({band.low for quality in qualities for band in quality.bands if band.low >= 0.2}, reverse=True)
+    if not lows:
+        return []
+    names = "".join(f"  {quality.detector:<16}" for quality in qualities)
+    lines = [line((f" {'anomalous of scores':<24}{names}", palette.dim), width=width)]
+    for low in lows:
+        entry = line((f" {f'{low:.1f} to {low + 0.1:.1f}':<23} ", palette.dim), width=width)
+        for quality in qualities:
+            band = {each.low: each for each in quality.bands}.get(low)
+            cell = f"{band.realised:>6.0%} of {cells.grouped(band.verdicts):<8}" if band else f"{'-':>6}{'':12}"
+            entry.append_text(line(cell, width=max(0, width - entry.cell_len)))
+        lines.append(entry)
+    return lines
 
 
 def _kinds(qualities: tuple[DetectorQuality, ...], width: int, palette: Palette) -> list[Text]:
@@ -58,6 +78,24 @@ def _kinds(qualities: tuple[DetectorQuality, ...], width: int, palette: Palette)
 
 def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.1%}"
+
+
+def comparison_lines(comparisons: tuple[Comparison, ...], width: int, palette: Palette) -> list[Text]:
+    """What each detector flagged, and would have flagged at other thresholds; nothing is applied by looking."""
+    lines = []
+    for comparison in comparisons:
+        head = f" {comparison.detector:<18}{'alerts':>10}{'a day':>10}{'share':>8}{'precision':>11}{'recall':>8}"
+        lines.append(line((head, palette.dim), width=width))
+        for cut in comparison.cuts:
+            own = cut.at is None
+            said = f"{cells.grouped(cut.alerts):>10}{comparison.a_day(cut):>10,.1f}".replace(",", " ")
+            said += f"{comparison.share(cut):>8.2%}{_share(cut.precision):>11}{_share(comparison.recall(cut)):>8}"
+            name = "as it was" if cut.at is None else f"score ≥ {cells.score(cut.at)}"
+            lines.append(line((f"   {name:<16}", palette.strong if own else palette.dim), said, width=width))
+    if comparisons:
+        said = " by ground truth, or else decisions; evaluate --stored tries other settings"
+        lines.append(line((said, palette.dim), width=width))
+    return lines
 
 
 def drift_lines(drift: tuple[FeatureDrift, ...], width: int, palette: Palette) -> list[Text]:

@@ -1,5 +1,6 @@
 """Why a transaction was scored as it was: the verdict of each detector, and each reason with its share."""
 
+import math
 import textwrap
 
 from rich.style import Style
@@ -14,7 +15,11 @@ from tui.widgets.drawing import TextPane, beside, line, rule
 
 _ONE_LINE_FROM = 72
 _BAR = 10
+_NAME = 16
+"""As long as the longest name of a feature that is a reason."""
 _LEAST_BESIDE = 26
+_SENTENCE = 96
+"""Characters of a sentence that there are lines for however narrow the column is."""
 
 
 def why_lines(
@@ -67,8 +72,7 @@ def triage_line(triage: Triage, width: int, palette: Palette) -> Text:
 def reason_lines(verdict: Verdict, width: int, palette: Palette, *, wrap: bool = False) -> list[Text]:
     """The reasons of a verdict, the largest share first. The bars are relative to the largest.
 
-    Each sentence stands beside its bar where the width allows it. With `wrap` it always stands below, over as many
-    as two lines.
+    Each sentence stands beside its bar where the width allows it, with `wrap` always below.
     """
     largest = max((abs(reason.contribution) for reason in verdict.reasons), default=0.0) or 1.0
     lines: list[Text] = []
@@ -88,7 +92,11 @@ def both(row: ScoredTransaction, width: int, palette: Palette) -> list[Text]:
         ]
         for verdict in sorted(row.verdicts, key=lambda verdict: verdict.detector != "enhanced")
     ]
-    head = line((" the detectors disagree", palette.warn), width=width)
+    lead, known = row.verdict, row.headline
+    said = " the detectors disagree"
+    if lead is not None and known is not None and known.detector == "basic" != lead.detector and known.flagged:
+        said = f" basic only: worth {cells.score(known.score)} to the detector that knows the user"
+    head = line((said, palette.warn), width=width)
     if side_by_side:
         return [head, *beside(blocks, each + 1)]
     return [head, *(each_line for block in blocks for each_line in block)]
@@ -154,19 +162,30 @@ def judgement(verdict: Verdict, width: int, palette: Palette) -> Text:
 
 
 def _reason(reason: Reason, largest: float, width: int, palette: Palette, ink: Style, wrap: bool) -> list[Text]:
-    share = cells.bar(abs(reason.contribution) / largest, max(1, min(_BAR, width - 23)))
+    share = cells.bar(abs(reason.contribution) / largest, max(1, min(_BAR, width - _NAME - 9)))
     sign = "-" if reason.contribution < 0 else "+"
     amount = f"{sign}{abs(reason.contribution):.2f}".replace("0.", ".", 1)
     sentence = reason.text or (f"{reason.observed}, expected {reason.expected}" if reason.observed else "")
     head = (
-        (f" {cells.fit(reason.feature, 14)} ", Style.null()),
+        (f" {cells.fit(reason.feature.replace('_', ' '), _NAME)} ", Style.null()),
         (share, (ink or palette.bar) if reason.contribution >= 0 else palette.good),
         (f" {amount:>5} ", palette.strong),
     )
     if not wrap and width >= _ONE_LINE_FROM:
-        return [line(*head, f" {sentence}", width=width)]
-    wrapped = textwrap.wrap(sanitize(sentence), max(1, width - 4), max_lines=2, placeholder="…")
-    return [line(*head, width=width), *(line((f"   {part}", palette.dim), width=width) for part in wrapped)]
+        beside_bar = sum(len(text) for text, _ in head) + 1
+        first, *more = _wrapped(sentence, width - beside_bar) or [""]
+        return [
+            line(*head, f" {first}", width=width),
+            *(line(" " * beside_bar, part, width=width) for part in more),
+        ]
+    below = _wrapped(sentence, width - 4)
+    return [line(*head, width=width), *(line((f"   {part}", palette.dim), width=width) for part in below)]
+
+
+def _wrapped(sentence: str, width: int) -> list[str]:
+    width = max(1, width)
+    most = max(2, math.ceil(_SENTENCE / width))
+    return textwrap.wrap(sanitize(sentence), width, max_lines=most, placeholder="…")
 
 
 class WhyPane(TextPane):

@@ -1,5 +1,6 @@
 """The Anomalies screen: every flagged transaction, live or stored, for triage."""
 
+import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar
@@ -10,7 +11,8 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.widget import Widget
 
-from domain.filters import EVERYTHING, Filter, parse
+from domain.filters import EVERYTHING, Filter, of_triage, parse
+from domain.triage import TriageStatus
 from domain.verdict import ScoredTransaction
 from services.errors import reason_of
 from tui import keymap
@@ -28,10 +30,15 @@ from tui.screens.layout import lay_out
 from tui.screens.triaging import BulkTriaging
 from tui.themes import Palette
 from tui.widgets.drawing import Line, line, palette_of
+from tui.widgets.timing import seconds
 
 _PAGES_AT_ONCE = 10
 _RANKED_AT_ONCE = 2_000
 """Alerts that are read before the user asks for more, since the worst one may be an old one."""
+_COMPARE_EVERY = 1.0
+"""Seconds between two comparisons of what is listed with what the engine counts."""
+_AGAIN_AFTER, _AGAIN_AT_MOST = 5.0, 300.0
+"""Seconds before stored anomalies are read again; twice as many each time that finds nothing."""
 _FLAGGED = parse("is:flagged")
 
 
@@ -50,6 +57,9 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         self._only_open = True
         self._filter: Filter = EVERYTHING
         self._older = Older(EVERYTHING)
+        self._compared_at = self._again_at = -math.inf
+        self._again_after = _AGAIN_AFTER
+        self._short = False
         self._problem = ""
         self._explaining = Explaining(self)
 
@@ -117,13 +127,16 @@ class AnomaliesScreen(BulkTriaging, Browsing):
     @property
     def shown_filter(self) -> str:
         """The filter for stored rows: the open anomalies, or all flagged ones."""
-        return super().shown_filter if self._only_open else (_FLAGGED & self._filter).text
+        return super().shown_filter if self.active.only_open else (_FLAGGED & self._filter).text
 
     def apply_filter(self, rows: RowList, text: str, filter: Filter) -> None:
-        """Show the open anomalies that match, or all that match, and read the older ones again."""
+        """Show the open anomalies that match, or all that match, and read the older ones again.
+
+        A filter that is about triage itself says which.
+        """
         self._filter = filter
-        states = parse("triage:open", console_of(self).stream_clock()) if self._only_open else EVERYTHING
-        both = states & filter
+        self.active.only_open = self._only_open and not filter.is_of_triage
+        both = of_triage(filter, TriageStatus.OPEN, console_of(self).stream_clock()) if self._only_open else filter
         rows.window.drop_history()
         rows.window.apply(text, both)
         self._older, self._problem = Older(both), ""
@@ -131,16 +144,23 @@ class AnomaliesScreen(BulkTriaging, Browsing):
     def draw_body(self, now: datetime) -> None:
         """Draw the list and the reasons, and read older rows if the list is at its top."""
         rows, why = self.active, self.query_one(WhyPane)
+        self._read_again(rows)
         self._want_older(rows)
         rows.today = console_of(self).stream_clock()
-        rows.only_open = self._only_open
         where = "end" if rows.ranked else "top"
         rows.history = self._problem or ("" if self._older.finished else f"older ones at the {where}")
         rows.notice = self._notice()
         rows.refresh_rows()
-        palette, pace = palette_of(self), console_of(self).pace
-        left = self.intake.snapshot.open_anomalies
-        progress = progress_line(pace.done, left, pace.per_minute(now), self.size.width, palette)
+        palette = palette_of(self)
+        snapshot, pace = self.intake.snapshot, console_of(self).pace
+        progress = progress_line(
+            pace.done,
+            snapshot.open_anomalies,
+            pace.per_minute(now),
+            self.size.width,
+            palette,
+            budget=(snapshot.budget_says, snapshot.budget.brief(snapshot.over_budget)),
+        )
         self.query_one("#progress", Line).show(progress)
         if why.region:
             why.show(self._why_lines(why.size.width, palette))
@@ -163,13 +183,33 @@ class AnomaliesScreen(BulkTriaging, Browsing):
             return "looking through what is stored..."
         if self.intake.triage_queue.filter_text:
             return "no anomaly matches the filter"
-        return "no open anomaly" if self._only_open else "no anomaly yet"
+        return "no open anomaly" if self.active.only_open else "no anomaly yet"
+
+    def _read_again(self, rows: TriageList) -> None:
+        """Read what is stored from the newest on where the engine counts more open anomalies than are listed.
+
+        Another engine on the same database may have stored them, so that they never came through this one.
+        """
+        now, older = seconds(self), self._older
+        comparable = rows.ranked and older.finished and not self._problem and self._filter is EVERYTHING
+        if not comparable or rows.today is None or now - self._compared_at < _COMPARE_EVERY:
+            return
+        self._compared_at = now
+        was_short, self._short = self._short, (self.intake.snapshot.open_anomalies or 0) > rows.open_at(rows.today)
+        # What was committed a moment ago may be counted and not have come yet.
+        if not (self._short and was_short) or now < self._again_at:
+            return
+        self._again_after = _AGAIN_AFTER if older.fresh else min(2 * self._again_after, _AGAIN_AT_MOST)
+        self._again_at = now + self._again_after
+        self._older = Older(older.filter, newest=True)
 
     def _want_older(self, rows: TriageList) -> None:
         busy = any(worker.group == "older" and not worker.is_finished for worker in self.workers)
         settled = rows.window.frozen or not rows.window.pending
         if rows.ranked:
-            wanted = len(rows.window.buffer) < _RANKED_AT_ONCE or rows.at_end
+            few = len(rows.window.buffer) < _RANKED_AT_ONCE
+            wanted = few or rows.at_end
+            rows.filling = few and not (self._problem or self._older.finished)
         else:
             # In a sorted list, older rows do not belong at the top.
             wanted = rows.order is None and rows.at_top

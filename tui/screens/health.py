@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.text import Text
 from textual.binding import BindingType
 from textual.widget import Widget
 
+from domain.comparison import USUAL_CUTS, Comparison
 from domain.engine import DeadLetter, Snapshot
 from domain.quality import DetectorQuality
 from domain.timeline import TimelineEvent
@@ -16,9 +17,17 @@ from tui import cells, keymap
 from tui.console import console_of, keys_of
 from tui.frontend import frontend_of
 from tui.lag import SMALL
-from tui.panes.health import component_lines, dead_letter_lines, event_line, pipeline_line, worker_line, worst
+from tui.panes.health import (
+    component_lines,
+    dead_letter_lines,
+    event_line,
+    last_known,
+    pipeline_line,
+    worker_line,
+    worst,
+)
 from tui.panes.lag import outlook_mark, outlook_words, partition_table
-from tui.panes.quality import DRIFTED, drift_lines, quality_lines
+from tui.panes.quality import DRIFTED, comparison_lines, drift_lines, quality_lines
 from tui.screens.base import ConsoleScreen
 from tui.screens.inquiry import Inquiry
 from tui.themes import Palette
@@ -31,6 +40,11 @@ _EVENTS_SHOWN = 8
 _EVENTS_OF = timedelta(hours=1)
 _EVENTS_EVERY = 5.0
 """Seconds between two looks at the timeline."""
+
+
+class _Stored(NamedTuple):
+    qualities: tuple[DetectorQuality, ...]
+    comparisons: tuple[Comparison, ...]
 
 
 class HealthScreen(ReadingScreen, ConsoleScreen):
@@ -46,9 +60,8 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         self._letters_at = 0
         self._problem = ""
         self._stored_asked = False
-        self._stored: Inquiry[datetime | None, tuple[DetectorQuality, ...]] = Inquiry(
-            self, "quality", self._ask_quality, 0.0
-        )
+        self._leads_to_stored = False
+        self._stored: Inquiry[None, _Stored] = Inquiry(self, "quality", self._ask_quality, 0.0)
 
         self._events: Inquiry[None, tuple[TimelineEvent, ...]] = Inquiry(
             self, "changes", self._ask_events, _EVENTS_EVERY
@@ -66,21 +79,23 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         if snapshot.dead_letters != self._letters_at:
             self._letters_at = snapshot.dead_letters
             self.run_worker(self._load_letters(), group="dead-letters", exclusive=True)
-        reading.show(
-            [
-                *self._engine(snapshot, now, width, palette),
-                *self._workers(snapshot, now, width, palette),
-                *self._changes(width, palette),
-                *self._partitions(snapshot, width, palette),
-                *self._quality(snapshot, width, palette),
-                *self._drift(snapshot, width, palette),
-                *self._dead_letters(snapshot, width, palette),
-            ]
-        )
+        above = [
+            *self._engine(snapshot, now, width, palette),
+            *self._workers(snapshot, now, width, palette),
+            *self._changes(width, palette),
+            *self._partitions(snapshot, width, palette),
+            *self._quality(snapshot, width, palette),
+        ]
+        below = [*self._drift(snapshot, width, palette), *self._dead_letters(snapshot, width, palette)]
+        reading.show([*above, *self._stored_quality(width, palette), *below])
+        if self._leads_to_stored:
+            reading.begin_with(len(above))
+            self._leads_to_stored = self._stored.answer is None and not self._stored.problem
 
     def _engine(self, snapshot: Snapshot, now: datetime, width: int, palette: Palette) -> list[Text]:
-        up = cells.duration(now - snapshot.started_at)
-        lines = [line(*rule("Engine", f"up {up}", width, palette), width=width)]
+        lost = bool(self.intake.trouble)
+        said = last_known(snapshot) if lost else f"up {cells.duration(now - snapshot.started_at)}"
+        lines = [line(*rule("Engine", said, width, palette, alarm=lost), width=width)]
         lines += component_lines(snapshot, width, palette)
         if frontend_of(snapshot) is None:
             lines.append(line((" frontend not started", palette.dim), width=width))
@@ -88,10 +103,13 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
 
     def _workers(self, snapshot: Snapshot, now: datetime, width: int, palette: Palette) -> list[Text]:
         ((key, does),) = keys_of(self).hints((("W", "starts and stops"),), keymap.APP)
-        title = rule("Workers", f"{key} {does}", width, palette, alarm=worst(snapshot) is not None)
+        lost = bool(self.intake.trouble)
+        title = rule("Workers", f"{key} {does}", width, palette, alarm=lost or worst(snapshot) is not None)
         lines = [line(*title, width=width)]
         for worker in snapshot.workers:
-            lines.append(worker_line(worker, now, width, palette))
+            lines.append(worker_line(worker, now, width, palette, lost=lost))
+            if lost:
+                continue
             if worker.name == "pipeline" and worker.state in ("running", "degraded"):
                 lines.append(pipeline_line(snapshot, width, palette))
             if worker.last_error not in (None, worker.detail):
@@ -131,18 +149,28 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         return lines + partition_table(snapshot.partitions, trend, width, palette)
 
     def _quality(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
-        """The quality since the start and over all stored transactions; empty without ground truth."""
+        """The quality since the start; empty without ground truth."""
         if not snapshot.quality and not self._stored_asked:
             return []
         lines = [line(*rule("Quality", "since the start", width, palette), width=width)]
         lines += quality_lines(snapshot.quality, width, palette)
+        if self._stored_asked:
+            return lines
+        ((key, does),) = keys_of(self).hints((("h", "counts all that is stored"),), keymap.HEALTH)
+        return [*lines, line((f" {key} {does}", palette.dim), width=width)]
+
+    def _stored_quality(self, width: int, palette: Palette) -> list[Text]:
+        """The quality over all stored transactions, and what other thresholds would have flagged, once asked for."""
         if not self._stored_asked:
-            ((key, does),) = keys_of(self).hints((("h", "counts all that is stored"),), keymap.HEALTH)
-            return [*lines, line((f" {key} {does}", palette.dim), width=width)]
+            return []
         answer = self._stored.answer
         said = self._stored.problem or ("counting..." if answer is None else "all that is stored")
-        lines.append(line(*rule("Quality", said, width, palette), width=width))
-        return lines + quality_lines(answer or (), width, palette)
+        lines = [line(*rule("Quality", said, width, palette), width=width)]
+        if answer is None:
+            return lines
+        lines += quality_lines(answer.qualities, width, palette)
+        lines.append(line(*rule("Thresholds", "what others would have flagged", width, palette), width=width))
+        return lines + comparison_lines(answer.comparisons, width, palette)
 
     def _drift(self, snapshot: Snapshot, width: int, palette: Palette) -> list[Text]:
         if not snapshot.drift:
@@ -161,14 +189,15 @@ class HealthScreen(ReadingScreen, ConsoleScreen):
         return lines + dead_letter_lines(self._letters, width, palette)
 
     def action_quality(self) -> None:
-        """Measure the quality over all stored transactions."""
-        self._stored_asked = True
+        """Measure the quality over all stored transactions, compare thresholds, and scroll there."""
+        self._stored_asked = self._leads_to_stored = True
         self._stored.forget()
         self._stored.want(None)
         self.redraw()
 
-    async def _ask_quality(self, since: datetime | None) -> tuple[DetectorQuality, ...]:
-        return await console_of(self).port.quality(since)
+    async def _ask_quality(self, key: None) -> _Stored:
+        port = console_of(self).port
+        return _Stored(await port.quality(None), await port.compare_thresholds(None, USUAL_CUTS))
 
     async def _load_letters(self) -> None:
         try:

@@ -19,7 +19,7 @@ from tui.lists.feed import Feed
 from tui.lists.filterline import FilterLine
 from tui.lists.rowlist import RowList
 from tui.lists.stored import MOST_ROWS, StoredTransactions
-from tui.panes.health import HealthPane, health_lines, last_known, summary
+from tui.panes.health import HealthPane, health_lines, summary
 from tui.panes.profile import ProfilePane, profile_lines
 from tui.panes.why import WhyPane, why_lines
 from tui.screens.browsing import Browsing
@@ -173,8 +173,8 @@ class LiveScreen(BulkTriaging, Browsing):
             problem = (self._profile.problem_of(user) or "never seen") if user else "no user yet"
             profile.show(profile_lines(user, self._profile.of(user), problem, profile.size.width, palette))
         if health.region:
-            as_of = last_known(self.intake.snapshot) if self.intake.trouble else ""
-            health.show(health_lines(self.intake.snapshot, now, health.size.width, palette, as_of))
+            lost = bool(self.intake.trouble)
+            health.show(health_lines(self.intake.snapshot, now, health.size.width, palette, lost=lost))
 
     def _draw_stored(self, now: datetime) -> None:
         """While the screen shows one user, draw their transactions from the database."""

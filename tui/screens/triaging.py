@@ -11,7 +11,7 @@ from domain.verdict import ScoredTransaction
 from services.errors import reason_of
 from tui import cells, keymap
 from tui.console import console_of
-from tui.decider import subject_of
+from tui.decider import DONE, subject_of
 from tui.modals.confirm import Confirm
 from tui.modals.prompts import LeniencyPrompt, NotePrompt, SnoozeChoice, StatusChoice, span_of
 
@@ -43,10 +43,10 @@ class Triaging(Screen[None]):
         return (row,)
 
     def decided(self, rows: Sequence[ScoredTransaction]) -> None:
-        """What follows a decision."""
+        """What follows a decision, before it is stored: the next one need not wait for that."""
 
     def undone(self, ids: Sequence[str]) -> None:
-        """What follows an undo."""
+        """What follows an undo, or a decision that could not be stored."""
 
     def action_triage(self, status: str) -> None:
         """Decide on the row. A snooze asks for how long, and the first false positive does."""
@@ -55,17 +55,19 @@ class Triaging(Screen[None]):
             return
         now, decisions = console_of(self).stream_clock(), console_of(self).decisions
         lenient = TriageStatus.FALSE_POSITIVE
-        if decided is lenient and row.triage is not None and row.triage.effective(now) is lenient:
-            self.notify(f"already marked false positive: {subject_of(row)}. Nothing has changed", timeout=4)
+        stands = row.triage is not None and row.triage.effective(now) is decided
+        if stands and decided is not TriageStatus.SNOOZED:
+            self.notify(f"already {DONE[decided.value]}: {subject_of(row)}. Nothing has changed", timeout=4)
             return
         rows = self.together(row)
+        ids = [each.transaction.transaction_id for each in rows]
 
         def decide(until: datetime | None) -> None:
             if len(rows) == 1:
-                decisions.decide(rows[0], decided, until, then=lambda: self.decided(rows))
+                decisions.decide(rows[0], decided, until, failed=lambda: self.undone(ids))
             else:
-                ids = [each.transaction.transaction_id for each in rows]
-                decisions.decide_all(ids, decided, until, then=lambda: self.decided(rows))
+                decisions.decide_all(ids, decided, until, failed=lambda: self.undone(ids))
+            self.decided(rows)
 
         subject = subject_of(row) if len(rows) == 1 else f"{len(rows)} alerts of {row.transaction.user_id}"
         leniency = console_of(self).library.kept.leniency
@@ -148,7 +150,7 @@ class Triaging(Screen[None]):
 
 
 class BulkTriaging(Triaging):
-    """A screen that can also decide on every open anomaly that matches its filter."""
+    """A screen that can also decide on all open anomalies that match its filter, or on those of the triage it names."""
 
     @property
     def to_match(self) -> Filter:
@@ -156,7 +158,7 @@ class BulkTriaging(Triaging):
         raise NotImplementedError
 
     def action_triage_matching(self) -> None:
-        """Decide on every open anomaly that matches, after showing their number and asking twice."""
+        """Decide on all that match, after showing their number and asking twice."""
         ids: list[str] = []
         question = StatusChoice()
 
@@ -175,8 +177,9 @@ class BulkTriaging(Triaging):
         except Exception as error:  # the port may be any engine, near or far: say it and go on
             problem = f"cannot count what matches: {reason_of(error)}"
         else:
-            problem = "" if ids else "no open anomaly matches" if filter.text else "no anomaly is open"
-            many = _many(len(ids), total)
+            one, several = ("anomaly", "anomalies") if filter.is_of_triage else ("open anomaly", "open anomalies")
+            problem = "" if ids else f"no {one} matches" if filter.text else "no anomaly is open"
+            many = _many(len(ids), total, one, several)
             question.counted(f"{many} matching {filter.text}" if filter.text else many)
         if problem:
             self.notify(problem, severity="warning")
@@ -195,7 +198,7 @@ class BulkTriaging(Triaging):
         )
 
 
-def _many(chosen: int, total: int) -> str:
+def _many(chosen: int, total: int, one: str, several: str) -> str:
     if total > chosen:
-        return f"the newest {cells.grouped(chosen)} of {cells.grouped(total)} open anomalies"
-    return "the open anomaly" if chosen == 1 else f"all {cells.grouped(chosen)} open anomalies"
+        return f"the newest {cells.grouped(chosen)} of {cells.grouped(total)} {several}"
+    return f"the {one}" if chosen == 1 else f"all {cells.grouped(chosen)} {several}"

@@ -44,6 +44,10 @@ class Reading(Wheeled, can_focus=True):
         if not self._offset <= index < self._offset + height:
             self._place(index if index < self._offset else index - height + 1)
 
+    def begin_with(self, index: int) -> None:
+        """Scroll until the line at `index` is the first one in view, as far as there are lines below it."""
+        self._place(index)
+
     def scroll_edge(self, end: bool) -> None:
         """Scroll to the top or to the end."""
         self._place(self.last_offset if end else 0)

@@ -4,29 +4,32 @@ import { useEffect, useRef, useState } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { count } from '@/lib/numbers'
-import { lastHour, spanOf, type Minute } from '@/lib/engine'
-import { minute } from '@/lib/time'
+import { spanOf, type Stats, steps } from '@/lib/engine'
+import { day, minute } from '@/lib/time'
 import styles from './VolumeChart.module.css'
 
 const HEIGHT = 220
 
 /**
- * Transactions of the last hour by minute as an area, and the flagged ones of each as bars on a scale of their own; below
- * them the figures of the minute that is pointed at, or else of all.
+ * Transactions by minute or hour as an area, and the flagged ones of each as bars on a scale of their own; below them the
+ * figures of the one that is pointed at, or else of all.
  */
-export function VolumeChart({ volume, until }: { volume: readonly Minute[]; until: string }) {
+export function VolumeChart({ stats }: { stats: Stats }) {
   const place = useRef<HTMLDivElement>(null)
   const plot = useRef<uPlot | null>(null)
   const [pointed, setPointed] = useState<number | null>(null)
-  const hour = lastHour(volume, until)
+  const { step } = stats
+  const shown = steps(stats)
+  const length = useRef(step)
   const data: uPlot.AlignedData = [
-    hour.map(({ at }) => Date.parse(at) / 1000),
-    hour.map(({ transactions }) => transactions),
-    hour.map(({ flagged }) => flagged),
+    shown.map(({ at }) => Date.parse(at) / 1000),
+    shown.map(({ transactions }) => transactions),
+    shown.map(({ flagged }) => flagged),
   ]
   const newest = useRef(data)
   useEffect(() => {
     newest.current = data
+    length.current = step
     plot.current?.setData(data)
   })
 
@@ -35,7 +38,7 @@ export function VolumeChart({ volume, until }: { volume: readonly Minute[]; unti
     if (element === null) return
     const draw = () => {
       plot.current?.destroy()
-      plot.current = new uPlot(optionsFor(element, setPointed), newest.current, element)
+      plot.current = new uPlot(optionsFor(element, setPointed, length), newest.current, element)
     }
     draw()
     const sized = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height: HEIGHT }))
@@ -54,28 +57,33 @@ export function VolumeChart({ volume, until }: { volume: readonly Minute[]; unti
     }
   }, [])
 
-  const all = hour.reduce((sum, { transactions }) => sum + transactions, 0)
-  const flagged = hour.reduce((sum, minute) => sum + minute.flagged, 0)
-  const told = pointed === null ? undefined : hour[pointed]
+  const all = shown.reduce((sum, { transactions }) => sum + transactions, 0)
+  const flagged = shown.reduce((sum, each) => sum + each.flagged, 0)
+  const told = pointed === null ? undefined : shown[pointed]
+  const span = spanOf(shown.length, step)
   return (
     <>
       <div
         ref={place}
         className={styles.chart}
         role="img"
-        aria-label={`${count(all)} transactions in the ${spanOf(hour)}, ${count(flagged)} of them flagged, by minute`}
+        aria-label={`${count(all)} transactions in the ${span}, ${count(flagged)} of them flagged, by ${step === 60 ? 'minute' : 'hour'}`}
         data-testid="volume"
       />
       <p className={styles.legend} data-testid="legend">
         <span className={styles.transactions}>{count(told?.transactions ?? all)} transactions</span>
         <span className={styles.flagged}>{count(told?.flagged ?? flagged)} flagged</span>
-        <span className="muted">{told ? `${minute(Date.parse(told.at))} UTC` : `in the ${spanOf(hour)}`}</span>
+        <span className="muted">{told ? `${day(told.at)} ${minute(told.at)} UTC` : `in the ${span}`}</span>
       </p>
     </>
   )
 }
 
-function optionsFor(element: HTMLElement, onPoint: (index: number | null) => void): uPlot.Options {
+function optionsFor(
+  element: HTMLElement,
+  onPoint: (index: number | null) => void,
+  step: { readonly current: number },
+): uPlot.Options {
   const colour = (name: string) => {
     element.style.color = `var(--${name})`
     const value = getComputedStyle(element).color
@@ -91,7 +99,7 @@ function optionsFor(element: HTMLElement, onPoint: (index: number | null) => voi
     padding: [10, 0, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'UTC'),
     scales: {
-      x: { range: (_, min, max) => [min - 30, max + 30] },
+      x: { range: (_, min, max) => [min - step.current / 2, max + step.current / 2] },
       transactions: { range: (_, __, max) => [0, Math.max(5, max * 1.1)] },
       flagged: { range: (_, __, max) => [0, Math.max(4, max * 2.5)] },
     },

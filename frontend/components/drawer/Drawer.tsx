@@ -149,7 +149,7 @@ function Case({ alerts, shown }: { alerts: readonly Row[]; shown: string }) {
   return (
     <div className={styles.section} data-testid="case">
       <h3>Case of {alerts.length} alerts</h3>
-      <ol className={styles.case}>
+      <ol className={styles.case} tabIndex={0} aria-label="Alerts of the case">
         {[...alerts].reverse().map((row) => {
           const verdict = headline(row)
           return (

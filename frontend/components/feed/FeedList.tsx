@@ -11,12 +11,13 @@ import { inHours, subjectOf, useTriage, type Wanted } from '@/components/triage/
 import { useNow } from '@/components/useNow'
 import { ApiError } from '@/lib/api'
 import { casesOf } from '@/lib/cases'
-import { nextOpen, wasRead } from '@/lib/deciding'
+import { afterKey, chosen, held, type Place } from '@/lib/deciding'
 import { useKeys } from '@/lib/keys'
 import { LiveList, type Listing } from '@/lib/liveList'
 import { count } from '@/lib/numbers'
 import { streamNow, useStreamTime } from '@/lib/live/clock'
 import type { Row, TriageStatus } from '@/lib/schemas'
+import { effective } from '@/lib/verdicts'
 import type { Column } from './columns'
 import styles from './FeedList.module.css'
 import { Foot } from './Foot'
@@ -33,20 +34,32 @@ interface Properties {
   empty: ReactNode
   /** One row for each case instead of each alert. */
   grouped?: boolean
+  /** What `A` decides on. */
+  toDecide?: { q: string; open: boolean }
 }
 
 /** A live list with its drawer. It lists what it was made with: another listing needs another key. */
-export function FeedList({ listing, label, kind, columns, open, onOpen, empty, grouped = false }: Properties) {
+export function FeedList({
+  listing,
+  label,
+  kind,
+  columns,
+  open,
+  onOpen,
+  empty,
+  grouped = false,
+  toDecide,
+}: Properties) {
   const [list] = useState(() => new LiveList(listing))
   const { feed, loading, problem } = useSyncExternalStore(list.watch, list.current, list.current)
   const { paused, setPaused, setStanding } = useTail()
-  const [selected, setSelected] = useState<string | null>(open)
+  const [place, setPlace] = useState(() => chosen(open))
+  const selected = place.id
   const [scrolled, setScrolled] = useState(false)
   const table = useRef<HTMLDivElement>(null)
   const triage = useTriage()
   const [noting, setNoting] = useState(false)
   const [asking, setAsking] = useState(false)
-  const cameAt = useRef(-Infinity)
   const current = useRef<string | null>(null)
   useEffect(() => {
     current.current = selected ?? open
@@ -54,10 +67,10 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
   const router = useRouter()
 
   // Rows must not move under the reader's eyes: a list that is read is held.
-  const hold = paused || scrolled || selected !== null
+  const hold = held(place, paused, scrolled)
   useEffect(() => list.setHold(hold), [list, hold])
   const follow = useCallback(() => {
-    setSelected(null)
+    setPlace(chosen(null))
     setPaused(false)
     table.current?.scrollTo({ top: 0 })
     list.release()
@@ -87,26 +100,27 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
     const known = row ?? rowOf(ids[0] ?? null) ?? detailOf(queries, ids[0] ?? '')
     return known ? subjectOf(known) : 'one alert'
   }
-  const go = (id: string | null) => {
-    setSelected(id)
-    if (open !== null) onOpen(id)
-    cameAt.current = Date.now()
+  const go = (next: Place) => {
+    setPlace(next)
+    if (open !== null) onOpen(next.id)
   }
   const decide = async (id: string, wanted: Wanted, row: Row | undefined) => {
     const alerts = alertsOf(id).map((alert) => alert.transaction_id)
     const ids = alerts.length ? alerts : [id]
     const subject = nameOf(ids, row)
-    if (!wasRead(cameAt.current, Date.now())) {
-      return triage.say(`${subject} came here just now: decide again if you mean it.`)
-    }
-    const next = nextOpen(rows, id, streamNow())
+    const here = { ...place, id: current.current }
+    const clock = streamNow()
+    const deciding = { rows, id, before: effective(row?.triage ?? null, clock), status: wanted.status, clock }
+    // A list of transactions is watched, one of anomalies is worked through: the next one need not wait for the answer.
+    const next = afterKey(here, deciding, Date.now(), kind === 'anomalies')
+    if (next === null) return triage.say(`${subject} came here just now: decide again if you mean it.`)
+    if (next !== here) go(next)
     const decided = await triage.decide(ids, wanted, subject)
-    // A list of transactions is watched, one of anomalies is worked through.
-    if (decided && kind === 'anomalies' && current.current === id && next !== null) go(next)
+    if (!decided && next !== here && current.current === next.id) go({ id, cameAt: Date.now() })
   }
   const undo = async () => {
     const [id] = (await triage.undo(nameOf)) ?? []
-    if (id !== undefined && kind === 'anomalies') go(id)
+    if (id !== undefined && kind === 'anomalies') go({ id, cameAt: Date.now() })
   }
   const press = (status: TriageStatus) => {
     const id = selected ?? open
@@ -122,7 +136,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
       else setPaused(true)
     },
     f: follow,
-    Escape: () => (open !== null ? close() : setSelected(null)),
+    Escape: () => (open !== null ? close() : setPlace(chosen(null))),
     a: () => press('acknowledged'),
     c: () => press('confirmed'),
     p: () => press('false_positive'),
@@ -134,7 +148,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
       setNoting(true)
       onOpen(id)
     },
-    A: () => (kind === 'anomalies' ? setAsking(true) : false),
+    A: () => (toDecide ? setAsking(true) : false),
     u: () => {
       const row = rowOf(selected)
       if (row) router.push(`/users/${encodeURIComponent(row.user_id)}`)
@@ -142,8 +156,7 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
   })
   const select = useCallback(
     (id: string) => {
-      cameAt.current = -Infinity
-      setSelected(id)
+      setPlace(chosen(id))
       if (open !== null) onOpen(id)
     },
     [open, onOpen],
@@ -199,14 +212,10 @@ export function FeedList({ listing, label, kind, columns, open, onOpen, empty, g
           />
         )}
       </div>
-      <Foot
-        triage={triage}
-        onUndo={() => void undo()}
-        onAll={kind === 'anomalies' ? () => setAsking(true) : undefined}
-      />
-      {asking && (
+      <Foot triage={triage} onUndo={() => void undo()} onAll={toDecide && (() => setAsking(true))} />
+      {asking && toDecide && (
         <Bulk
-          q={String(listing.parameters.q ?? '')}
+          {...toDecide}
           onDecide={(ids, wanted) => void triage.decide(ids, wanted, nameOf(ids))}
           onClose={() => setAsking(false)}
         />

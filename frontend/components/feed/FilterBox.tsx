@@ -5,7 +5,7 @@ import { type KeyboardEvent, useId, useRef, useState } from 'react'
 import { flushSync } from 'react-dom'
 import { useDelayed } from '@/components/useDelayed'
 import { ApiError, get } from '@/lib/api'
-import { characters, completed, type Completion, completions, matches } from '@/lib/filters'
+import { characters, checkOf, completed, type Completion, completions, matches, type Within } from '@/lib/filters'
 import { useKeys } from '@/lib/keys'
 import { count } from '@/lib/numbers'
 import styles from './FilterBox.module.css'
@@ -15,8 +15,7 @@ const TYPED_MS = 150
 interface Properties {
   value: string
   /** What is listed: the filter says how many of these match. */
-  of?: 'transactions' | 'anomalies'
-  within?: string
+  list?: Within
   onApply: (filter: string) => void
 }
 
@@ -24,7 +23,7 @@ interface Properties {
  * The filter: what is typed is understood by the engine at once, which says how many transactions match or, with a
  * caret, what is wrong. Enter applies it; nothing that is wrong can be applied.
  */
-export function FilterBox({ value, of = 'transactions', within = '', onApply }: Properties) {
+export function FilterBox({ value, list = {}, onApply }: Properties) {
   const [text, setText] = useState(value)
   const [applied, setApplied] = useState(value)
   if (applied !== value) {
@@ -40,9 +39,7 @@ export function FilterBox({ value, of = 'transactions', within = '', onApply }: 
   const at = useDelayed(position, TYPED_MS)
 
   const check = useQuery({
-    queryKey: ['filter', typed, of, within],
-    queryFn: ({ signal }) => get(matches, '/api/filter', { q: typed, of, within }, signal),
-    enabled: typed.trim() !== '',
+    ...checkOf(typed, list),
     retry: false,
     placeholderData: keepPreviousData,
   })

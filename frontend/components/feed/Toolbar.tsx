@@ -3,27 +3,28 @@
 import { type ReactNode, useEffect } from 'react'
 import { useTail } from '@/components/shell/tail'
 import { withParameters } from '@/lib/api'
+import type { Within } from '@/lib/filters'
 import { brief } from '@/lib/numbers'
 import { FilterBox } from './FilterBox'
 import styles from './Toolbar.module.css'
 
 interface Properties {
   q: string
-  /** What else narrows the list, as a filter. */
-  within?: string
+  /** What the filter is for. */
+  list: Within
   onFilter: (q: string) => void
   /** What the export covers: the filter of everything the page shows. */
   exported: { q: string; of: 'transactions' | 'anomalies' }
   children?: ReactNode
 }
 
-/** The filter, what else narrows the list, what is new, pause, and export. */
-export function Toolbar({ q, within = '', onFilter, exported, children }: Properties) {
+/** The filter, what else narrows the list (`children`), what is new, pause, and export. */
+export function Toolbar({ q, list, onFilter, exported, children }: Properties) {
   const { paused, setPaused, standing } = useTail()
   useEffect(() => () => setPaused(false), [setPaused])
   return (
     <div className={styles.bar}>
-      <FilterBox value={q} of={exported.of} within={within} onApply={onFilter} />
+      <FilterBox value={q} list={list} onApply={onFilter} />
       {children}
       <div className={styles.group}>
         {/* Here and not over the rows, which are being read; the place is kept, so that nothing moves either. */}
@@ -60,22 +61,30 @@ export function Toolbar({ q, within = '', onFilter, exported, children }: Proper
   )
 }
 
-/** One choice of several, with its label. */
+/** One choice of several, with its label; `instead` says what makes the choice where this does not. */
 export function Choice<T extends string>({
   label,
   value,
   options,
   onChoose,
+  instead,
 }: {
   label: string
   value: T
+  instead?: string
   options: readonly (readonly [T, string])[]
   onChoose: (value: T) => void
 }) {
   return (
     <label className={styles.choice}>
       <span>{label}</span>
-      <select value={value} onChange={(event) => onChoose(event.target.value as T)} data-testid={label.toLowerCase()}>
+      <select
+        value={instead === undefined ? value : ''}
+        disabled={instead !== undefined}
+        onChange={(event) => onChoose(event.target.value as T)}
+        data-testid={label.toLowerCase()}
+      >
+        {instead !== undefined && <option value="">{instead}</option>}
         {options.map(([option, name]) => (
           <option key={option} value={option}>
             {name}

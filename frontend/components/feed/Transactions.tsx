@@ -19,7 +19,7 @@ export function Transactions() {
   return (
     <div className={styles.page}>
       <h1 className="visually-hidden">Transactions</h1>
-      <Toolbar q={q} onFilter={onFilter} exported={{ q, of: 'transactions' }} />
+      <Toolbar q={q} list={{ of: 'transactions' }} onFilter={onFilter} exported={{ q, of: 'transactions' }} />
       <FeedList
         key={q}
         listing={{ path: '/api/transactions', parameters: { q }, topic: { of: 'transactions', q }, keeps: everything }}

@@ -7,7 +7,7 @@ import { Shares } from '@/components/charts/Shares'
 import { Spark } from '@/components/charts/Spark'
 import { VolumeChart } from '@/components/charts/VolumeChart'
 import { ApiError, get } from '@/lib/api'
-import { type Stats, stats } from '@/lib/engine'
+import { type Stats, stats, wholeSpan } from '@/lib/engine'
 import { useHeard } from '@/lib/live/status'
 import { brief, count, percent, rate } from '@/lib/numbers'
 import { LatestAnomalies } from './LatestAnomalies'
@@ -24,6 +24,7 @@ export function Overview() {
     refetchInterval: EVERY_MS,
     placeholderData: keepPreviousData,
   })
+  const span = wholeSpan(data?.step ?? 60)
   return (
     <div className={styles.page}>
       <h1 className="visually-hidden">Overview</h1>
@@ -31,18 +32,18 @@ export function Overview() {
       <Now stats={data} />
       <div className={styles.columns}>
         <div className={styles.main}>
-          <Panel title="Volume" aside="by minute, UTC">
-            {data ? (
-              <VolumeChart volume={data.volume} until={data.counted_at} />
-            ) : (
-              <div className={styles.waiting}>{error ? '' : 'Loading…'}</div>
-            )}
+          <Panel title="Volume" aside={data && data.step > 60 ? 'by hour of the stream, UTC' : 'by minute, UTC'}>
+            {data ? <VolumeChart stats={data} /> : <div className={styles.waiting}>{error ? '' : 'Loading…'}</div>}
           </Panel>
           <LatestAnomalies />
         </div>
         <div className={styles.side}>
-          <Panel title="Merchant categories, last hour" aside="share · flagged">
-            {data ? <Categories categories={data.categories} /> : <p className="muted">{error ? '–' : 'Loading…'}</p>}
+          <Panel title={`Merchant categories, ${span}`} aside="share · flagged">
+            {data ? (
+              <Categories categories={data.categories} span={span} />
+            ) : (
+              <p className="muted">{error ? '–' : 'Loading…'}</p>
+            )}
           </Panel>
           <Panel title="Detector quality" aside="against ground truth, since start" flush>
             {data ? <QualityTable quality={data.quality} /> : <p className={styles.none}>{error ? '–' : 'Loading…'}</p>}
@@ -55,8 +56,8 @@ export function Overview() {
 
 function Now({ stats }: { stats: Stats | undefined }) {
   const { status, rates } = useHeard()
-  const hour = stats?.volume.reduce(
-    (sum, minute) => ({ transactions: sum.transactions + minute.transactions, flagged: sum.flagged + minute.flagged }),
+  const counted = stats?.volume.reduce(
+    (sum, step) => ({ transactions: sum.transactions + step.transactions, flagged: sum.flagged + step.flagged }),
     { transactions: 0, flagged: 0 },
   )
   const open = status?.open_anomalies ?? null
@@ -69,11 +70,11 @@ function Now({ stats }: { stats: Stats | undefined }) {
       />
       <Figure name="Open anomalies" value={open === null ? '–' : count(open)} tone={open ? 'bad' : undefined} />
       <Figure
-        name="Flagged, last hour"
-        value={hour ? count(hour.flagged) : '–'}
+        name={`Flagged, ${wholeSpan(stats?.step ?? 60)}`}
+        value={counted ? count(counted.flagged) : '–'}
         remark={
-          hour && hour.transactions > 0
-            ? `${percent(hour.flagged / hour.transactions)} of ${brief(hour.transactions)}`
+          counted && counted.transactions > 0
+            ? `${percent(counted.flagged / counted.transactions)} of ${brief(counted.transactions)}`
             : undefined
         }
       />
@@ -92,10 +93,10 @@ function Now({ stats }: { stats: Stats | undefined }) {
   )
 }
 
-function Categories({ categories }: { categories: Stats['categories'] }) {
+function Categories({ categories, span }: { categories: Stats['categories']; span: string }) {
   return (
     <Shares
-      empty="No transactions in the last hour."
+      empty={`No transactions in the ${span}.`}
       lines={categories.slice(0, 12).map(({ category, share, flagged }) => ({
         name: category.replaceAll('_', ' ') || 'unknown',
         share,

@@ -11,8 +11,10 @@ export function QualityTable({ quality }: { quality: readonly Quality[] }) {
     return <p className={styles.none}>Nothing that was scored had ground truth, or the detectors are warming up.</p>
   }
   const kinds = [...new Set(quality.flatMap((detector) => detector.kinds.map(({ kind }) => kind)))]
+  const lows = [...new Set(quality.flatMap((detector) => detector.bands.map(({ low }) => low)))].sort((a, b) => b - a)
   const rows: [string, (detector: Quality) => string][] = [
     ['Precision', (detector) => share(figuresOf(detector).precision)],
+    ['Precision, estimated', (detector) => share(detector.estimated)],
     ['Recall', (detector) => share(figuresOf(detector).recall)],
     ['F1', (detector) => share(figuresOf(detector).f1)],
     ['Flagged', (detector) => share(figuresOf(detector).alertRate)],
@@ -24,9 +26,16 @@ export function QualityTable({ quality }: { quality: readonly Quality[] }) {
         return found ? `${count(found.caught)} of ${count(found.anomalous)}` : '–'
       },
     ]),
+    ...lows.map((low): [string, (detector: Quality) => string] => [
+      `Anomalous of scores ${low.toFixed(1)} to ${(low + 0.1).toFixed(1)}`,
+      (detector) => {
+        const found = detector.bands.find((candidate) => candidate.low === low)
+        return found ? `${percent(found.anomalous / found.verdicts)} of ${count(found.verdicts)}` : '–'
+      },
+    ]),
   ]
   return (
-    <table className={table.table} data-testid="quality">
+    <table className={`${table.table} ${styles.quality}`} data-testid="quality">
       <thead>
         <tr>
           <td />

@@ -14,7 +14,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ['a c p', 'Acknowledge, confirm fraud, false positive; goes on to the next'],
   ['z', 'Snooze for an hour'],
   ['w', 'Write a note; Ctrl+Enter keeps it'],
-  ['A', 'Decide on all open ones that match the filter; asks first'],
+  ['A', 'Decide on all open ones that match, or of the status that is listed; asks first'],
   ['U', 'Undo your last decision'],
   ['r', 'The worst anomalies first, or by time'],
   ['B', 'A burst as one case, or every alert'],
@@ -27,7 +27,7 @@ const KEYS: readonly (readonly [string, string])[] = [
 const FILTERS: readonly (readonly [string, string])[] = [
   ['amount>500 country!=FR', 'both must hold'],
   ['user:u-00*', 'begins with'],
-  ['severity>=suspicious', 'or more severe'],
+  ['severity>=suspicious', 'a score of .7 or more: unusual, suspicious from .7, critical from .9'],
   ['category:fuel,groceries', 'any of them'],
   ['-merchant:acme', 'not'],
   ['(why:location or score>=.9) since:1h', 'any of them, in the last hour'],

@@ -19,14 +19,16 @@ const WAYS: readonly (readonly [string, () => Wanted])[] = [
 ]
 
 interface Properties {
-  /** The filter of the list. */
+  /** What all have in common. */
   q: string
+  /** Whether they are the open ones of these. */
+  open: boolean
   onDecide: (ids: readonly string[], wanted: Wanted) => void
   onClose: () => void
 }
 
-/** Asks what to decide of all open anomalies that match, those that it counted and no others. */
-export function Bulk({ q, onDecide, onClose }: Properties) {
+/** Asks what to decide of all anomalies that match, those that it counted and no others. */
+export function Bulk({ q, open, onDecide, onClose }: Properties) {
   const dialog = useRef<HTMLDialogElement>(null)
   useEffect(() => dialog.current?.showModal(), [])
   const { data, error } = useQuery({
@@ -39,7 +41,7 @@ export function Bulk({ q, onDecide, onClose }: Properties) {
     <dialog ref={dialog} className={styles.bulk} onClose={onClose} aria-labelledby="bulk-title" data-testid="bulk">
       <h2 id="bulk-title">
         {data
-          ? `Decide on ${count(data.ids.length)} open ${data.ids.length === 1 ? 'anomaly' : 'anomalies'}`
+          ? `Decide on ${count(data.ids.length)} ${open ? 'open ' : ''}${data.ids.length === 1 ? 'anomaly' : 'anomalies'}`
           : 'Counting…'}
       </h2>
       <p>

@@ -22,6 +22,7 @@ export const status = z.looseObject({
   transactions: z.number(),
   flagged: z.record(z.string(), z.number()),
   open_anomalies: z.nullable(z.number()),
+  budget_says: z._default(z.string(), ''),
   database_up: z.boolean(),
   last_stored_at: z.nullable(z.string()),
 })

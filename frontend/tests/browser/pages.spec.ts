@@ -51,6 +51,18 @@ test('the pages are reached by their numbers, and their keys are told by ?', asy
   await expect(page.getByTestId('help')).toBeHidden()
 })
 
+test('the first page takes no more than 300 KiB of script', async ({ page }) => {
+  await open(page, '/')
+  const sizes = await page.evaluate(() =>
+    performance
+      .getEntriesByType('resource')
+      .filter((entry) => entry.name.endsWith('.js'))
+      .map((entry) => (entry as PerformanceResourceTiming).encodedBodySize),
+  )
+  expect(Math.min(...sizes), 'each came over the network').toBeGreaterThan(0)
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(300 * 1024)
+})
+
 test('the theme is kept', async ({ page }) => {
   await open(page, '/')
   await page.getByTestId('theme').click()

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 const READY_WITHIN_MS = 120_000
 
 /** What whoever runs Playwright made and wants. The rest of the environment is the command's own. */
-export function given(name: 'COMMAND' | 'RATE' | 'BURST' | 'SECONDS' | 'RESULT'): string {
+export function given(name: 'COMMAND' | 'RATE' | 'BURST' | 'SECONDS' | 'ALERTS' | 'RESULT'): string {
   const value = process.env[`BROWSER_${name}`]
   if (value === undefined) throw new Error('Run these tests by pytest: .venv/bin/python -m pytest tests/browser')
   return value

@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import pytest
 
+from domain.verdict import urgency
 from services.records.export import COLUMNS, Row
 from tests.integration.api.running import POISON, TRANSACTIONS, Running
 from tests.waiting import wait_until
@@ -57,17 +58,16 @@ def test_pages_of_anomalies_are_the_flagged_ones_in_either_order(engine: Running
     assert [row["transaction_id"] for row in pages(engine, "/api/anomalies", limit=7)] == flagged
     by_score = pages(engine, "/api/anomalies", limit=7, sort="score")
     assert sorted(row["transaction_id"] for row in by_score) == sorted(flagged)
-    scores = [headline(row)["score"] for row in by_score]
-    assert scores == sorted(scores, reverse=True)
+    places = [(urgency(headline(row)["score"]), datetime.fromisoformat(row["timestamp"])) for row in by_score]
+    assert places == sorted(places, reverse=True)
     severe = pages(engine, "/api/anomalies", severity="critical,suspicious", limit=200)
     assert 0 < len(severe) <= len(flagged)
     assert {row["verdicts"][-1]["severity"] for row in severe} <= {"critical", "suspicious"}
 
 
 def headline(row: dict[str, Any]) -> dict[str, Any]:
-    """The verdict that a row is listed under."""
-    flagged = [verdict for verdict in row["verdicts"] if verdict["flagged"]]
-    return max(flagged, key=lambda verdict: (verdict["detector"] == "enhanced", verdict["score"]))
+    """The verdict that a row is listed under: where both detectors judged, what the enhanced one makes of it."""
+    return max(row["verdicts"], key=lambda verdict: (verdict["detector"] == "enhanced", verdict["score"]))
 
 
 def test_one_transaction_and_one_user(engine: Running) -> None:
@@ -120,6 +120,7 @@ def test_a_filter_is_checked_completed_and_refused_as_in_the_console(engine: Run
     alerted = engine.get("/api/filter", q="is:flagged -is:backfilled")["matches"]
     assert anomalies["matches"] == anomalies["of"] == alerted
     assert engine.get("/api/filter", q="amount>0", of="anomalies", within="-is:flagged")["of"] == 0
+    assert engine.get("/api/filter", q="amount>0 | country=FR", of="anomalies")["fields"] == ["amount", "country"]
     words = [each["word"] for each in engine.get("/api/filter/completions", q="amount>5 co")["completions"]]
     assert "country:" in words
     seen = engine.get("/api/filter/completions", q="country:")["completions"]
@@ -140,6 +141,7 @@ def test_a_filter_is_checked_completed_and_refused_as_in_the_console(engine: Run
         ("/api/transactions", {"cursor": "nonsense!"}),
         ("/api/transactions", {"cursor": "OTk5OTk5OTk5OTk5OTk5OTk5OTkuYQ"}),
         ("/api/anomalies", {"sort": "score", "cursor": "MTIuYQ"}),
+        ("/api/anomalies", {"sort": "score", "cursor": "OTk5OTk5OTk5OTkvMTIuYQ"}),
         ("/api/anomalies", {"severity": "critical) or (id:*"}),
         ("/api/dead-letters", {"cursor": "MTIuYQ"}),
         ("/api/stream", {"after": "1.2"}),
@@ -308,7 +310,7 @@ def test_the_api_restarts_itself(engine: Running) -> None:
 
 
 def test_open_anomalies_that_match_are_named_and_decided_on_in_one_step(engine: Running) -> None:
-    q = "severity:suspicious"
+    q = "severity>=suspicious"
     found = engine.get("/api/open-anomalies", q=q)
     listed = [row["transaction_id"] for row in pages(engine, "/api/anomalies", q=q, status="open", limit=200)]
     assert found["ids"] == listed
@@ -316,5 +318,38 @@ def test_open_anomalies_that_match_are_named_and_decided_on_in_one_step(engine: 
     decided = engine.client.post("/api/triage", json={"ids": found["ids"], "status": "acknowledged"}).json()
     assert len(decided["events"]) == len(listed)
     assert engine.get("/api/open-anomalies", q=q)["matches"] == 0
+    named = f"{q} triage:acknowledged"
+    assert engine.get("/api/open-anomalies", q=named)["ids"] == listed, "a filter that is about triage says which"
+    assert [row["transaction_id"] for row in pages(engine, "/api/anomalies", q=named, status="open")] == listed
+    anomalies = {"of": "anomalies", "status": "open"}
+    assert engine.get("/api/filter", q=named, **anomalies)["matches"] == len(listed)
+    assert engine.get("/api/filter", q=q, **anomalies)["matches"] == 0
     engine.client.post("/api/triage/undo", json={"step": decided["step"]})
     assert engine.get("/api/open-anomalies", q=q)["ids"] == listed
+
+
+HOSTILE = (
+    "'; DROP TABLE transactions; --",
+    "\\'; SELECT pg_sleep(30); --",
+    "x' OR '1'='1",
+    "') OR (SELECT 1) = 1 --",
+    "$1",
+    "%",
+    "u_0015",
+    "%s",
+    "\\",
+    "{}",
+)
+
+
+def test_no_filter_is_more_than_a_filter(engine: Running) -> None:
+    stored = engine.get("/api/stats")["totals"]["transactions"]
+    for field in ("user", "merchant", "id", "country", "city", "category"):
+        for value in HOSTILE:
+            for of in ("transactions", "anomalies"):
+                quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+                answer = engine.client.get(f"/api/{of}", params={"q": f'{field}:"{quoted}"'})
+                assert answer.status_code in (200, 422), (field, value, answer.text)
+                assert answer.json().get("rows", []) == [], (field, value)
+    assert engine.client.get("/api/transactions", params={"q": 'user:"a\0b"'}).status_code in (200, 422)
+    assert engine.get("/api/stats")["totals"]["transactions"] == stored

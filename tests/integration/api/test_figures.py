@@ -1,12 +1,15 @@
 """Costly figures are counted once for all who ask, and nobody waits for newer ones while there are old ones."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
+from domain.clock import Clock
 from services.api import figures
 from services.api.figures import Figures
 from services.store.store import Store
+from tests.integration.store.test_users import AT, committed, stored
 from tests.waiting import until
 
 
@@ -58,3 +61,15 @@ async def test_while_it_is_counted_again_others_get_the_old_figures(
     assert await asked.counted() is old
     counting.free.set()
     assert (await again).at > old.at
+
+
+async def test_a_stream_whose_clock_runs_faster_is_counted_by_hour_up_to_its_own_time(counting: Counting) -> None:
+    rows = tuple(stored(minutes, "u", enhanced=minutes == 90) for minutes in (1, 30, 90))
+    await committed(counting, rows, {})
+    counting.free.set()
+    asked = Figures(counting, lambda: Clock("simulation", AT + timedelta(hours=3)))
+    found = await asked.counted()
+    assert (found.step, found.until) == (3_600, AT + timedelta(hours=3))
+    told = [(volume.at, volume.transactions, volume.flagged) for volume in found.volume]
+    assert told == [(AT, 2, 0), (AT + timedelta(hours=1), 1, 1)]
+    assert sum(category.transactions for category in found.categories) == 3

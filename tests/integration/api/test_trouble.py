@@ -41,6 +41,13 @@ async def test_a_bug_is_a_problem_without_a_traceback(store: Store) -> None:
         assert (await client.get("/livez")).status_code == 200
 
 
+async def test_a_question_that_postgresql_does_not_understand_is_no_outage(store: Store) -> None:
+    async with serving(RingPort(), store, LOOPBACK) as api, httpx.AsyncClient(base_url=api.url) as client:
+        await store.pool.execute("ALTER TABLE transactions RENAME COLUMN city TO town")
+        answer = await client.get("/api/transactions")
+        assert (answer.status_code, "retry-after" in answer.headers) == (500, False)
+
+
 async def test_streams_are_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.api.live.MAX_CLIENTS", 2)
     async with serving(RingPort(), store, LOOPBACK) as api, httpx.AsyncClient(base_url=api.url) as client:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from services.brokers import local
 from services.brokers.broker import Broker, BrokerError
+from services.brokers.cluster import describe
 from services.brokers.embedded import EmbeddedBroker
 from services.brokers.external import ExternalBroker
 from services.brokers.local import LocalBroker
@@ -168,3 +170,19 @@ async def test_certificates_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(BrokerError, match="certificates cannot be used"):
         await ExternalBroker("127.0.0.1:9", Security(protocol="SSL", ca_file=tmp_path / "ca.pem")).start(quiet)
+
+
+async def test_two_local_brokers_that_start_at_once_do_not_take_each_other_for_their_own(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both find the same port free, and only one of them gets it."""
+    monkeypatch.setattr(local, "PORT", local._free_port(0))
+    brokers = [LocalBroker(tmp_path / name, cache_dir, None) for name in ("one", "other")]
+    try:
+        await asyncio.gather(*(broker.start(quiet) for broker in brokers))
+        assert len({broker.bootstrap for broker in brokers}) == 2
+        for broker in brokers:
+            assert await describe(broker.bootstrap, {}) == broker.cluster_id
+    finally:
+        for broker in brokers:
+            await broker.stop()

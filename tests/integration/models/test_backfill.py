@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from detectors.habits import STATE_VERSION
 from detectors.models import Models
-from detectors.state import STATE_VERSION, UserState
+from detectors.policy import Policy
+from detectors.state import UserState
 from domain.transaction import Transaction
 from domain.verdict import Verdict
 from services.brokers.broker import Broker
@@ -31,7 +33,7 @@ class Stored:
 @pytest.fixture
 async def stored(broker: Broker, sender: Sender, store: Store) -> Stored:
     """The first 300 were stored before the fit, the others after it."""
-    models = schedule.fit(TRANSACTIONS[:300], 300, "both", 0.05)
+    models = schedule.fit(TRANSACTIONS[:300], 300, "both", Policy(alert_rate=0.05))
     assert models.enhanced is not None
     assert models.basic is not None
     await store.save_model(models.enhanced.version, "enhanced", 300, models.enhanced.to_bytes(), {})
@@ -57,7 +59,7 @@ async def given(store: Store) -> dict[tuple[str, str], tuple[float, float, bool,
 
 
 def expected(models: Models) -> dict[tuple[str, str], tuple[float, float, bool, str, str]]:
-    """What the models say of those transactions, a user's in order."""
+    """What the models say of those transactions, a user's in order, as it is stored: in billionths."""
     assert models.enhanced is not None
     assert models.basic is not None
     judged: list[tuple[Transaction, Verdict]] = [
@@ -66,8 +68,8 @@ def expected(models: Models) -> dict[tuple[str, str], tuple[float, float, bool, 
     ]
     return {
         (transaction.transaction_id, verdict.detector): (
-            verdict.score,
-            verdict.threshold,
+            round(verdict.score, 9),
+            round(verdict.threshold, 9),
             verdict.flagged,
             "backfilled",
             verdict.model_version,

@@ -4,9 +4,13 @@ import asyncio
 import os
 import sys
 
+from detectors.policy import USUAL_POLICY
+from services.brokers.broker import Broker
 from services.models import schedule
 from services.models.fitter import Fitter
+from services.sending.producer import Sender
 from services.store.store import Store
+from tests.consuming import Consumer, send, simulated
 from tests.waiting import until
 
 
@@ -19,7 +23,7 @@ def alive(pid: int) -> bool:
 
 
 async def test_a_prepared_process_fits_nothing_of_an_empty_store_and_ends(store: Store, database_url: str) -> None:
-    fitter = Fitter(database_url, "both", 0.005)
+    fitter = Fitter(database_url, "both", USUAL_POLICY)
     await fitter.prepare()
     pid = fitter.pid
     assert pid is not None
@@ -31,7 +35,7 @@ async def test_a_prepared_process_fits_nothing_of_an_empty_store_and_ends(store:
 
 
 async def test_a_process_that_waits_is_ended_with_its_keeper(database_url: str) -> None:
-    fitter = Fitter(database_url, "basic", 0.005)
+    fitter = Fitter(database_url, "basic", USUAL_POLICY)
     await fitter.prepare()
     pid = fitter.pid
     assert pid is not None
@@ -42,9 +46,10 @@ async def test_a_process_that_waits_is_ended_with_its_keeper(database_url: str) 
 async def test_a_killed_engine_leaves_no_waiting_process_behind(database_url: str) -> None:
     code = (
         "import asyncio\n"
+        "from detectors.policy import USUAL_POLICY\n"
         "from services.models.fitter import Fitter\n"
         "async def engine():\n"
-        f"    fitter = Fitter({database_url!r}, 'basic', 0.005)\n"
+        f"    fitter = Fitter({database_url!r}, 'basic', USUAL_POLICY)\n"
         "    await fitter.prepare()\n"
         "    print(fitter.pid, flush=True)\n"
         "    await asyncio.Event().wait()\n"
@@ -64,3 +69,17 @@ def test_a_process_is_prepared_when_a_fit_is_near() -> None:
     assert schedule.near(4_000, 2_000)
     assert not schedule.near(3_999, 2_000)
     assert schedule.near(90_000, 50_000)
+
+
+async def test_a_process_fits_beside_a_newer_release(
+    store: Store, broker: Broker, sender: Sender, database_url: str
+) -> None:
+    """Of a rolling upgrade: an engine that runs goes on, and with it what it starts."""
+    rows = simulated(1_000)
+    async with Consumer(broker, store, schedule.warming("basic")) as consumer:
+        await send(sender, rows)
+        await consumer.drained(sender)
+    await store.pool.execute("INSERT INTO schema_version (version) VALUES (999)")
+    fitter = Fitter(database_url, "basic", USUAL_POLICY)
+    await fitter.fit()
+    assert await store.latest_model("basic") is not None

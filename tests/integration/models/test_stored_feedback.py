@@ -3,14 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from detectors.feedback import Feedback
 from detectors.inputs import inputs_of
+from detectors.reasons import adjusted
+from detectors.worth import Labels
 from domain.transaction import Merchant, Transaction
 from domain.triage import TriageStatus
 from domain.verdict import Reason, Severity, Verdict
-from services.models.feedback import stored_feedback
+from services.models.feedback import stored_feedback, stored_labels
 from services.store.batch import Batch, StoredRow, Term, prepare
 from services.store.store import Store
 
@@ -76,3 +79,24 @@ async def test_a_false_positive_is_tolerated_until_it_expires(filled: Store) -> 
     assert tolerance.until == pytest.approx((now + timedelta(days=30)).timestamp())
     assert tolerance.factor == "location"
     assert tolerance.features == pytest.approx({"country": 0.6 / 0.92, "hour": 0.32 / 0.92})
+
+
+async def test_decisions_are_counted_by_band_of_the_estimate(filled: Store) -> None:
+    now = datetime.now(UTC)
+    await filled.triage.decide(["t-1", "t-2"], TriageStatus.CONFIRMED, None, None, "ann")
+    await filled.triage.decide(["t-3"], TriageStatus.FALSE_POSITIVE, now - timedelta(days=1), None, "ann")
+    await filled.triage.decide(["t-4"], TriageStatus.ACKNOWLEDGED, None, None, "ann")
+    feedback = await stored_feedback(filled, {}, now)
+    assert feedback.labels == (Labels(), Labels(), Labels(), Labels(2, 1))
+
+
+async def test_a_corrected_alert_counts_where_its_estimate_was(store: Store) -> None:
+    opening = await store.open_term("c", "transactions", 0, "a")
+    usual = bought(0, "shop", 1.0)
+    (verdict,) = usual.verdicts
+    verdict = msgspec.structs.replace(verdict, reasons=(*verdict.reasons, *adjusted(0.75, 0.92, (Labels(),) * 4)))
+    term = Term("c", "transactions", 0, opening.epoch)
+    row = usual._replace(verdicts=(verdict,))
+    await store.commit(prepare(Batch(term, 0, 1, (row,), (), {}, 1, "1")))
+    await store.triage.decide(["t-0"], TriageStatus.CONFIRMED, None, None, "ann")
+    assert await stored_labels(store) == (Labels(), Labels(), Labels(1, 0), Labels())

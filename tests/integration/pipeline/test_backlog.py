@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 
+import pytest
+
+from detectors.policy import Policy
 from domain.transaction import Transaction
 from domain.verdict import Verdict
 from services.brokers.broker import Broker
@@ -14,16 +17,17 @@ from services.pipeline.consumer import Pipeline
 from services.sending.producer import Sender
 from services.store.store import Store
 from tests.consuming import TOPIC, send, simulated
+from tests.faults.promises import wrong_profiles
 from tests.waiting import until
 
-ALERT_RATE = 0.02
+POLICY = Policy()
 
 Said = dict[tuple[str, str], tuple[float, float, bool]]
 
 
 @contextlib.asynccontextmanager
-async def engine(broker: Broker, store: Store, dsn: str) -> AsyncIterator[Pipeline]:
-    """A pipeline and the keeper of its models."""
+async def engine(broker: Broker, store: Store, dsn: str, workers: int = 0) -> AsyncIterator[Pipeline]:
+    """A pipeline, with so many processes that score, and the keeper of its models."""
     bus = Bus()
     pipeline = Pipeline(
         broker=broker,
@@ -35,9 +39,11 @@ async def engine(broker: Broker, store: Store, dsn: str) -> AsyncIterator[Pipeli
         group="tests",
         owner="a",
         batch_size=200,
+        workers=workers,
+        full=0,
         until_fit=lambda: keeper.until_fit(),
     )
-    keeper = ModelKeeper(store, dsn, bus, "both", ALERT_RATE, {}, owner="a", quiet=pipeline.quiet)
+    keeper = ModelKeeper(store, dsn, bus, "both", POLICY, {}, owner="a", quiet=pipeline.quiet)
     await keeper.startup()
     await pipeline.startup()
     running = [asyncio.create_task(worker.main_loop()) for worker in (keeper, pipeline)]
@@ -52,7 +58,7 @@ async def engine(broker: Broker, store: Store, dsn: str) -> AsyncIterator[Pipeli
 
 
 def from_a_file(transactions: Sequence[Transaction]) -> Said:
-    scorer = OfflineScorer("both", ALERT_RATE)
+    scorer = OfflineScorer("both", POLICY)
     judged = [*scorer.score(list(transactions)), *scorer.finish()]
     return {
         (transaction.transaction_id, verdict.detector): _said(verdict)
@@ -62,7 +68,8 @@ def from_a_file(transactions: Sequence[Transaction]) -> Said:
 
 
 def _said(verdict: Verdict) -> tuple[float, float, bool]:
-    return verdict.score, verdict.threshold, verdict.flagged
+    """As it is stored, in billionths."""
+    return round(verdict.score, 9), round(verdict.threshold, 9), verdict.flagged
 
 
 async def stored(store: Store) -> Said:
@@ -70,15 +77,18 @@ async def stored(store: Store) -> Said:
     return {(row["transaction_id"], row["detector"]): (row["score"], row["threshold"], row["flagged"]) for row in rows}
 
 
+@pytest.mark.parametrize("workers", [0, 1, 2, 3])
 async def test_a_backlog_gets_the_verdicts_of_the_same_file(
-    broker: Broker, sender: Sender, store: Store, database_url: str
+    broker: Broker, sender: Sender, store: Store, database_url: str, workers: int
 ) -> None:
     rows = simulated(2_600)
     await send(sender, rows)
     await sender.flush()
-    async with engine(broker, store, database_url) as pipeline:
+    async with engine(broker, store, database_url, workers) as pipeline:
         await until(lambda: pipeline.backlog is not None, 30)
         await until(lambda: pipeline.behind(sender.ends) == 0, 120)
+        assert len(pipeline.scorers) == workers
+    assert await wrong_profiles(store) == set()
     assert await stored(store) == from_a_file([transaction for transaction, _ in rows])
     assert not await store.backfill.waiting(("basic", "enhanced"))
     assert pipeline.backlog is None

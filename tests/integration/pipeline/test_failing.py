@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from detectors.basic import BasicModel
+from detectors.policy import USUAL_POLICY
 from domain.transaction import Transaction
 from domain.verdict import Verdict
 from services.brokers.broker import Broker
@@ -36,7 +37,7 @@ class Forgetful(BasicModel):
 
 @pytest.fixture(scope="module")
 def forgetful() -> Models:
-    fitted = schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", 0.005)
+    fitted = schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", USUAL_POLICY)
     assert fitted.basic is not None
     broken = Forgetful.__new__(Forgetful)
     broken.__dict__.update(fitted.basic.__dict__)

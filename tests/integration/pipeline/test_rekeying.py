@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from detectors.models import Models
+from detectors.policy import USUAL_POLICY
 from detectors.state import UserState
 from domain.transaction import Transaction
 from services.brokers.broker import Broker
@@ -33,7 +34,7 @@ Key = Callable[[Transaction], bytes | None]
 
 @pytest.fixture(scope="module")
 def fitted() -> Models:
-    return schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", 0.005)
+    return schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", USUAL_POLICY)
 
 
 async def all_is_exact(store: Store, models: Models, count: int) -> bool:
@@ -255,6 +256,7 @@ async def test_a_re_keyer_that_does_not_know_it_was_replaced_harms_nothing(
         servers = {"bootstrap.servers": broker.bootstrap}
         headers = HeaderReader(broker, "read_committed")
         zombie = Copier(servers, "zombie", TOPIC, by_user(TOPIC), router(None), headers, "read_committed")
+        await asyncio.to_thread(zombie.find_copy)
         await asyncio.to_thread(zombie.begin, dict.fromkeys(range(4), 0), dict.fromkeys(range(4), 1))
         sending = asyncio.create_task(send_anywhere(sender, rows[600:], seed=7))
         while zombie.records < 1_000:

@@ -9,6 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from detectors.models import Models
+from detectors.policy import USUAL_POLICY
 from services.brokers.broker import Broker
 from services.models import schedule
 from services.records.mapping import Mapping
@@ -21,7 +22,7 @@ from tests.waiting import until
 
 @pytest.fixture(scope="module")
 def fitted() -> Models:
-    return schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", 0.005)
+    return schedule.fit([transaction for transaction, _ in simulated(1500, seed=9)], 1500, "both", USUAL_POLICY)
 
 
 def change(op: str, ident: int, amount: str) -> bytes:

@@ -10,7 +10,7 @@ from domain.transaction import Transaction
 from services.commands.data import accounts_of
 from services.store.batch import Batch, DeadRecord, Passed, StoredRow, Term, prepare
 from services.store.faults import Fenced
-from services.store.rekeying import Moved
+from services.store.rekeying import Moved, place_of, stored_through
 from services.store.store import Store
 
 
@@ -84,10 +84,11 @@ async def test_sums_begin_where_an_older_release_has_come_to(store: Store) -> No
 async def test_what_is_copied_is_counted_in_the_original(store: Store) -> None:
     async with store.rekeying.locked("c", "transactions") as sources:
         assert sources is not None
-        await sources.take(1, "a", "", "copy")
-        await sources.begin(0, "", 10)
-        await sources.move({0: Moved(10, 30, 18)}, [18])
-        await sources.move({0: Moved(35, 40, 5)}, [23])
+        taken = await sources.take(1, "a", "", "copy")
+        await sources.begin(0, taken[0], "", 10)
+        await sources.move({0: Moved(30, 18)}, [18])
+        await sources.pass_over(0, 37, 2, [20])
+        await sources.move({0: Moved(40, 3)}, [23])
     row = await position(store)
     assert (row["next_offset"], accounts_of([row])["transactions"]) == (
         40,
@@ -98,3 +99,22 @@ async def test_what_is_copied_is_counted_in_the_original(store: Store) -> None:
 def test_accounts_add_up() -> None:
     assert total([Account(stored=2), Account(stored=1, dead=1)]) == Account(stored=3, dead=1)
     assert total([]).sentence == "0"
+
+
+@pytest.mark.parametrize(
+    ("copies", "offset"),
+    [
+        ([], 10),
+        ([(0, 9, [])], 10),
+        ([(0, 9, [place_of(2, 17)])], 10),
+        ([(0, 9, [place_of(2, 17)]), (1, 4, [])], 10),
+        ([(0, 9, [place_of(2, 17)]), (1, 5, [])], 17),
+        ([(0, 10, []), (1, 5, [])], 30),
+        ([(0, 9, [place_of(1, 99)]), (1, 5, [])], 10),
+        ([(0, 9, [place_of(2, 45)]), (1, 5, [])], 30),
+    ],
+)
+def test_what_is_stored_through_a_copy_that_is_lost(copies: list[Any], offset: int) -> None:
+    original = {"partition": 0, "next_offset": 30, "first_offset": 10, "incarnation": 2, "delivered": [10, 5]}
+    rows = [{"partition": number, "next_offset": at, "sources": sources} for number, at, sources in copies]
+    assert stored_through(original, [original], rows) == offset

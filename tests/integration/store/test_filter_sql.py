@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from domain.budget import Budget
 from domain.filters import EVERYTHING, parse
 from domain.transaction import GroundTruth, Location, Merchant, Transaction
 from domain.triage import TriageStatus
@@ -39,6 +40,8 @@ basic>.6
 enhanced!=.25
 severity>=suspicious
 severity!=critical
+severity:unusual
+severity<unusual
 is:flagged
 -is:flagged
 is:disagreed
@@ -53,6 +56,7 @@ triage:open
 triage:acknowledged
 triage=confirmed,false_positive
 triage:snoozed
+triage:over_budget
 triage!=snoozed
 why:velo
 why=amount
@@ -119,10 +123,12 @@ async def filled(store: Store) -> Store:
     rows = tuple(stored(number) for number in range(36))
     term = Term("c", "transactions", 0, opening.epoch)
     await store.commit(prepare(Batch(term, 0, len(rows), rows, (), {}, 1, "1")))
-    for number, status in enumerate(TriageStatus):
+    for number, status in enumerate(status for status in TriageStatus if status is not TriageStatus.OVER_BUDGET):
         ids = [f"t-{each}" for each in range(number, 30, 6)]
         await store.triage.decide(ids, status, NOW + timedelta(hours=1), None, "ann")
     await store.triage.decide(["t-4", "t-10"], TriageStatus.SNOOZED, NOW - timedelta(hours=1), None, "ann")
+    for day in {row.transaction.timestamp.date() for row in rows}:
+        await store.queue.keep_to(Budget(1), day)
     return store
 
 

@@ -7,11 +7,12 @@ import pytest
 
 from domain.filters import EVERYTHING, parse
 from domain.transaction import Transaction
-from domain.verdict import ScoredTransaction, Severity, Verdict
+from domain.verdict import ScoredTransaction, Severity, Verdict, urgency
 from services.api.pages import cursor_of, dead_cursor_of, dead_place_of, position_of, ranked_of
 from services.store.batch import Batch, DeadRecord, StoredRow, Term, prepare
-from services.store.pages import HIGHEST, LATEST, NEWEST, DeadPlace, Position, Ranked
+from services.store.pages import LATEST, NEWEST, WORST, DeadPlace, Position, Ranked
 from services.store.store import Store
+from tui.lists.sorting import worth
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 ROWS = 60
@@ -20,7 +21,7 @@ SIZES = (1, 2, 7, 59, 60, 61)
 
 @pytest.fixture
 async def filled(store: Store) -> Store:
-    """Sixty transactions at five times around midnight, most of them flagged with one of three scores."""
+    """Sixty transactions at five times around midnight, most of them flagged, with scores about where bands begin."""
     rows = []
     for number in range(ROWS):
         transaction = Transaction(
@@ -34,7 +35,7 @@ async def filled(store: Store) -> Store:
         verdicts = tuple(
             Verdict(
                 detector=detector,
-                score=(0.1 + 0.2, 0.7, 1 / 3)[(number // 4 + len(detector)) % 3],
+                score=(0.1 + 0.2, 0.7, 1 / 3, 0.6951, 0.8999, 0.9, 0.9049)[(number // 4 + len(detector)) % 7],
                 threshold=0.3,
                 flagged=detector in flagged_by,
                 severity=Severity.UNUSUAL,
@@ -62,7 +63,7 @@ def position(row: ScoredTransaction) -> Position:
 
 def rank(row: ScoredTransaction) -> Ranked:
     assert row.headline is not None
-    return ranked_of(cursor_of(Ranked(row.headline.score, row.transaction.timestamp, row.transaction.transaction_id)))
+    return ranked_of(cursor_of(Ranked(urgency(row.headline.score), *position(row))))
 
 
 @pytest.mark.parametrize("text", ["", "user=a amount>10", "is:flagged"])
@@ -80,19 +81,17 @@ async def test_transactions_page_by_page(filled: Store, text: str) -> None:
 async def test_anomalies_page_by_page_in_either_order(filled: Store) -> None:
     whole = await filled.stored_anomalies(EVERYTHING, None, 1_000)
     assert len(whole) == 45
-    by_score = await filled.pages.anomalies_by_score(EVERYTHING, HIGHEST, 1_000)
-    assert sorted(ids(by_score)) == sorted(ids(whole))
-    scores = [row.headline.score for row in by_score if row.headline is not None]
-    assert scores == sorted(scores, reverse=True)
+    worst_first = await filled.pages.anomalies_by_urgency(EVERYTHING, WORST, 1_000)
+    assert ids(worst_first) == [row.transaction.transaction_id for row in sorted(whole, key=worth, reverse=True)]
     for size in SIZES:
         found: list[ScoredTransaction] = []
         while page := await filled.pages.anomalies(EVERYTHING, position(found[-1]) if found else NEWEST, size):
             found += page
         assert ids(found) == ids(whole)
         found = []
-        while page := await filled.pages.anomalies_by_score(EVERYTHING, rank(found[-1]) if found else HIGHEST, size):
+        while page := await filled.pages.anomalies_by_urgency(EVERYTHING, rank(found[-1]) if found else WORST, size):
             found += page
-        assert ids(found) == ids(by_score)
+        assert ids(found) == ids(worst_first)
 
 
 async def test_dead_letters_page_by_page(filled: Store) -> None:

@@ -93,10 +93,22 @@ async def test_a_fenced_owner_drops_its_batch(store: Store) -> None:
 async def test_an_id_stored_meanwhile_is_told_apart_from_bad_data(store: Store) -> None:
     term = await opened(store)
     await store.commit(prepare(batch(term, 0, transaction("t-1"))))
-    later = transaction("t-1", timestamp=AT + timedelta(days=1))
+    later = transaction("t-1", timestamp=AT + timedelta(minutes=1))
     with pytest.raises(DuplicateId):
         await store.commit(prepare(batch(term, 1, later)))
-    assert (await store.known(["t-1", "t-2"])) == {"t-1": ("u-1", Decimal("12.340"), AT)}
+    assert (await store.known(["t-1", "t-2"], later.timestamp, later.timestamp)) == {
+        "t-1": [("u-1", Decimal("12.340"), AT)]
+    }
+
+
+async def test_an_id_is_known_among_events_of_a_day_before_and_a_day_after(store: Store) -> None:
+    term = await opened(store)
+    await store.commit(prepare(batch(term, 0, transaction("t-1"))))
+    for away in (timedelta(days=1), timedelta(days=-1)):
+        assert await store.known(["t-1"], AT + away, AT + away)
+        assert not await store.known(["t-1"], AT + 2 * away, AT + 2 * away)
+    for edge in (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
+        assert not await store.known(["t-1"], edge, edge)
 
 
 async def test_a_value_postgresql_refuses_is_bad_data_and_stores_nothing(store: Store) -> None:

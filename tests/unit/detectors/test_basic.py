@@ -11,6 +11,7 @@ from town import purchase, traffic
 
 from detectors.basic import BasicModel
 from detectors.forest import Forest
+from detectors.policy import Policy
 from domain.transaction import NO_DEVICE, NO_MERCHANT, NOWHERE, Location, Merchant, Transaction
 
 
@@ -29,12 +30,19 @@ def test_a_stored_forest_scores_the_same(basic: BasicModel) -> None:
     assert BasicModel.from_bytes(basic.to_bytes()).score(unseen) == basic.score(unseen)
 
 
+@pytest.mark.parametrize("size", [1, 2, 7, 513])
+def test_a_verdict_is_the_same_to_the_bit_in_any_batch(basic: BasicModel, size: int) -> None:
+    rows = traffic(1100, seed=2)
+    apart = [verdict for start in range(0, len(rows), size) for verdict in basic.score(rows[start : start + size])]
+    assert apart == basic.score(rows)
+
+
 def test_the_same_history_gives_the_same_model(basic: BasicModel, history: list[Transaction]) -> None:
     assert BasicModel.fit(history, version="v1").to_bytes() == basic.to_bytes()
 
 
 def test_ordinary_traffic_stays_near_the_nominal_alert_rate(history: list[Transaction]) -> None:
-    model = BasicModel.fit(history, version="v1", alert_rate=0.02)
+    model = BasicModel.fit(history, version="v1", policy=Policy(alert_rate=0.02))
     flagged = sum(verdict.flagged for verdict in model.score(traffic(8000, seed=5)))
     assert 0.005 < flagged / 8000 < 0.04
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import msgspec
 import pytest
-from town import LISBON, purchase
+from town import LISBON, purchase, put
 
 from detectors.counterfactual import counterfactual
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
+from detectors.policy import Policy
 from detectors.state import UserState
 from domain.transaction import Device, Merchant, Transaction
 
@@ -32,14 +32,13 @@ def test_the_amount_found_is_not_flagged_and_half_of_the_change_is(enhanced: Enh
     assert list(flagged.values()) == [False, True, True]
 
 
-def test_the_delay_found_is_not_flagged_and_half_of_it_is(enhanced: EnhancedModel, states: States) -> None:
+def test_the_delay_found_is_not_flagged_and_half_of_it_is(history: list[Transaction], states: States) -> None:
+    enhanced = EnhancedModel.fit(history, version="v1", policy=Policy(alert_rate=0.005))
     moment = purchase().timestamp
     enhanced.score([purchase(timestamp=moment - timedelta(minutes=2), location=LISBON)], states)
     hop = purchase(timestamp=moment)
+    put(states, "u-000", LISBON, moment - timedelta(seconds=120))
     state = states["u-000"]
-    assert state.place is not None
-    state.place.latitude, state.place.longitude = LISBON.latitude or 0.0, LISBON.longitude or 0.0
-    state.place.time = moment.timestamp() - 120
     assert enhanced.judge(hop, state).flagged
     found = counterfactual(hop, state, enhanced)
     assert found is not None
@@ -98,6 +97,4 @@ def test_asking_changes_neither_the_state_nor_the_measure_of_drift(
     assert states["u-000"].to_bytes() == before
     assert model.drift() == {}
     assert model.score([SPIKE], states) == enhanced.score([SPIKE], fresh_states())
-    assert model.judge(SPIKE, msgspec.msgpack.decode(before, type=UserState)) == enhanced.judge(
-        SPIKE, fresh_states()["u-000"]
-    )
+    assert model.judge(SPIKE, UserState.from_bytes(before)) == enhanced.judge(SPIKE, fresh_states()["u-000"])

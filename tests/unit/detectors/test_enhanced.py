@@ -6,9 +6,10 @@ from decimal import Decimal
 from itertools import islice
 
 import pytest
-from town import LISBON, PARIS, START, purchase, settled, traffic
+from town import LISBON, PARIS, START, purchase, put, settled, traffic
 
 from detectors.enhanced import EnhancedModel
+from detectors.policy import Policy
 from detectors.state import UserState
 from domain.transaction import NO_DEVICE, NO_MERCHANT, NOWHERE, Device, Location, Merchant, Transaction
 from domain.verdict import Severity, Verdict
@@ -36,13 +37,24 @@ def test_an_amount_spike_is_critical_and_says_how_many_times_the_usual(
     assert "times what this user usually spends" in verdict.reasons[0].text
 
 
+def test_what_is_spent_on_the_day_after_a_fraud_is_the_user_s_own_again(
+    enhanced: EnhancedModel, states: dict[str, UserState]
+) -> None:
+    ordinary = purchase()
+    fraud = purchase(transaction_id="fraud", amount=Decimal("9200.00"))
+    later = [
+        purchase(transaction_id=f"later-{hours}", timestamp=ordinary.timestamp + timedelta(hours=hours))
+        for hours in (4, 8)
+    ]
+    verdicts = enhanced.score([fraud, *later], states)
+    assert [verdict.flagged for verdict in verdicts] == [True, False, False]
+
+
 def test_impossible_travel_names_the_speed_and_where_from(
     enhanced: EnhancedModel, states: dict[str, UserState]
 ) -> None:
     moment = purchase().timestamp
-    states["u-000"].place.city = "Lisbon"  # type: ignore[union-attr]
-    states["u-000"].place.latitude, states["u-000"].place.longitude = LISBON.latitude, LISBON.longitude  # type: ignore[union-attr]
-    states["u-000"].place.time = (moment - timedelta(minutes=14)).timestamp()  # type: ignore[union-attr]
+    put(states, "u-000", LISBON, moment - timedelta(minutes=14))
     verdict = verdict_of(enhanced, states, purchase(amount=Decimal(400), timestamp=moment))
     (travel,) = [reason for reason in verdict.reasons if reason.feature == "travel"]
     assert travel.factor == "location"
@@ -77,10 +89,10 @@ def test_contributions_sum_to_the_score(enhanced: EnhancedModel, states: dict[st
 def test_a_flagged_transaction_is_met_but_teaches_no_habits(
     enhanced: EnhancedModel, states: dict[str, UserState]
 ) -> None:
-    before = UserState.from_bytes(states["u-000"].to_bytes())
+    before = states["u-000"].habits()
     odd = purchase(amount=Decimal(50_000), merchant=Merchant(id="m-odd", category="crypto"))
     assert verdict_of(enhanced, states, odd).flagged
-    after = states["u-000"]
+    after = states["u-000"].habits()
     assert after.amount == before.amount
     assert after.hours == before.hours
     assert after.gap == before.gap
@@ -111,7 +123,7 @@ def test_a_user_whose_habits_moved_for_good_is_not_flagged_for_ever(
 def test_ordinary_traffic_stays_near_the_nominal_alert_rate(
     history: list[Transaction],
 ) -> None:
-    model = EnhancedModel.fit(history, version="v1", alert_rate=0.02)
+    model = EnhancedModel.fit(history, version="v1", policy=Policy(alert_rate=0.02))
     states = settled(model, history)
     later = [
         purchase(
@@ -125,15 +137,19 @@ def test_ordinary_traffic_stays_near_the_nominal_alert_rate(
 
 
 def test_anomalies_that_are_many_do_not_lift_the_bars_above_them() -> None:
-    simulator = Simulator(users=60, anomaly_rate=0.05, seed=7, start=START, rate=60 * 10 / 86_400)
-    stream = list(islice(simulator.stream(), 16_000))
-    rows = [transaction for transaction, _ in stream]
-    model = EnhancedModel.fit(rows[:8_000], version="1")
-    later = list(zip(model.score(rows, {}), stream, strict=True))[8_000:]
-    anomalous = [verdict.flagged for verdict, (_, truth) in later if truth.anomalous]
-    ordinary = [verdict.flagged for verdict, (_, truth) in later if not truth.anomalous]
-    assert sum(anomalous) / len(anomalous) > 0.6
-    assert sum(ordinary) / len(ordinary) < 0.006
+    anomalous: list[bool] = []
+    flagged: list[bool] = []
+    # Of the 400 alerts of one world .03 more or fewer than usual are right by chance.
+    for seed in (7, 8, 9):
+        simulator = Simulator(users=60, anomaly_rate=0.05, seed=seed, start=START, rate=60 * 10 / 86_400)
+        stream = list(islice(simulator.stream(), 16_000))
+        rows = [transaction for transaction, _ in stream]
+        model = EnhancedModel.fit(rows[:8_000], version="1")
+        later = list(zip(model.score(rows, {}), stream, strict=True))[8_000:]
+        anomalous += [verdict.flagged for verdict, (_, truth) in later if truth.anomalous]
+        flagged += [truth.anomalous for verdict, (_, truth) in later if verdict.flagged]
+    assert sum(anomalous) / len(anomalous) > 0.8
+    assert sum(flagged) / len(flagged) == pytest.approx(0.8, abs=0.1)
 
 
 @pytest.mark.parametrize("partitions", [1, 4, 32])
@@ -209,7 +225,7 @@ def test_a_clock_that_runs_backwards_is_survived(enhanced: EnhancedModel, states
     earlier = purchase(timestamp=first.timestamp - timedelta(days=300), location=LISBON)
     verdicts = enhanced.score([first, earlier, first], states)
     assert all(0.0 <= verdict.score <= 1.0 for verdict in verdicts)
-    state = states["u-000"]
+    state = states["u-000"].habits()
     assert state.last_time == first.timestamp.timestamp()
     assert state.times == sorted(state.times)
     assert state.place is not None

@@ -18,7 +18,7 @@ def test_a_name_that_is_not_offered_is_refused_as_by_any_module() -> None:
         detectors.Oracle  # noqa: B018
 
 
-def test_a_users_state_costs_neither_numpy_nor_the_models() -> None:
-    code = "import sys, detectors.state; print({'numpy', 'sklearn', 'detectors.basic'} & sys.modules.keys())"
+def test_a_users_habits_cost_neither_numpy_nor_the_models() -> None:
+    code = "import sys, detectors.habits; print({'numpy', 'sklearn', 'detectors.basic'} & sys.modules.keys())"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"

@@ -11,9 +11,11 @@ from town import purchase
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
-from detectors.features import FEATURES, expectation, measure
+from detectors.features import FEATURES
+from detectors.fitting import NOTHING_FITTED
 from detectors.inputs import inputs_of
 from detectors.state import UserState
+from detectors.stream import passed
 from domain.transaction import Device, Location, Merchant, Transaction
 
 EPOCH = datetime(2026, 4, 1, tzinfo=UTC)
@@ -70,10 +72,9 @@ def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(
     state = states.get("u-000", UserState())
 
     def evidence(amount: Decimal) -> list[float]:
-        (row,) = inputs_of([purchase(amount=amount)])
-        expected = expectation(row, state, enhanced.population)
-        values = measure(row, state, enhanced.population, expected)
-        return [values[index] for index in LARGE]
+        rows, population = inputs_of([purchase(amount=amount)]), enhanced.population
+        found = passed(rows, {"u-000": state.copy()}, population, population.usual(), NOTHING_FITTED, None)
+        return [found.values[0, index] for index in LARGE]
 
     small, large = sorted((one, other))
     assert all(low <= high for low, high in zip(evidence(small), evidence(large), strict=True))

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from town import LISBON, purchase, traffic
 
@@ -10,10 +11,11 @@ from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.features import FEATURES
 from detectors.feedback import Feedback, Tolerance, merchant_lifts
-from detectors.reasons import brief, strongest
+from detectors.reasons import adjusted, brief, strongest
 from detectors.state import UserState
+from detectors.worth import Labels
 from domain.transaction import Device, Location, Merchant
-from domain.verdict import Reason, Verdict
+from domain.verdict import BANDS, Reason, Verdict
 
 States = dict[str, UserState]
 TAKEOVER = purchase(
@@ -43,7 +45,8 @@ def test_features_that_see_the_same_thing_are_one_line() -> None:
 
 def test_an_hour_at_which_a_user_often_buys_is_no_reason() -> None:
     assert strongest(shares(hour=6.0 * 0.4**2, amount_user=0.1)) == []
-    assert brief(0.3, shares(hour=6.0 * 0.4**2, amount_user=0.1)) == (Reason("other", "other", 0.3),)
+    found = brief(np.array([0.3]), np.array([shares(hour=6.0 * 0.4**2, amount_user=0.1)]))
+    assert found.reasons(0, 0.3) == (Reason("other", "other", 0.3),)
 
 
 def test_lines_end_where_they_carry_nine_tenths_of_the_score() -> None:
@@ -97,7 +100,7 @@ def test_the_basic_detector_compares_with_all_transactions(basic: BasicModel) ->
     (verdict,) = basic.score(
         [
             purchase(
-                amount=Decimal(9000),
+                amount=Decimal(90_000),
                 timestamp=purchase().timestamp.replace(hour=3),
                 location=Location(country="MT"),
                 merchant=Merchant(category="electronics"),
@@ -106,7 +109,7 @@ def test_the_basic_detector_compares_with_all_transactions(basic: BasicModel) ->
     )
     assert verdict.flagged
     assert {reason.feature: reason.text for reason in verdict.reasons} == {
-        "amount": "9,000.00 EUR; half of all transactions are below 60.95 EUR",
+        "amount": "90,000.00 EUR; half of all transactions are below 60.95 EUR",
         "category": "8% of all transactions have category electronics; most often it is grocery",
         "hour": "03:00 UTC, unusual together with the rest of the transaction",
         "other": "the other fields together",
@@ -117,3 +120,11 @@ def test_the_basic_detector_does_not_say_what_many_transactions_have(basic: Basi
     for verdict in basic.score(traffic(600, seed=6)):
         assert len(told(verdict)) <= 3
         assert not any("purchase" in reason.text or "FR" in reason.text for reason in told(verdict))
+
+
+def test_a_correction_that_nobody_can_see_is_no_reason() -> None:
+    labels = (Labels(1, 0),) * 4
+    assert adjusted(0.9961, 0.9964, labels) == ()
+    (said,) = adjusted(0.91, 0.94, labels)
+    assert said.text == "estimate corrected from 0.91 to 0.94: 1 of 1 such alerts were confirmed"
+    assert adjusted(BANDS[1] - 0.0001, BANDS[1], labels), "its decision counts in another band"

@@ -7,12 +7,14 @@ from decimal import Decimal
 import pytest
 from town import LISBON, PARIS, purchase
 
-from detectors.features import expectation
+from detectors.features import Expectation
+from detectors.fitting import NOTHING_FITTED
 from detectors.inputs import inputs_of
-from detectors.learning import learn
 from detectors.population import Frequencies, Normal, Population
+from detectors.rows import rows_of
 from detectors.sentences import Situation, sentence
 from detectors.state import UserState
+from detectors.stream import passed
 from domain.transaction import NO_MERCHANT, Device, Location, Merchant, Transaction
 
 NOON = purchase().timestamp
@@ -53,18 +55,25 @@ def lived(purchases: int, last: Transaction | None = None) -> UserState:
             location=Location(country="ES", city="Madrid") if rare else PARIS,
             payment_method="wire" if rare else "card",
         )
-        (row,) = inputs_of([one])
-        learn(row, state, expectation(row, state, EVERYBODY), False)
+        learn(one, state)
     if last is not None:
-        (row,) = inputs_of([last])
-        learn(row, state, expectation(row, state, EVERYBODY), False)
+        learn(last, state)
     return state
+
+
+def learn(transaction: Transaction, state: UserState) -> Expectation:
+    """Let the state learn a transaction; what was expected before."""
+    states = {transaction.user_id: state}
+    found = passed(inputs_of([transaction]), states, EVERYBODY, EVERYBODY.usual(), NOTHING_FITTED, None)
+    return found.expectation(0)
 
 
 def said(feature: str, state: UserState, changes: Mapping[str, object]) -> str:
     transaction = purchase(**{"amount": Decimal(40), "timestamp": NOON, **changes})
-    (row,) = inputs_of([transaction])
-    return sentence(feature, Situation(transaction, row, state, expectation(row, state, EVERYBODY), EVERYBODY)).text
+    inputs = inputs_of([transaction])
+    expected = learn(transaction, state.copy())
+    (numbers,) = rows_of(inputs, EVERYBODY).numbers
+    return sentence(feature, Situation(transaction, inputs[0], state, expected, EVERYBODY, numbers)).text
 
 
 A_MINUTE_AGO = purchase(amount=Decimal(40), timestamp=NOON - timedelta(minutes=1))

@@ -3,11 +3,14 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 from town import purchase, traffic
 
 from detectors.enhanced import EnhancedModel
-from detectors.state import MAX_MERCHANTS, RECENT, UserState
+from detectors.layout import COUNTRY, MAX_MERCHANTS, RECENT
+from detectors.learning import count_value
+from detectors.state import UserState
 from detectors.view import view
 from domain.transaction import Device, Location, Merchant, Transaction
 
@@ -17,6 +20,19 @@ def test_a_stored_state_keeps_every_bit(states: dict[str, UserState]) -> None:
         stored = UserState.from_bytes(state.to_bytes())
         assert stored == state
         assert stored.to_bytes() == state.to_bytes()
+
+
+def test_a_state_stored_by_an_older_release_keeps_every_bit(states: dict[str, UserState]) -> None:
+    for state in [*states.values(), UserState()]:
+        stored = msgspec.msgpack.encode(state.habits())
+        assert UserState.from_bytes(stored) == state
+        assert UserState.from_bytes(stored).to_bytes() == state.to_bytes()
+
+
+def test_what_is_wrongly_stored_is_refused() -> None:
+    for stored in (b"", b"\x93\x00", b"\xdc", UserState().to_bytes()[:-1]):
+        with pytest.raises(msgspec.DecodeError):
+            UserState.from_bytes(stored)
 
 
 def test_a_stored_state_scores_the_same(enhanced: EnhancedModel, states: dict[str, UserState]) -> None:
@@ -42,11 +58,11 @@ def test_a_user_with_ten_thousand_of_everything_stays_small(enhanced: EnhancedMo
         ],
         states,
     )
-    state = states["u-000"]
+    state = states["u-000"].habits()
     assert len(state.merchants.of) <= MAX_MERCHANTS
     assert len(state.times) == len(state.amounts) == RECENT
     assert state.merchants.total == sum(state.merchants.of.values())
-    assert len(state.to_bytes()) < 16_000
+    assert len(states["u-000"].to_bytes()) < 16_000
 
 
 def test_an_ordinary_state_fits_in_two_kilobytes(states: dict[str, UserState]) -> None:
@@ -55,11 +71,11 @@ def test_an_ordinary_state_fits_in_two_kilobytes(states: dict[str, UserState]) -
 
 def test_old_habits_fade() -> None:
     state = UserState()
-    for _ in range(200):
-        state.countries.learn("FR")
-    for _ in range(400):
-        state.countries.learn("PT")
-    assert state.countries.of["PT"] > 4 * state.countries.of["FR"]
+    for country in ["FR"] * 200 + ["PT"] * 400:
+        count_value(COUNTRY, state.key(country), state.counts)
+    countries = state.habits().countries
+    assert countries.of["PT"] > 4 * countries.of["FR"]
+    assert countries.total == sum(countries.of.values())
 
 
 def test_a_profile_shows_the_users_habits(

@@ -6,6 +6,7 @@ from decimal import Decimal
 from random import Random
 
 from detectors.enhanced import EnhancedModel
+from detectors.habits import Place
 from detectors.state import UserState
 from domain.transaction import Device, Location, Merchant, Transaction
 
@@ -60,3 +61,12 @@ def settled(model: EnhancedModel, history: Sequence[Transaction]) -> dict[str, U
     states: dict[str, UserState] = {}
     model.score(history, states)
     return states
+
+
+def put(states: dict[str, UserState], user: str, place: Location, at: datetime) -> None:
+    """Let a user have been at a place last, at that time."""
+    habits = states[user].habits()
+    assert place.latitude is not None
+    assert place.longitude is not None
+    habits.place = Place(place.latitude, place.longitude, at.timestamp(), place.city)
+    states[user] = UserState.of(habits)

@@ -233,3 +233,26 @@ def test_what_is_left_of_a_score_besides_its_reasons_is_no_reason() -> None:
     scored = msgspec.structs.replace(row(), verdicts=(rest,))
     assert parse("why:device").matches(scored)
     assert not parse("why:other").matches(scored)
+
+
+@pytest.mark.parametrize(("text", "matches"), [("severity:unusual", True), ("severity=normal", False)])
+def test_severity_is_the_one_a_row_is_listed_with(text: str, matches: bool) -> None:
+    by_basic_only = msgspec.structs.replace(
+        row(), verdicts=(verdict("basic", 0.95, flagged=True), verdict("enhanced", 0.1))
+    )
+    assert by_basic_only.headline is not None
+    assert by_basic_only.headline.severity is Severity.UNUSUAL
+    assert parse(text, NOW).matches(by_basic_only) is matches
+
+
+@pytest.mark.parametrize(
+    ("text", "fields"),
+    [
+        ("", set()),
+        ("coffee", set()),
+        ('"triage:open"', set()),
+        ("amount>5 -(Triage:open | user:u-1)", {"amount", "triage", "user"}),
+    ],
+)
+def test_a_filter_knows_what_it_is_about(text: str, fields: set[str]) -> None:
+    assert parse(text).fields == fields

@@ -1,5 +1,7 @@
 """Counting verdicts against ground truth."""
 
+import pytest
+
 from domain.quality import MOST_COUNTS, OTHER_KIND, KindRecall, Scoreboard
 
 
@@ -30,3 +32,15 @@ def test_a_producer_that_invents_kinds_fills_no_memory() -> None:
     (quality,) = scoreboard.qualities
     assert quality.caught == 10_000
     assert len(quality.kinds) <= MOST_COUNTS + 1
+
+
+def test_scores_are_told_beside_what_became_of_them() -> None:
+    scoreboard = Scoreboard()
+    scoreboard.count("enhanced", True, None, flagged=1, score=0.96)
+    scoreboard.count("enhanced", False, None, flagged=1, score=0.92)
+    scoreboard.count("enhanced", False, None, flagged=0, verdicts=10, score=0.05)
+    (quality,) = scoreboard.qualities
+    assert quality.estimated == pytest.approx(0.94)
+    low, high = quality.bands
+    assert (low.low, low.verdicts, low.realised, low.estimated) == (0.0, 10, 0.0, pytest.approx(0.05))
+    assert (high.low, high.verdicts, high.realised, high.estimated) == (0.9, 2, 0.5, pytest.approx(0.94))

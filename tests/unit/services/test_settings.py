@@ -97,6 +97,32 @@ def test_keys_that_are_no_table_are_refused(own_folder) -> None:
     assert raised.value.exit_code == 2
 
 
+NUMBERS = [
+    "partition_count",
+    "users",
+    "anomaly_rate",
+    "rate",
+    "history_days",
+    "seed",
+    "alerts_wrong",
+    "alert_rate",
+    "alerts_per_day",
+    "alerts_per_day_per_user",
+    "batch_size",
+    "retention_days",
+    "refresh_hz",
+    "frontend_port",
+]
+
+
+@pytest.mark.parametrize("line", [f"{name} = true" for name in NUMBERS] + ["[alert_rates]\nu-0042 = false"])
+def test_true_and_false_are_no_numbers(own_folder: Path, line: str) -> None:
+    (own_folder / FILE_NAME).write_text(f"{line}\n")
+    with pytest.raises(ConfigurationError, match="a number is wanted, not true or false") as raised:
+        load({})
+    assert line.partition("\n")[0].strip("[]") in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
@@ -120,3 +146,11 @@ def test_only_committed_records_are_read_unless_told_otherwise(own_folder: Path)
     assert load({}).settings.kafka_isolation == "read_committed"
     (own_folder / FILE_NAME).write_text('kafka_isolation = "read_uncommitted"\n')
     assert load({}).settings.kafka_isolation == "read_uncommitted"
+
+
+def test_an_empty_variable_is_as_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANOMALY_TUI_ALERTS_PER_DAY", "")
+    monkeypatch.setenv("ANOMALY_TUI_RATE", "")
+    loaded = load({})
+    assert (loaded.settings.alerts_per_day, loaded.settings.rate) == (None, 40.0)
+    assert loaded.sources["alerts_per_day"] == "default"

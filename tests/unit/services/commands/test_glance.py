@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from domain.budget import Budget
 from services.commands.glance import DEFAULT, NAMES, check, figures, glance
 from services.errors import UserError
 from tests.tui.fake_port import QUIET, WORKERS
@@ -22,7 +23,16 @@ def test_without_a_template_it_names_who_is_not_well() -> None:
     failing = msgspec.structs.replace(WORKERS[1], state="backoff")
     snapshot = msgspec.structs.replace(QUIET, workers=(WORKERS[0], failing))
     shown = glance(DEFAULT, snapshot, well=False)
-    assert shown == "12:04:07Z  not well  1284/s  lag 0  p95 38 ms  open -  1 workers running, not well: producer"
+    assert (
+        shown == "12:04:07Z  not well  1284/s  lag 0  age 0 s  p95 38 ms  open -  1 workers running, not well: producer"
+    )
+
+
+def test_it_names_what_the_alert_budget_holds_back_where_there_is_one() -> None:
+    held = msgspec.structs.replace(QUIET, open_anomalies=50, budget=Budget(50), over_budget=12)
+    assert "  open 50, 12 beyond the budget of 50 a day  3 workers" in glance(DEFAULT, held, well=True)
+    assert glance("{over}{budget}", held, well=True) == "12, 12 beyond the budget of 50 a day"
+    assert glance("{over}{budget}", QUIET, well=True) == "-"
 
 
 @pytest.mark.parametrize("template", ["{nothing}", "{rate", "{}", "{rate.real}", "{0}"])

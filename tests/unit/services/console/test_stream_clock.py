@@ -21,7 +21,7 @@ class Watched:
 
     def see(self, *times: datetime, kind: ClockKind = "replay") -> datetime:
         """Transactions are committed, then a second passes. Returns what time it is for the stream."""
-        self.clock.observe([Happened(kind, time.timestamp()) for time in times])
+        self.clock.observe([Happened(kind, [time.timestamp() for time in times])] if times else [])
         self.seconds += 1
         return self.clock.now
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,7 @@ from services.engine.timeline import ChangeWatch, changes, ranges
 from tests.tui.fake_port import QUIET
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-RUNNING = WorkerStatus(name="producer", state="running", since=NOON)
+RUNNING = WorkerStatus(name="producer", state="running", since=NOON, run_since=NOON)
 
 
 def seen(*statuses: WorkerStatus) -> list[tuple[str, str, str]]:
@@ -32,7 +33,8 @@ def at(second: int, **changed: object) -> Snapshot:
 
 
 def then(status: WorkerStatus, second: int, **changed: object) -> WorkerStatus:
-    return msgspec.structs.replace(status, since=NOON + timedelta(seconds=second), **changed)  # type: ignore[arg-type]
+    began = NOON + timedelta(seconds=second)
+    return msgspec.structs.replace(status, since=began, run_since=began, **changed)  # type: ignore[arg-type]
 
 
 def test_a_crash_is_said_once_and_then_that_it_works_again() -> None:
@@ -73,8 +75,11 @@ def test_a_worker_that_is_given_up_is_an_error_and_can_be_started() -> None:
 
 
 def test_an_outage_has_a_beginning_and_an_end() -> None:
-    silent = msgspec.structs.replace(RUNNING, state="degraded", detail="does not answer")
-    assert seen(RUNNING, silent, silent, RUNNING) == [
+    def turned(second: int, **changed: Any) -> WorkerStatus:
+        return msgspec.structs.replace(RUNNING, since=NOON + timedelta(seconds=second), **changed)
+
+    silent = turned(1, state="degraded", detail="does not answer")
+    assert seen(RUNNING, silent, silent, turned(3)) == [
         ("outage", "warning", "does not answer"),
         ("outage", "info", "works again after 2 s"),
     ]

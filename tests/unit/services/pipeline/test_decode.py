@@ -18,7 +18,7 @@ from domain.transaction import GroundTruth
 from services.pipeline.scoring import UNEXPECTED, Decoded, decode
 from services.process.redaction import redacted
 from services.records.mapping import Mapping
-from services.records.wire import CLOCK_HEADER, CLOCK_REPLAY, REFUSED_HEADER, TRUTH_HEADER
+from services.records.wire import CLOCK_HEADER, CLOCK_REPLAY, REFUSED_HEADER, TRUTH_HEADER, read_ours
 from tests.fuzzing import Hostile, hostile
 
 EXAMPLES = int(os.environ.get("ANOMALY_TUI_FUZZ", "150"))
@@ -100,6 +100,42 @@ def test_a_schema_number_before_json_is_taken_off() -> None:
     letters = decoded(Sent(b"\0\0\0\0\x07\x06abc"), Sent(b"\0\0")).dead
     assert letters[0].reason == "the record is of schema 7 and not JSON: name a registry with schema_registry"
     assert letters[1].reason == "the record begins with a zero byte and is no longer than a schema's number"
+
+
+def as_we_write(**changes: Any) -> bytes:
+    return json.dumps(OURS | changes, separators=(",", ":")).encode()
+
+
+def test_records_that_are_read_together_are_read_as_each_alone() -> None:
+    whole = as_we_write()
+    odd = [
+        whole + b"\n" + whole,
+        whole[:20],
+        whole[20:],
+        b"\n" + whole,
+        b"",
+        b"null",
+        as_we_write(amount="1E+3"),
+        as_we_write(amount="10000000000000000"),
+        as_we_write(amount="1.123456789"),
+        as_we_write(user_id=" "),
+        as_we_write(transaction_id="x" * 257),
+        as_we_write(currency="XXX"),
+        as_we_write(timestamp="1969-12-31T23:59:59Z"),
+        as_we_write(timestamp="2026-08-01T12:00:00+02:00"),
+        as_we_write(location={"latitude": 91.0}),
+        as_we_write(location={"city": "A\0"}),
+        as_we_write(unknown=1),
+    ]
+    assert read_ours([whole, whole]) is not None
+    plain = [as_we_write(transaction_id=f"t-{number}") for number in range(150)]
+    for number, value in enumerate(odd):
+        sent = [Sent(value=each, offset=place) for place, each in enumerate([*plain[:number], value, *plain[number:]])]
+        together, alone = decoded(*sent), [decoded(each) for each in sent]
+        assert together.transactions == [one for each in alone for one in each.transactions]
+        assert together.dead == [one for each in alone for one in each.dead]
+    split = [Sent(value=whole[:20]), Sent(value=whole[20:]), Sent(value=whole + b"\n" + whole)]
+    assert len(decoded(*split).dead) == 3
 
 
 def test_an_amount_with_a_hundred_thousand_digits_and_the_like_take_no_time() -> None:

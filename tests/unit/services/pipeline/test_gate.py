@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from services.pipeline.catchup import CatchUp
 from services.pipeline.gate import Gate
 from services.pipeline.inbox import Inbox
 from services.pipeline.scoring import Record
+from tests.waiting import until
 
 
 @dataclass
@@ -141,3 +143,30 @@ def test_a_held_inbox_gives_only_what_was_released(count: int) -> None:
     assert [record.offset for record in inbox.take(100)] == list(range(count))
     inbox.let_go()
     assert [record.offset for record in inbox.take(100)] == list(range(count, 5))
+
+
+async def test_a_few_records_are_said_to_wait_while_a_fit_holds_them_back() -> None:
+    few = Backlog({0: [1.0, 2.0, 3.0]}, fits=[])
+    fitted = asyncio.Event()
+
+    async def until_fit() -> int:
+        await fitted.wait()
+        return 1_000
+
+    async def event_times(records: Sequence[Record]) -> Sequence[float]:
+        return [float(record.value or b"") for record in records]
+
+    async def before_copy() -> None:
+        return None
+
+    catch_up = CatchUp(
+        tasks=lambda: few.tasks, ends=few.ends, until_fit=until_fit, event_times=event_times, before_copy=before_copy
+    )
+    catch_up.begin()
+    await until(lambda: catch_up.backlog is not None)
+    assert catch_up.backlog is not None
+    assert catch_up.backlog.sentence == "3 of 3 records left, waiting for models that are being fitted"
+    fitted.set()
+    await until(lambda: not catch_up.holding)
+    assert catch_up.backlog is None
+    await catch_up.stop()

@@ -5,6 +5,7 @@ import tracemalloc
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detectors.habits import Habits, Moments, Seen
 from detectors.state import UserState
 from services.pipeline.profile_cache import ENTRY_BYTES, ProfileCache
 
@@ -40,7 +41,7 @@ def test_a_partition_that_is_forgotten_leaves_the_others_alone() -> None:
 
 def test_a_decoded_profile_is_lent_once_and_comes_back_with_the_commit() -> None:
     cache = ProfileCache(100_000)
-    state = UserState(seen=3)
+    state = UserState.of(Habits(seen=3))
     cache.keep(0, "u", state.to_bytes(), state)
     assert cache.lend(0, ["u"]).decoded == {"u": state}
     assert cache.lend(0, ["u"]).decoded == {}
@@ -86,11 +87,14 @@ def test_whatever_is_kept_and_evicted_no_stale_profile_is_lent_and_the_limit_hol
 
 
 def test_what_it_counts_is_about_what_it_takes() -> None:
-    state = UserState(seen=9)
-    for number in range(60):
-        state.remember(float(number), float(number))
-        state.merchants.learn(f"m-{number}")
-        state.moments_of(f"c-{number}").learn(float(number))
+    habits = Habits(
+        seen=9,
+        times=[float(number) for number in range(32)],
+        amounts=[float(number) for number in range(32)],
+        by_category={f"c-{number}": Moments(1, float(number)) for number in range(24)},
+        merchants=Seen(60, {f"m-{number}": 1 for number in range(60)}),
+    )
+    state = UserState.of(habits)
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     cache = ProfileCache(4_000_000)

@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import structlog
@@ -86,3 +87,28 @@ def test_a_log_file_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="Cannot write the log file"):
         configure(format="text", file=tmp_path / "file" / "engine.log")
+
+
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_passwords_in_errors_and_their_tracebacks_are_replaced(tmp_path: Path, format: Literal["text", "json"]) -> None:
+    file = tmp_path / "log"
+    configure(format=format, file=file)
+    error = OSError("cannot reach postgresql://me:s3cret@db:5432/x")
+    log = structlog.get_logger("test")
+    try:
+        raise error
+    except OSError:
+        log.exception("gone", error=error, tried=["postgresql://me:s3cret@db/x", {"password": "s3cret"}])
+    logging.getLogger("other").error("also %s", error, exc_info=error)
+    text = file.read_text()
+    assert ("me:***@db" in text, "s3cret" in text) == (True, False), text
+    if format == "json":
+        first, second = map(json.loads, text.splitlines())
+        assert "Traceback" in first["exception"]
+        assert "Traceback" in second["exception"]
+
+
+def test_a_log_file_is_private(tmp_path: Path) -> None:
+    configure(format="text", file=tmp_path / "logs" / "log")
+    logging.getLogger("test").warning("words")
+    assert (tmp_path / "logs" / "log").stat().st_mode & 0o077 == 0

@@ -166,3 +166,37 @@ async def test_nobody_waits_for_a_worker_whose_start_takes_long(eager, journal) 
     ready.set()
     assert await settled(eager, "slow") == "running"
     await eager.stop()
+
+
+async def test_a_disturbance_has_a_beginning_of_its_own_and_is_no_restart(eager, journal) -> None:
+    worker = Scripted("disturbed", 0, at_start=False, journal=journal)
+    eager.add(worker)
+    await eager.start()
+    (well,) = eager.statuses
+    worker.degraded = True
+    (disturbed,) = eager.statuses
+    worker.degraded = True
+    assert eager.statuses == (disturbed,)
+    worker.degraded = False
+    (again,) = eager.statuses
+    assert [each.state for each in (well, disturbed, again)] == ["running", "degraded", "running"]
+    assert well.since < disturbed.since < again.since
+    assert well.run_since == disturbed.run_since == again.run_since == well.since
+    await eager.stop()
+
+
+async def test_a_worker_that_a_library_cancelled_from_within_is_restarted(eager, journal) -> None:
+    class Cancelled(Scripted):
+        def _crash(self) -> None:
+            if self._crashes:
+                self._crashes -= 1
+                raise asyncio.CancelledError
+
+    eager.add(Cancelled("once", 1, at_start=False, journal=journal))
+    await eager.start()
+    await asyncio.wait_for(settled(eager, "once"), 10)
+    while eager.statuses[0].restarts == 0 or eager.statuses[0].state != "running":
+        await asyncio.sleep(0)
+    assert journal == ["start once", "stop once", "start once"]
+    await eager.stop()
+    assert eager.statuses[0].state == "stopped"

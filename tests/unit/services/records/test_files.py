@@ -169,7 +169,11 @@ def test_a_bad_line_keeps_its_raw_text(tmp_path: Path) -> None:
         ("rows.jsonl", b" \n", "the file is empty"),
         ("rows.parquet", b"not parquet at all", "not a Parquet file"),
         ("rows.csv.gz", b"not gzip", "not a gzip file (b'no')"),
-        ("rows.csv", b"transaction_id,user_id,amt,timestamp\n", "no column for amount, currency; name it in a mapping"),
+        (
+            "rows.csv",
+            b"transaction_id,user_id,amt,timestamp\n",
+            "no column for amount, currency; name it in a mapping (`anomaly-tui mapping guess` writes one)",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_clear_line(

@@ -55,3 +55,20 @@ def test_what_cannot_be_told_is_said_in_comments() -> None:
     assert tomllib.loads(text) == {"preset": "debezium", "fields": {}, "set": {}}
     assert "# No field looks like transaction_id: name it in [fields]." in text
     assert "# No field holds a currency: name the one of all records in [set]." in text
+
+
+def test_a_date_in_several_columns_is_joined_and_lines_can_be_ids() -> None:
+    row = {
+        "User": "0",
+        "Year": "2002",
+        "Month": "9",
+        "Day": "1",
+        "Time": "06:21",
+        "Amount": "$134.09",
+        "Is Fraud?": "No",
+    }
+    found = guess([row])
+    assert found.spread == {"timestamp": ("Year", "Month", "Day", "Time")}
+    assert found.label == "Is Fraud?"
+    assert 'timestamp = ["Year", "Month", "Day", "Time"]' in found.toml(None)
+    assert any('transaction_id = "#"' in note for note in found.notes)

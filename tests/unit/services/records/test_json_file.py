@@ -42,6 +42,8 @@ def pretty(number: int) -> str:
         f"\n  [\n{pretty(1)},\n{pretty(2)}]",
         f"{pretty(1)}\n{pretty(2)}\n",
         f"{compact(1)}\n\n{compact(2)}",
+        f"{compact(1)}{compact(2)}",
+        f"{compact(1)} {compact(2)}\n",
         f"\ufeff[{compact(1)}\n,{compact(2)}]",
         f"[{compact(1)}]\n[{compact(2)}]\n",
         f"[{compact(1)}][]\n\n[\n{compact(2)}]",

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from domain.transaction import Transaction
+from services.records.amounts import SIGNED_TWICE, THREE_DECIMALS
 from services.records.mapping import BadMapping, Mapping
 from services.records.validation import InvalidRecord, Skipped
 from services.records.wire import Reading, decode, read, read_row
@@ -176,6 +177,63 @@ def test_money_back_is_negative_from_two_columns_or_a_sign() -> None:
     signed = {"fields": {"amount": {"field": "Sum", "sign": "DC", "credit": ["C", "CR"]}}}
     assert sent(signed, amount=..., Sum="7", DC="cr").amount == Decimal(-7)
     assert sent(signed, amount=..., Sum="7", DC="D").amount == Decimal(7)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "amount"),
+    [({"Out": "-3"}, -3), ({"In": "-3"}, 3), ({"Sum": "-3", "DC": "D"}, -3)],
+    ids=["debit", "credit", "debit by its sign"],
+)
+def test_a_minus_where_none_is_wanted_is_a_remark(amounts: dict[str, str], amount: int) -> None:
+    fields: dict[str, Any] = {"debit": "Out", "credit": "In"}
+    if "Sum" in amounts:
+        fields = {"field": "Sum", "sign": "DC", "credit": ["C"]}
+    found = row({**PLAIN, "amount": "", **amounts}, fields={"amount": fields})
+    assert (found.transaction.amount, found.remarks) == (amount, (SIGNED_TWICE,))
+    plain = row({**PLAIN, "amount": "", "Out": "3", "Sum": "-3", "DC": "C"}, fields={"amount": fields})
+    assert plain.remarks == ()
+    assert row({**PLAIN}, fields={"amount": fields}).remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "remarks"),
+    [
+        ("1.234", "EUR", (THREE_DECIMALS,)),
+        ("-12.500", "JPY", (THREE_DECIMALS,)),
+        ("1.234", "KWD", ()),
+        ("1234.500", "EUR", ()),
+        ("1.23", "EUR", ()),
+        (1.234, "EUR", ()),
+    ],
+)
+def test_what_may_be_a_point_between_thousands_is_a_remark(amount: Any, currency: str, remarks: Any) -> None:
+    assert row({**PLAIN, "amount": amount, "currency": currency}).remarks == remarks
+    assert row({**PLAIN, "amount": "1.234"}, decimal=",", thousands=".").transaction.amount == Decimal(1234)
+    assert row({**PLAIN, "amount": "1.234"}, decimal=",", thousands=".").remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [("\u20ac12.50", "USD"), ("12.50 \u00a3", "EUR"), ("$5", "GBP"), ("-\u20b95", "CHF"), ("\u00a55", "EUR")],
+)
+def test_a_sign_of_another_currency_is_refused(amount: str, currency: str) -> None:
+    assert refusal(amount=amount, currency=currency).endswith(f"has the sign of another currency than {currency}")
+    assert "another currency" in refusal({"fields": {"amount": "Debit"}}, Credit=amount, currency=currency)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency"),
+    [
+        ("\u20ac5", "EUR"),
+        ("$5", "ARS"),
+        ("$5", "CAD"),
+        ("\u00a35", "EGP"),
+        ("\u00a55", "CNY"),
+        ("5\u00a0\u20ba", "TRY"),
+    ],
+)
+def test_a_sign_that_several_currencies_share_is_taken_for_each(amount: str, currency: str) -> None:
+    assert sent(amount=amount, currency=currency).amount == 5
 
 
 @pytest.mark.parametrize("value", ["978", 978, "eur", " EUR ", "EUR"])

@@ -108,11 +108,14 @@ def test_a_line_of_any_length_is_left_out_and_the_next_one_read(tmp_path: Path, 
 def test_a_bomb_is_refused_before_it_fills_the_memory(tmp_path: Path, ending: bytes) -> None:
     path = tmp_path / "rows.csv.gz"
     path.write_bytes(gzip.compress(HEADER.encode() + b"\n" + b"0" * 100_000_000 + ending))
-    with open_rows(path) as rows, pytest.raises(UnreadableFile, match="line 2 is longer than 67,108,864 bytes"):
+    with open_rows(path) as rows, pytest.raises(UnreadableFile, match="more than 200 times its size"):
         described(rows)
     path = tmp_path / "rows.json.gz"
     path.write_bytes(gzip.compress(b'{\n"a": [' + (b'"' + b"0" * 1_000 + b'",') * 10_000))
-    with open_rows(path) as rows, pytest.raises(UnreadableFile, match="the JSON that begins on line 1 is longer than"):
+    with (
+        open_rows(path) as rows,
+        pytest.raises(UnreadableFile, match=r"the JSON that begins on line 1 is longer than|times its size"),
+    ):
         described(rows)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from domain.transaction import Transaction
-from services.sending.world import BEGINNING, UNSEEN_WHEN_LIVE, World, live_kinds, live_stream
+from services.sending.world import BEGINNING, UNSEEN_WHEN_LIVE, World, live_kinds, live_simulator
 from services.settings import Settings, load
 
 DAY = timedelta(days=1)
@@ -30,7 +30,7 @@ def sent(folder: Path, count: int = 300, **flags: object) -> list[Transaction]:
 
 
 def live(folder: Path, **flags: object) -> list[Transaction]:
-    return [transaction for transaction, _ in islice(live_stream(settings(folder, **flags)), 300)]
+    return [transaction for transaction, _ in islice(live_simulator(settings(folder, **flags)).stream(), 300)]
 
 
 def people(transactions: list[Transaction]) -> set[tuple[str, str | None]]:
@@ -144,5 +144,5 @@ def test_history_that_was_broken_off_is_finished_at_the_next_start(tmp_path: Pat
 def test_live_people_who_buy_all_the_time_show_no_unusual_hours_and_no_bursts(tmp_path: Path) -> None:
     assert not {*live_kinds(settings(tmp_path, users=100))} & {*UNSEEN_WHEN_LIVE}
     assert {*live_kinds(settings(tmp_path, users=1_000_000))} >= {*UNSEEN_WHEN_LIVE}
-    stream = live_stream(settings(tmp_path, users=100, anomaly_rate=0.5))
+    stream = live_simulator(settings(tmp_path, users=100, anomaly_rate=0.5)).stream()
     assert not {truth.kind for _, truth in islice(stream, 3_000) if truth} & {*UNSEEN_WHEN_LIVE}

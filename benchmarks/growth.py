@@ -1,0 +1,79 @@
+"""What a transaction costs as users and stored rows grow.
+
+One pipeline with both detectors at a time: first a round for each number of users, each in a database of its own, then
+one database that is filled round by round, all rows through the pipeline itself. Figures go to build/bench/growth.json
+too.
+
+    python benchmarks/growth.py --users 100 10000 1000000 --stored 20000000
+"""
+
+import argparse
+import asyncio
+
+from _designs import pipeline
+from _results import keep, machine
+from _servers import Servers, servers
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from throughput import HISTORY, preload, traffic
+
+from detectors.models import Models
+from detectors.policy import USUAL_POLICY
+from services.models import schedule
+from services.process import garbage
+from services.store.store import Store
+
+Cost = dict[str, float]
+
+
+async def cost(running: Servers, store: Store, models: Models, topic: str, count: int, users: int) -> Cost:
+    """Transactions per second, and microseconds a transaction of our process and of PostgreSQL."""
+    await preload(running.broker, topic, count, users=users)
+    garbage.settle()
+    before = running.spent()
+    await pipeline(running.broker, store, topic, count, models)
+    spent = running.spent().minus(before)
+    return {
+        "rate": round(count / spent.wall),
+        "ours_us": round(spent.ours / count * 1e6, 1),
+        "postgresql_us": round(spent.postgresql / count * 1e6, 1),
+    }
+
+
+async def run(kafka: str, users: list[int], count: int, stored: int, rounds: int) -> None:
+    """Users first, then stored rows; print one table and keep the figures."""
+    models = schedule.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", USUAL_POLICY)
+    found: dict[str, Cost] = {}
+    async with servers(kafka) as running:
+        with Progress(transient=True) as progress:
+            for number in progress.track(users, description="users"):
+                store = await running.store(f"bench_{number}")
+                found[f"{number:,} users"] = await cost(running, store, models, f"bench-{number}", count, number)
+                await store.close()
+            store = await running.store("bench_stored")
+            for number in progress.track(range(rounds), description="stored rows"):
+                held, size = number * (stored // rounds), stored // rounds
+                found[f"{held:,} to {held + size:,} stored"] = await cost(
+                    running, store, models, f"bench-stored-{number}", size, 1_000
+                )
+            await store.close()
+        where = running.broker.label
+    table = Table(title=f"Cost as things grow, both detectors, {where}, {machine()['cores']} cores")
+    for column in ("", "transactions/s", "ours, us", "PostgreSQL, us"):
+        table.add_column(column, justify="right")
+    for name, row in found.items():
+        table.add_row(name, f"{row['rate']:,.0f}", f"{row['ours_us']:.1f}", f"{row['postgresql_us']:.1f}")
+    Console().print(table)
+    Console().print(f"Kept in {keep('growth', found)}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kafka", default="local", help="embedded, local (Apache Kafka, default) or HOST:PORT")
+    parser.add_argument("--users", nargs="*", type=int, default=[100, 10_000, 1_000_000])
+    parser.add_argument("--count", type=int, default=60_000, help="transactions for each number of users")
+    parser.add_argument("--stored", type=int, default=1_000_000, help="transactions in the database at the end")
+    parser.add_argument("--rounds", type=int, default=5, help="in which it is filled")
+    given = parser.parse_args()
+    asyncio.run(run(given.kafka, given.users, given.count, given.stored, given.rounds))

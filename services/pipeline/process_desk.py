@@ -1,0 +1,145 @@
+"""A scorer in a process of its own, once there is enough to do for one."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from detectors.models import Models
+from services.pipeline.child import Child
+from services.pipeline.desk import Desk
+from services.pipeline.failures import NoScorer
+from services.pipeline.frames import Answer, Setup, Taken
+from services.pipeline.scorer import Answered, Looked, Outcome, Seat
+from services.pipeline.scoring import Record
+from services.store.batch import StoredRows
+from services.store.encoded import Encoded
+
+log = structlog.get_logger("pipeline")
+
+
+class ChildDesk:
+    """A `Desk` at one process, as long as there is that process."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+        self._values: dict[Seat, dict[int, bytes | None]] = {}
+
+    async def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
+        """As of `Scorer`. Raises: ScorerLost."""
+        self._values[seat] = {record.offset: record.value for record in records}
+        looked: Looked = await self.child.ask("decode", seat, Taken.of(records, keys=keys), keys)
+        return looked
+
+    async def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
+        """As of `Scorer`. Raises: ScorerLost."""
+        self.child.use(models)
+        answer: Answer = await self.child.ask("score", seat, answered, models.versions)
+        models.remember(answer.samples)
+        outcome, values = answer.outcome, self._values.pop(seat)
+        if outcome.plain:
+            rows = StoredRows.of(outcome.scored.prepared.batch.rows)
+            rows.transactions = Encoded([values[offset] or b"" for offset in rows.offsets])
+        return outcome
+
+    def stored(self, seat: Seat) -> None:
+        """As of `Scorer`."""
+        self.child.tell("stored", seat)
+
+    def forget(self, seat: Seat) -> None:
+        """As of `Scorer`."""
+        self._values.pop(seat, None)
+        self.child.tell("forget", seat)
+
+    def clear(self) -> None:
+        """As of `Scorer`."""
+        self.child.tell("clear")
+
+
+class ProcessDesk:
+    """A `Desk` that is `here` until a batch has `full` records, and then at a process, as soon as one is ready; with 0
+    it is never here.
+
+    A process takes a second of a processor to start and some 80 MB, which a quiet topic can do without. One that ends
+    is replaced, which `restarts` counts; what it had of a batch is lost. Its successor is waited for, because what
+    ended it would end this process as well. `unable` says why none can be started, if so.
+    """
+
+    def __init__(self, here: Desk, setup: Setup, full: int) -> None:
+        self.restarts = 0
+        self.unable = ""
+        self._here = here
+        self._setup = setup
+        self._full = full
+        self._starting: asyncio.Task[Child | None] | None = None
+        self._there: ChildDesk | None = None
+        self._at: dict[Seat, Desk] = {}
+        """Where the last batch of each was decoded, and its profiles are."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process, once it is in use."""
+        return None if self._there is None or self._there.child.gone else self._there.child.pid
+
+    async def close(self) -> None:
+        """End the process."""
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        there, self._there = self._there, None
+        if there is not None:
+            await there.child.end()
+
+    async def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
+        """As of `Scorer`. Raises: ScorerLost, NoScorer."""
+        desk = await self._desk(len(records))
+        before = self._at.get(seat)
+        if before is not None and before is not desk:
+            before.forget(seat)
+        self._at[seat] = desk
+        return await desk.decode(seat, records, keys=keys)
+
+    async def _desk(self, records: int) -> Desk:
+        lost = self._there is not None and self._there.child.gone
+        wanted = self._there is None and not self.unable and records >= self._full
+        if self._starting is None and (lost or wanted):
+            self._starting = asyncio.create_task(self._start(), name="scorer")
+        starting = self._starting
+        if starting is not None and (lost or starting.done() or not self._full):
+            # Others wait, too, and each may be cancelled.
+            child = await asyncio.shield(starting)
+            if child is None and (lost or not self._full):
+                raise NoScorer(self.unable)
+            if self._starting is starting:
+                self._starting = None
+                self.restarts += lost
+                self._there = None if child is None else ChildDesk(child)
+        return self._there or self._here
+
+    async def _start(self) -> Child | None:
+        try:
+            return await Child.start(self._setup)
+        except NoScorer as error:
+            self.unable = str(error)
+            log.error(self.unable)
+            return None
+
+    async def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
+        """As of `Scorer`. Raises: ScorerLost."""
+        return await self._at[seat].score(seat, answered, models)
+
+    def stored(self, seat: Seat) -> None:
+        """As of `Scorer`."""
+        self._at[seat].stored(seat)
+
+    def forget(self, seat: Seat) -> None:
+        """As of `Scorer`."""
+        desk = self._at.pop(seat, None)
+        if desk is not None:
+            desk.forget(seat)
+
+    def clear(self) -> None:
+        """As of `Scorer`."""
+        for desk in filter(None, (self._here, self._there)):
+            desk.clear()

@@ -1,0 +1,113 @@
+"""What is stored of verdicts: the columns of one, and of all that a detector gave on a batch."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.layout import Counts, Numbers
+from detectors.verdicts import NO_LINE, Verdicts
+from domain.verdict import Verdict
+from services.store.binary import Column, numbers, some_texts
+from services.store.words import Keys, line_of, told
+
+_NO_WORD = -1
+
+
+class Named(NamedTuple):
+    """What rows name by keys: the words, and the place of each row's among them, shape (n,), `_NO_WORD` for none."""
+
+    words: list[str]
+    places: Counts
+
+    def column(self, keys: Keys, kind: str) -> Column:
+        """The column of the keys."""
+        found = np.array([*(keys[word] for word in self.words), _NO_WORD])
+        return numbers(found[self.places], kind, self.places != _NO_WORD)
+
+    def spread(self, known: NDArray[np.bool_]) -> "Named":
+        """The same of the rows that are `known`, shape (n,); all others name nothing."""
+        places = np.full(len(known), _NO_WORD)
+        places[known] = self.places
+        return Named(self.words, places)
+
+
+class Judged(NamedTuple):
+    """Columns in the order of `VERDICT_COLUMNS`, and the versions of models and the brief reasons that rows name."""
+
+    columns: list[Column]
+    version: Named
+    brief: Named
+
+
+def columns_of(verdict: Verdict) -> tuple[tuple[Any, ...], str, str | None]:
+    """The columns of a verdict as `VERDICT_COLUMNS` has them, its model's version and its brief reasons."""
+    brief, first, whole = told(verdict)
+    score, threshold = _billionths(np.array((verdict.score, verdict.threshold))).tolist()
+    columns = (
+        score,
+        threshold,
+        verdict.flagged,
+        verdict.severity.rank or None,
+        None if verdict.status == "ok" else verdict.status,
+        first,
+        whole,
+        verdict.error,
+    )
+    return columns, verdict.model_version, brief
+
+
+def judged(verdicts: Verdicts) -> Judged:
+    """What `columns_of` has of all verdicts of one detector."""
+    n, brief = len(verdicts), verdicts.brief
+    plain = np.ones(n, np.bool_)
+    plain[list(verdicts.whole)] = False
+    first, two = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+    version = Named([verdicts.version] if plain.any() else [], np.zeros(n, np.int64))
+    lines = Named([], np.full(n, _NO_WORD))
+    if brief is not None:
+        two = plain & (brief.second != NO_LINE)
+        first[two] = _billionths(brief.part[two])
+        size = len(brief.lines) + 1
+        distinct, places = np.unique((brief.first * size + brief.second + 1)[plain], return_inverse=True)
+        for code in distinct.tolist():
+            stronger, weaker = divmod(code, size)
+            lines.words.append(line_of(brief.lines[stronger], brief.lines[weaker - 1] if weaker else None))
+        lines.places[plain] = places
+    statuses: dict[int, str] = {}
+    reasons: dict[int, str] = {}
+    errors: dict[int, str] = {}
+    if verdicts.status != "ok":
+        statuses = dict.fromkeys(np.flatnonzero(plain).tolist(), str(verdicts.status))
+    for number, verdict in verdicts.whole.items():
+        (_, _, _, _, status, of_first, whole, error), model, word = columns_of(verdict)
+        version.places[number] = _place(version.words, model)
+        if word is not None:
+            lines.places[number] = _place(lines.words, word)
+        if of_first is not None:
+            first[number], two[number] = of_first, True
+        for texts, text in ((statuses, status), (reasons, whole), (errors, error)):
+            if text is not None:
+                texts[number] = text
+    columns = [
+        numbers(_billionths(verdicts.scores), "i4"),
+        numbers(_billionths(verdicts.thresholds), "i4"),
+        numbers(verdicts.flagged, "u1"),
+        numbers(verdicts.severities, "i2", verdicts.severities > 0),
+        some_texts(statuses, n),
+        numbers(first, "i4", two),
+        some_texts(reasons, n),
+        some_texts(errors, n),
+    ]
+    return Judged(columns, version, lines)
+
+
+def _place(words: list[str], word: str) -> int:
+    if word not in words:
+        words.append(word)
+    return words.index(word)
+
+
+def _billionths(shares: Numbers) -> NDArray[np.int64]:
+    # What is no share, such as NaN, is left for PostgreSQL to refuse.
+    return np.where((shares >= 0.0) & (shares <= 1.0), np.rint(shares * 1e9), -1.0).astype(np.int64)
