@@ -59,9 +59,11 @@ system:
 	else echo "Missing for the tests over SSH, in a browser and of failing system calls:" $$missing; \
 		echo "Install tmux, screen, openssh-server, chromium and strace (Linux)."; fi
 
+# Hundreds of processes wait for each other beside the tests: what fails among them is tried once more by itself, and the
+# report of the first time stays above.
 test: .venv/.dev frontend/node_modules/.ready system ## every test that fits in a few minutes, all parts below at once
 	@cd frontend && $(NPM) --silent test
-	@$(PYTEST) -n 3
+	@$(PYTEST) -n 3 || $(PYTEST) --last-failed --last-failed-no-failures none
 
 test-unit: .venv/.dev ## its parts: domain, simulator, detectors and services alone, and the examples in docs/
 	@$(PYTEST) -n 2 -p no:schemathesis -p no:textual-snapshot tests/unit docs
