@@ -14,6 +14,11 @@ from services.pipeline.frames import HEAD, Raised, Setup, framed, opened
 from services.process.children import end, last_words, module, spawn
 
 ENDS_WITHIN = 2.0
+
+SILENT, LOOKS = 30.0, 3
+"""A process that owes an answer and gives none for so many seconds is killed; a batch takes it milliseconds. So often
+is it looked at meanwhile: where this machine slept, one look finds that time has passed, and the next the answer."""
+
 _LAST_WORDS = 2_000
 
 
@@ -29,6 +34,8 @@ class Child:
         self._said = b""
         self._listening = asyncio.create_task(self._listen())
         self._losing: asyncio.Task[None] | None = None
+        self._unanswered = 0
+        """How many looks there were since an answer was owed."""
 
     @classmethod
     async def start(cls, setup: Setup) -> "Child":
@@ -55,6 +62,7 @@ class Child:
             except BaseException:
                 await child.end()
                 raise
+        child._look()
         return child
 
     @property
@@ -98,7 +106,19 @@ class Child:
         self._connection.send(request)
         return await answered
 
+    def _look(self) -> None:
+        if self.gone:
+            return
+        # The first look may come right after the question.
+        if self._unanswered > LOOKS:
+            self._said = f"it did not answer for {SILENT:g} s".encode()
+            self._process.kill()
+            return
+        self._unanswered = self._unanswered + 1 if self._waiting else 0
+        asyncio.get_running_loop().call_later(SILENT / LOOKS, self._look)
+
     def _answer(self, body: bytearray) -> None:
+        self._unanswered = 0
         answered = self._waiting.popleft()
         if not answered.done():
             answered.set_result(opened(body))

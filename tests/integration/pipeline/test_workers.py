@@ -17,6 +17,7 @@ from detectors.models import Models
 from detectors.policy import USUAL_POLICY
 from services.brokers.broker import Broker
 from services.models import schedule
+from services.pipeline import child
 from services.sending.producer import Sender
 from services.store.store import Store
 from tests.consuming import TOPIC, Consumer, profiles_equal_a_recount, send, simulated
@@ -83,6 +84,24 @@ async def test_a_process_that_is_killed_in_a_batch_is_replaced_and_nothing_is_lo
     assert consumer.bus.transactions == 900
     assert len(last) == 1
     assert not any(map(psutil.pid_exists, last))
+
+
+async def test_a_process_that_hangs_in_a_batch_is_replaced_and_nothing_is_lost(
+    broker: Broker, store: Store, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "SILENT", 0.6)
+    rows = simulated(600)
+    async with Consumer(broker, store, WARMING, workers=1, full=0) as consumer:
+        await send(sender, rows[:300])
+        await consumer.drained(sender)
+        (pid,) = consumer.pipeline.scorers
+        os.kill(pid, signal.SIGSTOP)
+        await send(sender, rows[300:])
+        await consumer.drained(sender)
+        await until(lambda: "started again: 1" in consumer.pipeline.detail)
+    sent = [transaction.transaction_id for transaction, _ in rows]
+    assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
+    assert consumer.bus.transactions == 600
 
 
 def taken(consumer: Consumer) -> Callable[[], bool]:
