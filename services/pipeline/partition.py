@@ -147,11 +147,12 @@ class PartitionTask:
             await self.inbox.wait(SKIPPED_AFTER)
             if skipped and not self.inbox:
                 break
-        turns, limit = self._shared.turns, self._narrowing.limit
+        turns, limit, careful = self._shared.turns, self._narrowing.limit, self._narrowing.careful
         early = turns.early(self._batch_began)
         if early > 0 and self.inbox.ready < limit:
             await asyncio.sleep(early)
-        async with turns.turn() as self._batch_began:
+        # A batch that is tried with care is alone: of another in flight the process might die, and this one be blamed.
+        async with turns.alone() if careful else turns.turn() as self._batch_began:
             if self._stopping:
                 return False
             self._taken = self.inbox.take(limit)

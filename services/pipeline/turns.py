@@ -17,6 +17,7 @@ class Turns:
     def __init__(self) -> None:
         self.partitions = 0
         self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
+        self._collecting = asyncio.Lock()
 
     def early(self, began: float) -> float:
         """Seconds that a batch which is not full yet should grow, when the one before began at `began`."""
@@ -29,9 +30,10 @@ class Turns:
             yield time.monotonic()
 
     @asynccontextmanager
-    async def alone(self) -> AsyncIterator[None]:
-        """Hold all of the places: no batch is in flight meanwhile."""
-        async with AsyncExitStack() as held:
+    async def alone(self) -> AsyncIterator[float]:
+        """Hold all of the places, so that no batch is in flight meanwhile; gives the time at which they were taken."""
+        # Two that each held some of them would wait for each other.
+        async with self._collecting, AsyncExitStack() as held:
             for _ in range(BATCHES_AT_ONCE):
                 await held.enter_async_context(self._slots)
-            yield
+            yield time.monotonic()
