@@ -16,6 +16,7 @@ from services.brokers.broker import Broker, BrokerError, Isolation, StartFrom, U
 from services.console.bus import Bus
 from services.errors import reason_of
 from services.pipeline import member
+from services.pipeline.assigned import Assigned
 from services.pipeline.backpressure import Backpressure
 from services.pipeline.catchup import CatchUp
 from services.pipeline.desks import Desks
@@ -32,7 +33,7 @@ from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
 from services.process.supervisor import Worker
 from services.records import mapping as mappings
-from services.store.faults import Rekeyed, StoreError
+from services.store.faults import Rekeyed
 from services.store.store import Store
 
 log = structlog.get_logger("pipeline")
@@ -41,7 +42,6 @@ REJOIN_AFTER = 2 * member.SESSION_TIMEOUT_MS / 1000
 POLL_MS = 100
 FETCH_RECORDS = 4_000
 CACHE_BYTES = 64 * 1024 * 1024
-LAST_BATCH_WITHIN = 5.0
 KAFKA_COMMIT_EVERY = 5.0
 PROBE_EVERY = 5.0
 AGAIN_AFTER = 1.0
@@ -98,9 +98,9 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._keyed: Keyed = keyed
         self._on_rekeyed = on_rekeyed
         self._hops: Hops | None = None
-        self._tasks: dict[TopicPartition, PartitionTask] = {}
-        self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self._turns = Turns()
+        self._assigned = Assigned(self._turns)
+        self._tasks = self._assigned.tasks
         self._backpressure = Backpressure()
         self._ends = Ends(isolation)
         self._rereading = Rereading(broker, isolation)
@@ -276,42 +276,18 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         # All of a copy has to be read, whatever was asked of the topic itself.
         start_from: StartFrom = "earliest" if self._keying.rekeyed else self._start_from
         source = ConsumerSource(self._consumer, partition, start_from)
-        task = PartitionTask(self._shared, partition.partition, source)
-        self._tasks[partition] = task
-        self._running[partition] = asyncio.create_task(task.run(), name=f"partition-{partition.partition}")
-        self._turns.partitions = len(self._tasks)
+        self._assigned.begin(partition, PartitionTask(self._shared, partition.partition, source))
 
     async def _end(self, partitions: Iterable[TopicPartition], *, drain: bool = False) -> None:
-        ending = {partition: self._tasks.pop(partition) for partition in partitions if partition in self._tasks}
-        self._turns.partitions = len(self._tasks)
-        if not ending:
-            return
-        for task in ending.values():
-            task.stop_soon(drain=drain)
-        running = {partition: self._running.pop(partition) for partition in ending}
-        _, late = await asyncio.wait(running.values(), timeout=LAST_BATCH_WITHIN)
-        for each in late:
-            each.cancel()
-        await asyncio.gather(*running.values(), return_exceptions=True)
-        for partition, task in ending.items():
+        ending = [partition for partition in partitions if partition in self._tasks]
+        await self._assigned.end(ending, drain=drain)
+        for partition in ending:
             self._ends.forget(partition)
             self._rereading.passed(partition)
-            ended_well = not running[partition].cancelled() and running[partition].exception() is None
-            if ended_well and task.epoch:
-                with contextlib.suppress(StoreError):
-                    await task.close()
-
-    def _raise_task_errors(self) -> None:
-        """A task that ended by an error of ours takes the pipeline down, to be restarted as a whole."""
-        for running in self._running.values():
-            if running.done() and not running.cancelled():
-                error = running.exception()
-                if error is not None:
-                    raise error
 
     async def _rejoin_where_keyed_otherwise(self) -> None:
         try:
-            self._raise_task_errors()
+            self._assigned.raise_errors()
             self._check_copy()
         except NotKeyedByUser as found:
             await self._keying.rekey(found)

@@ -86,7 +86,7 @@ async def test_a_crash_before_a_commit(
             await send(sender, rows)
             await asyncio.wait_for(crash.reached.wait(), 30)
             published = {row.transaction.transaction_id for row in consumer.bus.newest(0, len(rows)).rows}
-            for each in consumer.pipeline._running.values():
+            for each in consumer.pipeline._assigned._running.values():
                 each.cancel()
     stored = {row[0] for row in await store.pool.fetch("SELECT transaction_id FROM transactions")}
     broken = [f"{len(published - stored)} published and not stored"] if published - stored else []

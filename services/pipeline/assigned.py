@@ -1,0 +1,57 @@
+"""The partitions that Kafka has assigned to this process, and the task that runs on each."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from aiokafka import TopicPartition
+
+from services.pipeline.partition import PartitionTask
+from services.pipeline.turns import Turns
+from services.store.faults import StoreError
+
+LAST_BATCH_WITHIN = 5.0
+
+
+class Assigned:
+    """Tasks by partition, from `begin` to `end`; `turns` is told how many there are."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._tasks: dict[TopicPartition, PartitionTask] = {}
+        self._running: dict[TopicPartition, asyncio.Task[None]] = {}
+        self.tasks: Mapping[TopicPartition, PartitionTask] = MappingProxyType(self._tasks)
+
+    def begin(self, partition: TopicPartition, task: PartitionTask) -> None:
+        """Run a task on a partition."""
+        self._tasks[partition] = task
+        self._running[partition] = asyncio.create_task(task.run(), name=f"partition-{partition.partition}")
+        self._turns.partitions = len(self._tasks)
+
+    async def end(self, partitions: Iterable[TopicPartition], *, drain: bool = False) -> None:
+        """Let the batches in flight finish, with `drain` all that was read, and end the terms."""
+        ending = {partition: self._tasks.pop(partition) for partition in partitions if partition in self._tasks}
+        self._turns.partitions = len(self._tasks)
+        if not ending:
+            return
+        for task in ending.values():
+            task.stop_soon(drain=drain)
+        running = {partition: self._running.pop(partition) for partition in ending}
+        _, late = await asyncio.wait(running.values(), timeout=LAST_BATCH_WITHIN)
+        for each in late:
+            each.cancel()
+        await asyncio.gather(*running.values(), return_exceptions=True)
+        for partition, task in ending.items():
+            ended_well = not running[partition].cancelled() and running[partition].exception() is None
+            if ended_well and task.epoch:
+                with contextlib.suppress(StoreError):
+                    await task.close()
+
+    def raise_errors(self) -> None:
+        """Raise what a task ended by: the pipeline is then restarted as a whole."""
+        for running in self._running.values():
+            if running.done() and not running.cancelled():
+                error = running.exception()
+                if error is not None:
+                    raise error
