@@ -172,8 +172,7 @@ def _decode_each(records: Sequence[Record], mapping: mappings.Mapping | None, no
             dead.append(DeadRecord(record.offset, payload, reason))
         else:
             at = _produced_at(record, now)
-            plain = mapping is None and wire.encode(transaction) == payload
-            decoded.append(DecodedRecord(record.offset, at, payload, transaction, truth, updated, clock, plain))
+            decoded.append(DecodedRecord(record.offset, at, payload, transaction, truth, updated, clock))
             if remarks:
                 remarked.update(remarks)
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -132,7 +133,9 @@ def test_records_that_are_read_together_are_read_as_each_alone() -> None:
     for number, value in enumerate(odd):
         sent = [Sent(value=each, offset=place) for place, each in enumerate([*plain[:number], value, *plain[number:]])]
         together, alone = decoded(*sent), [decoded(each) for each in sent]
-        assert together.transactions == [one for each in alone for one in each.transactions]
+        # Beside an odd one no payload is taken for the transaction itself.
+        by_themselves = [msgspec.structs.replace(one, plain=False) for each in alone for one in each.transactions]
+        assert [msgspec.structs.replace(one, plain=False) for one in together.transactions] == by_themselves
         assert together.dead == [one for each in alone for one in each.dead]
     split = [Sent(value=whole[:20]), Sent(value=whole[20:]), Sent(value=whole + b"\n" + whole)]
     assert len(decoded(*split).dead) == 3
