@@ -126,9 +126,10 @@ class Intake:
         """What can be said of all rows together."""
         found = list(self.rows.remarks)
         if self._changed:
+            differ = "1 resend differs" if self._changed == 1 else f"{self._changed:,} resends differ"
             found.append(
-                f"{self._changed:,} resends differ from the row before in other fields; the verdict of that row "
-                f"stands, first at {self._first_changed}."
+                f"{differ} from the row before in other fields; the verdict of that row stands, "
+                f"first at {self._first_changed}."
             )
         if self.taken == 1 and self._conflicts > 1:
             found.append(

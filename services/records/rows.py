@@ -125,7 +125,10 @@ class RowFile(ABC):
     @property
     def closing_remarks(self) -> list[str]:
         """What can be said once all is read."""
-        return [f"{count:,} rows read with a remark: {_NOTED.get(what, what)}." for what, count in self.noted.items()]
+        return [
+            f"{count:,} row{'' if count == 1 else 's'} read with a remark: {_NOTED.get(what, what)}."
+            for what, count in self.noted.items()
+        ]
 
     @abstractmethod
     def pieces(self) -> Iterator[Piece]:

@@ -27,7 +27,7 @@ def test_a_resend_is_counted_and_another_transaction_under_its_id_left_out(tmp_p
         ("line 7", "the row has 1 cell, the header 6"),
     ]
     assert intake.remarks == [
-        "1 resends differ from the row before in other fields; the verdict of that row stands, "
+        "1 resend differs from the row before in other fields; the verdict of that row stands, "
         "first at line 6, transaction id 't2'."
     ]
     assert not intake.flawless
