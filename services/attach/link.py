@@ -41,6 +41,9 @@ ANSWER_WITHIN = 30.0
 _IN_A_THREAD = 256 * 1024
 """Packed bytes that take too long to unpack on the event loop."""
 
+_LOOKS = 5
+"""How often it is looked whether the engine says something before it counts as silent."""
+
 _first = decoder(Welcome | Refused)
 _from_engine = decoder(FromEngine)
 
@@ -125,12 +128,13 @@ class Link:
     async def listen(self, on_update: Callable[[Update], None], silence: float | None = None) -> None:
         """Take what the engine says until the connection ends or it says nothing for `silence` seconds.
 
+        Time in which this process slept, suspended by Ctrl-Z, is no silence of the engine's.
+
         Raises: NotConnected, always.
         """
         try:
             while True:
-                async with asyncio.timeout(silence):
-                    packed = await _read(self._reader, MOST_SAID)
+                packed = await _heard(self._reader, silence)
                 small = len(packed) <= _IN_A_THREAD
                 message = self._unpacked(packed) if small else await asyncio.to_thread(self._unpacked, packed)
                 if isinstance(message, Update):
@@ -196,6 +200,23 @@ async def _greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     if reason:
         raise NotConnected(reason)
     return answer.pid
+
+
+async def _heard(reader: asyncio.StreamReader, silence: float | None) -> bytes:
+    """The next frame. Raises TimeoutError where none comes in `silence` seconds in which this process was awake."""
+    if silence is None:
+        return await _read(reader, MOST_SAID)
+    look = silence / _LOOKS
+    reading = asyncio.create_task(_read(reader, MOST_SAID))
+    try:
+        for _ in range(_LOOKS):
+            # A sleep, however long, ends one look. What came meanwhile is read during the next.
+            await asyncio.wait({reading}, timeout=look)
+            if reading.done():
+                return reading.result()
+    finally:
+        reading.cancel()
+    raise TimeoutError
 
 
 async def _read(reader: asyncio.StreamReader, most: int) -> bytes:

@@ -6,6 +6,7 @@ import secrets
 import shutil
 import socket
 import stat
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,9 +16,9 @@ import pytest
 
 from domain.filters import EVERYTHING, parse
 from domain.triage import TriageStatus
-from services.attach import connection
+from services.attach import client, connection
 from services.attach.client import RemotePort
-from services.attach.link import EngineError, Link, NotConnected
+from services.attach.link import SILENT, EngineError, Link, NotConnected
 from services.attach.peer import user_name
 from services.attach.protocol import (
     LENGTH,
@@ -303,6 +304,38 @@ async def test_a_connection_that_comes_back_to_the_same_engine_goes_on(here: Hos
         await until(lambda: not port.trouble())
         found = port.feed(read, 100)
         assert ([row.sequence for row in found.rows], found.refill, found.missed) == ([51, 52, 53, 54, 55], False, 0)
+
+
+async def test_a_console_that_slept_does_not_take_its_engine_for_lost(
+    here: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "SILENT_FOR", 0.5)
+    fake = FakePort(rows(10))
+    await here.serve(fake)
+    async with here.console() as port:
+        link = port._link
+        for number in range(11, 13):
+            sleep_as_after_ctrl_z(seconds=1.0)
+            fake.add([row(number)])
+            await until(lambda newest=number: port.trouble() or port.feed(0, 100).upto == newest)
+            assert port.trouble() == ""
+        assert port._link is link, "it never hung up"
+
+
+async def test_an_engine_that_says_nothing_is_lost(here: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "SILENT_FOR", 0.5)
+    await here.serve(FakePort(rows(10)))
+    async with here.console() as port:
+        assert port._link is not None
+        port._link._reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await until(port.trouble)
+        assert port.trouble().startswith(SILENT)
+        await until(lambda: not port.trouble())
+
+
+def sleep_as_after_ctrl_z(seconds: float) -> None:
+    """Nothing of this process runs, and the clock goes on."""
+    time.sleep(seconds)
 
 
 async def test_who_waits_for_an_answer_is_told_that_the_engine_has_gone(here: Host) -> None:
