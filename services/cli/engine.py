@@ -1,12 +1,9 @@
 """`anomaly-tui attach`, `status`, `stop` and `restart`: an engine that runs already."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.prompt import Confirm
 
 from services.cli.options import CONSOLE, command, has_terminal
 from services.errors import UserError
@@ -88,12 +85,12 @@ def add_commands(app: typer.Typer, attach_console: Callable[[Settings], int]) ->
 
 def wants_to_attach(settings: Settings) -> bool:
     """Where an engine runs already, ask whether to attach to it. Raises UserError after a no."""
+    from services.commands.agreement import agreed
     from services.commands.engine import offer
 
     question = offer(settings)
     if not question:
         return False
-    with suppress(EOFError):
-        if Confirm.ask(question, default=True, console=Console(markup=False, highlight=False)):
-            return True
+    if agreed(question, default=True):
+        return True
     raise UserError("Nothing was started: stop the engine first (anomaly-tui stop), or choose another --data-dir.")

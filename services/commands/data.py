@@ -6,16 +6,22 @@ from typing import Any
 
 import msgspec
 from rich.console import Console
-from rich.prompt import Confirm
 from rich.table import Table
 from rich.text import Text
 
 from domain.accounting import KINDS, Account
 from domain.engine import Rekeying
+from services.commands.agreement import agreed
 from services.commands.database import open_store, without_engines
 from services.process.lock import EngineLock
 from services.settings import Settings
 from services.store.database import make_database
+
+_TO_DELETE = """\
+Stored in {label}:
+  {count:,} transactions with their verdicts, decisions and notes
+  the profile of every user, and every fitted model
+  dead letters, what changed and when, and how far each topic was read"""
 
 
 def init_db(settings: Settings) -> int:
@@ -117,14 +123,6 @@ def rekeying_text(rekeying: dict[str, Any]) -> str:
     return f"{through}: {rekeying['rate']:,.0f} records/s, {rekeying['cost_us']:.0f} us each, {rekeying['lag']:,} to go"
 
 
-def _agreed(question: str) -> bool:
-    """What a person answers; nobody, where there is none, has not agreed."""
-    try:
-        return Confirm.ask(question, default=False)
-    except EOFError:
-        return False
-
-
 def reset(settings: Settings, *, assume_yes: bool) -> int:
     """Delete everything that was stored, after asking."""
 
@@ -136,10 +134,11 @@ def reset(settings: Settings, *, assume_yes: bool) -> int:
                 await without_engines(store)
                 count = await store.count()
                 label = make_database(settings.dsn, settings.data_dir).label
-                question = f"Delete {count:,} transactions, their verdicts and triage, profiles and models in {label}?"
-                if not assume_yes and not _agreed(question):
-                    Console().print("Nothing was deleted: --yes does it without asking.")
-                    return 1
+                if not assume_yes:
+                    Console(markup=False, highlight=False).print(_TO_DELETE.format(count=count, label=label))
+                    if not agreed("Delete all of it, for good?", default=False):
+                        Console().print("Nothing was deleted: --yes does it without asking.")
+                        return 1
                 await store.reset()
                 Console().print(f"Deleted {count:,} transactions and all that belonged to them.")
         finally:

@@ -188,6 +188,7 @@ def test_reset_asks_and_deletes_only_after_a_yes(run: Run, tmp_path: Path) -> No
     run("replay", simulated_file(tmp_path / "some.jsonl", 10))
     refused = run("reset")
     assert refused.returncode == 1, "nobody is there to say yes"
+    assert "10 transactions with their verdicts, decisions and notes" in refused.stdout
     assert "Nothing was deleted" in refused.stdout
     assert stats(run)["transactions"] == 10
     assert run("reset", "--yes").returncode == 0
