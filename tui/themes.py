@@ -103,11 +103,18 @@ class Palette:
         return self.suspicious if severity is Severity.SUSPICIOUS else self.unusual
 
 
-def palette(theme: Theme) -> Palette:
-    """The styles of a theme."""
+def palette(theme: Theme, *, colored: bool = True) -> Palette:
+    """The styles of a theme; not `colored` where NO_COLOR is set.
+
+    Without colour everything but what is dim is as bright as the text. As shades of grey, the red of the worst alerts
+    would be the darkest of all.
+    """
 
     def ink(color: str | None, *, bold: bool | None = None, dim: bool | None = None) -> Style:
         return Style(color=Color.parse(color or "ansi_default").rich_color, bold=bold, dim=dim)
+
+    def hue(color: str | None, *, bold: bool | None = None) -> Style:
+        return ink(color if colored else theme.foreground, bold=bold)
 
     def paper(color: str | None) -> Style:
         return Style(bgcolor=Color.parse(color or "ansi_default").rich_color)
@@ -117,13 +124,13 @@ def palette(theme: Theme) -> Palette:
         base=ink(theme.foreground) + paper(theme.background),
         dim=quiet,
         strong=Style(bold=True),
-        title=ink(theme.primary, bold=True),
-        good=ink(theme.success),
-        warn=ink(theme.warning),
-        bad=ink(theme.error, bold=True),
+        title=hue(theme.primary, bold=True),
+        good=hue(theme.success),
+        warn=hue(theme.warning),
+        bad=hue(theme.error, bold=True),
         cursor=Style(reverse=True) if theme.ansi else paper(theme.variables["cursor"]),
-        bar=ink(theme.secondary),
-        critical=ink(theme.error, bold=True),
-        suspicious=ink(theme.warning, bold=True),
-        unusual=ink(theme.warning),
+        bar=hue(theme.secondary),
+        critical=hue(theme.error, bold=True),
+        suspicious=hue(theme.warning, bold=True),
+        unusual=hue(theme.warning),
     )

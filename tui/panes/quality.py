@@ -22,17 +22,18 @@ def quality_lines(qualities: tuple[DetectorQuality, ...], width: int, palette: P
     head = f" {'':<18}{'precision':>10}{'estimate':>9}{'recall':>8}{'F1':>7}{'alerts':>8}  caught"
     lines = [line((head, palette.dim), width=width)]
     for quality in qualities:
+        caught = f"{cells.grouped(quality.caught)} of {cells.grouped(quality.anomalous)}"
+        among = f" in {cells.grouped(quality.labelled)}"
+        if cells.width(head) - len("caught") + len(caught + among) > width:
+            # Half a number would be read as a whole one.
+            among = ""
         lines.append(
             line(
                 (f" {quality.detector:<18}", palette.strong),
                 f"{_share(quality.precision):>10}{_share(quality.estimated):>9}",
                 f"{_share(quality.recall):>8}{_share(quality.f1):>7}",
                 f"{quality.alert_rate:>8.2%}",
-                (
-                    f"  {cells.grouped(quality.caught)} of {cells.grouped(quality.anomalous)}"
-                    f" in {cells.grouped(quality.labelled)}",
-                    palette.dim,
-                ),
+                (f"  {caught}{among}", palette.dim),
                 width=width,
             )
         )

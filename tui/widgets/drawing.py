@@ -7,15 +7,15 @@ from textual.widget import Widget
 from tui import cells
 from tui.themes import Palette, palette
 
-_palettes: dict[str, Palette] = {}
+_palettes: dict[tuple[str, bool], Palette] = {}
 
 
 def palette_of(widget: Widget) -> Palette:
-    """The styles of the current theme."""
-    theme = widget.app.current_theme
-    found = _palettes.get(theme.name)
+    """The styles of the current theme, without colour where NO_COLOR is set."""
+    theme, colored = widget.app.current_theme, not widget.app.no_color
+    found = _palettes.get((theme.name, colored))
     if found is None:
-        found = _palettes[theme.name] = palette(theme)
+        found = _palettes[theme.name, colored] = palette(theme, colored=colored)
     return found
 
 
