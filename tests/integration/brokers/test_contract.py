@@ -62,6 +62,22 @@ async def read(broker: Broker, topic: str, count: int) -> list[bytes]:
     return sorted(found, key=int)
 
 
+async def test_beside_an_embedded_broker_its_topic_is_there_and_another_cannot_be_made() -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        engine = EmbeddedBroker()
+        stack.push_async_callback(engine.stop)
+        await engine.start(quiet)
+        await engine.ensure_topic("transactions", 4)
+        beside = ExternalBroker(engine.bootstrap, Security(), durable=False, cluster_id=engine.cluster_id)
+        stack.push_async_callback(beside.stop)
+        await beside.start(quiet)
+        await beside.ensure_topic("transactions", 4)
+        await produce(beside, "transactions", 5)
+        assert len(await read(engine, "transactions", 5)) == 5
+        with pytest.raises(BrokerError, match="no topic other"):
+            await beside.ensure_topic("other", 4)
+
+
 async def test_a_broker_keeps_the_contract(broker: Broker) -> None:
     assert broker.cluster_id
     assert broker.bootstrap in broker.label
