@@ -15,7 +15,7 @@ from rich.console import Console
 from domain.sanitize import sanitize
 from services.errors import UserError
 from services.process.redaction import redacted
-from services.settings import load
+from services.settings import Loaded, load
 
 _SERVERS = "Servers and data"
 _SIMULATOR = "Simulator"
@@ -242,7 +242,7 @@ def command(*names: str) -> Callable[[Callable[..., int]], Callable[..., None]]:
                     raise typer.Exit(2)
                 context.obj = merged, config
                 return
-            raise typer.Exit(guarded(lambda: body(load(merged, config), **given)))
+            raise typer.Exit(guarded(lambda: body(load(merged, config), **given), lambda: load(merged, config)))
 
         context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_ONLY, annotation=typer.Context)
         hints = get_type_hints(body, include_extras=True)
@@ -265,8 +265,11 @@ def _unwrapped(text: str | None) -> str | None:
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-def guarded(work: Callable[[], int]) -> int:
-    """The exit code of `work`; errors become one line on stderr and a code that is not 0."""
+def guarded(work: Callable[[], int], configured: Callable[[], Loaded] = lambda: load({})) -> int:
+    """The exit code of `work`; errors become one line on stderr and a code that is not 0.
+
+    What is a bug is kept in the data directory that is `configured`.
+    """
     try:
         return work()
     except UserError as error:
@@ -278,7 +281,7 @@ def guarded(work: Callable[[], int]) -> int:
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             complain(f"Cannot write all of it: {error.strerror}.")
             return 1
-        complain(f"Unexpected {type(error).__name__}: {error}. {_kept(error)}")
+        complain(f"Unexpected {type(error).__name__}: {error}. {_kept(error, configured)}")
         return 70
 
 
@@ -288,10 +291,10 @@ def complain(message: str) -> None:
     Console(stderr=True, soft_wrap=True).print(f"anomaly-tui: {line}", style="red", markup=False, highlight=False)
 
 
-def _kept(error: Exception) -> str:
+def _kept(error: Exception, configured: Callable[[], Loaded]) -> str:
     """Keep the traceback where a bug report can take it from; returns a sentence that says where."""
     try:
-        folder = load({}).settings.data_dir
+        folder = configured().settings.data_dir
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "crash.log"
         file.unlink(missing_ok=True)
