@@ -174,7 +174,7 @@ def _show(facts: dict[str, Any], snapshot: Snapshot) -> None:
         ("database", snapshot.database),
         ("api", str(facts["api"]) if facts.get("api") else ""),
         ("rate", f"{snapshot.rate:,.1f} transactions/s, {snapshot.transactions:,} since the start"),
-        ("lag", f"{snapshot.lag:,} records"),
+        ("lag", f"{snapshot.lag:,} record{'' if snapshot.lag == 1 else 's'}"),
         ("newest stored", _age(snapshot)),
         ("clock", snapshot.clock.sentence),
         ("first start", snapshot.history.sentence if snapshot.history else ""),

@@ -5,8 +5,12 @@ import contextlib
 
 import structlog
 
+from domain.engine import Snapshot
+from services.attach.find import engine_socket
+from services.attach.link import NotConnected, opened
 from services.commands.broker import running_broker
 from services.commands.signals import in_time, interruptible
+from services.errors import UserError
 from services.process.supervisor import Supervisor
 from services.sending.simulation import Simulation
 from services.settings import Settings
@@ -18,6 +22,7 @@ def produce(settings: Settings) -> int:
     """The simulator alone, to a broker that others can reach, until a signal."""
 
     async def work() -> int:
+        await not_beside_another(settings)
         broker = await running_broker(settings)
         await broker.start(lambda line: log.info(line))
         await broker.ensure_topic(settings.topic, settings.partition_count)
@@ -38,3 +43,17 @@ def produce(settings: Settings) -> int:
         return await interruptible(run(), quitting)
 
     return asyncio.run(work())
+
+
+async def not_beside_another(settings: Settings) -> None:
+    """Raise UserError where the engine of this data directory simulates: both would use the same transaction ids."""
+    try:
+        async with opened(engine_socket(settings.data_dir)) as link:
+            snapshot: Snapshot = await link.ask("snapshot", {})
+    except NotConnected:
+        return
+    if any(worker.name == Simulation.name and worker.state != "stopped" for worker in snapshot.workers):
+        raise UserError(
+            f"The engine on {settings.data_dir} simulates the same people already, with the same ids: start "
+            "it with --no-simulate, or stop its worker producer (W in the console)."
+        )
