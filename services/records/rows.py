@@ -15,7 +15,7 @@ from services.records.amounts import SIGNED_TWICE, THREE_DECIMALS
 from services.records.mapping import Mapping
 from services.records.source import Source
 from services.records.timestamps import AMBIGUOUS
-from services.records.validation import InvalidRecord
+from services.records.validation import InvalidRecord, quoted
 
 MAX_RAW = 65_536
 _NOTED = {
@@ -119,7 +119,8 @@ class RowFile(ABC):
                 self.skipped[skip.kind] += 1
                 continue
             except InvalidRecord as error:
-                row = InvalidRow(self.place, error.reason, raw if raw is not None else _as_json(record))
+                reason = error.reason + _records_within(record)
+                row = InvalidRow(self.place, reason, raw if raw is not None else _as_json(record))
             yield row
 
     @property
@@ -162,6 +163,16 @@ class RowFile(ABC):
 def first_line(error: BaseException) -> str:
     """The start of what an error of a library says."""
     return (str(error) or type(error).__name__).splitlines()[0][:120]
+
+
+def _records_within(record: object) -> str:
+    """A word on the list of objects in a record that is none, as a page of an API's answer has it."""
+    if not isinstance(record, dict):
+        return ""
+    for name, value in record.items():
+        if isinstance(value, list) and len(value) > 1 and all(isinstance(each, dict) for each in value):
+            return f"; {quoted(name)} holds {len(value):,} objects: if those are the records, save that list by itself"
+    return ""
 
 
 def _as_json(record: object) -> bytes:

@@ -16,6 +16,7 @@ AMBIGUOUS = "ambiguous local time"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _MOST_TICKS = 10**22
+_DIGIT = re.compile("[0-9]")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _DATE = r"\d{4}-\d\d-\d\d|\d{8}|\d{4}-?W\d\d(?:-?\d)?|\d{4}-\d{3}"
 _CLOCK = r"(?P<clock>\d\d(?::\d\d(?::(?P<second>\d\d))?|\d\d(?P<packed>\d\d)?)?)(?P<fraction>[.,]\d+)?"
@@ -85,7 +86,8 @@ class TimeFormat:
         if found is None and _NUMBER.fullmatch(text):
             raise self._unitless(text)
         if found is None:
-            raise InvalidRecord(f"timestamp is {described(text)}, not {self._wanted}")
+            by_pattern = "; a mapping reads it with its pattern as timestamp_format" if _DIGIT.search(text) else ""
+            raise InvalidRecord(f"timestamp is {described(text)}, not {self._wanted}{by_pattern}")
         date, clock = found["date"], found["clock"] or "00"
         second = found["second"] or found["packed"]
         later = timedelta(0)

@@ -7,7 +7,7 @@ from domain.timeline import TimelineEvent
 from domain.transaction import GroundTruth
 from services.store.store import Store
 from tests.acceptance.session import Run
-from tests.integration.store.test_users import AT, committed, stored
+from tests.storing import AT, committed, stored
 
 
 async def test_quality_is_a_table_and_for_programs_json(store: Store, run: Run) -> None:

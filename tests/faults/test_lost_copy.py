@@ -14,9 +14,9 @@ from services.pipeline import topic as topic_watch
 from services.store.rekeying import by_user
 from services.store.store import Store
 from tests.consuming import simulated
+from tests.faults.keyless import PARTITIONS, STORED_WITHIN, until_all_stored, write
 from tests.faults.promises import wrong_profiles
 from tests.faults.reconcile import Reconcile
-from tests.faults.test_rekeyed_anew import PARTITIONS, STORED_WITHIN, until_all_stored, write
 from tests.faults.topics import Topics
 from tests.rekeying import RekeyingConsumer
 from tests.waiting import until

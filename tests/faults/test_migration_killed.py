@@ -8,7 +8,7 @@ import pytest
 
 from services.errors import UserError
 from services.store.store import Store
-from tests.faults.test_database_away import Server
+from tests.faults.own_server import Server
 from tests.integration.store.test_moving import NUMBERS, TRANSACTIONS, make_old, same, verdicts
 from tests.waiting import until
 

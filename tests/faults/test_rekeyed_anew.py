@@ -3,12 +3,10 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
 from contextlib import AsyncExitStack, nullcontext
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
 
 from detectors.models import Models
 from domain.transaction import Transaction
@@ -16,18 +14,15 @@ from services.brokers.broker import Broker
 from services.models import schedule
 from services.pipeline import rekey
 from services.pipeline import topic as topic_watch
-from services.records import wire
 from services.store.rekeying import Sources, by_user
 from services.store.store import Store
 from tests.consuming import simulated
+from tests.faults.keyless import PARTITIONS, STORED_WITHIN, until_all_stored, write
 from tests.faults.promises import wrong_profiles
 from tests.faults.reconcile import Reconcile
-from tests.faults.topics import HEADERS, WITHIN, Topics, until_stored
+from tests.faults.topics import Topics
 from tests.rekeying import RekeyingConsumer
 from tests.waiting import until
-
-PARTITIONS = 4
-STORED_WITHIN = 60
 
 
 @pytest.fixture(autouse=True)
@@ -46,38 +41,6 @@ def models() -> Models:
 @pytest.fixture(scope="module")
 def rows() -> list[Transaction]:
     return [transaction for transaction, _ in simulated(1_000, users=50)]
-
-
-async def write(
-    bootstrap: str, topic: str, rows: Sequence[Transaction], *, key: bytes | None = None, timestamp: int = 0
-) -> None:
-    """Send each record into the next partition, keyed by nothing that is its user's."""
-
-    def work() -> None:
-        producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "log_level": 0})
-        refused: list[object] = []
-
-        def note(error: object, _: object) -> None:
-            if error is not None:
-                refused.append(error)
-
-        for number, row in enumerate(rows):
-            partition = number % PARTITIONS
-            options = {"timestamp": timestamp} if timestamp else {}
-            producer.produce(
-                topic, wire.encode(row), key, partition=partition, headers=HEADERS, on_delivery=note, **options
-            )
-        assert producer.flush(WITHIN) == 0
-        assert not refused, refused[:2]
-
-    await asyncio.to_thread(work)
-
-
-async def until_all_stored(store: Store, rows: Sequence[Transaction]) -> None:
-    """Wait until exactly these are stored, each once."""
-    await until_stored(store, len(rows), STORED_WITHIN)
-    stored = [row[0] for row in await store.pool.fetch("SELECT transaction_id FROM transactions")]
-    assert sorted(stored) == sorted(row.transaction_id for row in rows)
 
 
 async def until_forgotten(topics: Topics, copy: str) -> None:

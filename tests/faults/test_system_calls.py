@@ -17,8 +17,9 @@ from services.store.store import Store
 from tests.consuming import Consumer, send, simulated
 from tests.faults import figures
 from tests.faults.daemon import Daemon
+from tests.faults.outage import is_kept
+from tests.faults.own_server import Server
 from tests.faults.promises import broken_promises
-from tests.faults.test_database_away import Server, is_kept
 from tests.waiting import until
 
 STORED_WITHIN = 120

@@ -9,7 +9,7 @@ from domain.clock import Clock
 from services.api import figures
 from services.api.figures import Figures
 from services.store.store import Store
-from tests.integration.store.test_users import AT, committed, stored
+from tests.storing import AT, committed, stored
 from tests.waiting import until
 
 

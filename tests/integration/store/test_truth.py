@@ -4,7 +4,7 @@ from domain.transaction import GroundTruth
 from domain.triage import TriageStatus
 from services.store.store import Store
 from services.store.truth import Judged
-from tests.integration.store.test_users import AT, committed, stored
+from tests.storing import AT, committed, stored
 
 ANOMALOUS, ORDINARY = GroundTruth(True, "amount_spike"), GroundTruth(False)
 ROWS = (

@@ -1,57 +1,17 @@
 """What the store says of users, thresholds and quality."""
 
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 
 import pytest
 
 from domain.filters import of_user, parse
 from domain.quality import KindRecall
-from domain.transaction import GroundTruth, Location, Transaction
-from domain.verdict import Severity, Status, Verdict
-from services.store.batch import Batch, StoredRow, Term, prepare
+from domain.transaction import GroundTruth
 from services.store.faults import Transient
 from services.store.store import Store
+from tests.storing import AT, committed, stored, verdict
 
-AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ODD = 'ü "%_\\'
-
-
-def verdict(detector: str, flagged: bool, threshold: float = 0.9, status: Status = "ok") -> Verdict:
-    score = 0.95 if flagged else 0.1
-    return Verdict(
-        detector="enhanced" if detector == "enhanced" else "basic",
-        score=score,
-        threshold=threshold,
-        flagged=flagged,
-        severity=Severity.of(score),
-        model_version="1",
-        status=status,
-    )
-
-
-def stored(
-    number: int, user: str, *, basic: bool = False, enhanced: bool = False, truth: GroundTruth | None = None
-) -> StoredRow:
-    """The transaction of that number, `number` minutes after noon."""
-    transaction = Transaction(
-        transaction_id=f"t-{number}",
-        user_id=user,
-        amount=Decimal(10 * number),
-        currency="EUR",
-        timestamp=AT + timedelta(minutes=number),
-        location=Location(country="MT" if number % 2 else "FR"),
-    )
-    verdicts = (verdict("basic", basic, 0.6), verdict("enhanced", enhanced, 0.7 + number / 1000))
-    return StoredRow(number, transaction, verdicts, truth)
-
-
-async def committed(store: Store, rows: tuple[StoredRow, ...], flagged: dict[str, int]) -> None:
-    opening = await store.open_term("c", "transactions", 0, "a")
-    term = Term("c", "transactions", 0, opening.epoch)
-    profiles = {row.transaction.user_id: f"state of {row.transaction.user_id}".encode() for row in rows}
-    expected = opening.next_offset
-    await store.commit(prepare(Batch(term, expected, expected + len(rows), rows, (), profiles, 1, "1", flagged)))
 
 
 @pytest.fixture

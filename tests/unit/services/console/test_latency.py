@@ -1,7 +1,7 @@
 """The latency that is shown is that of the last minute."""
 
 from services.console.bus import Bus
-from tests.integration.store.test_users import stored
+from tests.storing import stored
 
 
 def test_what_a_backlog_took_is_over_after_a_minute() -> None:

@@ -93,6 +93,12 @@ def test_a_damaged_object_harms_no_other(tmp_path: Path, lines: list[str], expec
     assert read(written(tmp_path / "rows.json", *lines)) == expected
 
 
+def test_a_page_of_an_api_says_where_its_records_are(tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.json", f'{{"object": "list", "data": [{compact(1)}, {compact(2)}]}}')
+    (said,) = read(path)
+    assert said.endswith("'data' holds 2 objects: if those are the records, save that list by itself")
+
+
 def test_a_broken_first_line_of_json_lines_is_one_row(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.jsonl", '{"transaction_id": ', compact(1), compact(2))
     assert read(path) == ["line 1: the JSON is malformed: it ends too early", "t1", "t2"]

@@ -71,7 +71,11 @@ def test_every_form_of_iso_8601_is_one_moment(text: str, at: datetime) -> None:
         ("2026-11-26T08:00:60Z", "timestamp '2026-11-26T08:00:60Z' has a second 60, which only 23:59 UTC can have"),
         ("2026-02-29T00:00:00Z", "timestamp '2026-02-29T00:00:00Z' is a time that does not exist"),
         ("2026-11-26T08:00:00+99:00", "timestamp '2026-11-26T08:00:00+99:00' is a time that does not exist"),
-        ("26/11/2026 08:00", "timestamp is the text '26/11/2026 08:00', not an RFC 3339 timestamp"),
+        (
+            "26/11/2026 08:00",
+            "timestamp is the text '26/11/2026 08:00', not an RFC 3339 timestamp; "
+            "a mapping reads it with its pattern as timestamp_format",
+        ),
         ("1795680000", "timestamp '1795680000' is a number; name its unit with timestamp_format in a mapping"),
         ([2026, 11, 26], "timestamp is the list [2026,11,26], not an RFC 3339 timestamp"),
         ({"$date": 1}, 'timestamp is the object {"$date":1}, not an RFC 3339 timestamp'),
