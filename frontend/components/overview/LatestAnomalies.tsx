@@ -34,11 +34,11 @@ export function LatestAnomalies() {
   return (
     <Panel title="Latest open anomalies" aside={<Link href="/anomalies">All anomalies</Link>} flush>
       {rows.length > 0 ? (
-        <table className={table.table}>
+        <table className={`${table.table} ${styles.latest}`}>
           <thead>
             <tr>
               <th scope="col">Severity</th>
-              <th scope="col" className={styles.wide}>
+              <th scope="col" className="number">
                 Score
               </th>
               <th scope="col">Time</th>
@@ -76,7 +76,7 @@ function Line({ row }: { row: Row }) {
   return (
     <tr className={styles.anomaly} data-testid="latest" data-id={row.transaction_id}>
       <td>{verdict && <Severity severity={verdict.severity} />}</td>
-      <td className={styles.wide}>{verdict && score(verdict.score)}</td>
+      <td className="number">{verdict && score(verdict.score)}</td>
       <td>
         <Link href={withParameters('/anomalies', { open: row.transaction_id })}>
           {clock(row.timestamp).slice(0, 8)}

@@ -27,7 +27,7 @@ export function QualityTable({ quality }: { quality: readonly Quality[] }) {
       },
     ]),
     ...lows.map((low): [string, (detector: Quality) => string] => [
-      `Anomalous of scores ${low.toFixed(1)} to ${(low + 0.1).toFixed(1)}`,
+      `Anomalous at ${low.toFixed(1)}–${(low + 0.1).toFixed(1)}`,
       (detector) => {
         const found = detector.bands.find((candidate) => candidate.low === low)
         return found ? `${percent(found.anomalous / found.verdicts)} of ${count(found.verdicts)}` : '–'

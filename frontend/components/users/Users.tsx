@@ -97,9 +97,7 @@ export function Users() {
                 <th scope="col" className={`number ${styles.wide}`}>
                   Threshold
                 </th>
-                <th scope="col" className="number">
-                  Seen last (UTC)
-                </th>
+                <th scope="col">Seen last (UTC)</th>
               </tr>
             </thead>
             <tbody>
@@ -154,7 +152,7 @@ function Line({ user, selected }: { user: UserSummary; selected: boolean }) {
         {roundMoney(user.mean_amount, user.currency)} <bdi className="muted">{user.currency}</bdi>
       </td>
       <td className={`number ${styles.wide}`}>{score(user.threshold)}</td>
-      <td className="number">{user.last_at ? dayAndClock(user.last_at) : '–'}</td>
+      <td>{user.last_at ? dayAndClock(user.last_at) : '–'}</td>
     </tr>
   )
 }

@@ -44,3 +44,11 @@ test('users fill the page', async ({ page }) => {
   const box = (await page.getByRole('table').boundingBox())!
   expect(box.width).toBeGreaterThan(1_400)
 })
+
+test('the figures of a user stand together, not at the ends of the page', async ({ page }) => {
+  await open(page, '/users')
+  const cells = page.getByTestId('user').first().getByRole('cell')
+  await expect(cells).toHaveCount(6)
+  const seen = (await cells.last().boundingBox())!
+  expect(seen.x).toBeLessThan(800)
+})

@@ -110,6 +110,18 @@ test.describe('on a telephone', () => {
     await expect(row.locator('[class*=score]')).toBeVisible()
     await expect(row.locator('[class*=why]')).toBeVisible()
   })
+
+  test('nothing stands empty below a list that is not worked through', async ({ page }) => {
+    await open(page, '/transactions')
+    await expect(rows(page).first()).toBeVisible()
+    expect(await page.locator('footer').evaluate((foot) => foot.clientHeight)).toBe(0)
+  })
+
+  test('the newest anomalies of the overview show their score', async ({ page }) => {
+    await open(page, '/')
+    await expect(page.getByTestId('latest').first()).toContainText(/(^|\D)(\.\d\d|1\.0)/)
+    await expect(page.getByRole('columnheader', { name: 'Score' })).toBeVisible()
+  })
 })
 
 test('the filtered list is exported', async ({ page }) => {
