@@ -171,7 +171,7 @@ def test_a_daemon_scores_and_ends_cleanly_on_a_signal(
         assert second.returncode != 0
         assert str(daemon.pid) in second.stderr
         daemon.send_signal(number)
-        assert daemon.wait(15) == 0
+        assert daemon.wait(60) == 0
     finally:
         daemon.kill()
         _, errors = daemon.communicate()

@@ -167,7 +167,7 @@ def test_a_daemon_is_watched_restarted_in_part_and_stopped(daemon: Daemon, run: 
     stopped = run("stop")
     assert stopped.returncode == 0, stopped.stderr
     assert daemon.process is not None
-    assert daemon.process.wait(5) == 0
+    assert daemon.process.wait(60) == 0
     wait_until(lambda: "STOPPING=1" in daemon.told, "the last word")
     assert not Path(facts["socket"]).parent.exists()
     code, facts = status(run)

@@ -132,7 +132,7 @@ async def test_a_local_broker_keeps_its_records_is_joined_and_comes_back_after_a
         assert first.process_id is not None
         process = psutil.Process(first.process_id)
         process.kill()
-        process.wait(10)
+        process.wait(60)
         assert not await first.healthy()
         cluster = first.cluster_id
         await first.start(quiet)
