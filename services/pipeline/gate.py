@@ -108,9 +108,11 @@ class Gate:
 
     async def _let_through(self, tasks: Mapping[int, Held], most: int) -> int:
         """Let through what is certain to come next, at most `most` records; returns how many."""
+        positions = {}
         for number, task in tasks.items():
+            # Before the times are read: what comes meanwhile is in the inbox, and not yet in its line.
+            positions[number] = task.inbox.position
             await self._read_times(number, task.inbox)
-        positions = {number: task.inbox.position for number, task in tasks.items()}
         # Asked after the inboxes were looked at: where nothing more lay in Kafka then, nothing can come before these.
         ends = await self._ends(list(tasks))
         complete = {number for number in tasks if positions[number] >= ends[number]}

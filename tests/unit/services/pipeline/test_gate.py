@@ -74,8 +74,11 @@ class Backlog:
             times = self.lines[number][at : at + self.at_once]
             task.inbox.offer([Waiting(at + index, str(time).encode()) for index, time in enumerate(times)])
 
+    async def times(self, records: Sequence[Record]) -> list[float]:
+        return [float(record.value or b"") for record in records]
+
     async def run(self) -> None:
-        gate = Gate(tasks=lambda: self.tasks, ends=self.ends, until_fit=self.until_fit, event_times=_times)
+        gate = Gate(tasks=lambda: self.tasks, ends=self.ends, until_fit=self.until_fit, event_times=self.times)
         running = asyncio.create_task(gate.run())
         async with asyncio.timeout(20):
             while self.stored < sum(map(len, self.lines.values())):
@@ -84,10 +87,6 @@ class Backlog:
                 for task in self.tasks.values():
                     task.store()
             await running
-
-
-async def _times(records: Sequence[Record]) -> list[float]:
-    return [float(record.value or b"") for record in records]
 
 
 async def test_before_a_fit_the_first_in_event_order_are_stored() -> None:
@@ -100,6 +99,22 @@ async def test_before_a_fit_the_first_in_event_order_are_stored() -> None:
 async def test_a_partition_that_ends_early_does_not_hold_up_the_others() -> None:
     times = [float(number) for number in range(40)]
     backlog = Backlog({0: times[:2], 1: times[2:], 2: []}, fits=(20,))
+    await backlog.run()
+    assert backlog.stored_before == [times[:20]]
+
+
+class Flowing(Backlog):
+    """All of it has been read from Kafka by the time anybody knows the times of its first records."""
+
+    async def times(self, records: Sequence[Record]) -> list[float]:
+        self.at_once = 1_000
+        self.read()
+        return await super().times(records)
+
+
+async def test_what_is_read_while_others_are_looked_at_is_not_overtaken() -> None:
+    times = [float(number) for number in range(40)]
+    backlog = Flowing({0: times[:20], 1: times[20:]}, fits=(20,))
     await backlog.run()
     assert backlog.stored_before == [times[:20]]
 
