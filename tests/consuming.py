@@ -70,8 +70,11 @@ class Consumer:
         await until(lambda: self.pipeline.behind(sender.ends) == 0, seconds)
 
 
-def simulated(count: int, seed: int = 1, users: int = 20) -> list[tuple[Transaction, GroundTruth]]:
-    start = datetime.now(UTC) - timedelta(minutes=5)
+def simulated(
+    count: int, seed: int = 1, users: int = 20, start: datetime | None = None
+) -> list[tuple[Transaction, GroundTruth]]:
+    """The first transactions of users from `start` on, five minutes ago by default; at night few of them are awake."""
+    start = start or datetime.now(UTC) - timedelta(minutes=5)
     return list(islice(Simulator(users=users, anomaly_rate=0.05, seed=seed, start=start, rate=50.0).stream(), count))
 
 
