@@ -21,6 +21,7 @@ from simulator import Simulator
 from tests.waiting import until
 
 TOPIC = "transactions"
+Rows = Sequence[tuple[Transaction, GroundTruth]]
 
 
 class Consumer:

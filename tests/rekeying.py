@@ -2,19 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from detectors.models import Models
-from domain.transaction import GroundTruth, Transaction
+from domain.transaction import Transaction
 from services.brokers.broker import Broker
 from services.pipeline.keying import Keying
 from services.pipeline.rekey import Rekeyer
 from services.sending.producer import Sender, outgoing
 from services.store.store import Store
-from tests.consuming import Consumer
-
-Rows = Sequence[tuple[Transaction, GroundTruth]]
+from tests.consuming import Consumer, Rows
 
 
 class RekeyingConsumer(Consumer):

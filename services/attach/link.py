@@ -32,6 +32,7 @@ from services.attach.protocol import (
     mismatch,
 )
 from services.errors import UserError
+from services.process import awake
 from services.version import VERSION
 
 SILENT = "the engine does not answer"
@@ -40,9 +41,6 @@ CONNECT_WITHIN = 5.0
 ANSWER_WITHIN = 30.0
 _IN_A_THREAD = 256 * 1024
 """Packed bytes that take too long to unpack on the event loop."""
-
-_LOOKS = 5
-"""How often it is looked whether the engine says something before it counts as silent."""
 
 _first = decoder(Welcome | Refused)
 _from_engine = decoder(FromEngine)
@@ -206,17 +204,11 @@ async def _heard(reader: asyncio.StreamReader, silence: float | None) -> bytes:
     """The next frame. Raises TimeoutError where none comes in `silence` seconds in which this process was awake."""
     if silence is None:
         return await _read(reader, MOST_SAID)
-    look = silence / _LOOKS
     reading = asyncio.create_task(_read(reader, MOST_SAID))
     try:
-        for _ in range(_LOOKS):
-            # A sleep, however long, ends one look. What came meanwhile is read during the next.
-            await asyncio.wait({reading}, timeout=look)
-            if reading.done():
-                return reading.result()
+        return await awake.within(silence, reading)
     finally:
         reading.cancel()
-    raise TimeoutError
 
 
 async def _read(reader: asyncio.StreamReader, most: int) -> bytes:

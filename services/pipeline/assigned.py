@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from aiokafka import TopicPartition
@@ -29,12 +29,12 @@ class Assigned:
         self._running[partition] = asyncio.create_task(task.run(), name=f"partition-{partition.partition}")
         self._turns.partitions = len(self._tasks)
 
-    async def end(self, partitions: Iterable[TopicPartition], *, drain: bool = False) -> None:
-        """Let the batches in flight finish, with `drain` all that was read, and end the terms."""
+    async def end(self, partitions: Iterable[TopicPartition], *, drain: bool = False) -> Sequence[TopicPartition]:
+        """Let the batches in flight finish, with `drain` all that was read, and end the terms; gives whose tasks ended."""
         ending = {partition: self._tasks.pop(partition) for partition in partitions if partition in self._tasks}
         self._turns.partitions = len(self._tasks)
         if not ending:
-            return
+            return ()
         for task in ending.values():
             task.stop_soon(drain=drain)
         running = {partition: self._running.pop(partition) for partition in ending}
@@ -47,6 +47,7 @@ class Assigned:
             if ended_well and task.epoch:
                 with contextlib.suppress(StoreError):
                     await task.close()
+        return tuple(ending)
 
     def raise_errors(self) -> None:
         """Raise what a task ended by: the pipeline is then restarted as a whole."""

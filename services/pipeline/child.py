@@ -11,13 +11,13 @@ from typing import Any
 from detectors.models import Models
 from services.pipeline.failures import NoScorer, ScorerLost
 from services.pipeline.frames import HEAD, Raised, Setup, framed, opened
+from services.process import awake
 from services.process.children import end, last_words, module, spawn
 
 ENDS_WITHIN = 2.0
 
-SILENT, LOOKS = 30.0, 3
-"""A process that owes an answer and gives none for so many seconds is killed; a batch takes it milliseconds. So often
-is it looked at meanwhile: where this machine slept, one look finds that time has passed, and the next the answer."""
+SILENT = 30.0
+"""A process that does not answer for so many seconds is killed; a batch takes it milliseconds."""
 
 _LAST_WORDS = 2_000
 
@@ -34,8 +34,6 @@ class Child:
         self._said = b""
         self._listening = asyncio.create_task(self._listen())
         self._losing: asyncio.Task[None] | None = None
-        self._unanswered = 0
-        """How many looks there were since an answer was owed."""
 
     @classmethod
     async def start(cls, setup: Setup) -> "Child":
@@ -56,13 +54,12 @@ class Child:
             child = cls(process)
             try:
                 await asyncio.get_running_loop().create_connection(lambda: child._connection, sock=ours.dup())
-                await child._answer_to(setup)
+                await child._asked(setup)
             except ScorerLost as lost:
                 raise NoScorer(f"a process that scores cannot be started: {lost}") from None
             except BaseException:
                 await child.end()
                 raise
-        child._look()
         return child
 
     @property
@@ -80,7 +77,15 @@ class Child:
 
     async def ask(self, what: str, *arguments: object) -> Any:
         """The answer. Raises what was raised there, or ScorerLost."""
-        answer = await self._answer_to((what, arguments))
+        answered = self._asked((what, arguments))
+        try:
+            answer = await awake.within(SILENT, answered)
+        except TimeoutError:
+            self._said = f"it did not answer for {SILENT:g} s".encode()
+            self._process.kill()
+            answer = await answered
+        finally:
+            answered.cancel()
         if isinstance(answer, Raised):
             raise answer.here
         return answer
@@ -98,27 +103,16 @@ class Child:
         if self._losing is not None:
             await self._losing
 
-    async def _answer_to(self, request: object) -> Any:
+    def _asked(self, request: object) -> "asyncio.Future[Any]":
+        """What will be the answer."""
         if self.gone:
             raise ScorerLost("the process that scores is gone")
         answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append(answered)
         self._connection.send(request)
-        return await answered
-
-    def _look(self) -> None:
-        if self.gone:
-            return
-        # The first look may come right after the question.
-        if self._unanswered > LOOKS:
-            self._said = f"it did not answer for {SILENT:g} s".encode()
-            self._process.kill()
-            return
-        self._unanswered = self._unanswered + 1 if self._waiting else 0
-        asyncio.get_running_loop().call_later(SILENT / LOOKS, self._look)
+        return answered
 
     def _answer(self, body: bytearray) -> None:
-        self._unanswered = 0
         answered = self._waiting.popleft()
         if not answered.done():
             answered.set_result(opened(body))

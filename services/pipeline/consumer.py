@@ -279,9 +279,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned.begin(partition, PartitionTask(self._shared, partition.partition, source))
 
     async def _end(self, partitions: Iterable[TopicPartition], *, drain: bool = False) -> None:
-        ending = [partition for partition in partitions if partition in self._tasks]
-        await self._assigned.end(ending, drain=drain)
-        for partition in ending:
+        for partition in await self._assigned.end(partitions, drain=drain):
             self._ends.forget(partition)
             self._rereading.passed(partition)
 

@@ -1,20 +1,16 @@
 """Transactions from a producer over an Apache Kafka of its own to a daemon, with what they came to."""
 
-from collections.abc import Sequence
-
-from domain.transaction import GroundTruth, Transaction
 from services.brokers.external import ExternalBroker
 from services.brokers.security import Security
 from services.sending.producer import Sender
 from services.store.store import Store
-from tests.consuming import send
+from tests.consuming import Rows, send
 from tests.faults.daemon import Daemon
 from tests.faults.own_kafka import OwnKafka
 from tests.faults.promises import broken_promises
 from tests.waiting import until
 
 STORED_WITHIN = 240
-Rows = Sequence[tuple[Transaction, GroundTruth]]
 
 
 class Flow:

@@ -2,15 +2,14 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 import psutil
 
-from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
 from services.sending.producer import Sender
 from services.store.store import Store
-from tests.consuming import Consumer, send
+from tests.consuming import Consumer, Rows, send
 from tests.faults import figures
 from tests.faults.promises import broken_promises
 from tests.waiting import until
@@ -21,7 +20,6 @@ MOST_QUEUED = 4 * (4 * BATCH + 4_000)
 """Records: each of four partitions is paused at four batches, and what one fetch brought is kept."""
 
 MOST_GROWTH = 100 * 1024 * 1024
-Rows = Sequence[tuple[Transaction, GroundTruth]]
 
 
 async def is_kept(store: Store, broker: Broker, sender: Sender, rows: Rows) -> None:

@@ -1,13 +1,10 @@
 """A newer release changes the database beside a pipeline that runs, or an older one has left it something."""
 
-from collections.abc import Sequence
-
 import msgspec
 import pytest
 
 from detectors.habits import STATE_VERSION
 from detectors.state import UserState
-from domain.transaction import GroundTruth, Transaction
 from services.brokers.broker import Broker
 from services.errors import PermanentError
 from services.models import schedule
@@ -17,11 +14,10 @@ from services.sending.producer import Sender
 from services.store import schema
 from services.store.faults import NewerProfile
 from services.store.store import Store
-from tests.consuming import Consumer, send, simulated
+from tests.consuming import Consumer, Rows, send, simulated
 
 WARMING = schedule.warming("both")
 NEWER = 999
-Rows = Sequence[tuple[Transaction, GroundTruth]]
 
 
 @pytest.fixture
