@@ -30,7 +30,10 @@ class Assigned:
         self._turns.partitions = len(self._tasks)
 
     async def end(self, partitions: Iterable[TopicPartition], *, drain: bool = False) -> Sequence[TopicPartition]:
-        """Let the batches in flight finish, with `drain` all that was read, and end the terms; gives whose tasks ended."""
+        """Let the batches in flight finish, with `drain` all that was read, and end the terms.
+
+        Returns: the partitions that had a task.
+        """
         ending = {partition: self._tasks.pop(partition) for partition in partitions if partition in self._tasks}
         self._turns.partitions = len(self._tasks)
         if not ending:
@@ -43,8 +46,7 @@ class Assigned:
             each.cancel()
         await asyncio.gather(*running.values(), return_exceptions=True)
         for partition, task in ending.items():
-            ended_well = not running[partition].cancelled() and running[partition].exception() is None
-            if ended_well and task.epoch:
+            if task.epoch and _blames_no_record(running[partition]):
                 with contextlib.suppress(StoreError):
                     await task.close()
         return tuple(ending)
@@ -56,3 +58,11 @@ class Assigned:
                 error = running.exception()
                 if error is not None:
                     raise error
+
+
+def _blames_no_record(ended: "asyncio.Task[None]") -> bool:
+    """Whether it ended well, or by a store that refuses what is right: the term may end in good order."""
+    if ended.cancelled():
+        return False
+    error = ended.exception()
+    return error is None or isinstance(error.__cause__, StoreError)

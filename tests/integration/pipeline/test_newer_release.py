@@ -59,6 +59,21 @@ async def test_a_table_that_is_another_one_buries_no_record(
     assert (await store.count(), await store.dead_letters(1)) == (len(stored), ())
 
 
+async def test_a_table_that_is_another_one_is_blamed_on_no_record_that_is_tried_alone(
+    broker: Broker, store: Store, sender: Sender
+) -> None:
+    rows = simulated(1)
+    await store.pool.execute("ALTER TABLE transactions RENAME COLUMN city TO town")
+    await send(sender, rows)
+    await sender.flush()
+    for _ in range(6):
+        await failure_of(Consumer(broker, store, WARMING).pipeline)
+    await store.pool.execute("ALTER TABLE transactions RENAME COLUMN town TO city")
+    async with Consumer(broker, store, WARMING) as again:
+        await again.drained(sender)
+    assert (await store.count(), await store.dead_letters(1)) == (len(rows), ())
+
+
 async def test_a_pipeline_whose_tables_a_newer_release_changed_says_what_to_do(
     broker: Broker, store: Store, stored: Rows
 ) -> None:
