@@ -17,7 +17,7 @@ from services.pipeline.consumer import Pipeline
 from services.records.mapping import Mapping
 from services.sending.producer import Sender, outgoing
 from services.store.store import Store
-from simulator import Simulator
+from tests.simulating import awake
 from tests.waiting import until
 
 TOPIC = "transactions"
@@ -74,9 +74,9 @@ class Consumer:
 def simulated(
     count: int, seed: int = 1, users: int = 20, start: datetime | None = None
 ) -> list[tuple[Transaction, GroundTruth]]:
-    """The first transactions of users from `start` on, five minutes ago by default; at night few of them are awake."""
+    """The first transactions of users from `start` on, five minutes ago by default."""
     start = start or datetime.now(UTC) - timedelta(minutes=5)
-    return list(islice(Simulator(users=users, anomaly_rate=0.05, seed=seed, start=start, rate=50.0).stream(), count))
+    return list(islice(awake(start, users=users, anomaly_rate=0.05, seed=seed, rate=50.0), count))
 
 
 async def send(sender: Sender, rows: Sequence[tuple[Transaction, GroundTruth]]) -> None:

@@ -21,9 +21,9 @@ from domain.transaction import Transaction
 from services.frontend.build import built, sources
 from services.frontend.node import find_node
 from services.records import wire
-from simulator import Simulator
 from tests.acceptance.session import COMMAND
 from tests.integration.frontend.site import gone
+from tests.simulating import awake
 from tests.waiting import wait_until
 
 BURST = 3_000
@@ -39,7 +39,7 @@ def write(path: Path, transactions: list[Transaction]) -> Path:
 def stored(count: int) -> list[Transaction]:
     """What was stored in the hours before."""
     start = datetime.now(UTC) - timedelta(hours=3)
-    stream = Simulator(users=100, anomaly_rate=0.05, seed=7, start=start, rate=count / 10_800).stream()
+    stream = awake(start, users=100, anomaly_rate=0.05, seed=7, rate=count / 10_800)
     return [transaction for transaction, _ in islice(stream, count)]
 
 

@@ -16,9 +16,9 @@ from services.pipeline.consumer import Pipeline
 from services.sending.producer import Sender, outgoing
 from services.store import statements
 from services.store.store import Store
-from simulator import Simulator
 from tests.faults import figures
 from tests.faults.promises import broken_promises
+from tests.simulating import awake
 from tests.waiting import until
 
 TOPIC = "transactions"
@@ -73,7 +73,7 @@ class Owner:
 @pytest.fixture
 def rows() -> list[tuple[Transaction, GroundTruth]]:
     start = datetime.now(UTC) - timedelta(minutes=5)
-    return list(islice(Simulator(users=40, anomaly_rate=0.05, seed=5, start=start, rate=20.0).stream(), 1_500))
+    return list(islice(awake(start, users=40, anomaly_rate=0.05, seed=5, rate=20.0), 1_500))
 
 
 async def send(sender: Sender, rows: Sequence[tuple[Transaction, GroundTruth]]) -> None:

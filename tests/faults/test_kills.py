@@ -13,10 +13,10 @@ import pytest
 from services.brokers.broker import Broker
 from services.sending.producer import Outgoing, Sender, outgoing
 from services.store.store import Store
-from simulator import Simulator
 from tests.faults.daemon import QUICKLY_MISSED, Daemon, sabotage
 from tests.faults.figures import Figures
 from tests.faults.promises import broken_promises
+from tests.simulating import awake
 from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
@@ -41,7 +41,7 @@ async def test_kills_at_random_lose_and_double_nothing(
     print(f"{SEED}={seed}")
     dice = random.Random(seed)
     start = datetime.now(UTC) - timedelta(hours=1)
-    stream = Simulator(users=800, anomaly_rate=0.05, seed=seed, start=start, rate=ROWS / 3600).stream()
+    stream = awake(start, users=800, anomaly_rate=0.05, seed=seed, rate=ROWS / 3600)
     if not FULL:
         sabotage(tmp_path, monkeypatch, QUICKLY_MISSED)
     daemon = Daemon(tmp_path, kafka.bootstrap, database_url, "--topic", topic)

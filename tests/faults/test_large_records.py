@@ -14,9 +14,9 @@ from confluent_kafka import Producer
 from services.brokers.broker import Broker
 from services.records import wire
 from services.store.store import Store
-from simulator import Simulator
 from tests.faults.daemon import Daemon
 from tests.faults.topics import HEADERS, WITHIN, Topics
+from tests.simulating import awake
 from tests.waiting import until
 
 MIB = 1024 * 1024
@@ -32,7 +32,7 @@ async def test_records_of_ten_megabytes_are_dead_letters_and_the_others_are_stor
 ) -> None:
     await topics.make(topic, 1, {"max.message.bytes": str(LARGE + MIB)})
     start = datetime.now(UTC) - timedelta(hours=1)
-    rows = [row for row, _ in islice(Simulator(users=10, anomaly_rate=0.0, seed=2, start=start, rate=1).stream(), 200)]
+    rows = [row for row, _ in islice(awake(start, users=10, anomaly_rate=0.0, seed=2, rate=1), 200)]
 
     def send() -> None:
         producer = Producer({"bootstrap.servers": kafka.bootstrap, "message.max.bytes": LARGE + MIB, "log_level": 0})

@@ -13,9 +13,9 @@ from services.brokers.broker import Broker
 from services.models import schedule
 from services.sending.producer import Sender, outgoing
 from services.store.store import Store
-from simulator import Simulator
 from tests.consuming import Consumer
 from tests.faults.promises import broken_promises
+from tests.simulating import awake
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
 USERS, CACHE_BYTES = (200_000, 16 * 1024 * 1024) if FULL else (8_000, 640 * 1024)
@@ -25,7 +25,7 @@ PASSES = 2
 def twice_each() -> Iterator[tuple[Transaction, GroundTruth]]:
     """One transaction of every user, then another of each in the same order: the worst there is for such a cache."""
     start = datetime.now(UTC) - timedelta(hours=1)
-    habits = Simulator(users=100, anomaly_rate=0.05, seed=3, start=start, rate=USERS * PASSES / 3_000).stream()
+    habits = awake(start, users=100, anomaly_rate=0.05, seed=3, rate=USERS * PASSES / 3_000)
     for number, (transaction, truth) in enumerate(islice(habits, USERS * PASSES)):
         yield msgspec.structs.replace(transaction, user_id=f"user-{number % USERS}"), truth
 

@@ -20,8 +20,8 @@ from services.brokers.local import LocalBroker
 from services.sending.producer import Sender, outgoing
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
-from simulator import Simulator
 from tests.faults.daemon import Daemon, sabotage
+from tests.simulating import awake
 from tests.waiting import until
 
 TOPIC = "transactions"
@@ -116,7 +116,7 @@ async def test_an_outage_is_told_in_the_same_words_everywhere_and_ends_by_itself
     daemon = Daemon(tmp_path, kafka.bootstrap, server.dsn, "--api", "127.0.0.1:0")
     sender = Sender(kafka, TOPIC)
     start = datetime.now(UTC) - timedelta(hours=1)
-    stream = Simulator(users=20, anomaly_rate=0.0, seed=3, start=start, rate=1).stream()
+    stream = awake(start, users=20, anomaly_rate=0.0, seed=3, rate=1)
     sent = 0
 
     async def send(count: int) -> None:

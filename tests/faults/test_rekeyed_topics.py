@@ -20,12 +20,12 @@ from services.pipeline import rekey
 from services.sending.producer import Sender, outgoing
 from services.store.rekeying import behind, by_user
 from services.store.store import Store
-from simulator import Simulator
 from tests.consuming import Consumer, send, simulated
 from tests.faults.daemon import QUICKLY_MISSED, Daemon, sabotage
 from tests.faults.promises import broken_promises, wrong_profiles
 from tests.faults.topics import Topics, until_stored
 from tests.rekeying import RekeyingConsumer, Rows, send_anywhere
+from tests.simulating import awake
 from tests.waiting import until
 
 FULL = os.environ.get("ANOMALY_TUI_FAULTS") == "full"
@@ -77,7 +77,7 @@ async def test_records_without_a_key_are_judged_as_if_they_had_one_whatever_is_k
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     start = datetime.now(UTC) - timedelta(hours=1)
-    stream = Simulator(users=USERS, anomaly_rate=0.05, seed=11, start=start, rate=RECORDS / 3_000).stream()
+    stream = awake(start, users=USERS, anomaly_rate=0.05, seed=11, rate=RECORDS / 3_000)
     rows: Rows = [*islice(stream, RECORDS)]
     keyed_topic = f"{topic}-keyed"
     await topics.make(topic, PARTITIONS)

@@ -13,9 +13,9 @@ from services.brokers.broker import Broker
 from services.sending.producer import Outgoing, Sender, outgoing
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
-from simulator import Simulator
 from tests.faults.daemon import Daemon
 from tests.faults.promises import broken_promises
+from tests.simulating import awake
 from tests.waiting import until
 
 STORED_WITHIN = 240
@@ -42,7 +42,7 @@ async def test_a_restored_database_goes_on_where_it_was_and_loses_and_doubles_no
 ) -> None:
     await kafka.ensure_topic(topic, 4)
     start = datetime.now(UTC) - timedelta(hours=1)
-    stream = Simulator(users=100, anomaly_rate=0.05, seed=8, start=start, rate=1).stream()
+    stream = awake(start, users=100, anomaly_rate=0.05, seed=8, rate=1)
     sender = Sender(kafka, topic)
     await sender.start()
     sent: list[str] = []

@@ -14,7 +14,7 @@ import httpx
 from services.engine.engine import Engine
 from services.sending.producer import Sender, outgoing, refused
 from services.settings import load
-from simulator import Simulator
+from tests.simulating import awake
 from tests.waiting import until
 
 BEFORE_THE_FIT = 1_000
@@ -68,7 +68,7 @@ async def _made(data_dir: Path, database_url: str) -> Engine:
 
 @asynccontextmanager
 async def _scored(engine: Engine) -> AsyncIterator[None]:
-    stream = Simulator(users=20, anomaly_rate=0.1, seed=5, start=datetime.now(UTC), rate=400).stream()
+    stream = awake(datetime.now(UTC), users=20, anomaly_rate=0.1, seed=5, rate=400)
     sender = Sender(engine.broker, engine.settings.topic)
 
     async def sent(total: int) -> None:

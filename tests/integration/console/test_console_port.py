@@ -29,8 +29,8 @@ from services.process.logs import LogRing, configure
 from services.sending.producer import Sender, outgoing
 from services.settings import load
 from services.store.database import EmbeddedDatabase
-from simulator import Simulator
 from tests.integration.attach.host import HZ
+from tests.simulating import awake
 from tests.waiting import until
 
 BEFORE_THE_FIT = 1_000
@@ -45,9 +45,8 @@ class Running:
     def __init__(self, engine: Engine, logs: LogRing) -> None:
         self.engine = engine
         self.logs = logs
-        # At noon: people spend by the hour, so that beginning now would be another stream at every run.
-        start = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
-        self._stream = Simulator(users=20, anomaly_rate=0.1, seed=5, start=start, rate=400).stream()
+        start = datetime.now(UTC) - timedelta(days=1)
+        self._stream = awake(start, users=20, anomaly_rate=0.1, seed=5, rate=400)
         self._sender = Sender(engine.broker, engine.settings.topic)
 
     async def start(self) -> None:

@@ -4,7 +4,6 @@ what they add up to. Three faults put back, each of which must be found.
 
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,8 +39,7 @@ USERS = 8
 ROUNDS = 300
 """Of everything answered and everything polled, within which all must be stored."""
 
-NOON = datetime.now(UTC).replace(hour=12, minute=0) - timedelta(days=1)
-ROWS = [transaction for transaction, _ in simulated(400, users=USERS, start=NOON)]
+ROWS = [transaction for transaction, _ in simulated(400, users=USERS)]
 OF_USER = {user: number for number, user in enumerate(sorted({row.user_id for row in ROWS}))}
 
 owners = st.integers(0, OWNERS - 1)
