@@ -27,7 +27,8 @@ def produce(settings: Settings) -> int:
         await broker.start(lambda line: log.info(line))
         await broker.ensure_topic(settings.topic, settings.partition_count)
         supervisor, quitting = Supervisor(), asyncio.Event()
-        supervisor.add(Simulation(broker, settings, lag=lambda ends: 0))
+        simulation = Simulation(broker, settings, lag=lambda ends: 0)
+        supervisor.add(simulation)
         log.info("producing", broker=broker.label, topic=settings.topic, rate=settings.rate)
 
         async def run() -> int:
@@ -38,6 +39,7 @@ def produce(settings: Settings) -> int:
                         await quitting.wait()
             code = 1 if supervisor.failed else 0
             await in_time(supervisor.stop())
+            log.info("stopped", produced=simulation.acknowledged, topic=settings.topic)
             return code
 
         return await interruptible(run(), quitting)

@@ -62,11 +62,18 @@ class Simulation(Worker):
         self._lag_limit = LAG_LIMIT if broker.durable else EMBEDDED_LAG_LIMIT
         self._beside = beside
         self._sender = Sender(broker, settings.topic)
+        self._acknowledged_before = 0
         self._world: World | None = None
         self.history: History | None = None
 
+    @property
+    def acknowledged(self) -> int:
+        """How many transactions the broker has acknowledged, those before a restart of this worker included."""
+        return self._acknowledged_before + self._sender.acknowledged
+
     async def startup(self) -> None:
         """Bring the world to where it stopped, and connect."""
+        self._acknowledged_before = self.acknowledged
         self._sender = Sender(self._broker, self._settings.topic)
         await self._sender.start()
         if self._world is None and self._settings.pace == "human":

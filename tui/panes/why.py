@@ -18,6 +18,7 @@ _BAR = 10
 _NAME = 16
 """As long as the longest name of a feature that is a reason."""
 _LEAST_BESIDE = 26
+_LEAST_NAME = 10
 _SENTENCE = 96
 """Characters of a sentence that there are lines for however narrow the column is."""
 
@@ -125,16 +126,16 @@ def _versus(verdict: Verdict, width: int, palette: Palette) -> list[Text]:
 
 def _what(row: ScoredTransaction, width: int, palette: Palette) -> Text:
     transaction = row.transaction
-    merchant = transaction.merchant
     place = transaction.location
-    return line(
-        (f" {transaction.user_id}", palette.strong),
-        f"  {cells.money(transaction.amount, transaction.currency)} {transaction.currency}",
-        f"  {merchant.name or merchant.id or ''}",
-        f" {place.city or ''} {place.country or ''}",
-        (f"  {transaction.timestamp:%H:%M:%S}", palette.dim),
-        width=width,
-    )
+    who = f" {transaction.user_id}"
+    spent = f"  {cells.money(transaction.amount, transaction.currency)} {transaction.currency}"
+    where = f" {place.city or ''} {place.country or ''}"
+    when = f"  {transaction.timestamp:%H:%M:%S}"
+    name = f"  {transaction.merchant.name or transaction.merchant.id or ''}"
+    # The name gives way to what comes after it.
+    left = width - sum(map(cells.width, (who, spent, where, when)))
+    shown = name if cells.width(name) <= left else cells.fit(name, max(left, _LEAST_NAME))
+    return line((who, palette.strong), spent, shown, where, (when, palette.dim), width=width)
 
 
 def judgement(verdict: Verdict, width: int, palette: Palette) -> Text:
