@@ -14,6 +14,7 @@ def pipeline_of(broker: Broker, store: Store, bus: Bus, topic: str, models: Mode
     """Reads the topic from its beginning and scores with `models`, in as many processes as are usual here or as
     ANOMALY_TUI_WORKERS says; `more` are other arguments of `Pipeline`.
     """
+    settings = load({}).settings
     return Pipeline(
         broker=broker,
         store=store,
@@ -23,7 +24,7 @@ def pipeline_of(broker: Broker, store: Store, bus: Bus, topic: str, models: Mode
         topic=topic,
         group=topic,
         owner="bench",
-        batch_size=1_000,
-        workers=load({}).settings.scorers,
+        batch_size=settings.batch_size,
+        workers=settings.scorers,
         **more,
     )

@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     alerts_per_day_per_user: int | None = Field(
         None, ge=1, le=1_000_000, description="of one user, alerts of a day to be looked at; none is all"
     )
-    batch_size: int = Field(1000, ge=1, le=10_000)
+    batch_size: int = Field(4000, ge=1, le=10_000, description="transactions that are scored and committed together")
     workers: int | None = Field(
         None, ge=0, le=64, description="processes that score under load; none is the cores beyond two, at most 2"
     )

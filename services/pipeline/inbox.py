@@ -7,7 +7,7 @@ from itertools import islice
 
 from services.pipeline.scoring import Record
 
-HIGH_WATER_BATCHES = 4
+HIGH_WATER_BATCHES = 2
 HIGH_WATER_BYTES = 8 * 1024 * 1024
 
 
