@@ -87,6 +87,19 @@ test('no page is wider than a phone, and no table or time is cut there', async (
   }
 })
 
+test('a long amount does not cut the newest anomalies on a phone', async ({ page }) => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  await open(page, '/')
+  const amounts = page.getByTestId('latest').locator('td.number:has(bdi)')
+  await expect(amounts).not.toHaveCount(0)
+  const cut = await amounts.evaluateAll((cells) => {
+    for (const cell of cells) if (cell.firstChild) cell.firstChild.textContent = '123,456,789.00'
+    const table = cells[0]?.closest('[role=region]')
+    return table ? table.scrollWidth > table.clientWidth : undefined
+  })
+  expect(cut).toBe(false)
+})
+
 test('another site is refused, and so is another name for this one', async ({ request, system }) => {
   const foreign = await request.get('/api/health', { headers: { 'sec-fetch-site': 'cross-site' } })
   expect(foreign.status()).toBe(403)
