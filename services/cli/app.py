@@ -110,7 +110,7 @@ def build(open_console: OpenConsole, attach_console: AttachConsole) -> typer.Typ
     @command(*SERVERS, "keyed", "alerts_wrong", "alert_rate", *BUDGET, "workers", "api", *LOGS)
     def detect(
         loaded: Loaded,
-        detector: Annotated[Detector, typer.Argument()],
+        detector: Annotated[Detector, typer.Argument(help="Which one.")],
         mapping: MappingFile = None,
         preset: PresetName = None,
     ) -> int:

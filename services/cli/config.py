@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from domain.sanitize import sanitize
@@ -12,7 +12,9 @@ from services.settings import Loaded, Settings
 
 def show(loaded: Loaded) -> int:
     """Print one line a setting."""
-    table = Table("setting", "value", "from", "meaning", box=None, pad_edge=False, header_style="bold")
+    # A name that is cut cannot be copied into the configuration.
+    name_column = Column("setting", min_width=max(map(len, Settings.model_fields)))
+    table = Table(name_column, "value", "from", "meaning", box=None, pad_edge=False, header_style="bold")
     for name, field in Settings.model_fields.items():
         value = getattr(loaded.settings, name)
         source = loaded.sources[name]

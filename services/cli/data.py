@@ -99,7 +99,9 @@ def add_commands(app: typer.Typer) -> None:
 
     @app.command(rich_help_panel="Data")
     @command(*DATABASE)
-    def backup(loaded: Loaded, file: Annotated[Path, typer.Argument(show_default=False)]) -> int:
+    def backup(
+        loaded: Loaded, file: Annotated[Path, typer.Argument(help="Where to write it.", show_default=False)]
+    ) -> int:
         """Write everything that is stored to a file, also beside an engine that runs."""
         from services.commands import backup
 
@@ -107,7 +109,9 @@ def add_commands(app: typer.Typer) -> None:
 
     @app.command(rich_help_panel="Data")
     @command(*DATABASE)
-    def restore(loaded: Loaded, file: Annotated[Path, typer.Argument(show_default=False)]) -> int:
+    def restore(
+        loaded: Loaded, file: Annotated[Path, typer.Argument(help="What `backup` wrote.", show_default=False)]
+    ) -> int:
         """Restore what `backup` wrote into an empty database. An engine then goes on where it was."""
         from services.commands import backup
 

@@ -221,6 +221,7 @@ def score(
     anomalous: list[bool] = []
     kinds: list[str] = []
     reported: list[bool] = []
+    classes: set[bool] = set()
     scorer = OfflineScorer("both", policy, late.at if late is not None else None)
     rows = iter(stream)
     # Rows given to the scorer whose verdicts are still to come, such as those before the first fit.
@@ -246,6 +247,8 @@ def score(
             columns["oracle"].append(odds)
         if late is not None:
             late.add(transaction, fraud)
+        if truth is not None:
+            classes.add(fraud)
         anomalous.append(fraud)
         kinds.append(kind)
         asked_for = (transaction.extra or {}).get("evaluated", True) not in (False, 0, "0", "false", "False")
@@ -258,12 +261,21 @@ def score(
         np.array(reported, bool),
     )
     if len(set(found.anomalous[found.reported].tolist())) < 2:
-        raise UserError(
-            "There are no anomalous or no ordinary rows to report on. A file needs a column `label` or `anomalous`, "
-            "or a mapping with a section [label]; what is stored needs ground truth, or decisions of both kinds. "
-            "--skip-rows 0 leaves out none at the start."
-        )
+        raise _nothing_to_report(len(reported), skip, labelled=len(classes) == 2)
     return found
+
+
+def _nothing_to_report(rows: int, skip: int, *, labelled: bool) -> UserError:
+    if labelled and rows <= skip:
+        return UserError(
+            f"There are {rows:,} rows, and the first {skip:,} are learnt from and not reported on: --skip-rows "
+            f"{rows // 3} reports on the last two thirds, --skip-rows 0 on all."
+        )
+    return UserError(
+        "There are no anomalous or no ordinary rows to report on. A file needs a column `label` or `anomalous`, "
+        "or a mapping with a section [label]; what is stored needs ground truth, or decisions of both kinds. "
+        "--skip-rows 0 leaves out none at the start."
+    )
 
 
 class _RobustZ:

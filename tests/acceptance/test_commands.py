@@ -120,6 +120,10 @@ def test_evaluate_shows_every_ranking_of_a_labelled_file(run: Run, tmp_path: Pat
         "  scenario new_device",
     ):
         assert word in shown.stdout
+    refused = run("evaluate", "labelled.jsonl")
+    assert refused.returncode == 1
+    assert "There are 3,000 rows, and the first 3,000 are learnt from" in refused.stderr
+    assert "--skip-rows 1000" in refused.stderr
     (tmp_path / "bare.jsonl").write_bytes(b"\n".join(wire.encode(transaction) for transaction, _ in islice(stream, 50)))
     refused = run("evaluate", "bare.jsonl")
     assert refused.returncode == 1
