@@ -9,10 +9,11 @@ from itertools import accumulate
 from math import inf
 
 import numpy as np
+from numpy.typing import NDArray
 
 from detectors.verdicts import Verdicts
 from domain.engine import FeedSlice
-from domain.quality import Scoreboard, tenth
+from domain.quality import Scoreboard
 from domain.transaction import GroundTruth, Transaction
 from domain.triage import Triage
 from domain.verdict import DetectorName, Severity, Verdict
@@ -26,6 +27,7 @@ ANOMALIES_SIZE = 5_000
 _LATENCIES = 4_096
 _LATENCY_SECONDS = 60
 _RATE_SECONDS = 5
+_TENTHS = 10
 
 
 LATENCY_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -123,20 +125,25 @@ class Bus:
         """Count verdicts on the scoreboard where the truth is known, but for those given while warming up."""
         if verdicts.status == "warming" or not any(truths):
             return
-        warming = {number for number, verdict in verdicts.whole.items() if verdict.status == "warming"}
-        alike: dict[tuple[GroundTruth, bool, int], list[float]] = {}
-        columns = zip(truths, verdicts.flagged.tolist(), verdicts.scores.tolist(), strict=True)
-        for number, (truth, flagged, score) in enumerate(columns):
-            if truth is not None and number not in warming:
-                alike.setdefault((truth, flagged, tenth(score)), []).append(score)
-        for (truth, flagged, _), scores in alike.items():
+        known = np.array([truth is not None for truth in truths])
+        known[[number for number, verdict in verdicts.whole.items() if verdict.status == "warming"]] = False
+        numbers: dict[GroundTruth | None, int] = {}
+        of = np.array([numbers.setdefault(truth, len(numbers)) for truth in truths])
+        cells = ((2 * of + verdicts.flagged) * _TENTHS + _tenths(verdicts.scores))[known]
+        counts = np.bincount(cells)
+        sums = np.bincount(cells, verdicts.scores[known])
+        alike = [*numbers]
+        for cell in np.flatnonzero(counts).tolist():
+            truth, flagged = alike[cell // _TENTHS // 2], cell // _TENTHS % 2
+            assert truth is not None
+            count = int(counts[cell])
             self.scoreboard.count(
                 detector,
                 truth.anomalous,
                 truth.kind,
-                flagged=len(scores) if flagged else 0,
-                verdicts=len(scores),
-                score=sum(scores) / len(scores),
+                flagged=count if flagged else 0,
+                verdicts=count,
+                score=float(sums[cell]) / count,
             )
 
     def triaged(self, decisions: Mapping[str, Triage | None]) -> None:
@@ -176,3 +183,8 @@ class Bus:
         if not ordered:
             return tuple(0.0 for _ in quantiles)
         return tuple(ordered[min(len(ordered) - 1, int(q * len(ordered)))] for q in quantiles)
+
+
+def _tenths(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """`domain.quality.tenth` of each."""
+    return np.minimum((scores * _TENTHS + 1e-9).astype(np.int64), _TENTHS - 1)
