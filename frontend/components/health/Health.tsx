@@ -49,7 +49,7 @@ export function Health() {
             />
           )}
           <Condition health={data} stats={counted} lag={counted?.snapshot.lag ?? status?.lag} />
-          <History />
+          <History now={counted?.snapshot} />
           <div className={styles.columns}>
             <div className={styles.side}>
               <Panel title="Workers" flush>

@@ -15,8 +15,8 @@ const FIGURES: readonly (readonly [string, (point: CoursePoint) => number, (valu
   ['Kafka lag', (point) => point.lag, count],
 ]
 
-/** Rate, latency and lag over the last hour, below each other in time: a look tells what moved with what. */
-export function History() {
+/** Rate, latency and lag over the last hour up to `now`, below each other in time: a look tells what moved with what. */
+export function History({ now }: { now: CoursePoint | undefined }) {
   const { data } = useQuery({
     queryKey: ['course'],
     queryFn: ({ signal }) => get(course, '/api/course', {}, signal),
@@ -24,8 +24,12 @@ export function History() {
     placeholderData: keepPreviousData,
   })
   const [pointed, setPointed] = useState<number | null>(null)
-  const points = data?.points ?? []
+  const kept = data?.points ?? []
+  const newest = kept.at(-1)
+  // The points kept are up to a minute old, and the figures stand beside those of this moment.
+  const points = now && newest && Date.parse(now.at) > Date.parse(newest.at) ? [...kept, now] : kept
   const [first, last] = [points[0], points.at(-1)]
+  const places = first && last ? points.map((point) => length(first, point) / (length(first, last) || 1)) : []
   const told = pointed === null ? last : (points[pointed] ?? last)
   return (
     <Panel
@@ -47,6 +51,7 @@ export function History() {
               key={name}
               name={name}
               values={points.map(of)}
+              places={places}
               now={written(of(told))}
               highest={written(Math.max(...points.map(of)))}
               pointed={pointed}
@@ -64,15 +69,17 @@ const length = (first: CoursePoint, last: CoursePoint) => (Date.parse(last.at) -
 interface LineProperties {
   name: string
   values: readonly number[]
+  /** Where in time each value lies, from 0 to 1. */
+  places: readonly number[]
   now: string
   highest: string
   pointed: number | null
   onPoint: (index: number | null) => void
 }
 
-function Line({ name, values, now, highest, pointed, onPoint }: LineProperties) {
+function Line({ name, values, places, now, highest, pointed, onPoint }: LineProperties) {
   const top = Math.max(...values, Number.MIN_VALUE)
-  const x = (index: number) => (index / (values.length - 1)) * 100
+  const x = (index: number) => (places[index] ?? 1) * 100
   const points = values
     .map((value, index) => `${x(index).toFixed(2)},${(40 - (value / top) * 38).toFixed(2)}`)
     .join(' ')
@@ -89,7 +96,8 @@ function Line({ name, values, now, highest, pointed, onPoint }: LineProperties) 
         onPointerMove={(event) => {
           const { left, width } = event.currentTarget.getBoundingClientRect()
           const share = Math.min(1, Math.max(0, (event.clientX - left) / width))
-          onPoint(Math.round(share * (values.length - 1)))
+          const away = places.map((place) => Math.abs(place - share))
+          onPoint(away.indexOf(Math.min(...away)))
         }}
         onPointerLeave={() => onPoint(null)}
       >

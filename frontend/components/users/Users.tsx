@@ -15,7 +15,7 @@ import { ApiError, get } from '@/lib/api'
 import { usersBy } from '@/lib/filters'
 import { useKeys } from '@/lib/keys'
 import { roundMoney } from '@/lib/money'
-import { count, score } from '@/lib/numbers'
+import { count, percent, score } from '@/lib/numbers'
 import { dayAndClock } from '@/lib/time'
 import { usersUrl } from '@/lib/url'
 import { users, type UserSummary } from '@/lib/users'
@@ -46,6 +46,7 @@ export function Users() {
   })
   const found = data?.users ?? []
   const last = found.length - 1
+  const most = Math.max(...found.map(shareFlagged), Number.MIN_VALUE)
   useKeys({
     j: () => setSelected(Math.min(selected + 1, last)),
     k: () => setSelected(Math.max(selected - 1, 0)),
@@ -98,11 +99,14 @@ export function Users() {
                   Threshold
                 </th>
                 <th scope="col">Seen last (UTC)</th>
+                <th scope="col" className={styles.wide}>
+                  Share flagged
+                </th>
               </tr>
             </thead>
             <tbody>
               {found.map((user, index) => (
-                <Line key={user.user_id} user={user} selected={index === selected} />
+                <Line key={user.user_id} user={user} most={most} selected={index === selected} />
               ))}
             </tbody>
           </table>
@@ -133,7 +137,9 @@ export function Users() {
   )
 }
 
-function Line({ user, selected }: { user: UserSummary; selected: boolean }) {
+const shareFlagged = (user: UserSummary) => (user.seen > 0 ? user.flagged / user.seen : 0)
+
+function Line({ user, most, selected }: { user: UserSummary; most: number; selected: boolean }) {
   return (
     <tr data-testid="user" data-id={user.user_id} className={selected ? styles.selected : undefined}>
       <td>
@@ -153,6 +159,14 @@ function Line({ user, selected }: { user: UserSummary; selected: boolean }) {
       </td>
       <td className={`number ${styles.wide}`}>{score(user.threshold)}</td>
       <td>{user.last_at ? dayAndClock(user.last_at) : '–'}</td>
+      <td className={styles.wide}>
+        <span className={styles.share}>
+          <span className="number">{percent(shareFlagged(user))}</span>
+          <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden>
+            <rect width={(shareFlagged(user) / most) * 100} height="8" />
+          </svg>
+        </span>
+      </td>
     </tr>
   )
 }
