@@ -24,9 +24,6 @@ ASKED = b"fit\n"
 PATIENCE = 600.0
 """Seconds: a waiting process holds some 150 MB."""
 
-NICENESS = 5
-"""A fit takes a core for seconds; where cores are scarce, what is scored meanwhile goes first."""
-
 _FIT_LOCK = 7_294_002
 
 
@@ -86,7 +83,6 @@ def main() -> None:
     parser.add_argument("--alert-rate", type=float)
     arguments = parser.parse_args()
     policy = Policy(arguments.alerts_wrong, arguments.alert_rate)
-    os.nice(NICENESS)
     _rehearse(arguments.detector, policy)
     if not select.select([0], [], [], PATIENCE)[0] or os.read(0, len(ASKED)) != ASKED:
         return

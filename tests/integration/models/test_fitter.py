@@ -7,7 +7,6 @@ import sys
 from detectors.policy import USUAL_POLICY
 from services.brokers.broker import Broker
 from services.models import schedule
-from services.models.fit import NICENESS
 from services.models.fitter import Fitter
 from services.sending.producer import Sender
 from services.store.store import Store
@@ -33,16 +32,6 @@ async def test_a_prepared_process_fits_nothing_of_an_empty_store_and_ends(store:
     await fitter.fit()
     assert fitter.pid is None
     assert await store.latest_model("basic") is None
-
-
-async def test_a_fit_leaves_the_cores_to_what_is_scored_meanwhile(database_url: str) -> None:
-    fitter = Fitter(database_url, "basic", USUAL_POLICY)
-    await fitter.prepare()
-    pid = fitter.pid
-    assert pid is not None
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    await until(lambda: os.getpriority(os.PRIO_PROCESS, pid) == before + NICENESS, 60)
-    await fitter.end()
 
 
 async def test_a_process_that_waits_is_ended_with_its_keeper(database_url: str) -> None:
