@@ -4,6 +4,7 @@ import configparser
 import shlex
 import shutil
 import subprocess
+from math import log2
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,12 @@ def test_its_command_and_its_variables_exist(lines: list[tuple[str, str, str]], 
     for variable in variables:
         if variable != "HOME":
             assert variable.removeprefix("ANOMALY_TUI_").lower() in Settings.model_fields
+
+
+def test_it_starts_often_enough_to_set_a_record_aside_that_ends_the_process(lines: list[tuple[str, str, str]]) -> None:
+    (most,) = [int(value) for _, name, value in lines if name == "StartLimitBurst"]
+    # As `faults/test_broken_detectors.py` counts them.
+    assert most > 3 + log2(Settings().batch_size) + 1
 
 
 def test_its_directories_and_times_fit_the_daemon(lines: list[tuple[str, str, str]]) -> None:
