@@ -1,5 +1,6 @@
 """The command as a user types it, and something to give it."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,3 +21,10 @@ def simulated_file(path: Path, count: int) -> Path:
     stream = Simulator(users=30, anomaly_rate=0.05, seed=11, start=start, rate=0.1).stream()
     path.write_bytes(b"\n".join(wire.encode(transaction) for transaction, _ in islice(stream, count)))
     return path
+
+
+def stats(run: Run) -> dict:
+    """What `stats` says."""
+    shown = run("stats", "--json")
+    assert shown.returncode == 0, shown.stderr
+    return json.loads(shown.stdout)

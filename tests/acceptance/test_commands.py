@@ -14,13 +14,7 @@ import pytest
 
 from services.records import wire
 from simulator import Simulator
-from tests.acceptance.session import COMMAND, Run, simulated_file
-
-
-def stats(run: Run) -> dict:
-    shown = run("stats", "--json")
-    assert shown.returncode == 0, shown.stderr
-    return json.loads(shown.stdout)
+from tests.acceptance.session import COMMAND, Run, simulated_file, stats
 
 
 @pytest.mark.parametrize("options", [(), ("--keyed", "rekey")], ids=["read as it is", "re-keyed"])
