@@ -62,7 +62,7 @@ def in_console(rate: int, alerts: int) -> list[float]:
             tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", f"{COMMAND} attach")
             wait_for(r"▲(\d{2,}|[\d.]+k) open")
             tmux("send-keys", "2")
-            wait_for(r"(\d\d|\d \d{3}) listed")
+            wait_for(r" 0 done .* \d{2,} left")
             times = []
             for number in range(alerts):
                 time.sleep(READING)
