@@ -1,4 +1,5 @@
 import { percent } from '@/lib/numbers'
+import { Bar } from './Bar'
 import styles from './charts.module.css'
 
 export interface ShareLine {
@@ -16,9 +17,7 @@ export function Shares({ lines, empty }: { lines: readonly ShareLine[]; empty: s
       {lines.map(({ name, share, remark }) => (
         <li key={name}>
           <bdi title={name}>{name}</bdi>
-          <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden>
-            <rect width={(share / largest) * 100} height="8" />
-          </svg>
+          <Bar share={share / largest} />
           <span>{percent(share)}</span>
           {remark !== undefined && <span className="muted">{remark}</span>}
         </li>

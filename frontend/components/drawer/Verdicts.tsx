@@ -1,3 +1,4 @@
+import { Bar } from '@/components/charts/Bar'
 import { Severity } from '@/components/common/Severity'
 import { score } from '@/lib/numbers'
 import type { Reason, Verdict } from '@/lib/schemas'
@@ -70,9 +71,7 @@ function ReasonLine({ reason }: { reason: Reason }) {
       <span className={styles.feature} title={`factor: ${reason.factor}`}>
         {name}
       </span>
-      <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden>
-        <rect width={Math.min(100, Math.max(0.5, reason.contribution * 100))} height="8" className={styles.part} />
-      </svg>
+      <Bar share={Math.min(1, Math.max(0.005, reason.contribution))} />
       <span className={styles.contribution}>+{score(reason.contribution)}</span>
       <bdi className={styles.text}>
         {reason.text || [reason.observed, reason.expected].filter(Boolean).join(', usually ')}

@@ -26,7 +26,7 @@ export function History({ now }: { now: CoursePoint | undefined }) {
   const [pointed, setPointed] = useState<number | null>(null)
   const kept = data?.points ?? []
   const newest = kept.at(-1)
-  // The points kept are up to a minute old, and the figures stand beside those of this moment.
+  // A point is kept each ten seconds and asked for as often: the newest may be older than the figures above it.
   const points = now && newest && Date.parse(now.at) > Date.parse(newest.at) ? [...kept, now] : kept
   const [first, last] = [points[0], points.at(-1)]
   const places = first && last ? points.map((point) => length(first, point) / (length(first, last) || 1)) : []

@@ -5,6 +5,7 @@ import Link from 'next/link'
 import { useRouter } from 'next/navigation'
 import { useQueryStates } from 'nuqs'
 import { useState } from 'react'
+import { Bar } from '@/components/charts/Bar'
 import table from '@/components/common/Table.module.css'
 import { ProblemNote } from '@/components/common/ProblemNote'
 import { FilterBox } from '@/components/feed/FilterBox'
@@ -162,9 +163,7 @@ function Line({ user, most, selected }: { user: UserSummary; most: number; selec
       <td className={styles.wide}>
         <span className={styles.share}>
           <span className="number">{percent(shareFlagged(user))}</span>
-          <svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden>
-            <rect width={(shareFlagged(user) / most) * 100} height="8" />
-          </svg>
+          <Bar share={shareFlagged(user) / most} />
         </span>
       </td>
     </tr>
