@@ -71,11 +71,9 @@ class Consumer:
         await until(lambda: self.pipeline.behind(sender.ends) == 0, seconds)
 
 
-def simulated(
-    count: int, seed: int = 1, users: int = 20, start: datetime | None = None
-) -> list[tuple[Transaction, GroundTruth]]:
-    """The first transactions of users from `start` on, five minutes ago by default."""
-    start = start or datetime.now(UTC) - timedelta(minutes=5)
+def simulated(count: int, seed: int = 1, users: int = 20) -> list[tuple[Transaction, GroundTruth]]:
+    """The first transactions of users, from five minutes ago on."""
+    start = datetime.now(UTC) - timedelta(minutes=5)
     return list(islice(awake(start, users=users, anomaly_rate=0.05, seed=seed, rate=50.0), count))
 
 

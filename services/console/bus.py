@@ -134,7 +134,8 @@ class Bus:
         sums = np.bincount(cells, verdicts.scores[known])
         alike = [*numbers]
         for cell in np.flatnonzero(counts).tolist():
-            truth, flagged = alike[cell // _TENTHS // 2], cell // _TENTHS % 2
+            number, flagged = divmod(cell // _TENTHS, 2)
+            truth = alike[number]
             assert truth is not None
             count = int(counts[cell])
             self.scoreboard.count(

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 import psutil
 
 from services.brokers.broker import Broker
+from services.pipeline.inbox import HIGH_WATER_BATCHES
 from services.sending.producer import Sender
 from services.store.store import Store
 from tests.consuming import Consumer, Rows, send
@@ -16,8 +17,8 @@ from tests.waiting import until
 
 AWAY_SECONDS = 180 if os.environ.get("ANOMALY_TUI_FAULTS") == "full" else 2
 BATCH = 50
-MOST_QUEUED = 4 * (4 * BATCH + 4_000)
-"""Records: each of four partitions is paused at four batches, and what one fetch brought is kept."""
+MOST_QUEUED = 4 * (HIGH_WATER_BATCHES * BATCH + 4_000)
+"""Records: each of four partitions is paused at so many batches, and what one fetch brought is kept."""
 
 MOST_GROWTH = 100 * 1024 * 1024
 

@@ -134,7 +134,7 @@ def _what(row: ScoredTransaction, width: int, palette: Palette) -> Text:
     name = f"  {transaction.merchant.name or transaction.merchant.id or ''}"
     # The name gives way to what comes after it.
     left = width - sum(map(cells.width, (who, spent, where, when)))
-    shown = name if cells.width(name) <= left else cells.fit(name, max(left, _LEAST_NAME))
+    shown = cells.fit(name, min(cells.width(name), max(left, _LEAST_NAME)))
     return line((who, palette.strong), spent, shown, where, (when, palette.dim), width=width)
 
 
