@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import pytest
-from town import settled, traffic
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.state import UserState
 from domain.transaction import Transaction
+from tests.unit.detectors.town import settled, traffic
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from sklearn.ensemble import IsolationForest
-from town import purchase, traffic
 
 from detectors.basic import BasicModel
 from detectors.forest import Forest
 from detectors.policy import Policy
 from domain.transaction import NO_DEVICE, NO_MERCHANT, NOWHERE, Location, Merchant, Transaction
+from tests.unit.detectors.town import purchase, traffic
 
 
 def test_the_flat_forest_scores_as_scikit_learn_does() -> None:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from town import LISBON, purchase, put
 
 from detectors.counterfactual import counterfactual
 from detectors.enhanced import EnhancedModel
@@ -13,6 +12,7 @@ from detectors.feedback import Feedback
 from detectors.policy import Policy
 from detectors.state import UserState
 from domain.transaction import Device, Merchant, Transaction
+from tests.unit.detectors.town import LISBON, purchase, put
 
 States = dict[str, UserState]
 SPIKE = purchase(amount=Decimal(4000))

@@ -7,13 +7,13 @@ from math import inf
 
 import numpy as np
 import pytest
-from town import purchase, traffic
 
 from detectors.basic import BasicModel
 from detectors.drift import ENOUGH, Reference, Sample
 from detectors.enhanced import EnhancedModel
 from detectors.state import UserState
 from domain.transaction import Transaction
+from tests.unit.detectors.town import purchase, traffic
 
 
 def test_the_same_population_has_not_drifted_and_a_shifted_one_has() -> None:

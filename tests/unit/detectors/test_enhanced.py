@@ -6,7 +6,6 @@ from decimal import Decimal
 from itertools import islice
 
 import pytest
-from town import LISBON, PARIS, START, purchase, put, settled, traffic
 
 from detectors.enhanced import EnhancedModel
 from detectors.policy import Policy
@@ -14,6 +13,7 @@ from detectors.state import UserState
 from domain.transaction import NO_DEVICE, NO_MERCHANT, NOWHERE, Device, Location, Merchant, Transaction
 from domain.verdict import Severity, Verdict
 from simulator import Simulator
+from tests.unit.detectors.town import LISBON, PARIS, START, purchase, put, settled, traffic
 
 
 def verdict_of(model: EnhancedModel, states: dict[str, UserState], transaction: Transaction) -> Verdict:

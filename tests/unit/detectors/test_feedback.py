@@ -5,7 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from town import LISBON, purchase, traffic
 
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import MARGIN, NO_FEEDBACK, Feedback, Tolerance, merchant_lifts
@@ -13,6 +12,7 @@ from detectors.state import UserState
 from detectors.worth import log_odds
 from domain.transaction import Device, Transaction
 from domain.verdict import Verdict
+from tests.unit.detectors.town import LISBON, purchase, traffic
 
 States = dict[str, UserState]
 Judge = Callable[..., tuple[Verdict, UserState]]

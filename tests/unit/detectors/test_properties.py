@@ -7,7 +7,6 @@ from math import isfinite
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from town import purchase
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
@@ -17,6 +16,7 @@ from detectors.inputs import inputs_of
 from detectors.state import UserState
 from detectors.stream import passed
 from domain.transaction import Device, Location, Merchant, Transaction
+from tests.unit.detectors.town import purchase
 
 EPOCH = datetime(2026, 4, 1, tzinfo=UTC)
 LARGE = [index for index, feature in enumerate(FEATURES) if feature.factor == "amount" and "low" not in feature.name]

@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from town import LISBON, purchase, traffic
 
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
@@ -16,6 +15,7 @@ from detectors.state import UserState
 from detectors.worth import Labels
 from domain.transaction import Device, Location, Merchant
 from domain.verdict import BANDS, Reason, Verdict
+from tests.unit.detectors.town import LISBON, purchase, traffic
 
 States = dict[str, UserState]
 TAKEOVER = purchase(

@@ -5,7 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from town import LISBON, PARIS, purchase
 
 from detectors.features import Expectation
 from detectors.fitting import NOTHING_FITTED
@@ -16,6 +15,7 @@ from detectors.sentences import Situation, sentence
 from detectors.state import UserState
 from detectors.stream import passed
 from domain.transaction import NO_MERCHANT, Device, Location, Merchant, Transaction
+from tests.unit.detectors.town import LISBON, PARIS, purchase
 
 NOON = purchase().timestamp
 EVERYBODY = Population(

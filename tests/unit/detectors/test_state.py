@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import msgspec
 import pytest
-from town import purchase, traffic
 
 from detectors.enhanced import EnhancedModel
 from detectors.layout import COUNTRY, MAX_MERCHANTS, RECENT
@@ -13,6 +12,7 @@ from detectors.learning import count_value
 from detectors.state import UserState
 from detectors.view import view
 from domain.transaction import Device, Location, Merchant, Transaction
+from tests.unit.detectors.town import purchase, traffic
 
 
 def test_a_stored_state_keeps_every_bit(states: dict[str, UserState]) -> None:
