@@ -179,6 +179,11 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return self.budget.sentence(self.over_budget)
 
     @property
+    def catching_up(self) -> bool:
+        """Whether a simulated history, or what waited in Kafka at the start, is being stored."""
+        return self.history is not None or self.backlog is not None
+
+    @property
     def behind(self) -> bool:
         """Whether more than `BEHIND` records wait."""
         return self.lag > BEHIND

@@ -26,8 +26,8 @@ class Intake:
     with older ones from the database.
 
     `missed` counts transactions that are stored but were never shown here: the console pulled too late or more than
-    `PULL_LIMIT`, or an engine in another process sent no more than `rows_on_screen`. `missed_anomalies` counts the
-    flagged ones among them. `trouble` says why the engine does not answer and is empty while it does. `engines` counts
+    `PULL_LIMIT`, or an engine in another process sent no more than `rows_on_screen`. While the engine catches up
+    nobody expects to see them all, and none is counted. `missed_anomalies` counts the flagged ones among them. `trouble` says why the engine does not answer and is empty while it does. `engines` counts
     the engines seen, `triage_sequence` is the number of the newest triage event.
     """
 
@@ -51,12 +51,13 @@ class Intake:
         """Take the newest snapshot, and every row and triage event since the last pull."""
         self.port.watch(self.feed.filter, self.rows_on_screen)
         self.trouble = self.port.trouble()
+        caught_up = not self.snapshot.catching_up
         self._take_snapshot(self.port.snapshot())
         feed = self.port.feed(self._feed_after, PULL_LIMIT)
         if feed.refill:
             self.feed.refill(feed.rows, feed.unmatched)
         else:
-            if self._feed_after:
+            if self._feed_after and caught_up:
                 self.missed += feed.missed
             self.feed.buffer.extend(feed.rows)
             self.feed.unmatched += feed.unmatched

@@ -5,7 +5,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
-from domain.engine import WorkerStatus
+from domain.engine import Backlog, History, WorkerStatus
 from domain.transaction import Merchant
 from tests.tui.fake_port import NOON, WORKERS, FakePort, row, rows
 from tests.tui.session import SLOW_HZ, clock, pressed, running, said, shown, strips, text_of
@@ -133,6 +133,23 @@ async def test_what_is_not_shown_is_counted() -> None:
         await pilot.pause()
         assert app.intake.missed == 7
         assert "drop 7" in shown(app, "#status")
+
+
+@pytest.mark.parametrize(
+    "busy",
+    [{"backlog": Backlog(total=90_000, left=40_000, rate=9_000.0)}, {"history": History(total=90_000, stored=50_000)}],
+    ids=["backlog", "history"],
+)
+async def test_a_backlog_is_not_counted_as_missed(busy: dict[str, Backlog | History]) -> None:
+    port = FakePort(rows(10), **busy)
+    async with running(port, size=(120, 30)) as (app, pilot):
+        port.add(rows(PULL_LIMIT + 7, first=11))
+        port.changes.clear()
+        app.tick()
+        port.add(rows(PULL_LIMIT + 9, first=PULL_LIMIT + 18))
+        app.tick()
+        await pilot.pause()
+        assert app.intake.missed == 9
 
 
 async def test_the_status_line_tells_rate_latency_queue_and_age() -> None:
