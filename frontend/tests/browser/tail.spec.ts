@@ -77,7 +77,8 @@ test.describe('an engine that ends', () => {
     await expect.poll(async () => (await idsOf(page))[0]).not.toBe(kept[0])
     await page.getByTestId('rows').evaluate((table) => table.scrollTo({ top: 28 * 40 }))
     await expect(page.getByTestId('list')).toHaveAttribute('data-loading', 'false')
-    expect(new Set(await idsOf(page)).size).toBe(await rows(page).count())
+    const ids = await idsOf(page)
+    expect(new Set(ids).size).toBe(ids.length)
   })
 })
 
