@@ -1,10 +1,10 @@
 """What a transaction costs as users and stored rows grow.
 
 One pipeline with both detectors at a time: first a round for each number of users, each in a database of its own, then
-one database that is filled round by round, all rows through the pipeline itself. Figures go to build/bench/growth.json
-too.
+a round for each number of rows in one database, which PostgreSQL fills in between with copies of what the pipeline has
+stored, under other ids and at other moments of the same days. Figures go to build/bench/growth.json too.
 
-    python benchmarks/growth.py --users 100 10000 1000000 --stored 20000000
+    python benchmarks/growth.py --users 100 10000 1000000 --stored 0 5000000 20000000
 """
 
 import argparse
@@ -26,6 +26,11 @@ from services.store.store import Store
 
 Cost = dict[str, float]
 
+COLUMNS = """
+SELECT attname FROM pg_attribute WHERE attrelid = 'transactions'::regclass AND attnum > 0 AND NOT attisdropped
+"""
+FILL = "INSERT INTO transactions ({columns}) SELECT {values} FROM few"
+
 
 async def cost(running: Servers, store: Store, models: Models, topic: str, count: int, users: int) -> Cost:
     """Transactions per second, and microseconds a transaction of our process and of PostgreSQL."""
@@ -41,7 +46,31 @@ async def cost(running: Servers, store: Store, models: Models, topic: str, count
     }
 
 
-async def run(kafka: str, users: list[int], count: int, stored: int, rounds: int) -> None:
+async def fill(store: Store, stored: int, progress: Progress) -> None:
+    """Have so many rows stored."""
+    async with store.pool.acquire() as connection:
+        there = await connection.fetchval("SELECT count(*) FROM transactions")
+        if there >= stored:
+            return
+        await connection.execute("CREATE TEMPORARY TABLE few AS SELECT * FROM transactions LIMIT 50000")
+        few = await connection.fetchval("SELECT count(*) FROM few")
+        names = [row["attname"] for row in await connection.fetch(COLUMNS)]
+        changed = {
+            "transaction_id": "transaction_id || '-' || $1::bigint",
+            # Not before the day, which may have no partition.
+            "event_time": "greatest(date_trunc('day', event_time), event_time - $2::bigint * interval '13.7 s')",
+        }
+        statement = FILL.format(columns=", ".join(names), values=", ".join(changed.get(name, name) for name in names))
+        copies = range((stored - there) // few)
+        for copy in progress.track(copies, description=f"filling up to {stored:,}"):
+            await connection.execute(statement, there + copy, copy)
+        await connection.execute("DROP TABLE few")
+        # As the server would in time; not while it is measured.
+        await connection.execute("VACUUM ANALYZE transactions")
+        await connection.execute("CHECKPOINT")
+
+
+async def run(kafka: str, users: list[int], count: int, stored: list[int]) -> None:
     """Users first, then stored rows; print one table and keep the figures."""
     models = schedule.fit([transaction for transaction, _ in traffic(HISTORY, day=0)], HISTORY, "both", USUAL_POLICY)
     found: dict[str, Cost] = {}
@@ -52,11 +81,9 @@ async def run(kafka: str, users: list[int], count: int, stored: int, rounds: int
                 found[f"{number:,} users"] = await cost(running, store, models, f"bench-{number}", count, number)
                 await store.close()
             store = await running.store("bench_stored")
-            for number in progress.track(range(rounds), description="stored rows"):
-                held, size = number * (stored // rounds), stored // rounds
-                found[f"{held:,} to {held + size:,} stored"] = await cost(
-                    running, store, models, f"bench-stored-{number}", size, 1_000
-                )
+            for number in progress.track(stored, description="stored rows"):
+                await fill(store, number, progress)
+                found[f"{number:,} stored"] = await cost(running, store, models, f"bench-stored-{number}", count, 1_000)
             await store.close()
         where = running.broker.label
     table = Table(title=f"Cost as things grow, both detectors, {where}, {machine()['cores']} cores")
@@ -72,8 +99,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kafka", default="local", help="embedded, local (Apache Kafka, default) or HOST:PORT")
     parser.add_argument("--users", nargs="*", type=int, default=[100, 10_000, 1_000_000])
-    parser.add_argument("--count", type=int, default=60_000, help="transactions for each number of users")
-    parser.add_argument("--stored", type=int, default=1_000_000, help="transactions in the database at the end")
-    parser.add_argument("--rounds", type=int, default=5, help="in which it is filled")
+    parser.add_argument("--count", type=int, default=60_000, help="transactions a round")
+    parser.add_argument(
+        "--stored", nargs="*", type=int, default=[0, 1_000_000], help="transactions in the database, ascending"
+    )
     given = parser.parse_args()
-    asyncio.run(run(given.kafka, given.users, given.count, given.stored, given.rounds))
+    asyncio.run(run(given.kafka, given.users, given.count, given.stored))
