@@ -26,9 +26,10 @@ class Intake:
     with older ones from the database.
 
     `missed` counts transactions that are stored but were never shown here: the console pulled too late or more than
-    `PULL_LIMIT`, or an engine in another process sent no more than `rows_on_screen`. While the engine catches up
-    nobody expects to see them all, and none is counted. `missed_anomalies` counts the flagged ones among them. `trouble` says why the engine does not answer and is empty while it does. `engines` counts
-    the engines seen, `triage_sequence` is the number of the newest triage event.
+    `PULL_LIMIT`, or an engine in another process sent no more than `rows_on_screen`. While the engine catches up nobody
+    expects to see them all, and none is counted. `missed_anomalies` counts the flagged ones among them. `trouble` says
+    why the engine does not answer and is empty while it does. `engines` counts the engines seen, `triage_sequence` is
+    the number of the newest triage event.
     """
 
     def __init__(self, port: ConsolePort, capacity: int = CAPACITY) -> None:
