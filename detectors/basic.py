@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC
 from math import cos, expm1, log, nan, pi, sin
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from detectors.calibration import Calibration
 from detectors.drift import SAMPLED, Reference, Sample
 from detectors.forest import FlatForest, Forest
-from detectors.inputs import InputColumns, Inputs, Words, inputs_of
+from detectors.inputs import InputColumns, Inputs, inputs_of
 from detectors.null import fitted as fitted_null
 from detectors.null import lately
 from detectors.policy import USUAL_POLICY, Policy
@@ -20,6 +21,7 @@ from detectors.rates import EUR_PER_UNIT
 from detectors.reasons import CARRIED, LINES, with_the_rest
 from detectors.sentences import Said, money, percent
 from detectors.verdicts import NO_LINE, Brief, Verdicts
+from detectors.words import Words
 from detectors.worth import Worth
 from domain.transaction import Transaction
 from domain.verdict import Factor, Reason, Severity, Verdict
@@ -234,35 +236,40 @@ def _suspicions(
 _WORDS = ("category", "payment_method", "transaction_type", "device_type", "country")
 
 
-def _words(rows: InputColumns) -> tuple[Words, ...]:
+def _words(rows: InputColumns) -> tuple[Words[str | None], ...]:
     """The columns of `_WORDS`."""
     of = rows.of
     return of.category, of.payment_method, of.transaction_type, of.device_type, of.country
 
 
-_LogShares = tuple[tuple[dict[str | None, float], float], ...]
+class _LogShares(NamedTuple):
+    """The logs of a field's shares."""
+
+    shares: dict[str, float]
+    unseen: float
+
+    def of(self, word: str | None) -> float:
+        """That of a word's share; NaN where it is missing."""
+        return nan if word is None else self.shares.get(word, self.unseen)
 
 
-def _logs(shares: tuple[Frequencies, ...]) -> _LogShares:
-    """For each word field the log of every value's share, NaN for a missing one, and the log for unseen values."""
-    return tuple(
-        ({None: nan} | {word: log(share) for word, share in of.share.items()}, log(of.unseen)) for of in shares
-    )
+def _logs(shares: tuple[Frequencies, ...]) -> tuple[_LogShares, ...]:
+    return tuple(_LogShares({word: log(share) for word, share in of.share.items()}, log(of.unseen)) for of in shares)
 
 
-def _raw(rows: InputColumns, log_shares: _LogShares, amounts: dict[str, Normal]) -> NDArray[np.float64]:
+def _raw(rows: InputColumns, log_shares: tuple[_LogShares, ...], amounts: dict[str, Normal]) -> NDArray[np.float64]:
     """The columns of `FEATURES`, shape (n, 13); NaN where a field is missing."""
     of, overall = rows.of, amounts[""]
-    usual = [amounts.get(category, overall) if category else overall for category in of.category]
-    means, variances = np.array([each.mean for each in usual]), np.array([each.variance for each in usual])
+    means = of.category.numbers(lambda category: amounts.get(category or "", overall).mean)
+    variances = of.category.numbers(lambda category: amounts.get(category or "", overall).variance)
     columns = np.empty((len(rows), len(FEATURES)))
     columns[:, 0] = of.log_amount
     columns[:, 1] = (of.log_amount - means) / np.sqrt(variances)
     columns[:, 2] = columns[:, 3] = of.amount
     columns[:, 4:6] = _HOURS[(of.time // 900).astype(np.int64) % 96]
     columns[:, 6:8] = _WEEKDAYS[((of.time // 86_400).astype(np.int64) + 3) % 7]
-    for column, (words, (logs, unseen)) in enumerate(zip(_words(rows), log_shares, strict=True), start=8):
-        columns[:, column] = [logs.get(word, unseen) for word in words]
+    for column, (words, logs) in enumerate(zip(_words(rows), log_shares, strict=True), start=8):
+        columns[:, column] = words.numbers(logs.of)
     return columns
 
 

@@ -126,9 +126,7 @@ def _replay(rows: InputColumns, population: Population, left_out: NDArray[np.boo
     mature = known >= WARMED_UP
     if mature.sum() < 500:
         mature = known >= min(2, int(known.max()))
-    numbers: dict[str, int] = {}
-    users = np.array([numbers.setdefault(user, len(numbers)) for user in rows.of.user], np.int64)
-    return _Measured(found.values, Past(users, rows.of.time, gaps.copy()), mature)
+    return _Measured(found.values, Past(rows.of.user.places, rows.of.time, gaps.copy()), mature)
 
 
 def _calibrated(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.rates import EUR_PER_UNIT
+from detectors.words import Words
 from domain.transaction import Transaction
 
 MAX_KEY = 40
@@ -62,30 +63,27 @@ def merchant_of(transaction: Transaction) -> str | None:
     return short(transaction.merchant.id or transaction.merchant.name)
 
 
-Words = Sequence[str | None]
-
-
 class Fields(NamedTuple):
     """The columns of n transactions. Numbers have shape (n,), NaN for a missing one; other missing values are None."""
 
-    user: Sequence[str]
+    user: Words[str]
     amount: NDArray[np.float64]
     log_amount: NDArray[np.float64]
     time: NDArray[np.float64]
     latitude: NDArray[np.float64]
     longitude: NDArray[np.float64]
-    device_type: Words
-    merchant: Words
-    category: Words
-    country: Words
-    device: Words
-    payment_method: Words
-    currency: Sequence[str]
-    transaction_type: Words
-    city: Words
+    device_type: Words[str | None]
+    merchant: Words[str | None]
+    category: Words[str | None]
+    country: Words[str | None]
+    device: Words[str | None]
+    payment_method: Words[str | None]
+    currency: Words[str]
+    transaction_type: Words[str | None]
+    city: Words[str | None]
 
     @property
-    def names(self) -> tuple[Words, ...]:
+    def names(self) -> tuple[Words[str | None], ...]:
         """Those that a user's state has, in the order of a row of keys, see `detectors.layout`."""
         return (
             self.merchant,
@@ -146,7 +144,7 @@ def inputs_of(transactions: Sequence[Transaction]) -> InputColumns:
     latitude = np.array([place.latitude for place in places], np.float64)
     return InputColumns(
         Fields(
-            [transaction.user_id for transaction in transactions],
+            Words([transaction.user_id for transaction in transactions]),
             amounts,
             np.array([*map(signed_log, amounts.tolist())], np.float64),
             np.array([transaction.timestamp.timestamp() for transaction in transactions], np.float64),
@@ -158,13 +156,13 @@ def inputs_of(transactions: Sequence[Transaction]) -> InputColumns:
             _short([place.country for place in places]),
             _short([device.id or device.type for device in devices]),
             _short([transaction.payment_method for transaction in transactions]),
-            [transaction.currency for transaction in transactions],
+            Words([transaction.currency for transaction in transactions]),
             _short([transaction.transaction_type for transaction in transactions]),
             _short([place.city for place in places]),
         )
     )
 
 
-def _short(names: list[str | None]) -> list[str | None]:
+def _short(names: list[str | None]) -> Words[str | None]:
     longest = max(map(len, filter(None, names)), default=0)
-    return names if longest <= MAX_KEY else [short(name) for name in names]
+    return Words(names if longest <= MAX_KEY else [short(name) for name in names])

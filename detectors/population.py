@@ -31,6 +31,10 @@ class Frequencies(msgspec.Struct, frozen=True, array_like=True):
     share: dict[str, float]
     unseen: float
 
+    def of(self, value: str | None) -> float:
+        """The share of a value."""
+        return self.unseen if value is None else self.share.get(value, self.unseen)
+
     @classmethod
     def fit(cls, values: Iterable[str | None]) -> Self:
         """Witten-Bell shares: the more distinct values history showed, the likelier is a new one."""
@@ -112,7 +116,7 @@ class Population(msgspec.Struct, frozen=True):
             return _DEFAULT
         of = rows.of
         amounts, times = of.amount, of.time
-        _, users = np.unique(np.array(of.user), return_inverse=True)
+        _, users = np.unique(np.array([*of.user]), return_inverse=True)
         # One absurd amount must not become everybody's usual.
         clipped = np.clip(amounts, *np.quantile(amounts, (0.005, 0.995)))
         by_category = log_amounts(of.log_amount, [category or "" for category in of.category])

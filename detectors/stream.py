@@ -108,8 +108,7 @@ def passed(
     Without `bars` nothing is judged: those that are `suspicious`, shape (n,), are learnt as such.
     """
     rows = rows_of(inputs, population)
-    users: dict[str, int] = {}
-    slots = np.array([users.setdefault(user, len(users)) for user in inputs.of.user], np.int64)
+    users, slots = inputs.of.user.distinct, inputs.of.user.places
     own = [states.get(user) or UserState() for user in users]
     numbers = np.array([state.numbers for state in own])
     counts = np.array([state.counts for state in own])

@@ -2,10 +2,10 @@
 
 import time
 from bisect import bisect_right
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from itertools import accumulate
+from itertools import accumulate, repeat
 from math import inf
 
 import numpy as np
@@ -99,13 +99,18 @@ class Bus:
         self.feed.extend(Published(rows, first, now))
         columns = StoredRows.of(rows)
         alerted = np.zeros(len(rows), np.bool_)
+        # There are few: one for each kind of anomaly.
+        numbers: defaultdict[GroundTruth | None, int] = defaultdict()
+        numbers.default_factory = numbers.__len__
+        of = np.fromiter(map(numbers.__getitem__, columns.truths), np.int64, len(rows))
+        truths = [*numbers]
         for detector, (places, verdicts) in columns.judged.items():
             counts = np.bincount(verdicts.severities, minlength=len(Severity)).tolist()
             self.verdicts.update({(detector, severity): n for severity, n in zip(Severity, counts, strict=True) if n})
             if verdicts.flagged.any():
                 self.flagged[detector] = self.flagged.get(detector, 0) + int(verdicts.flagged.sum())
                 alerted[places[verdicts.flagged]] = True
-            self._compare(detector, [columns.truths[place] for place in places.tolist()], verdicts)
+            self._compare(detector, truths, of[places], verdicts)
         self.anomalous += int(alerted.sum())
         self.alerted_on |= columns.days(alerted)
         for number in np.flatnonzero(alerted).tolist():
@@ -113,7 +118,7 @@ class Bus:
         self.last_event_at = moment(int(columns.times.max()))
         self.last_stored_at = now
         at, taken = self._monotonic(), sorted(latencies)
-        self._latencies.extend((at, latency) for latency in taken)
+        self._latencies.extend(zip(repeat(at), taken, strict=False))
         self.latencies.add(taken)
         second = int(at)
         if self._per_second and self._per_second[-1][0] == second:
@@ -121,21 +126,26 @@ class Bus:
         else:
             self._per_second.append((second, len(rows)))
 
-    def _compare(self, detector: DetectorName, truths: Sequence[GroundTruth | None], verdicts: Verdicts) -> None:
-        """Count verdicts on the scoreboard where the truth is known, but for those given while warming up."""
+    def _compare(
+        self,
+        detector: DetectorName,
+        truths: Sequence[GroundTruth | None],
+        of: NDArray[np.int64],
+        verdicts: Verdicts,
+    ) -> None:
+        """Count verdicts on the scoreboard where the truth, by its place `of` each among `truths`, is known, but for
+        those given while warming up.
+        """
         if verdicts.status == "warming" or not any(truths):
             return
-        known = np.array([truth is not None for truth in truths])
+        known = np.array([truth is not None for truth in truths])[of]
         known[[number for number, verdict in verdicts.whole.items() if verdict.status == "warming"]] = False
-        numbers: dict[GroundTruth | None, int] = {}
-        of = np.array([numbers.setdefault(truth, len(numbers)) for truth in truths])
         cells = ((2 * of + verdicts.flagged) * _TENTHS + _tenths(verdicts.scores))[known]
         counts = np.bincount(cells)
         sums = np.bincount(cells, verdicts.scores[known])
-        alike = [*numbers]
         for cell in np.flatnonzero(counts).tolist():
             number, flagged = divmod(cell // _TENTHS, 2)
-            truth = alike[number]
+            truth = truths[number]
             assert truth is not None
             count = int(counts[cell])
             self.scoreboard.count(

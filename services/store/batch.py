@@ -36,7 +36,6 @@ from services.store.judged import Named, judged
 from services.store.words import keys_of_briefs, keys_of_versions
 
 _json = msgspec.json.Encoder()
-_values = attrgetter(*(column.path for column in COLUMNS))
 
 _DAY = 86_400_000_000
 """In microseconds."""
@@ -221,12 +220,12 @@ def prepare(batch: Batch) -> Prepared:
     """Encode the rows of a batch for COPY. Raises: UnicodeEncodeError."""
     rows = StoredRows.of(batch.rows)
     n = len(rows)
-    fields = dict(zip(TRANSACTION_COLUMNS, zip(*map(_values, rows.transactions), strict=True), strict=False))
+    fields = _fields(rows.transactions)
     extra = [transaction.extra for transaction in rows.transactions]
     columns = [
         *(
-            moments(rows.times) if name == "event_time" else _ENCODED.get(name, texts)(fields.get(name, ()))
-            for name in TRANSACTION_COLUMNS[: len(COLUMNS)]
+            moments(rows.times) if column.path == "timestamp" else _ENCODED.get(column.path, texts)(fields[column.path])
+            for column in COLUMNS
         ),
         some_texts({row: JSONB + _json.encode(more).decode() for row, more in enumerate(extra) if more}, n),
         numbers(np.full(n, batch.term.partition), "i4"),
@@ -245,10 +244,21 @@ def prepare(batch: Batch) -> Prepared:
     return Prepared(batch, columns, versions, briefs)
 
 
+def _fields(transactions: Sequence[Transaction]) -> dict[str, Sequence[Any]]:
+    """The values of transactions, a column for each path of `COLUMNS`."""
+    # Each object is looked for once: in memory they are far from each other.
+    groups = {group: [*map(attrgetter(group), transactions)] for group in GROUPS}
+    found: dict[str, Sequence[Any]] = {}
+    for column in COLUMNS:
+        group, _, name = column.path.rpartition(".")
+        found[column.path] = [*map(attrgetter(name), groups.get(group, transactions))]
+    return found
+
+
 _ENCODED: dict[str, Callable[[Sequence[Any]], Column]] = {
     "amount": decimals,
-    "latitude": floats,
-    "longitude": floats,
+    "location.latitude": floats,
+    "location.longitude": floats,
 }
 """How columns of a transaction are encoded that are no text, but for the event time."""
 

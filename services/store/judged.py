@@ -43,10 +43,9 @@ class Judged(NamedTuple):
 def columns_of(verdict: Verdict) -> tuple[tuple[Any, ...], str, str | None]:
     """The columns of a verdict as `VERDICT_COLUMNS` has them, its model's version and its brief reasons."""
     brief, first, whole = told(verdict)
-    score, threshold = _billionths(np.array((verdict.score, verdict.threshold))).tolist()
     columns = (
-        score,
-        threshold,
+        _billionth(verdict.score),
+        _billionth(verdict.threshold),
         verdict.flagged,
         verdict.severity.rank or None,
         None if verdict.status == "ok" else verdict.status,
@@ -108,6 +107,11 @@ def _place(words: list[str], word: str) -> int:
     return words.index(word)
 
 
-def _billionths(shares: Numbers) -> NDArray[np.int64]:
+def _billionth(share: float) -> int:
     # What is no share, such as NaN, is left for PostgreSQL to refuse.
+    return round(share * 1e9) if 0.0 <= share <= 1.0 else -1
+
+
+def _billionths(shares: Numbers) -> NDArray[np.int64]:
+    """`_billionth` of each."""
     return np.where((shares >= 0.0) & (shares <= 1.0), np.rint(shares * 1e9), -1.0).astype(np.int64)
