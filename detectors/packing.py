@@ -3,6 +3,8 @@
 All users' rows have the same size, most of which few ever use. Keys are one process's own: only names are stored.
 """
 
+from typing import NamedTuple
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -23,73 +25,99 @@ class Packed(msgspec.Struct, array_like=True, frozen=True, gc=False):
     names: list[str | None]
 
 
-@compiled
-def packed(numbers: Numbers, counts: Counts) -> tuple[Numbers, NDArray[np.uint16], Counts]:
-    """What is in use of a state: its numbers, its counts, and the keys of its names."""
-    out_numbers = np.empty(2 + layout.NUMBERS)
-    out_counts = np.empty(layout.COUNTS, np.uint16)
-    keys = np.empty(layout.COUNTS, np.int64)
-    recent, categories = counts[layout.KNOWN_TIMES], counts[layout.KNOWN_CATEGORIES]
-    out_numbers[0], out_numbers[1] = counts[layout.SEEN], counts[layout.FLAGGED]
-    at = 2 + layout.TIMES
-    out_numbers[2:at] = numbers[: layout.TIMES]
-    for start, length in (
-        (layout.TIMES, recent),
-        (layout.AMOUNTS, recent),
-        (layout.BY_CATEGORY, 2 * categories),
-    ):
-        out_numbers[at : at + length] = numbers[start : start + length]
-        at += length
-    keys[0] = counts[layout.CITY]
-    keys[1 : 1 + categories] = counts[layout.CATEGORY_KEYS : layout.CATEGORY_KEYS + categories]
-    named = 1 + categories
-    out_counts[0] = counts[layout.PLACED]
-    head = layout.KNOWN_CATEGORIES - layout.OF_AMOUNT + 1
-    out_counts[1 : 1 + head] = counts[layout.OF_AMOUNT : layout.KNOWN_CATEGORIES + 1]
-    counted = 1 + head
-    out_counts[counted : counted + categories] = counts[layout.OF_CATEGORY : layout.OF_CATEGORY + categories]
-    counted += categories
-    for field in range(layout.FIELDS):
-        start = layout.STARTS[field]
-        seen, known = start + 2 + layout.LIMITS[field], counts[start]
-        out_counts[counted], out_counts[counted + 1] = known, counts[start + 1]
-        out_counts[counted + 2 : counted + 2 + known] = counts[seen : seen + known]
-        keys[named : named + known] = counts[start + 2 : start + 2 + known]
-        counted += 2 + known
-        named += known
-    return out_numbers[:at], out_counts[:counted], keys[:named]
+class Parts(NamedTuple):
+    """The parts of many states, each kind one after the other: numbers, counts and the keys of names; `ends`, shape
+    (3, n), says where those of each state end.
+    """
+
+    numbers: Numbers
+    counts: NDArray[np.uint16]
+    keys: Counts
+    ends: Counts
 
 
 @compiled
-def unpacked(
-    stored_numbers: Numbers, stored_counts: NDArray[np.uint16], keys: Counts, numbers: Numbers, counts: Counts
-) -> None:
-    """Write a state into rows of zeros: the reverse of `packed`."""
+def packed(all_numbers: Numbers, all_counts: Counts) -> Parts:
+    """What is in use of n states, whose rows have shape (n, `NUMBERS`) and (n, `COUNTS`)."""
+    n = len(all_numbers)
+    out_numbers = np.empty(n * (2 + layout.NUMBERS))
+    out_counts = np.empty(n * layout.COUNTS, np.uint16)
+    keys = np.empty(n * layout.COUNTS, np.int64)
+    ends = np.empty((3, n), np.int64)
+    at = counted = named = 0
     head = layout.KNOWN_CATEGORIES - layout.OF_AMOUNT + 1
-    counts[layout.PLACED] = stored_counts[0]
-    counts[layout.OF_AMOUNT : layout.KNOWN_CATEGORIES + 1] = stored_counts[1 : 1 + head]
-    counted = 1 + head
-    recent, categories = counts[layout.KNOWN_TIMES], counts[layout.KNOWN_CATEGORIES]
-    counts[layout.SEEN], counts[layout.FLAGGED] = int(stored_numbers[0]), int(stored_numbers[1])
-    at = 2 + layout.TIMES
-    numbers[: layout.TIMES] = stored_numbers[2:at]
-    for start, length in (
-        (layout.TIMES, recent),
-        (layout.AMOUNTS, recent),
-        (layout.BY_CATEGORY, 2 * categories),
-    ):
-        numbers[start : start + length] = stored_numbers[at : at + length]
-        at += length
-    counts[layout.CITY] = keys[0]
-    counts[layout.CATEGORY_KEYS : layout.CATEGORY_KEYS + categories] = keys[1 : 1 + categories]
-    named = 1 + categories
-    counts[layout.OF_CATEGORY : layout.OF_CATEGORY + categories] = stored_counts[counted : counted + categories]
-    counted += categories
-    for field in range(layout.FIELDS):
-        start = layout.STARTS[field]
-        seen, known = start + 2 + layout.LIMITS[field], int(stored_counts[counted])
-        counts[start], counts[start + 1] = known, stored_counts[counted + 1]
-        counts[seen : seen + known] = stored_counts[counted + 2 : counted + 2 + known]
-        counts[start + 2 : start + 2 + known] = keys[named : named + known]
-        counted += 2 + known
-        named += known
+    for state in range(n):
+        numbers, counts = all_numbers[state], all_counts[state]
+        recent, categories = counts[layout.KNOWN_TIMES], counts[layout.KNOWN_CATEGORIES]
+        out_numbers[at], out_numbers[at + 1] = counts[layout.SEEN], counts[layout.FLAGGED]
+        at += 2
+        for start, length in (
+            (0, layout.TIMES),
+            (layout.TIMES, recent),
+            (layout.AMOUNTS, recent),
+            (layout.BY_CATEGORY, 2 * categories),
+        ):
+            out_numbers[at : at + length] = numbers[start : start + length]
+            at += length
+        keys[named] = counts[layout.CITY]
+        named += 1
+        keys[named : named + categories] = counts[layout.CATEGORY_KEYS : layout.CATEGORY_KEYS + categories]
+        named += categories
+        out_counts[counted] = counts[layout.PLACED]
+        counted += 1
+        out_counts[counted : counted + head] = counts[layout.OF_AMOUNT : layout.KNOWN_CATEGORIES + 1]
+        counted += head
+        out_counts[counted : counted + categories] = counts[layout.OF_CATEGORY : layout.OF_CATEGORY + categories]
+        counted += categories
+        for field in range(layout.FIELDS):
+            start = layout.STARTS[field]
+            seen, known = start + 2 + layout.LIMITS[field], counts[start]
+            out_counts[counted], out_counts[counted + 1] = known, counts[start + 1]
+            counted += 2
+            out_counts[counted : counted + known] = counts[seen : seen + known]
+            counted += known
+            keys[named : named + known] = counts[start + 2 : start + 2 + known]
+            named += known
+        ends[0, state], ends[1, state], ends[2, state] = at, counted, named
+    return Parts(out_numbers[:at], out_counts[:counted], keys[:named], ends)
+
+
+@compiled
+def unpacked(parts: Parts, all_numbers: Numbers, all_counts: Counts) -> None:
+    """Write states into rows of zeros: the reverse of `packed`."""
+    head = layout.KNOWN_CATEGORIES - layout.OF_AMOUNT + 1
+    for state in range(len(all_numbers)):
+        numbers, counts = all_numbers[state], all_counts[state]
+        at = counted = named = 0
+        if state > 0:
+            at, counted, named = parts.ends[0, state - 1], parts.ends[1, state - 1], parts.ends[2, state - 1]
+        counts[layout.PLACED] = parts.counts[counted]
+        counted += 1
+        counts[layout.OF_AMOUNT : layout.KNOWN_CATEGORIES + 1] = parts.counts[counted : counted + head]
+        counted += head
+        recent, categories = counts[layout.KNOWN_TIMES], counts[layout.KNOWN_CATEGORIES]
+        counts[layout.SEEN], counts[layout.FLAGGED] = int(parts.numbers[at]), int(parts.numbers[at + 1])
+        at += 2
+        for start, length in (
+            (0, layout.TIMES),
+            (layout.TIMES, recent),
+            (layout.AMOUNTS, recent),
+            (layout.BY_CATEGORY, 2 * categories),
+        ):
+            numbers[start : start + length] = parts.numbers[at : at + length]
+            at += length
+        counts[layout.CITY] = parts.keys[named]
+        named += 1
+        counts[layout.CATEGORY_KEYS : layout.CATEGORY_KEYS + categories] = parts.keys[named : named + categories]
+        named += categories
+        counts[layout.OF_CATEGORY : layout.OF_CATEGORY + categories] = parts.counts[counted : counted + categories]
+        counted += categories
+        for field in range(layout.FIELDS):
+            start = layout.STARTS[field]
+            seen, known = start + 2 + layout.LIMITS[field], int(parts.counts[counted])
+            counts[start], counts[start + 1] = known, parts.counts[counted + 1]
+            counted += 2
+            counts[seen : seen + known] = parts.counts[counted : counted + known]
+            counted += known
+            counts[start + 2 : start + 2 + known] = parts.keys[named : named + known]
+            named += known

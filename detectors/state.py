@@ -1,6 +1,8 @@
 """The running state of one user: everything the enhanced detector remembers, bounded whatever happens."""
 
-from typing import Self
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -8,13 +10,18 @@ import numpy as np
 from detectors import layout
 from detectors.habits import Habits, Moments, Place, Seen
 from detectors.layout import EMPTY_KEY, MISSING_KEY, Counts, Numbers, keys_of
-from detectors.packing import COUNT, NUMBER, Packed, packed, unpacked
+from detectors.packing import COUNT, NUMBER, Packed, Parts, packed, unpacked
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_habits = msgspec.msgpack.Decoder(Habits).decode
 _decode = msgspec.msgpack.Decoder(Packed).decode
 _PACKED = b"\x93"
 """How msgpack begins an array of three, as `Packed` is; `Habits` has more."""
+
+_Of = TypeVar("_Of")
+_To = TypeVar("_To")
+
+_NUMBER_BYTES, _COUNT_BYTES = np.dtype(NUMBER).itemsize, np.dtype(COUNT).itemsize
 
 _FIELDS = [(int(start), int(start + 2 + limit)) for start, limit in zip(layout.STARTS, layout.LIMITS, strict=True)]
 
@@ -176,24 +183,12 @@ class UserState:
 
     def to_bytes(self) -> bytes:
         """The state without what it has no use of yet; decoding gives back every bit of it."""
-        numbers, counts, keys = packed(self.numbers, self.counts)
-        names = [*map(self.names.__getitem__, keys.tolist())]
-        if len(self.names) > MOST_NAMES:
-            self.names = {MISSING_KEY: None, EMPTY_KEY: "", **dict(zip(keys.tolist(), names, strict=True))}
-        return _encode(Packed(numbers.tobytes(), counts.tobytes(), names))
+        return next(_encoded([self]))
 
     @staticmethod
-    def from_bytes(encoded: bytes) -> "UserState":
+    def from_bytes(stored: bytes) -> "UserState":
         """The state of `to_bytes`, or of `Habits` as older releases stored them. Raises: msgspec.DecodeError."""
-        if encoded[:1] != _PACKED:
-            return UserState.of(_decode_habits(encoded))
-        stored = _decode(encoded)
-        state = UserState()
-        keys = keys_of(stored.names)
-        state.names.update(zip(keys, stored.names, strict=True))
-        numbers, counts = np.frombuffer(stored.numbers, NUMBER), np.frombuffer(stored.counts, COUNT)
-        unpacked(numbers, counts, np.array(keys, np.int64), state.numbers, state.counts)
-        return state
+        return next(_decoded([stored]))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UserState) and self.habits() == other.habits()
@@ -203,3 +198,69 @@ class UserState:
 
 MOST_NAMES = 2 * (layout.MAX_MERCHANTS + layout.FIELDS * layout.MAX_VALUES)
 """Names kept of a user before those that no longer stand in the state are dropped."""
+
+
+AT_ONCE = 256
+"""States that are encoded or decoded together, which costs less than one by one."""
+
+
+def encode_all(states: Mapping[str, UserState]) -> dict[str, bytes]:
+    """`to_bytes` of each user's."""
+    return dict(zip(states, _by_some(_encoded, [*states.values()]), strict=True))
+
+
+def decode_all(stored: Mapping[str, bytes]) -> dict[str, UserState]:
+    """`from_bytes` of each user's. Raises: msgspec.DecodeError."""
+    return dict(zip(stored, _by_some(_decoded, [*stored.values()]), strict=True))
+
+
+def _by_some(made: Callable[[list[_Of]], Iterator[_To]], given: list[_Of]) -> Iterator[_To]:
+    for start in range(0, len(given), AT_ONCE):
+        yield from made(given[start : start + AT_ONCE])
+
+
+def _encoded(states: Sequence[UserState]) -> Iterator[bytes]:
+    parts = packed(np.array([state.numbers for state in states]), np.array([state.counts for state in states]))
+    numbers, counts, keys = parts.numbers.tobytes(), parts.counts.tobytes(), parts.keys.tolist()
+    starts = [0, 0, 0]
+    for state, ends in zip(states, parts.ends.T.tolist(), strict=True):
+        (at, counted, named), (to, counted_to, named_to) = starts, ends
+        here = keys[named:named_to]
+        names = [*map(state.names.__getitem__, here)]
+        if len(state.names) > MOST_NAMES:
+            state.names = {MISSING_KEY: None, EMPTY_KEY: "", **dict(zip(here, names, strict=True))}
+        yield _encode(
+            Packed(
+                numbers[_NUMBER_BYTES * at : _NUMBER_BYTES * to],
+                counts[_COUNT_BYTES * counted : _COUNT_BYTES * counted_to],
+                names,
+            )
+        )
+        starts = ends
+
+
+def _decoded(stored: Sequence[bytes]) -> Iterator[UserState]:
+    states = _unpacked([_decode(one) for one in stored if one[:1] == _PACKED])
+    for one in stored:
+        yield next(states) if one[:1] == _PACKED else UserState.of(_decode_habits(one))
+
+
+def _unpacked(packs: Sequence[Packed]) -> Iterator[UserState]:
+    if not packs:
+        return
+    keys = [keys_of(pack.names) for pack in packs]
+    sizes = [(len(pack.numbers) // _NUMBER_BYTES, len(pack.counts) // _COUNT_BYTES, len(pack.names)) for pack in packs]
+    parts = Parts(
+        np.frombuffer(b"".join([pack.numbers for pack in packs]), NUMBER),
+        np.frombuffer(b"".join([pack.counts for pack in packs]), COUNT),
+        np.array([*chain.from_iterable(keys)], np.int64),
+        np.ascontiguousarray(np.cumsum(sizes, axis=0).T),
+    )
+    numbers, counts = np.zeros((len(packs), layout.NUMBERS)), np.zeros((len(packs), layout.COUNTS), np.int64)
+    unpacked(parts, numbers, counts)
+    for number, pack in enumerate(packs):
+        state = UserState.__new__(UserState)
+        # Rows of their own: one that is kept would keep all others.
+        state.numbers, state.counts = numbers[number].copy(), counts[number].copy()
+        state.names = {MISSING_KEY: None, EMPTY_KEY: "", **dict(zip(keys[number], pack.names, strict=True))}
+        yield state

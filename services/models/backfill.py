@@ -10,7 +10,7 @@ from detectors.feedback import Feedback
 from detectors.habits import STATE_VERSION
 from detectors.inputs import inputs_of
 from detectors.models import Models
-from detectors.state import UserState
+from detectors.state import UserState, encode_all
 from domain.transaction import Transaction
 from domain.verdict import Verdict
 from services.models.versions import Versions
@@ -61,7 +61,7 @@ class _Scoring:
                 verdicts += await self._by_enhanced(version, earlier, states)
         return Judgement(
             verdicts,
-            {user: state.to_bytes() for user, state in states.items()},
+            encode_all(states),
             {user: state.flagged for user, state in states.items()},
             STATE_VERSION,
             self._models.enhanced.version if self._models.enhanced is not None else "",
@@ -82,7 +82,7 @@ class _Scoring:
         waits = version == _WAITING
         model = self._models.enhanced if waits else await self._versions.of(version)
         transactions = [each.transaction for each in earlier]
-        before = {each.user_id: states[each.user_id].to_bytes() for each in transactions if each.user_id in states}
+        before = encode_all({each.user_id: states[each.user_id] for each in transactions if each.user_id in states})
         given, after = await asyncio.to_thread(
             by_enhanced, model, transactions, inputs_of(transactions), self._feedback, before, {}
         )

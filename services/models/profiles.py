@@ -7,7 +7,7 @@ from typing import NamedTuple
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
 from detectors.habits import STATE_VERSION
-from detectors.state import UserState
+from detectors.state import UserState, encode_all
 from domain.transaction import Transaction
 from services.models.versions import Versions
 from services.store.store import Store
@@ -58,6 +58,5 @@ async def rebuild(store: Store, alert_rates: Mapping[str, float], advance: Calla
             await learn(chunk)
     await learn(chunk)
     flagged = {user: state.flagged for user, state in states.items()}
-    encoded = {user: state.to_bytes() for user, state in states.items()}
-    await store.save_profiles(encoded, flagged, STATE_VERSION, last_version)
+    await store.save_profiles(encode_all(states), flagged, STATE_VERSION, last_version)
     return Rebuilt(len(states), transactions, other_model)

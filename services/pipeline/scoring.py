@@ -17,7 +17,7 @@ from detectors.feedback import Feedback
 from detectors.habits import STATE_VERSION
 from detectors.inputs import InputColumns, inputs_of
 from detectors.models import Models
-from detectors.state import UserState
+from detectors.state import UserState, decode_all, encode_all
 from detectors.verdicts import Verdicts
 from domain.clock import ClockKind
 from domain.transaction import GroundTruth, Transaction
@@ -214,7 +214,7 @@ def score(
         following,
         rows,
         tuple(dead),
-        {user: state.to_bytes() for user, state in states.items()},
+        encode_all(states),
         STATE_VERSION,
         models.enhanced.version if models.enhanced is not None else "",
         {user: state.flagged for user, state in states.items()},
@@ -255,13 +255,14 @@ def by_enhanced(
 
     `encoded` has the states before, `warm` some of them decoded: the caller gives those away.
     """
-    states = {user: warm.get(user) or UserState.from_bytes(state) for user, state in encoded.items()}
+    states = decode_all({user: state for user, state in encoded.items() if user not in warm})
+    states.update({user: warm[user] for user in encoded if user in warm})
     try:
         scored = model.score(transactions, states, rows=rows, feedback=feedback)
         return Verdicts.of("enhanced", model.version, scored), states
     except Exception:
         # The failed call may have learnt half a batch: begin again from the committed states.
-        states = {user: UserState.from_bytes(state) for user, state in encoded.items()}
+        states = decode_all(encoded)
     verdicts = []
     for transaction in transactions:
         user = transaction.user_id

@@ -9,7 +9,7 @@ import pytest
 from detectors.enhanced import EnhancedModel
 from detectors.layout import COUNTRY, MAX_MERCHANTS, RECENT
 from detectors.learning import count_value
-from detectors.state import UserState
+from detectors.state import AT_ONCE, UserState, decode_all, encode_all
 from detectors.view import view
 from domain.transaction import Device, Location, Merchant, Transaction
 from tests.unit.detectors.town import purchase, traffic
@@ -27,6 +27,21 @@ def test_a_state_stored_by_an_older_release_keeps_every_bit(states: dict[str, Us
         stored = msgspec.msgpack.encode(state.habits())
         assert UserState.from_bytes(stored) == state
         assert UserState.from_bytes(stored).to_bytes() == state.to_bytes()
+
+
+def test_many_states_are_stored_and_read_as_each_is(states: dict[str, UserState]) -> None:
+    """Also where some were stored by an older release, and where there are more than are done at once."""
+    given = [*states.values(), UserState()]
+    many = {f"u-{number}": given[number % len(given)] for number in range(2 * AT_ONCE + 1)}
+    stored = encode_all(many)
+    assert stored == {user: state.to_bytes() for user, state in many.items()}
+    older = {
+        user: msgspec.msgpack.encode(many[user].habits()) if number % 3 == 0 else one
+        for number, (user, one) in enumerate(stored.items())
+    }
+    assert decode_all(older) == many
+    assert encode_all(decode_all(older)) == stored
+    assert decode_all({}) == encode_all({}) == {}
 
 
 def test_what_is_wrongly_stored_is_refused() -> None:
