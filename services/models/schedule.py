@@ -16,17 +16,20 @@ HISTORY_ROWS = 200_000
 distinguish a user's own habits from those of the population."""
 
 _FIRST_FITS = (1_000, 2_000, 5_000, 10_000, 20_000, 50_000)
-_FIT_EVERY = 100_000
+_OFTEN, _SELDOM = 100_000, 1_000_000
+"""A fit takes half a minute of a core: at 2,000 transactions a second one was running half of the time when each
+`_OFTEN` of a long history brought one."""
 
 
 def next_fit(trained_rows: int) -> int:
     """The number of stored transactions at which the next fit is due.
 
-    1,000, 2,000, 5,000, 10,000, 20,000, 50,000, and from there on every 100,000.
+    1,000, 2,000, 5,000, 10,000, 20,000, 50,000, then every 100,000, and from 1,000,000 on every 1,000,000.
     """
     if trained_rows < _FIRST_FITS[-1]:
         return _FIRST_FITS[bisect_right(_FIRST_FITS, trained_rows)]
-    return (trained_rows // _FIT_EVERY + 1) * _FIT_EVERY
+    every = _OFTEN if trained_rows < _SELDOM else _SELDOM
+    return (trained_rows // every + 1) * every
 
 
 def due(stored: int, trained_rows: int) -> bool:
@@ -35,9 +38,11 @@ def due(stored: int, trained_rows: int) -> bool:
 
 
 def near(stored: int, trained_rows: int) -> bool:
-    """Whether a fit will be due so soon that a process may wait for it: within 1,000 transactions, or a tenth."""
+    """Whether a fit will be due so soon that a process may wait for it: within 1,000 transactions, or a tenth, at
+    most 10,000.
+    """
     coming = next_fit(trained_rows)
-    return stored >= coming - max(1_000, coming // 10)
+    return stored >= coming - min(max(1_000, coming // 10), 10_000)
 
 
 def warming(choice: DetectorChoice) -> Models:

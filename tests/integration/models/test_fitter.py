@@ -69,6 +69,8 @@ def test_a_process_is_prepared_when_a_fit_is_near() -> None:
     assert schedule.near(4_000, 2_000)
     assert not schedule.near(3_999, 2_000)
     assert schedule.near(90_000, 50_000)
+    assert schedule.near(1_990_000, 1_000_700)
+    assert not schedule.near(1_989_999, 1_000_700), "a process that waits takes 150 MB"
 
 
 async def test_a_process_fits_beside_a_newer_release(
@@ -83,3 +85,14 @@ async def test_a_process_fits_beside_a_newer_release(
     fitter = Fitter(database_url, "basic", USUAL_POLICY)
     await fitter.fit()
     assert await store.latest_model("basic") is not None
+
+
+def test_fits_become_rarer_as_history_grows() -> None:
+    due, fits = [], 0
+    while fits < 3_000_000:
+        fits = schedule.next_fit(fits)
+        due.append(fits)
+    assert due[:6] == [1_000, 2_000, 5_000, 10_000, 20_000, 50_000]
+    assert due[6:16] == [*range(100_000, 1_000_001, 100_000)]
+    assert due[16:] == [2_000_000, 3_000_000]
+    assert schedule.next_fit(1_234_567) == 2_000_000
