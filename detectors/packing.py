@@ -37,6 +37,18 @@ class Parts(NamedTuple):
 
 
 @compiled
+def _used(counts: Counts) -> tuple[tuple[int, int], ...]:
+    """Where numbers of a state begin that are in use, and how many there are."""
+    recent = counts[layout.KNOWN_TIMES]
+    return (
+        (0, layout.TIMES),
+        (layout.TIMES, recent),
+        (layout.AMOUNTS, recent),
+        (layout.BY_CATEGORY, 2 * counts[layout.KNOWN_CATEGORIES]),
+    )
+
+
+@compiled
 def packed(all_numbers: Numbers, all_counts: Counts) -> Parts:
     """What is in use of n states, whose rows have shape (n, `NUMBERS`) and (n, `COUNTS`)."""
     n = len(all_numbers)
@@ -48,15 +60,10 @@ def packed(all_numbers: Numbers, all_counts: Counts) -> Parts:
     head = layout.KNOWN_CATEGORIES - layout.OF_AMOUNT + 1
     for state in range(n):
         numbers, counts = all_numbers[state], all_counts[state]
-        recent, categories = counts[layout.KNOWN_TIMES], counts[layout.KNOWN_CATEGORIES]
+        categories = counts[layout.KNOWN_CATEGORIES]
         out_numbers[at], out_numbers[at + 1] = counts[layout.SEEN], counts[layout.FLAGGED]
         at += 2
-        for start, length in (
-            (0, layout.TIMES),
-            (layout.TIMES, recent),
-            (layout.AMOUNTS, recent),
-            (layout.BY_CATEGORY, 2 * categories),
-        ):
+        for start, length in _used(counts):
             out_numbers[at : at + length] = numbers[start : start + length]
             at += length
         keys[named] = counts[layout.CITY]
@@ -95,15 +102,10 @@ def unpacked(parts: Parts, all_numbers: Numbers, all_counts: Counts) -> None:
         counted += 1
         counts[layout.OF_AMOUNT : layout.KNOWN_CATEGORIES + 1] = parts.counts[counted : counted + head]
         counted += head
-        recent, categories = counts[layout.KNOWN_TIMES], counts[layout.KNOWN_CATEGORIES]
+        categories = counts[layout.KNOWN_CATEGORIES]
         counts[layout.SEEN], counts[layout.FLAGGED] = int(parts.numbers[at]), int(parts.numbers[at + 1])
         at += 2
-        for start, length in (
-            (0, layout.TIMES),
-            (layout.TIMES, recent),
-            (layout.AMOUNTS, recent),
-            (layout.BY_CATEGORY, 2 * categories),
-        ):
+        for start, length in _used(counts):
             numbers[start : start + length] = parts.numbers[at : at + length]
             at += length
         counts[layout.CITY] = parts.keys[named]
