@@ -63,7 +63,7 @@ OPTIONS: dict[str, Any] = {
             _SERVERS,
             "--database",
             metavar="URL",
-            help="postgresql://user@host:5432/anomalies; also DATABASE_URL. Default: embedded PostgreSQL.",
+            help="postgresql://user@host/name; also DATABASE_URL. Default: embedded PostgreSQL.",
         ),
     ],
     "data_dir": Annotated[
@@ -90,7 +90,7 @@ OPTIONS: dict[str, Any] = {
             _SIMULATOR,
             "--history-days",
             metavar="DAYS",
-            help="Simulated history that a first start begins with. Default: 10, or fewer of many users.",
+            help="Simulated history that a first start begins with. Default: 10, or fewer where there are many users.",
         ),
     ],
     "seed": Annotated[
@@ -107,7 +107,12 @@ OPTIONS: dict[str, Any] = {
     ],
     "detector": Annotated[
         str | None,
-        _option(_DETECTION, "--detector", metavar="basic|enhanced|both", help="Which detector scores. Default: both."),
+        _option(
+            _DETECTION,
+            "--detector",
+            metavar="NAME",
+            help="Which detector scores: basic, enhanced or both. Default: both.",
+        ),
     ],
     "alerts_wrong": Annotated[
         float | None,

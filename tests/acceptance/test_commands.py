@@ -267,9 +267,12 @@ def test_what_is_wrong_is_one_clear_line(run: Run, tmp_path: Path, arguments: tu
     assert len(failed.stderr.strip().splitlines()) <= 3
 
 
-def test_help_names_every_command(run: Run) -> None:
+def test_help_names_every_command_and_cuts_nothing(run: Run) -> None:
     shown = run("--help")
     assert shown.returncode == 0
+    assert "…" not in shown.stdout
     for command in COMMANDS:
         assert command in shown.stdout
-        assert run(command, "--help").returncode == 0
+        its_own = run(command, "--help")
+        assert its_own.returncode == 0
+        assert "…" not in its_own.stdout
