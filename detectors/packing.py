@@ -90,8 +90,10 @@ def packed(all_numbers: Numbers, all_counts: Counts) -> Parts:
 
 
 @compiled
-def unpacked(parts: Parts, all_numbers: Numbers, all_counts: Counts) -> None:
-    """Write states into rows of zeros: the reverse of `packed`."""
+def unpacked(parts: Parts, all_numbers: Numbers, all_counts: Counts) -> bool:
+    """Write states into rows of zeros: the reverse of `packed`. Gives whether each ended where its parts do; if not,
+    what was written means nothing. Raises: ValueError where they end too early.
+    """
     head = layout.KNOWN_CATEGORIES - layout.OF_AMOUNT + 1
     for state in range(len(all_numbers)):
         numbers, counts = all_numbers[state], all_counts[state]
@@ -123,3 +125,6 @@ def unpacked(parts: Parts, all_numbers: Numbers, all_counts: Counts) -> None:
             counted += known
             counts[start + 2 : start + 2 + known] = parts.keys[named : named + known]
             named += known
+        if at != parts.ends[0, state] or counted != parts.ends[1, state] or named != parts.ends[2, state]:
+            return False
+    return True

@@ -250,14 +250,19 @@ def _unpacked(packs: Sequence[Packed]) -> Iterator[UserState]:
         return
     keys = [keys_of(pack.names) for pack in packs]
     sizes = [(len(pack.numbers) // _NUMBER_BYTES, len(pack.counts) // _COUNT_BYTES, len(pack.names)) for pack in packs]
-    parts = Parts(
-        np.frombuffer(b"".join([pack.numbers for pack in packs]), NUMBER),
-        np.frombuffer(b"".join([pack.counts for pack in packs]), COUNT),
-        np.array([*chain.from_iterable(keys)], np.int64),
-        np.ascontiguousarray(np.cumsum(sizes, axis=0).T),
-    )
     numbers, counts = np.zeros((len(packs), layout.NUMBERS)), np.zeros((len(packs), layout.COUNTS), np.int64)
-    unpacked(parts, numbers, counts)
+    try:
+        parts = Parts(
+            np.frombuffer(b"".join([pack.numbers for pack in packs]), NUMBER),
+            np.frombuffer(b"".join([pack.counts for pack in packs]), COUNT),
+            np.array([*chain.from_iterable(keys)], np.int64),
+            np.ascontiguousarray(np.cumsum(sizes, axis=0).T),
+        )
+        whole = unpacked(parts, numbers, counts)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise msgspec.DecodeError("a stored state is not whole")
     for number, pack in enumerate(packs):
         state = UserState.__new__(UserState)
         # Rows of their own: one that is kept would keep all others.

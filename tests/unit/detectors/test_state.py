@@ -50,6 +50,19 @@ def test_what_is_wrongly_stored_is_refused() -> None:
             UserState.from_bytes(stored)
 
 
+@pytest.mark.parametrize("part", [0, 1, 2], ids=["numbers", "counts", "names"])
+def test_a_state_of_which_a_part_is_missing_is_refused_also_between_others(
+    states: dict[str, UserState], part: int
+) -> None:
+    first, second, third = [state.to_bytes() for state in states.values()][:3]
+    parts = msgspec.msgpack.decode(second)
+    parts[part] = parts[part][: len(parts[part]) // 2]
+    with pytest.raises(msgspec.DecodeError):
+        decode_all({"a": first, "b": msgspec.msgpack.encode(parts), "c": third})
+    with pytest.raises(msgspec.DecodeError):
+        UserState.from_bytes(msgspec.msgpack.encode(parts))
+
+
 def test_a_stored_state_scores_the_same(enhanced: EnhancedModel, states: dict[str, UserState]) -> None:
     stored = {user: UserState.from_bytes(state.to_bytes()) for user, state in states.items()}
     unseen = traffic(400, seed=11)
