@@ -31,5 +31,5 @@ def rows_of(inputs: InputColumns, population: Population) -> Rows:
         numbers[:, layout.ROW_SHARES + field] = names.numbers(frequencies.of)
     keys = np.empty((len(inputs), layout.ROW_KEYS), np.int64)
     for field, names in enumerate(of.names):
-        keys[:, field] = names.keys(keys_of)
+        keys[:, field] = np.array(keys_of(names.distinct), np.int64)[names.places]
     return Rows(numbers, keys)

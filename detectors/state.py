@@ -36,7 +36,7 @@ class UserState:
     def __init__(self) -> None:
         self.numbers: Numbers = np.zeros(layout.NUMBERS)
         self.counts: Counts = np.zeros(layout.COUNTS, np.int64)
-        self.names: dict[int, str | None] = {MISSING_KEY: None, EMPTY_KEY: ""}
+        self.names: dict[int, str | None] = _named((), ())
 
     @classmethod
     def of(cls, habits: Habits) -> Self:
@@ -228,7 +228,7 @@ def _encoded(states: Sequence[UserState]) -> Iterator[bytes]:
         here = keys[named:named_to]
         names = [*map(state.names.__getitem__, here)]
         if len(state.names) > MOST_NAMES:
-            state.names = {MISSING_KEY: None, EMPTY_KEY: "", **dict(zip(here, names, strict=True))}
+            state.names = _named(here, names)
         yield _encode(
             Packed(
                 numbers[_NUMBER_BYTES * at : _NUMBER_BYTES * to],
@@ -267,5 +267,9 @@ def _unpacked(packs: Sequence[Packed]) -> Iterator[UserState]:
         state = UserState.__new__(UserState)
         # Rows of their own: one that is kept would keep all others.
         state.numbers, state.counts = numbers[number].copy(), counts[number].copy()
-        state.names = {MISSING_KEY: None, EMPTY_KEY: "", **dict(zip(keys[number], pack.names, strict=True))}
+        state.names = _named(keys[number], pack.names)
         yield state
+
+
+def _named(keys: Sequence[int], names: Sequence[str | None]) -> dict[int, str | None]:
+    return {MISSING_KEY: None, EMPTY_KEY: "", **dict(zip(keys, names, strict=True))}

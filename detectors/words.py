@@ -1,16 +1,24 @@
 """A column of words, of which many come again: whatever depends on a word alone is found out once for each."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import cached_property
 from typing import Generic, TypeVar, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.layout import Counts, Numbers
 
+Value = TypeVar("Value", bound=Hashable)
 Word = TypeVar("Word", bound=str | None, covariant=True)
+
+
+def numbered(values: Sequence[Value]) -> tuple[list[Value], Counts]:
+    """Each value once, in the order of its first place, and the place among these of each of n, shape (n,)."""
+    numbers: defaultdict[Value, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    places = np.fromiter(map(numbers.__getitem__, values), np.int64, len(values))
+    return [*numbers], places
 
 
 class Words(Sequence[Word], Generic[Word]):
@@ -34,10 +42,7 @@ class Words(Sequence[Word], Generic[Word]):
 
     @cached_property
     def _coded(self) -> tuple[list[Word], Counts]:
-        numbers: defaultdict[Word, int] = defaultdict()
-        numbers.default_factory = numbers.__len__
-        places = np.fromiter(map(numbers.__getitem__, self._words), np.int64, len(self._words))
-        return [*numbers], places
+        return numbered(self._words)
 
     @property
     def distinct(self) -> list[Word]:
@@ -52,7 +57,3 @@ class Words(Sequence[Word], Generic[Word]):
     def numbers(self, of: Callable[[Word], float]) -> Numbers:
         """A number for each row that depends on its word, shape (n,)."""
         return np.array([of(word) for word in self.distinct], np.float64)[self.places]
-
-    def keys(self, of: Callable[[list[Word]], list[int]]) -> NDArray[np.int64]:
-        """The same of whole numbers, found for all words at once."""
-        return np.array(of(self.distinct), np.int64)[self.places]

@@ -2,7 +2,7 @@
 
 import time
 from bisect import bisect_right
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import accumulate, repeat
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.verdicts import Verdicts
+from detectors.words import numbered
 from domain.engine import FeedSlice
 from domain.quality import Scoreboard
 from domain.transaction import GroundTruth, Transaction
@@ -100,10 +101,7 @@ class Bus:
         columns = StoredRows.of(rows)
         alerted = np.zeros(len(rows), np.bool_)
         # There are few: one for each kind of anomaly.
-        numbers: defaultdict[GroundTruth | None, int] = defaultdict()
-        numbers.default_factory = numbers.__len__
-        of = np.fromiter(map(numbers.__getitem__, columns.truths), np.int64, len(rows))
-        truths = [*numbers]
+        truths, of = numbered(columns.truths)
         for detector, (places, verdicts) in columns.judged.items():
             counts = np.bincount(verdicts.severities, minlength=len(Severity)).tolist()
             self.verdicts.update({(detector, severity): n for severity, n in zip(Severity, counts, strict=True) if n})

@@ -255,8 +255,8 @@ def by_enhanced(
 
     `encoded` has the states before, `warm` some of them decoded: the caller gives those away.
     """
-    states = decode_all({user: state for user, state in encoded.items() if user not in warm})
-    states.update({user: warm[user] for user in encoded if user in warm})
+    states = {user: warm[user] for user in encoded if user in warm}
+    states |= decode_all({user: state for user, state in encoded.items() if user not in warm})
     try:
         scored = model.score(transactions, states, rows=rows, feedback=feedback)
         return Verdicts.of("enhanced", model.version, scored), states
