@@ -1,12 +1,13 @@
 """The configuration: flags over environment over `anomaly-tui.toml` over defaults, each value with its source."""
 
+import json
 import os
 import stat
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import platformdirs
 from pydantic import (
@@ -19,7 +20,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDict
 
 from detectors.policy import Policy
 from domain.budget import Budget
@@ -84,13 +84,18 @@ def _is_number(kind: Any) -> bool:
     return kind in (int, float) or any(map(_is_number, get_args(kind)))
 
 
+def _is_table(kind: Any) -> bool:
+    """Whether a setting of this type holds values by name."""
+    return get_origin(kind) is dict or any(map(_is_table, get_args(kind)))
+
+
 Folder = Annotated[Path, BeforeValidator(_expanded)]
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything that can be configured. Frozen; made by `load`."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     data_dir: Folder = Field(default_factory=lambda: _folder("data"), description="where databases and logs live")
     cache_dir: Folder = Field(default_factory=lambda: _folder("cache"), description="what can be fetched again")
@@ -289,7 +294,7 @@ class Settings(BaseSettings):
 class Loaded(BaseModel):
     """Settings and, by name, where each value came from."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     settings: Settings
     sources: dict[str, str]
@@ -311,7 +316,6 @@ def load(flags: Mapping[str, Any], config: Path | None = None) -> Loaded:
         merged |= values
         sources |= dict.fromkeys(values, source)
     try:
-        # The constructor would ask the environment again, below what the file says.
         settings = Settings.model_validate(merged)
     except ValidationError as error:
         raise ConfigurationError("; ".join(_line(problem, sources, merged) for problem in error.errors())) from None
@@ -360,10 +364,23 @@ def _of_file(file: Path) -> dict[str, Any]:
 
 
 def _of_environment() -> dict[str, Any]:
-    values = EnvSettingsSource(Settings)()
+    """Values of variables that are set and not empty, in any case; tables are JSON objects."""
+    given = {name.upper(): value for name, value in os.environ.items() if value}
+    values: dict[str, Any] = {}
+    for name, field in Settings.model_fields.items():
+        variable = f"{PREFIX}{name.upper()}"
+        if (text := given.get(variable)) is not None:
+            values[name] = _table(variable, text) if _is_table(field.annotation) else text
     if "database_url" not in values and os.environ.get("DATABASE_URL"):
         values["database_url"] = os.environ["DATABASE_URL"]
     return values
+
+
+def _table(variable: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{variable} is no valid JSON: {error}.") from None
 
 
 def _text_of(file: Path) -> str:

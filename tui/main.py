@@ -1,132 +1,22 @@
 """The entry point of the `anomaly-tui` command: the command line, and how it opens the console."""
 
-import asyncio
-from typing import TYPE_CHECKING
-
 from services.cli.app import build, run
 from services.cli.plan import RunPlan
 from services.settings import Settings
 
-if TYPE_CHECKING:
-    from tui.app import ConsoleApp
-    from tui.keys import Keys
-
 
 def open_console(settings: Settings, plan: RunPlan) -> int:
-    """Start the engine, show the console until the user quits, and stop the engine. Returns the exit code.
+    """Show the console with an engine of its own. The console is imported only when it is shown."""
+    from tui.launch import with_engine
 
-    Raises ConfigurationError for invalid keys, before anything is started.
-    """
-    from tui.keys import Keys
-
-    return asyncio.run(_console(settings, plan, Keys(settings.keys)))
-
-
-async def _console(settings: Settings, plan: RunPlan, keys: "Keys") -> int:
-    from services.commands import signals
-    from services.engine.engine import Engine
-    from services.frontend.browser import has_display
-    from services.process.logs import LogRing, configure
-    from tui.app import ConsoleApp
-    from tui.library import Library
-    from tui.terminal.device import usual_hz, working
-
-    ring = LogRing()
-    configure(format=settings.log_format, file=settings.log_file, ring=ring)
-    engine = Engine(
-        settings,
-        detector=plan.detector,
-        simulate=plan.simulate,
-        mapping=plan.mapping,
-        browse=has_display(),
-        logs=ring,
-    )
-
-    async def run_engine() -> int:
-        # Servers start before the app takes the terminal: they need standard error, and Textual's has no descriptor.
-        with working("starting") as tell:
-            await engine.start(tell)
-        try:
-            app = ConsoleApp(
-                engine.parts.port,
-                refresh_hz=settings.refresh_hz or usual_hz(),
-                theme=settings.theme,
-                keys=keys,
-                library=Library(settings.data_dir),
-                show_truth=settings.show_truth,
-            )
-            return await show_until_asked(app, engine.quitting)
-        finally:
-            with working("stopping"):
-                await asyncio.wait_for(engine.stop(), signals.SHUTDOWN_WITHIN)
-
-    return await signals.interruptible(run_engine(), engine.quitting)
+    return with_engine(settings, plan)
 
 
 def attach_console(settings: Settings) -> int:
-    """Show the console of the engine on this data directory until the user leaves. Returns the exit code.
+    """Show the console of the engine that runs on this data directory."""
+    from tui.launch import attached
 
-    Raises NotConnected when no engine runs there, ConfigurationError for invalid keys.
-    """
-    from tui.keys import Keys
-
-    return asyncio.run(_attached(settings, Keys(settings.keys)))
-
-
-async def _attached(settings: Settings, keys: "Keys") -> int:
-    from functools import partial
-
-    from services.attach.client import RemotePort
-    from services.attach.find import engine_socket
-    from services.commands import signals
-    from services.process.logs import configure
-    from tui.app import ConsoleApp
-    from tui.library import Library
-    from tui.terminal.device import usual_hz
-
-    # The engine writes the log file; a console has none.
-    configure(format=settings.log_format)
-    hz = settings.refresh_hz or usual_hz()
-    port = RemotePort(partial(engine_socket, settings.data_dir), hz)
-    quitting = asyncio.Event()
-
-    async def show() -> int:
-        await port.start()
-        try:
-            library = Library(settings.data_dir)
-            app = ConsoleApp(
-                port,
-                refresh_hz=hz,
-                theme=settings.theme,
-                keys=keys,
-                library=library,
-                show_truth=settings.show_truth,
-                engine_inside=False,
-            )
-            return await show_until_asked(app, quitting)
-        finally:
-            await port.stop()
-
-    return await signals.interruptible(show(), quitting)
-
-
-async def show_until_asked(app: "ConsoleApp", quitting: asyncio.Event) -> int:
-    """Show the console until the user leaves or `quitting` is set. Raises what the console crashed with."""
-
-    async def exit_when_asked() -> None:
-        await quitting.wait()
-        app.leave()
-
-    if quitting.is_set():
-        return app.ending
-    asked = asyncio.create_task(exit_when_asked())
-    try:
-        code = await app.run_async()
-    finally:
-        asked.cancel()
-    if app.crash is not None:
-        raise app.crash
-    return code or 0
+    return attached(settings)
 
 
 def main() -> None:

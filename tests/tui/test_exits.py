@@ -22,7 +22,7 @@ from services.commands import signals
 from services.cli.options import guarded
 from tests.tui.fake_port import FakePort, rows
 from tui.app import ConsoleApp
-from tui.main import show_until_asked
+from tui.launch import show_until_asked
 from tui.modals.help import Help
 
 class Port(FakePort):

@@ -34,6 +34,21 @@ def test_database_url_is_read_under_both_names_and_ours_wins(monkeypatch) -> Non
     assert load({}).settings.dsn == "postgresql://two/anomalies"
 
 
+def test_a_table_in_the_environment_is_json(monkeypatch) -> None:
+    monkeypatch.setenv("ANOMALY_TUI_KEYS", '{"quit": "f10"}')
+    assert load({}).settings.keys == {"quit": "f10"}
+    monkeypatch.setenv("ANOMALY_TUI_KEYS", "{quit: f10")
+    with pytest.raises(UserError, match="ANOMALY_TUI_KEYS is no valid JSON"):
+        load({})
+
+
+def test_variables_count_in_any_case_and_empty_ones_do_not(monkeypatch) -> None:
+    monkeypatch.setenv("anomaly_tui_rate", "7")
+    monkeypatch.setenv("ANOMALY_TUI_SEED", "")
+    loaded = load({})
+    assert (loaded.settings.rate, loaded.sources["seed"]) == (7.0, "default")
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
