@@ -22,7 +22,7 @@ from detectors.fitting import NOTHING_FITTED
 from detectors.forest import SAMPLES, TREES, Forest
 from detectors.inputs import inputs_of
 from detectors.policy import USUAL_POLICY
-from detectors.state import UserState
+from detectors.state import States, UserState
 from detectors.stream import passed
 from domain.transaction import Transaction
 from services.models import schedule
@@ -96,13 +96,14 @@ def run(rounds: int) -> None:
 
     def features(known: dict[str, UserState]) -> None:
         for batch in batches:
-            passed(inputs_of(batch), known, population, usual, NOTHING_FITTED, None)
+            rows = inputs_of(batch)
+            passed(rows, States(rows.of.user.distinct, known, {}), population, usual, NOTHING_FITTED, None)
 
     def scores(known: dict[str, UserState]) -> None:
         for batch in batches:
             flat = inputs_of(batch)
             basic.scores(fitted, forest, flat)
-            enhanced.found(flat, known)
+            enhanced.found(flat, States(flat.of.user.distinct, known, {}))
 
     def timed(work: Callable[[dict[str, UserState]], None]) -> float:
         return least(rounds, states, work, BATCH * BATCHES)

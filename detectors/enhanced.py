@@ -22,7 +22,7 @@ from detectors.policy import USUAL_POLICY, Policy
 from detectors.population import Population
 from detectors.reasons import MEMORY_INDEX, RISK_INDEX, adjusted, brief, full, named, spared
 from detectors.sentences import Situation
-from detectors.state import UserState
+from detectors.state import States, UserState
 from detectors.stream import Bars, Found, passed
 from detectors.threshold import returning_rate
 from detectors.verdicts import Verdicts
@@ -203,9 +203,18 @@ class EnhancedModel:
         if not transactions:
             return Verdicts.warming("enhanced", 0)
         rows = rows or inputs_of(transactions)
-        population, tables = self._parameters.population, self._parameters.tables
+        together = States(rows.of.user.distinct, states, {})
+        verdicts = self.score_together(transactions, together, rows, feedback)
+        together.give(states)
+        return verdicts
+
+    def score_together(
+        self, transactions: Sequence[Transaction], states: States, rows: InputColumns, feedback: Feedback
+    ) -> Verdicts:
+        """`score` where the states are those of the transactions' users (`rows.of.user.distinct`) together."""
+        tables = self._parameters.tables
         if tables is None:
-            passed(rows, states, population, self._usual, self._judge, None)
+            passed(rows, states, self._parameters.population, self._usual, self._judge, None)
             return Verdicts.warming("enhanced", len(rows))
         found, bars = self.found(rows, states, feedback)
         sampled = np.flatnonzero((found.seen % SAMPLED == 0) & (found.seen >= WARMED_UP))
@@ -218,19 +227,18 @@ class EnhancedModel:
         if tables is None:
             return Verdicts.warming("enhanced", 1)[0]
         rows = inputs_of([transaction])
-        states = {transaction.user_id: state.copy()}
+        states = States(rows.of.user.distinct, {transaction.user_id: state.copy()}, {})
         found, bars = self.found(rows, states, feedback)
         return self._verdicts(tables, [transaction], rows, found, bars, states, feedback)[0]
 
     def expected(self, transaction: Transaction, state: UserState) -> Expectation:
         """What the user was expected to do, before the transaction."""
-        states = {transaction.user_id: state.copy()}
-        found = passed(inputs_of([transaction]), states, self._parameters.population, self._usual, self._judge, None)
+        rows = inputs_of([transaction])
+        states = States(rows.of.user.distinct, {transaction.user_id: state.copy()}, {})
+        found = passed(rows, states, self._parameters.population, self._usual, self._judge, None)
         return found.expectation(0)
 
-    def found(
-        self, rows: InputColumns, states: dict[str, UserState], feedback: Feedback = NO_FEEDBACK
-    ) -> tuple[Found, list[_Bar]]:
+    def found(self, rows: InputColumns, states: States, feedback: Feedback = NO_FEEDBACK) -> tuple[Found, list[_Bar]]:
         """Pass the rows through their users' states, as `score` does; also what each was judged by."""
         usual = self._bar(None, feedback)
         rates = feedback.alert_rates
@@ -258,7 +266,7 @@ class EnhancedModel:
         rows: InputColumns,
         found: Found,
         bars: Sequence[_Bar],
-        states: dict[str, UserState],
+        states: States,
         feedback: Feedback,
     ) -> Verdicts:
         worth, _ = self._after(feedback)
@@ -272,7 +280,7 @@ class EnhancedModel:
                 found,
                 number,
                 float(thresholds[number]),
-                states,
+                states.names[rows.of.user.places[number]],
                 feedback,
             )
             for number in np.flatnonzero(found.kept >= 0).tolist()
@@ -287,7 +295,7 @@ class EnhancedModel:
         found: Found,
         number: int,
         threshold: float,
-        states: dict[str, UserState],
+        names: dict[int, str | None],
         feedback: Feedback,
     ) -> Verdict:
         """The verdict on a transaction that may be worth more than a few words."""
@@ -310,7 +318,7 @@ class EnhancedModel:
             threshold = of_log_odds(log_odds(threshold) + tolerance.rise)
         flagged = score >= threshold
         if rarity >= TOLD_FROM or flagged or tolerance is not None:
-            state = found.state(number, states[row.user])
+            state = found.state(number, names)
             expected, population = found.expectation(number), self._parameters.population
             situation = Situation(transaction, row, state, expected, population, found.rows.numbers[number])
             reasons = full(score, shares, situation, feedback)

@@ -13,6 +13,7 @@ from detectors.inputs import InputColumns
 from detectors.memory import Past, Persistence, lift_after, raised
 from detectors.null import fitted, lately
 from detectors.population import Population
+from detectors.state import States
 from detectors.stream import WEIGHTS, Judge, passed
 from detectors.worth import Worth
 
@@ -121,7 +122,8 @@ class _Measured(NamedTuple):
 
 def _replay(rows: InputColumns, population: Population, left_out: NDArray[np.bool_]) -> _Measured:
     """Score-before-learn over history; rows left out teach no habits."""
-    found = passed(rows, {}, population, population.usual(), NOTHING_FITTED, None, left_out)
+    states = States(rows.of.user.distinct, {}, {})
+    found = passed(rows, states, population, population.usual(), NOTHING_FITTED, None, left_out)
     known, gaps = found.seen, found.expected[:, Expectation._fields.index("gap")]
     mature = known >= WARMED_UP
     if mature.sum() < 500:

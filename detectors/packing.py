@@ -90,13 +90,15 @@ def packed(all_numbers: Numbers, all_counts: Counts) -> Parts:
 
 
 @compiled
-def unpacked(parts: Parts, all_numbers: Numbers, all_counts: Counts) -> bool:
-    """Write states into rows of zeros: the reverse of `packed`. Gives whether each ended where its parts do; if not,
-    what was written means nothing. Raises: ValueError where they end too early.
+def unpacked(parts: Parts, rows: Counts, all_numbers: Numbers, all_counts: Counts) -> bool:
+    """Write n states into these rows of zeros, shape (n,): the reverse of `packed`.
+
+    Gives whether each ended where its parts do; if not, what was written means nothing. Raises: ValueError where they
+    end too early.
     """
     head = layout.KNOWN_CATEGORIES - layout.OF_AMOUNT + 1
-    for state in range(len(all_numbers)):
-        numbers, counts = all_numbers[state], all_counts[state]
+    for state in range(rows.size):
+        numbers, counts = all_numbers[rows[state]], all_counts[rows[state]]
         at = counted = named = 0
         if state > 0:
             at, counted, named = parts.ends[0, state - 1], parts.ends[1, state - 1], parts.ends[2, state - 1]

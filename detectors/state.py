@@ -1,8 +1,8 @@
 """The running state of one user: everything the enhanced detector remembers, bounded whatever happens."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Self, TypeVar
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -17,9 +17,6 @@ _decode_habits = msgspec.msgpack.Decoder(Habits).decode
 _decode = msgspec.msgpack.Decoder(Packed).decode
 _PACKED = b"\x93"
 """How msgpack begins an array of three, as `Packed` is; `Habits` has more."""
-
-_Of = TypeVar("_Of")
-_To = TypeVar("_To")
 
 _NUMBER_BYTES, _COUNT_BYTES = np.dtype(NUMBER).itemsize, np.dtype(COUNT).itemsize
 
@@ -183,12 +180,12 @@ class UserState:
 
     def to_bytes(self) -> bytes:
         """The state without what it has no use of yet; decoding gives back every bit of it."""
-        return next(_encoded([self]))
+        return encode_all({"": self})[""]
 
     @staticmethod
     def from_bytes(stored: bytes) -> "UserState":
         """The state of `to_bytes`, or of `Habits` as older releases stored them. Raises: msgspec.DecodeError."""
-        return next(_decoded([stored]))
+        return decode_all({"": stored})[""]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, UserState) and self.habits() == other.habits()
@@ -204,71 +201,129 @@ AT_ONCE = 256
 """States that are encoded or decoded together, which costs less than one by one."""
 
 
+class States:
+    """The states of some users as they are computed with together: of each a row, in the order of `users`."""
+
+    __slots__ = ("counts", "names", "numbers", "users")
+
+    def __init__(self, users: Sequence[str], known: Mapping[str, UserState], stored: Mapping[str, bytes]) -> None:
+        """Those of `known` as they are, those that are only `stored` decoded; the others have seen nothing.
+
+        Names that come into a known state stand in both. Raises: msgspec.DecodeError.
+        """
+        self.users = users
+        self.numbers: Numbers = np.zeros((len(users), layout.NUMBERS))
+        self.counts: Counts = np.zeros((len(users), layout.COUNTS), np.int64)
+        self.names: list[dict[int, str | None]] = []
+        encoded = []
+        for row, user in enumerate(users):
+            state = known.get(user)
+            if state is None and user in stored:
+                encoded.append((row, stored[user]))
+            self.names.append(state.names if state is not None else _named((), ()))
+            if state is not None:
+                self.numbers[row], self.counts[row] = state.numbers, state.counts
+        for start in range(0, len(encoded), AT_ONCE):
+            self._decode(encoded[start : start + AT_ONCE])
+
+    def _decode(self, encoded: Sequence[tuple[int, bytes]]) -> None:
+        packs = []
+        for row, one in encoded:
+            if one[:1] == _PACKED:
+                packs.append((row, _decode(one)))
+            else:
+                state = UserState.of(_decode_habits(one))
+                self.numbers[row], self.counts[row], self.names[row] = state.numbers, state.counts, state.names
+        if packs:
+            self._unpack(packs)
+
+    def _unpack(self, packs: Sequence[tuple[int, Packed]]) -> None:
+        keys = [keys_of(pack.names) for _, pack in packs]
+        sizes = [
+            (len(pack.numbers) // _NUMBER_BYTES, len(pack.counts) // _COUNT_BYTES, len(pack.names)) for _, pack in packs
+        ]
+        try:
+            parts = Parts(
+                np.frombuffer(b"".join([pack.numbers for _, pack in packs]), NUMBER),
+                np.frombuffer(b"".join([pack.counts for _, pack in packs]), COUNT),
+                np.array([*chain.from_iterable(keys)], np.int64),
+                np.ascontiguousarray(np.cumsum(sizes, axis=0).T),
+            )
+            whole = unpacked(parts, np.array([row for row, _ in packs], np.int64), self.numbers, self.counts)
+        except ValueError:
+            whole = False
+        if not whole:
+            raise msgspec.DecodeError("a stored state is not whole")
+        for (row, pack), of in zip(packs, keys, strict=True):
+            self.names[row] = _named(of, pack.names)
+
+    def encoded(self) -> dict[str, bytes]:
+        """`UserState.to_bytes` of each user's."""
+        stored: list[bytes] = []
+        for start in range(0, len(self.users), AT_ONCE):
+            stored += self._encoded(slice(start, start + AT_ONCE))
+        return dict(zip(self.users, stored, strict=True))
+
+    def _encoded(self, rows: slice) -> Iterator[bytes]:
+        parts = packed(self.numbers[rows], self.counts[rows])
+        numbers, counts, keys = parts.numbers.tobytes(), parts.counts.tobytes(), parts.keys.tolist()
+        starts = [0, 0, 0]
+        for row, ends in enumerate(parts.ends.T.tolist(), rows.start):
+            (at, counted, named), (to, counted_to, named_to) = starts, ends
+            here, known = keys[named:named_to], self.names[row]
+            names = [*map(known.__getitem__, here)]
+            if len(known) > MOST_NAMES:
+                self.names[row] = _named(here, names)
+            yield _encode(
+                Packed(
+                    numbers[_NUMBER_BYTES * at : _NUMBER_BYTES * to],
+                    counts[_COUNT_BYTES * counted : _COUNT_BYTES * counted_to],
+                    names,
+                )
+            )
+            starts = ends
+
+    def flagged(self) -> list[int]:
+        """`UserState.flagged` of each."""
+        flagged: list[int] = self.counts[:, layout.FLAGGED].tolist()
+        return flagged
+
+    def apart(self, row: int, state: UserState | None) -> UserState:
+        """One of them in rows of its own, those of `state` if there is one: a row kept of these keeps all others."""
+        if state is None:
+            state = UserState.__new__(UserState)
+            state.numbers, state.counts = self.numbers[row].copy(), self.counts[row].copy()
+        else:
+            state.numbers[:], state.counts[:] = self.numbers[row], self.counts[row]
+        state.names = self.names[row]
+        return state
+
+    def give(self, states: dict[str, UserState]) -> None:
+        """Change those of `states` into these, and make those that it lacks."""
+        for row, user in enumerate(self.users):
+            states[user] = self.apart(row, states.get(user))
+
+
 def encode_all(states: Mapping[str, UserState]) -> dict[str, bytes]:
     """`to_bytes` of each user's."""
-    return dict(zip(states, _by_some(_encoded, [*states.values()]), strict=True))
+    stored: dict[str, bytes] = {}
+    for users in _by_some(states):
+        stored |= States(users, states, {}).encoded()
+    return stored
 
 
 def decode_all(stored: Mapping[str, bytes]) -> dict[str, UserState]:
     """`from_bytes` of each user's. Raises: msgspec.DecodeError."""
-    return dict(zip(stored, _by_some(_decoded, [*stored.values()]), strict=True))
+    states: dict[str, UserState] = {}
+    for users in _by_some(stored):
+        States(users, {}, stored).give(states)
+    return states
 
 
-def _by_some(made: Callable[[list[_Of]], Iterator[_To]], given: list[_Of]) -> Iterator[_To]:
-    for start in range(0, len(given), AT_ONCE):
-        yield from made(given[start : start + AT_ONCE])
-
-
-def _encoded(states: Sequence[UserState]) -> Iterator[bytes]:
-    parts = packed(np.array([state.numbers for state in states]), np.array([state.counts for state in states]))
-    numbers, counts, keys = parts.numbers.tobytes(), parts.counts.tobytes(), parts.keys.tolist()
-    starts = [0, 0, 0]
-    for state, ends in zip(states, parts.ends.T.tolist(), strict=True):
-        (at, counted, named), (to, counted_to, named_to) = starts, ends
-        here = keys[named:named_to]
-        names = [*map(state.names.__getitem__, here)]
-        if len(state.names) > MOST_NAMES:
-            state.names = _named(here, names)
-        yield _encode(
-            Packed(
-                numbers[_NUMBER_BYTES * at : _NUMBER_BYTES * to],
-                counts[_COUNT_BYTES * counted : _COUNT_BYTES * counted_to],
-                names,
-            )
-        )
-        starts = ends
-
-
-def _decoded(stored: Sequence[bytes]) -> Iterator[UserState]:
-    states = _unpacked([_decode(one) for one in stored if one[:1] == _PACKED])
-    for one in stored:
-        yield next(states) if one[:1] == _PACKED else UserState.of(_decode_habits(one))
-
-
-def _unpacked(packs: Sequence[Packed]) -> Iterator[UserState]:
-    if not packs:
-        return
-    keys = [keys_of(pack.names) for pack in packs]
-    sizes = [(len(pack.numbers) // _NUMBER_BYTES, len(pack.counts) // _COUNT_BYTES, len(pack.names)) for pack in packs]
-    numbers, counts = np.zeros((len(packs), layout.NUMBERS)), np.zeros((len(packs), layout.COUNTS), np.int64)
-    try:
-        parts = Parts(
-            np.frombuffer(b"".join([pack.numbers for pack in packs]), NUMBER),
-            np.frombuffer(b"".join([pack.counts for pack in packs]), COUNT),
-            np.array([*chain.from_iterable(keys)], np.int64),
-            np.ascontiguousarray(np.cumsum(sizes, axis=0).T),
-        )
-        whole = unpacked(parts, numbers, counts)
-    except ValueError:
-        whole = False
-    if not whole:
-        raise msgspec.DecodeError("a stored state is not whole")
-    for number, pack in enumerate(packs):
-        state = UserState.__new__(UserState)
-        # Rows of their own: one that is kept would keep all others.
-        state.numbers, state.counts = numbers[number].copy(), counts[number].copy()
-        state.names = _named(keys[number], pack.names)
-        yield state
+def _by_some(of: Mapping[str, object]) -> Iterator[list[str]]:
+    users = [*of]
+    for start in range(0, len(users), AT_ONCE):
+        yield users[start : start + AT_ONCE]
 
 
 def _named(keys: Sequence[int], names: Sequence[str | None]) -> dict[int, str | None]:

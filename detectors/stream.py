@@ -19,7 +19,7 @@ from detectors.learning import learn
 from detectors.memory import decayed, fed, lift_after, raised
 from detectors.population import Population, Usual
 from detectors.rows import Rows, rows_of
-from detectors.state import UserState
+from detectors.state import States, UserState
 from detectors.threshold import moved, weigh
 
 WEIGHTS = np.array([feature.weight for feature in FEATURES])
@@ -86,32 +86,28 @@ class Found(NamedTuple):
         amount, amount_sd, log_amount, log_amount_sd, category, category_sd, gap, known = self.expected[number].tolist()
         return Expectation(amount, amount_sd, log_amount, log_amount_sd, category, category_sd, gap, int(known))
 
-    def state(self, number: int, now: UserState) -> UserState:
-        """The user's state before a transaction of which it was kept; `now` is the one after all of them."""
-        state, (numbers, counts) = UserState(), self.states
-        kept = self.kept[number]
-        state.numbers, state.counts, state.names = numbers[kept], counts[kept], now.names
+    def state(self, number: int, names: dict[int, str | None]) -> UserState:
+        """The user's state before a transaction of which it was kept; `names` are those of it after all of them."""
+        state, kept = UserState.__new__(UserState), self.kept[number]
+        state.numbers, state.counts, state.names = self.states[0][kept], self.states[1][kept], names
         return state
 
 
 def passed(
     inputs: InputColumns,
-    states: dict[str, UserState],
+    states: States,
     population: Population,
     usual: Usual,
     judge: Judge,
     bars: Bars | None,
     suspicious: NDArray[np.bool_] | None = None,
 ) -> Found:
-    """Pass transactions through their users' states, which are made where they are missing and changed in place.
+    """Pass transactions through the states of their users (`inputs.of.user.distinct`), which are changed in place.
 
     Without `bars` nothing is judged: those that are `suspicious`, shape (n,), are learnt as such.
     """
     rows = rows_of(inputs, population)
-    users, slots = inputs.of.user.distinct, inputs.of.user.places
-    own = [states.get(user) or UserState() for user in users]
-    numbers = np.array([state.numbers for state in own])
-    counts = np.array([state.counts for state in own])
+    slots = inputs.of.user.places
     n = len(inputs)
     found = Found(
         rows,
@@ -129,13 +125,11 @@ def passed(
         (np.empty((n, layout.NUMBERS)), np.empty((n, layout.COUNTS), np.int64)),
     )
     given = np.zeros(n, np.bool_) if suspicious is None else suspicious
-    _pass(slots, numbers, counts, usual, judge, bars or _NO_BARS, given, found)
+    _pass(slots, states.numbers, states.counts, usual, judge, bars or _NO_BARS, given, found)
     for position, names in enumerate(inputs.of.names):
-        for index in np.flatnonzero(found.new & 1 << position).tolist():
-            own[slots[index]].names[int(rows.keys[index, position])] = names[index]
-    for number, (user, state) in enumerate(zip(users, own, strict=True)):
-        state.numbers[:], state.counts[:] = numbers[number], counts[number]
-        states[user] = state
+        new = np.flatnonzero(found.new & 1 << position)
+        for index, row, key in zip(new.tolist(), slots[new].tolist(), rows.keys[new, position].tolist(), strict=True):
+            states.names[row][key] = names[index]
     return found
 
 

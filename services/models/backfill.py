@@ -86,7 +86,7 @@ class _Scoring:
         given, after = await asyncio.to_thread(
             by_enhanced, model, transactions, inputs_of(transactions), self._feedback, before, {}
         )
-        states.update(after)
+        after.give(states)
         return list(zip(transactions, backfilled(tuple(given)), strict=True)) if waits else []
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from detectors.models import Models
-from detectors.state import UserState
 from domain.identity import Content
 from services.pipeline import scoring
 from services.pipeline.keying import Misplaced, misplaced
@@ -77,7 +76,7 @@ class Scorer:
         self._mapping = mapping
         self._profiles = profiles
         self._decoded: dict[Seat, tuple[Decoded, Lent]] = {}
-        self._scored: dict[Seat, tuple[Mapping[str, bytes], Mapping[str, UserState]]] = {}
+        self._scored: dict[Seat, tuple[ScoredBatch, Lent]] = {}
         self._newest: dict[int, Seat] = {}
 
     def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
@@ -111,18 +110,24 @@ class Scorer:
         scored = scoring.score(
             answered.term, answered.expected, answered.following, fresh, dead, encoded, lent.decoded, models
         )
-        self._scored[seat] = scored.prepared.batch.profiles, scored.states
+        self._scored[seat] = scored, lent
         plain = all(record.plain for record in fresh)
-        return Outcome(scored._replace(states={}), resends, updates, found.skipped, found.remarks, found.faults, plain)
+        return Outcome(
+            scored._replace(states=None), resends, updates, found.skipped, found.remarks, found.faults, plain
+        )
 
     def stored(self, seat: Seat) -> None:
         """The batch that was scored last is committed: its profiles are what the next ones start from."""
-        profiles, states = self._scored.pop(seat)
-        if self._newest.get(seat.partition) != seat:
+        scored, lent = self._scored.pop(seat)
+        if scored.states is None or self._newest.get(seat.partition) != seat:
             # A later task of the partition may have moved them on already.
             return
-        for user, state in profiles.items():
-            self._profiles.keep(seat.partition, user, state, states[user])
+        profiles, states = scored.prepared.batch.profiles, scored.states
+        for row, user in enumerate(states.users):
+            # Most users of a stream of very many do not come again before others take their place.
+            came_again = user in lent.encoded
+            decoded = states.apart(row, lent.decoded.get(user)) if came_again else None
+            self._profiles.keep(seat.partition, user, profiles[user], decoded)
 
     def forget(self, seat: Seat) -> None:
         """Drop what is here of a task, and the profiles of its partition; another owner may write meanwhile."""

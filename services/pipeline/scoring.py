@@ -17,7 +17,7 @@ from detectors.feedback import Feedback
 from detectors.habits import STATE_VERSION
 from detectors.inputs import InputColumns, inputs_of
 from detectors.models import Models
-from detectors.state import UserState, decode_all, encode_all
+from detectors.state import States, UserState, decode_all
 from detectors.verdicts import Verdicts
 from domain.clock import ClockKind
 from domain.transaction import GroundTruth, Transaction
@@ -68,12 +68,13 @@ class DecodedRecord(msgspec.Struct, frozen=True, gc=False):
 class ScoredBatch(NamedTuple):
     """A batch ready to store, with what is published after its commit.
 
-    `produced_at` is when its records were sent, in seconds since 1970, shape (n,).
+    `produced_at` is when its records were sent, in seconds since 1970, shape (n,). `states` are those of its users
+    after it, where the enhanced detector has scored it.
     """
 
     prepared: Prepared
     produced_at: NDArray[np.float64]
-    states: Mapping[str, UserState]
+    states: States | None
     happened: tuple[Happened, ...] = ()
 
 
@@ -189,8 +190,8 @@ def score(
 ) -> ScoredBatch:
     """Score decoded records against the committed profiles and flatten everything for the store.
 
-    `encoded_states` has every user who has a profile; `warm_states` spares the decoding of some. Those are
-    changed by the call: the caller must not use them afterwards, so that nothing is learnt before its batch commits.
+    `encoded_states` has every user who has a profile; `warm_states` spares the decoding of some. Names that come into
+    those may be changed by the call: the caller uses them again only once the batch is committed.
     """
     transactions = [record.transaction for record in decoded]
     features = inputs_of(transactions)
@@ -198,7 +199,7 @@ def score(
     every = np.arange(len(decoded))
     if models.basic is not None:
         judged["basic"] = Given(every, by_basic(models.basic, transactions, features))
-    states: dict[str, UserState] = {}
+    states: States | None = None
     if models.enhanced is not None:
         verdicts, states = by_enhanced(
             models.enhanced, transactions, features, models.feedback, encoded_states, warm_states
@@ -214,10 +215,10 @@ def score(
         following,
         rows,
         tuple(dead),
-        encode_all(states),
+        states.encoded() if states is not None else {},
         STATE_VERSION,
         models.enhanced.version if models.enhanced is not None else "",
-        {user: state.flagged for user, state in states.items()},
+        dict(zip(states.users, states.flagged(), strict=True)) if states is not None else {},
         simulated=all(record.clock == "simulation" for record in decoded),
     )
     happened = _happened([record.clock for record in decoded], features.of.time.tolist())
@@ -250,30 +251,33 @@ def by_enhanced(
     feedback: Feedback,
     encoded: Mapping[str, bytes],
     warm: Mapping[str, UserState],
-) -> tuple[Verdicts, dict[str, UserState]]:
+) -> tuple[Verdicts, States]:
     """One verdict each, of status "error" where the detector raises, and the users' states after them.
 
-    `encoded` has the states before, `warm` some of them decoded: the caller gives those away.
+    `encoded` has the states before, `warm` some of them decoded.
     """
-    states = {user: warm[user] for user in encoded if user in warm}
-    states |= decode_all({user: state for user, state in encoded.items() if user not in warm})
+    users = rows.of.user.distinct
     try:
-        scored = model.score(transactions, states, rows=rows, feedback=feedback)
-        return Verdicts.of("enhanced", model.version, scored), states
+        states = States(users, warm, encoded)
+        return Verdicts.of(
+            "enhanced", model.version, model.score_together(transactions, states, rows, feedback)
+        ), states
     except Exception:
         # The failed call may have learnt half a batch: begin again from the committed states.
-        states = decode_all(encoded)
+        apart = decode_all(encoded)
     verdicts = []
     for transaction in transactions:
         user = transaction.user_id
-        before = states[user].to_bytes() if user in states else None
-        verdict = _guarded(partial(model.score, [transaction], states, feedback=feedback), "enhanced", model.version)
+        before = apart[user].to_bytes() if user in apart else None
+        verdict = _guarded(partial(model.score, [transaction], apart, feedback=feedback), "enhanced", model.version)
         if verdict.status == "error":
-            states.pop(user, None)
+            apart.pop(user, None)
             if before is not None:
-                states[user] = UserState.from_bytes(before)
+                apart[user] = UserState.from_bytes(before)
         verdicts.append(verdict)
-    return Verdicts.of("enhanced", model.version, verdicts), states
+    return Verdicts.of("enhanced", model.version, verdicts), States(
+        [user for user in users if user in apart], apart, {}
+    )
 
 
 def _guarded(score_one: Callable[[], Sequence[Verdict]], detector: DetectorName, version: str) -> Verdict:

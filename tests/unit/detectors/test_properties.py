@@ -13,7 +13,7 @@ from detectors.enhanced import EnhancedModel
 from detectors.features import FEATURES
 from detectors.fitting import NOTHING_FITTED
 from detectors.inputs import inputs_of
-from detectors.state import UserState
+from detectors.state import States, UserState
 from detectors.stream import passed
 from domain.transaction import Device, Location, Merchant, Transaction
 from tests.unit.detectors.town import purchase
@@ -73,7 +73,8 @@ def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(
 
     def evidence(amount: Decimal) -> list[float]:
         rows, population = inputs_of([purchase(amount=amount)]), enhanced.population
-        found = passed(rows, {"u-000": state.copy()}, population, population.usual(), NOTHING_FITTED, None)
+        states = States(["u-000"], {"u-000": state.copy()}, {})
+        found = passed(rows, states, population, population.usual(), NOTHING_FITTED, None)
         return [found.values[0, index] for index in LARGE]
 
     small, large = sorted((one, other))

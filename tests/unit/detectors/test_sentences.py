@@ -12,7 +12,7 @@ from detectors.inputs import inputs_of
 from detectors.population import Frequencies, Normal, Population
 from detectors.rows import rows_of
 from detectors.sentences import Situation, sentence
-from detectors.state import UserState
+from detectors.state import States, UserState
 from detectors.stream import passed
 from domain.transaction import NO_MERCHANT, Device, Location, Merchant, Transaction
 from tests.unit.detectors.town import LISBON, PARIS, purchase
@@ -63,8 +63,9 @@ def lived(purchases: int, last: Transaction | None = None) -> UserState:
 
 def learn(transaction: Transaction, state: UserState) -> Expectation:
     """Let the state learn a transaction; what was expected before."""
-    states = {transaction.user_id: state}
+    states = States([transaction.user_id], {transaction.user_id: state}, {})
     found = passed(inputs_of([transaction]), states, EVERYBODY, EVERYBODY.usual(), NOTHING_FITTED, None)
+    states.apart(0, state)
     return found.expectation(0)
 
 
