@@ -16,7 +16,7 @@ from _pipeline import pipeline_of
 from aiokafka import AIOKafkaConsumer
 from sklearn.ensemble import IsolationForest
 
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.inputs import inputs_of
 from detectors.models import Models
 from detectors.state import UserState

@@ -17,9 +17,6 @@ from detectors.state import States
 from detectors.stream import WEIGHTS, Judge, passed
 from detectors.worth import Worth
 
-FORMAT = 9
-"""Written beside each stored model of either detector; one of another format is not used but fitted again."""
-
 WARMED_UP = 10
 """Transactions a user must have before the features of that user help to calibrate a model."""
 

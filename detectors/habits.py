@@ -4,11 +4,6 @@ from operator import attrgetter
 
 import msgspec
 
-STATE_VERSION = 1
-"""Written beside each stored state. `UserState.from_bytes` reads older ones too; a newer one is refused, so this grows
-whenever the release before could not read what is stored. Of this one there are two forms."""
-
-
 fields_of = attrgetter(
     "merchants", "categories", "countries", "devices", "payment_methods", "currencies", "transaction_types"
 )

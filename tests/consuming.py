@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from detectors.enhanced import EnhancedModel
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.models import Models
 from detectors.state import UserState
 from domain.transaction import GroundTruth, Transaction

@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.models import Models
 from detectors.state import UserState
 from detectors.view import summary, view

@@ -7,7 +7,7 @@ from itertools import groupby
 import msgspec
 
 from detectors.feedback import Feedback
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.inputs import inputs_of
 from detectors.models import Models
 from detectors.state import UserState, encode_all

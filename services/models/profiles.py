@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.state import UserState, encode_all
 from domain.transaction import Transaction
 from services.models.versions import Versions

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import structlog
 
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.models import Models
 from domain.accounting import Account
 from services.pipeline import scoring

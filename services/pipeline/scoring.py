@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.inputs import InputColumns, inputs_of
 from detectors.models import Models
 from detectors.state import States, UserState, decode_all

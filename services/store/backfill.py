@@ -5,10 +5,8 @@ from typing import Any, NamedTuple
 
 from domain.transaction import Transaction
 from domain.verdict import DETECTORS, DetectorName, Verdict
-from services.store.batch import transaction_of
-from services.store.columns import TRANSACTION, VERDICT_COLUMNS
+from services.store.columns import TRANSACTION, VERDICT_COLUMNS, columns_of, transaction_of
 from services.store.faults import translated
-from services.store.judged import columns_of
 from services.store.words import keys_of_briefs, keys_of_versions
 
 _LOCK = 7_294_004

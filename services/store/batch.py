@@ -15,7 +15,7 @@ from detectors.layout import Counts
 from detectors.verdicts import Verdicts
 from domain.accounting import Account
 from domain.transaction import COLUMNS, GROUPS, GroundTruth, Transaction
-from domain.verdict import DETECTORS, DetectorName, Reason, Verdict
+from domain.verdict import DETECTORS, DetectorName, Verdict
 from services.store import statements
 from services.store.binary import (
     Column,
@@ -30,7 +30,7 @@ from services.store.binary import (
     texts,
 )
 from services.store.binary import rows as rows_of
-from services.store.columns import STORED_COLUMNS, TRANSACTION_COLUMNS
+from services.store.columns import STORED_COLUMNS
 from services.store.faults import CommitUnanswered, Fenced, ForeignProfile, StoreError, Transient, translated
 from services.store.judged import Named, judged
 from services.store.words import keys_of_briefs, keys_of_versions
@@ -365,18 +365,3 @@ async def save_profiles(connection: Any, batch: Batch) -> None:
     if written != f"INSERT 0 {len(users)}":
         at = term.cluster, term.topic, term.partition
         raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, users, *at))
-
-
-def transaction_of(row: Any) -> Transaction:
-    """The transaction a `transactions` row holds."""
-    fields: dict[str, Any] = {group: {} for group in GROUPS}
-    for column, stored in zip(COLUMNS, TRANSACTION_COLUMNS, strict=False):
-        group, _, name = column.path.rpartition(".")
-        (fields[group] if group else fields)[name] = row[stored]
-    fields["extra"] = msgspec.json.decode(row["extra"]) if row["extra"] else None
-    return msgspec.convert(fields, Transaction)
-
-
-def reasons_of(stored: Any) -> tuple[Reason, ...]:
-    """The reasons that a row of the view `verdicts` has."""
-    return msgspec.convert(stored, tuple[Reason, ...])

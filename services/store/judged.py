@@ -1,15 +1,15 @@
-"""What is stored of verdicts: the columns of one, and of all that a detector gave on a batch."""
+"""What is stored of all verdicts that a detector gave on a batch, as columns."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from detectors.layout import Counts, Numbers
 from detectors.verdicts import NO_LINE, Verdicts
-from domain.verdict import Verdict
 from services.store.binary import Column, numbers, some_texts
-from services.store.words import Keys, line_of, told
+from services.store.columns import columns_of
+from services.store.words import Keys, line_of
 
 _NO_WORD = -1
 
@@ -38,22 +38,6 @@ class Judged(NamedTuple):
     columns: list[Column]
     version: Named
     brief: Named
-
-
-def columns_of(verdict: Verdict) -> tuple[tuple[Any, ...], str, str | None]:
-    """The columns of a verdict as `VERDICT_COLUMNS` has them, its model's version and its brief reasons."""
-    brief, first, whole = told(verdict)
-    columns = (
-        _billionth(verdict.score),
-        _billionth(verdict.threshold),
-        verdict.flagged,
-        verdict.severity.rank or None,
-        None if verdict.status == "ok" else verdict.status,
-        first,
-        whole,
-        verdict.error,
-    )
-    return columns, verdict.model_version, brief
 
 
 def judged(verdicts: Verdicts) -> Judged:
@@ -107,11 +91,6 @@ def _place(words: list[str], word: str) -> int:
     return words.index(word)
 
 
-def _billionth(share: float) -> int:
-    # What is no share, such as NaN, is left for PostgreSQL to refuse.
-    return round(share * 1e9) if 0.0 <= share <= 1.0 else -1
-
-
 def _billionths(shares: Numbers) -> NDArray[np.int64]:
-    """`_billionth` of each."""
+    """As `columns_of` has shares, of each."""
     return np.where((shares >= 0.0) & (shares <= 1.0), np.rint(shares * 1e9), -1.0).astype(np.int64)

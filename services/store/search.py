@@ -11,8 +11,8 @@ from domain.engine import DeadLetter
 from domain.filters import Filter
 from domain.transaction import GroundTruth
 from domain.verdict import ScoredTransaction, Severity, Verdict
-from services.store import batch as batches
 from services.store import queries
+from services.store.columns import reasons_of, transaction_of
 from services.store.reading import reading
 from services.store.triage import triage_of
 
@@ -104,7 +104,7 @@ def scored(row: Any, sequence: int) -> ScoredTransaction:
     truth = None if row["anomalous"] is None else GroundTruth(anomalous=row["anomalous"], kind=row["kind"])
     return ScoredTransaction(
         sequence=sequence,
-        transaction=batches.transaction_of(row),
+        transaction=transaction_of(row),
         verdicts=verdicts,
         stored_at=row["stored_at"],
         truth=truth,
@@ -134,6 +134,6 @@ def _verdict(stored: str) -> Verdict:
         severity=tuple(Severity)[fields["severity"]],
         model_version=fields["model_version"],
         status=fields["status"],
-        reasons=batches.reasons_of(fields["reasons"]),
+        reasons=reasons_of(fields["reasons"]),
         error=fields["error"],
     )

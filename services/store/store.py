@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from detectors.fitting import FORMAT
+from detectors.formats import FORMAT
 from domain.accounting import KINDS, Account
 from domain.clock import LIVE, Clock
 from domain.engine import DeadLetter
@@ -17,10 +17,10 @@ from domain.identity import ID_WINDOW, Content
 from domain.quality import DetectorQuality, Scoreboard
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction
-from services.store import batch as batches
 from services.store import queries, schema, statements
 from services.store.backfill import Backfill
 from services.store.budget import Queue
+from services.store.columns import transaction_of
 from services.store.days import Days
 from services.store.faults import Fenced, NewerProfile, Rekeyed, StoreError, Transient, translated
 from services.store.ledger import Ledger
@@ -34,6 +34,9 @@ from services.store.timeline import Timeline
 from services.store.triage import Decisions
 from services.store.truth import Truth
 from services.store.users import Users
+
+if TYPE_CHECKING:
+    from services.store.batch import Prepared, Term
 
 _FIRST_TIME, _LAST_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
@@ -120,7 +123,7 @@ class Store:
             raise Rekeyed(f"{topic} is read through a copy that is keyed by user")
         return _opening(row)
 
-    async def begin_incarnation(self, term: batches.Term, topic_id: str, offset: int) -> Opening:
+    async def begin_incarnation(self, term: "Term", topic_id: str, offset: int) -> Opening:
         """Read another log under the same name from `offset` on. Raises Fenced when another owner took over."""
         row = await self._fetchrow(
             statements.BEGIN_INCARNATION, term.cluster, term.topic, term.partition, term.epoch, topic_id, offset
@@ -129,23 +132,26 @@ class Store:
             raise Fenced(f"partition {term.partition}: another owner opened it meanwhile")
         return _opening(row)
 
-    async def close_term(self, term: batches.Term) -> None:
+    async def close_term(self, term: "Term") -> None:
         """End a term in good order."""
         with translated():
             await self.pool.execute(statements.CLOSE_TERM, term.cluster, term.topic, term.partition, term.epoch)
 
-    async def mark_attempt(self, term: batches.Term, size: int) -> None:
+    async def mark_attempt(self, term: "Term", size: int) -> None:
         """Note that a batch of `size` records is about to be scored by a process that may die of it."""
         with translated():
             await self.pool.execute(statements.MARK_ATTEMPT, term.cluster, term.topic, term.partition, term.epoch, size)
 
-    async def commit(self, prepared: batches.Prepared) -> None:
+    async def commit(self, prepared: "Prepared") -> None:
         """Store a batch behind its fence, with the days it needs."""
+        # What writes batches is compiled and takes long to import, for commands that only read.
+        from services.store.batch import commit
+
         await self.days.ensure(prepared.batch.days, simulated=prepared.batch.simulated)
         with translated():
             connection = await self.pool.acquire()
         try:
-            await batches.commit(connection, prepared)
+            await commit(connection, prepared)
         except Transient:
             self.days.forget()
             raise
@@ -213,14 +219,14 @@ class Store:
     async def fit_history(self, limit: int) -> list[Transaction]:
         """The newest `limit` transactions, oldest first."""
         rows = await self._fetch(statements.FIT_HISTORY, limit)
-        return [batches.transaction_of(row) for row in rows]
+        return [transaction_of(row) for row in rows]
 
     async def in_stored_order(self) -> AsyncIterator[tuple[Transaction, str | None, str | None]]:
         """Every transaction as profiles learnt them, in that order, with its enhanced verdict's version and status."""
         with translated():
             async with self.pool.acquire() as connection, connection.transaction(readonly=True):
                 async for row in connection.cursor(statements.IN_STORED_ORDER, prefetch=5000):
-                    yield batches.transaction_of(row), row["model_version"], row["status"]
+                    yield transaction_of(row), row["model_version"], row["status"]
 
     async def learnt_up_to(self, transaction_id: str, limit: int) -> list[tuple[Transaction, str | None, str | None]]:
         """The newest `limit` transactions that the user's profile had learnt up to this one, which comes last.
@@ -229,7 +235,7 @@ class Store:
         """
         async with reading(self.readers) as connection:
             rows = await connection.fetch(statements.LEARNT_UP_TO, transaction_id, limit)
-        return [(batches.transaction_of(row), row["model_version"], row["status"]) for row in reversed(rows)]
+        return [(transaction_of(row), row["model_version"], row["status"]) for row in reversed(rows)]
 
     async def clock(self) -> Clock:
         """The stream's clock as engines left it last; what commands count back from."""

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 from domain.comparison import Comparison, Scores, compared
 from domain.transaction import GroundTruth, Transaction
-from services.store.batch import transaction_of
-from services.store.columns import TRANSACTION
+from services.store.columns import TRANSACTION, transaction_of
 from services.store.faults import translated
 from services.store.reading import reading
 

@@ -4,8 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from types import MappingProxyType
 
 from detectors.enhanced import EnhancedModel
-from detectors.fitting import FORMAT
-from detectors.habits import STATE_VERSION
+from detectors.formats import FORMAT, STATE_VERSION
 from detectors.state import UserState
 from services.store.store import Store
 from tests.faults import figures

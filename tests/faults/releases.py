@@ -11,8 +11,7 @@ import msgspec
 import pytest
 
 from detectors.enhanced import EnhancedModel
-from detectors.fitting import FORMAT
-from detectors.habits import STATE_VERSION
+from detectors.formats import FORMAT, STATE_VERSION
 from detectors.state import UserState
 from domain.transaction import Transaction
 from services.records import wire

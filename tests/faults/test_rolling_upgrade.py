@@ -17,7 +17,7 @@ import pytest
 from services.brokers.broker import Broker
 from services.sending.producer import Sender
 from services.store import dump, schema
-from services.store.batch import transaction_of
+from services.store.columns import transaction_of
 from services.store.store import Store
 from tests.consuming import send, simulated
 from tests.faults import releases

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.models import Models
 from detectors.policy import Policy
 from detectors.state import UserState

@@ -7,10 +7,10 @@ from itertools import islice
 import pytest
 
 from detectors.feedback import Feedback
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.models import Models
 from detectors.policy import USUAL_POLICY
-from detectors.state import UserState
+from detectors.state import UserState, decode_all
 from services.models import schedule
 from services.models.profiles import rebuild
 from services.pipeline.scoring import DecodedRecord, score
@@ -48,7 +48,7 @@ async def test_a_rebuild_equals_the_online_states(store: Store) -> None:
         users = {row.transaction.user_id for row in rows}
         encoded = {user: online[user].to_bytes() for user in users if user in online}
         batch = score(term, offset, offset + BATCH, rows, (), encoded, {}, models)
-        online |= batch.states
+        online |= decode_all(batch.prepared.batch.profiles)
         await store.commit(batch.prepared)
     learnt = await store.profiles(sorted(online), STATE_VERSION)
     assert learnt == {user: state.to_bytes() for user, state in online.items()}
@@ -71,4 +71,4 @@ async def test_the_model_in_use_stands_in_for_one_that_is_gone(store: Store) -> 
     batch = score(term, 0, 1_500, rows, (), {}, {}, models)
     await store.commit(batch.prepared)
     built = await rebuild(store, {}, lambda rows: None)
-    assert built == (len(batch.states), 1_500, 1_500)
+    assert built == (len(batch.prepared.batch.profiles), 1_500, 1_500)

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from detectors.state import UserState
 from services.brokers.broker import Broker
 from services.errors import PermanentError

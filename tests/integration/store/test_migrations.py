@@ -6,7 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from detectors.habits import STATE_VERSION
+from detectors.formats import STATE_VERSION
 from services.errors import UserError
 from services.store import schema
 from services.store.batch import Batch, DeadRecord, Term, prepare

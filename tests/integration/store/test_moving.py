@@ -11,7 +11,7 @@ import pytest
 
 from domain.verdict import Reason
 from services.store import schema
-from services.store.batch import reasons_of
+from services.store.columns import reasons_of
 from services.store.store import Store
 
 BEFORE = Path(__file__).with_name("schema_3.sql").read_text(encoding="utf-8")
