@@ -63,7 +63,7 @@ system:
 # report of the first time stays above.
 test: .venv/.dev frontend/node_modules/.ready system ## every test that fits in a few minutes, all parts below at once
 	@cd frontend && $(NPM) --silent test
-	@$(PYTEST) -n 3 || $(PYTEST) --last-failed --last-failed-no-failures none
+	@$(PYTEST) -n 4 || $(PYTEST) --last-failed --last-failed-no-failures none
 
 test-unit: .venv/.dev ## its parts: domain, simulator, detectors and services alone, and the examples in docs/
 	@$(PYTEST) -n 2 -p no:schemathesis -p no:textual-snapshot tests/unit docs

@@ -1,12 +1,14 @@
 """When a transaction is one that was there before: by its id, and its event time."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
 ID_WINDOW = timedelta(days=1)
 """An id names one transaction as far as event times are no further from each other; further apart it names others."""
+
+_FIRST_TIME, _LAST_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 Content = tuple[str, Decimal, datetime]
 """User, amount and event time: what makes transactions of one id the same."""
@@ -15,6 +17,11 @@ Content = tuple[str, Decimal, datetime]
 def near(one: datetime, other: datetime) -> bool:
     """Whether an id at these two event times is used once."""
     return abs(one - other) <= ID_WINDOW
+
+
+def around(first: datetime, last: datetime) -> tuple[datetime, datetime]:
+    """The earliest and the latest event time that is near one between these."""
+    return first - min(ID_WINDOW, first - _FIRST_TIME), last + min(ID_WINDOW, _LAST_TIME - last)
 
 
 def compared(content: Content, earlier: Sequence[Content]) -> Literal["new", "same", "another"]:

@@ -27,7 +27,7 @@ from services.store.ledger import Ledger, Placed
 SHOWN = 5
 """Unaccounted offsets of a partition that are named."""
 DECIDED_TOGETHER = 1_000
-"""Records that are looked up at once: a fetch may bring one only, and each look-up reads every day that is stored."""
+"""Records that are looked up at once: a fetch may bring one only, and each look-up reads the days around them."""
 
 Fate = Literal[
     "stored",
@@ -210,7 +210,12 @@ class Reconciler:
                 raise
             except Exception as error:
                 self._missing(account, position, record, f"is no transaction and no dead letter: {error}")
-        stored = await self.ledger.placed([reading.transaction.transaction_id for _, reading in decoded])
+        if not decoded:
+            return
+        transactions = [reading.transaction for _, reading in decoded]
+        times = [transaction.timestamp for transaction in transactions]
+        ids = [transaction.transaction_id for transaction in transactions]
+        stored = await self.ledger.placed(ids, min(times), max(times))
         for record, reading in decoded:
             transaction = reading.transaction
             # What else has the id is another transaction, as it was to the pipeline.

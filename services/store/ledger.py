@@ -5,14 +5,15 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from domain.identity import around
 from services.store.faults import translated
 from services.store.statements import AMONG_IDS
 
-# The stored transactions of these ids, each with what distinguishes a resend from another
-# transaction, and where it came from.
+# The stored transactions of these ids among the events from $2 to $3, each with what distinguishes a resend from
+# another transaction, and where it came from.
 PLACED = f"""
 SELECT t.transaction_id, t.user_id, t.amount, t.event_time, t.kafka_partition, t.kafka_offset, t.stored_at
-FROM transactions t WHERE {AMONG_IDS}
+FROM transactions t WHERE {AMONG_IDS} AND t.event_time >= $2 AND t.event_time <= $3
 """  # noqa: S608 - constants
 
 # Which of the offsets from $5 to before $6 are dead letters.
@@ -41,10 +42,11 @@ class Ledger:
     def __init__(self, pool: Any) -> None:
         self._pool = pool
 
-    async def placed(self, ids: Sequence[str]) -> dict[str, list[Placed]]:
-        """All that is stored of these ids, by id: one may be stored on several days."""
+    async def placed(self, ids: Sequence[str], first: datetime, last: datetime) -> dict[str, list[Placed]]:
+        """What is stored of these ids, by id, near event times from `first` to `last`: one may be stored on several
+        days."""
         with translated():
-            rows = await self._pool.fetch(PLACED, ids)
+            rows = await self._pool.fetch(PLACED, ids, *around(first, last))
         placed: dict[str, list[Placed]] = {}
         for ident, *columns in rows:
             placed.setdefault(ident, []).append(Placed(*columns))

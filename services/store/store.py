@@ -13,7 +13,7 @@ from domain.accounting import KINDS, Account
 from domain.clock import LIVE, Clock
 from domain.engine import DeadLetter
 from domain.filters import Filter
-from domain.identity import ID_WINDOW, Content
+from domain.identity import Content, around
 from domain.quality import DetectorQuality, Scoreboard
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction
@@ -37,8 +37,6 @@ from services.store.users import Users
 
 if TYPE_CHECKING:
     from services.store.batch import Prepared, Term
-
-_FIRST_TIME, _LAST_TIME = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class Opening(msgspec.Struct, frozen=True):
@@ -173,12 +171,7 @@ class Store:
         """
         if not ids:
             return {}
-        rows = await self._fetch(
-            statements.STORED_IDS,
-            ids,
-            first - min(ID_WINDOW, first - _FIRST_TIME),
-            last + min(ID_WINDOW, _LAST_TIME - last),
-        )
+        rows = await self._fetch(statements.STORED_IDS, ids, *around(first, last))
         known: dict[str, list[Content]] = {}
         for ident, *content in rows:
             known.setdefault(ident, []).append((content[0], content[1], content[2]))

@@ -80,11 +80,11 @@ async def test_what_is_far_from_the_others_of_its_id_is_stored_and_accounted_for
     looked_up: list[int] = []
     placed = store.ledger.placed
 
-    async def noted(ids: Sequence[str]) -> dict[str, list[Placed]]:
+    async def noted(ids: Sequence[str], first: datetime, last: datetime) -> dict[str, list[Placed]]:
         looked_up.append(len(ids))
-        return await placed(ids)
+        return await placed(ids, first, last)
 
     monkeypatch.setattr(store.ledger, "placed", noted)
     assert await fates(broker, store) == expected
     # Kafka has the first two, which were sent alone, in batches of their own.
-    assert [count for count in looked_up if count] == [8], "of one partition, all at once"
+    assert looked_up == [8], "of one partition, all at once"
