@@ -245,6 +245,9 @@ def _sorted_out(rest: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
 def _typed(target: str, name: str, value: Any) -> Any:
     """A value as the type of its field. Raises: InvalidRecord."""
     if name in ("latitude", "longitude"):
+        if isinstance(value, str) and "." not in value:
+            # Degrees have no thousands: a comma can only be the decimal one.
+            value = value.replace(",", ".", 1)
         return float(amounts.number(value, target, "a number of degrees"))
     if isinstance(value, str):
         return currency.alphabetic(value) if target == "currency" else value

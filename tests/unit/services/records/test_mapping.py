@@ -52,6 +52,17 @@ def test_flat_names_need_no_mapping() -> None:
     assert transaction.device == Device("d-1", None, "192.0.2.1")
 
 
+@pytest.mark.parametrize(("text", "degrees"), [("47,3", 47.3), ("-0,125", -0.125), ("8.5", 8.5)])
+def test_degrees_have_a_point_or_a_comma(text: str, degrees: float) -> None:
+    assert read({"latitude": text}).location == Location(latitude=degrees)
+
+
+def test_degrees_have_one_of_them() -> None:
+    for text in ("1.234,5", "1,234,5", ","):
+        with pytest.raises(InvalidRecord, match="not a number of degrees"):
+            read({"latitude": text})
+
+
 def test_integer_ids_become_text() -> None:
     transaction = read({"transaction_id": 680886, "user_id": 3711.0})
     assert (transaction.transaction_id, transaction.user_id) == ("680886", "3711")
