@@ -216,7 +216,9 @@ def _batch(raw: bytes) -> tuple[LogBatch, int | None, bool]:
     if raw[_MAGIC_AT] < 2:
         return _legacy(raw, raw[_MAGIC_AT]), None, False
     base, _, _, _, crc, attributes, last, first_time, last_time, producer, _, _, count = _HEADER.unpack_from(raw)
-    if calc_crc32c(raw[_CHECKED_FROM:]) != crc:
+    # librdkafka's broker writes the markers of transactions with 0 for their checksum.
+    unchecked = bool(attributes & _CONTROL) and crc == 0
+    if not unchecked and calc_crc32c(raw[_CHECKED_FROM:]) != crc:
         raise ValueError("its checksum is wrong")
     body = raw[_HEADER.size :]
     if codec := attributes & _CODEC:

@@ -61,6 +61,25 @@ async def test_a_header_whose_name_is_not_utf8_is_read(broker: Broker) -> None:
     assert [record.headers for record in batch.records] == [(clock,), (clock, ("\\xff\\xfeodd", b"1")), (clock,)]
 
 
+async def test_the_marker_of_a_transaction_on_the_embedded_broker_is_passed_over(broker: Broker) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap, transactional_id="shop")
+    async with producer, producer.transaction():
+        await producer.send_and_wait(PLACE.topic, b"1", partition=0)
+    send(broker, [b"2"])
+    found = []
+    async with LogReader(broker, "read_committed") as reader:
+        _, end = await reader.bounds(PLACE)
+        at = 0
+        while at < end:
+            fetched = await reader.fetch(PLACE, at)
+            found += fetched.batches
+            at = fetched.following
+    kinds = [(batch.kind, [record.value for record in batch.records]) for batch in found]
+    assert kinds[0] == ("records", [b"1"])
+    assert [kind for kind, _ in kinds] == ["records", "marker", "records"]
+    assert kinds[2] == ("records", [b"2"])
+
+
 def test_records_of_an_old_format_are_read() -> None:
     builder = LegacyRecordBatchBuilder(magic=1, compression_type=1, batch_size=1_000)
     for offset in range(3):
