@@ -1,5 +1,7 @@
 """Every command and its options; the bodies are in `services.commands`, imported when they are needed."""
 
+import os
+import sys
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Any
@@ -156,4 +158,12 @@ def run(app: typer.Typer) -> None:
         app()
         return 0
 
+    _open_closed_streams()
     raise SystemExit(guarded(work))
+
+
+def _open_closed_streams() -> None:
+    """Python has None for a standard stream that was closed, and the next file that is opened takes its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
