@@ -14,7 +14,8 @@ class EmbeddedBroker:
     """Forgets everything when it stops, and keeps about 5 MB a partition while it runs.
 
     It needs 3 s to form a consumer group and 14 s to form it again, and lets no second member in; so its one
-    consumer does without. Topics have 4 partitions whatever is asked for.
+    consumer does without. It neither holds records of open transactions back nor says which were aborted: all are read.
+    Topics have 4 partitions whatever is asked for.
     Source: librdkafka, `test.mock.num.brokers`.
     """
 
