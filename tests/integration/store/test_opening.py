@@ -61,6 +61,21 @@ async def test_the_last_to_leave_stops_the_server(tmp_path: Path) -> None:
         await Store.open(first.dsn)
 
 
+async def test_a_folder_may_have_blanks_and_signs_in_its_name(tmp_path: Path) -> None:
+    """On macOS the usual one has a blank."""
+    server = EmbeddedDatabase(tmp_path / "it's Zoë & 100% #1?")
+    await server.start(lambda line: None)
+    await opened_and_closed(server.dsn)
+    await server.stop()
+
+
+@pytest.mark.parametrize("sign", [",", "$", '"', "`", "\\"])
+async def test_a_name_that_postgresql_cannot_have_is_refused_at_once(tmp_path: Path, sign: str) -> None:
+    with pytest.raises(UserError, match="--data-dir") as refused:
+        await EmbeddedDatabase(tmp_path / f"a{sign}b").start(lambda line: None)
+    assert f"for the {sign} in its name" in str(refused.value)
+
+
 async def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "postgresql").mkdir()
     (tmp_path / "postgresql" / "letter.txt").write_text("dear diary")
