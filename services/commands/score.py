@@ -52,8 +52,8 @@ def score(
             def write(judged: Iterable[Judged]) -> None:
                 nonlocal flagged
                 for transaction, verdicts in judged:
+                    flagged += any(verdict.flagged for verdict in verdicts)
                     for verdict in verdicts:
-                        flagged += verdict.flagged
                         writer.writerow(_line(transaction, verdict))
                 bar.update(task, completed=rows.position)
 
