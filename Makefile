@@ -99,7 +99,7 @@ check: .venv/.dev frontend/node_modules/.ready ## format, lint, types, one-way i
 	@$(BIN)/python .ci/audit
 
 faults: .venv/.dev system ## the fault tests in full, on a real Apache Kafka, and the API fuzzed
-	@ANOMALY_TUI_FAULTS=full $(BIN)/python -m pytest -q tests/faults tests/unit/services/pipeline/test_delivery_protocol.py \
+	@ANOMALY_TUI_FAULTS=full $(PYTEST) -n 2 tests/faults tests/unit/services/pipeline/test_delivery_protocol.py \
 		tests/integration/models/test_rebuild.py tests/integration/api/test_schema.py tests/acceptance/test_started_together.py
 
 bench: .venv/.dev frontend/node_modules/.ready system ## one table each of throughput, latency, growth, starts, detection, console, API, web

@@ -218,11 +218,11 @@ class States:
         encoded = []
         for row, user in enumerate(users):
             state = known.get(user)
-            if state is None and user in stored:
-                encoded.append((row, stored[user]))
-            self.names.append(state.names if state is not None else _named((), ()))
+            self.names.append(_named((), ()) if state is None else state.names)
             if state is not None:
                 self.numbers[row], self.counts[row] = state.numbers, state.counts
+            elif user in stored:
+                encoded.append((row, stored[user]))
         for start in range(0, len(encoded), AT_ONCE):
             self._decode(encoded[start : start + AT_ONCE])
 

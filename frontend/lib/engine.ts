@@ -143,6 +143,14 @@ export function steps({ volume, until, step }: Pick<Stats, 'volume' | 'until' | 
   })
 }
 
+/** What the chart of the volume shows in sum, so that every figure of one span is the same. */
+export function totalsOf(shown: readonly Step[]): { transactions: number; flagged: number } {
+  return shown.reduce(
+    (sum, step) => ({ transactions: sum.transactions + step.transactions, flagged: sum.flagged + step.flagged }),
+    { transactions: 0, flagged: 0 },
+  )
+}
+
 /** How long so many steps are: `last hour`, `last 12 minutes`, `last 2 days`. */
 export function spanOf(length: number, step: number): string {
   if (step === MINUTE) return length >= MOST_MINUTES ? 'last hour' : `last ${length} minutes`

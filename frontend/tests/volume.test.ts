@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { spanOf, steps } from '@/lib/engine'
+import { spanOf, steps, totalsOf } from '@/lib/engine'
 
 const at = (minute: number) => new Date(Date.UTC(2026, 2, 1, 12, minute)).toISOString()
 const volume = (...minutes: number[]) => minutes.map((minute) => ({ at: at(minute), transactions: 60, flagged: 1 }))
@@ -36,4 +36,9 @@ test('a stream whose clock runs faster is counted by hour', () => {
   expect(shown.at(-1)!.at).toBe(hour(59))
   expect(spanOf(shown.length, 3_600)).toBe('last 2 days')
   expect(spanOf(12, 3_600)).toBe('last 12 hours')
+})
+
+test('what is counted of a span is what its chart shows', () => {
+  const shown = steps({ volume: volume(50, 51, 54), until: at(54), step: 60 })
+  expect(totalsOf(shown)).toEqual({ transactions: 120, flagged: 2 })
 })

@@ -167,6 +167,7 @@ def _write(facts: dict[str, Any]) -> None:
 
 def _show(facts: dict[str, Any], snapshot: Snapshot) -> None:
     console = Console()
+    flagged = ", ".join(f"{name} {count:,}" for name, count in sorted(snapshot.flagged.items())) or "none"
     engine = Table(show_header=False, box=None, pad_edge=False)
     for name, value in (
         ("engine", f"process {facts['pid']}, up {_duration(snapshot.started_at, snapshot.at)}"),
@@ -180,7 +181,7 @@ def _show(facts: dict[str, Any], snapshot: Snapshot) -> None:
         ("first start", snapshot.history.sentence if snapshot.history else ""),
         ("catching up", snapshot.backlog.sentence if snapshot.backlog else ""),
         ("latency", f"{snapshot.latency_p50 * 1e3:.0f} ms median, {snapshot.latency_p95 * 1e3:.0f} ms p95"),
-        ("flagged", ", ".join(f"{name} {count:,}" for name, count in sorted(snapshot.flagged.items())) or "none"),
+        ("flagged", f"{flagged} since the start"),
         ("open", "not counted yet" if snapshot.open_anomalies is None else f"{snapshot.open_anomalies:,} anomalies"),
         ("over budget", snapshot.budget_says),
         ("dead letters", f"{snapshot.dead_letters:,}"),

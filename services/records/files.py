@@ -119,7 +119,7 @@ def _opened(source: Source, mapping: Mapping, reading: Reading) -> RowFile:
     kind = reading.format or _FORMATS.get(source.suffix)
     if head.startswith(MAGIC) or kind == "parquet":
         return ParquetFile(source, mapping)
-    if reading.encoding is None and source.encoding == "utf-8" and b"\0" in head[:2]:
+    if reading.encoding is None and source.encoding == "utf-8" and head[:2].count(b"\0") == 1:
         order = "le" if head[1:2] == b"\0" else "be"
         raise UnreadableFile(f"{source.name}: it looks like UTF-16 without a mark; try --encoding utf-16-{order}")
     start = head.decode(reading.encoding or source.encoding, "ignore").removeprefix("\ufeff").lstrip()

@@ -151,6 +151,9 @@ def guess(records: Sequence[dict[str, Any]]) -> Guess:
         chosen = named or (
             [path for path in candidates if ours in fits and ours != "amount"] if ours in REQUIRED else []
         )
+        if ours == "timestamp" and not named:
+            # Card numbers and other long ids read as an epoch as well: a written date is the surer one.
+            chosen.sort(key=lambda path: formats[path] == "auto")
         if chosen:
             found.fields[ours] = chosen[0]
             if ours in REQUIRED and len(named) > 1 and _rank(named[0], names) == _rank(named[1], names):

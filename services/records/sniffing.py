@@ -1,5 +1,6 @@
 """How a file of cells is read when nothing is known of its columns: detected from its first lines."""
 
+import csv
 from collections import Counter
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def sniffed(path: Path, reading: Reading) -> Reading:
     lines = [line for line in text.removeprefix("\ufeff").splitlines()[:HEADER_WITHIN] if line.strip()]
     best = (0, 1, ",", 0)
     for delimiter in (reading.delimiter,) if reading.delimiter else DELIMITERS:
-        counts = [line.count(delimiter) + 1 for line in lines]
+        # A delimiter within quotes is part of a cell: "Kirlin, Sons" is one.
+        counts = [len(next(csv.reader([line], delimiter=delimiter))) for line in lines]
         (cells, times), *_ = Counter(counts).most_common(1) or [(1, 0)]
         if cells > 1:
             best = max(best, (times, cells, delimiter, counts.index(cells)))

@@ -57,7 +57,7 @@ def burst(count: int) -> list[Transaction]:
     ]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_pages_in_a_browser(tmp_path: Path, database_url: str, cache_dir: Path) -> None:
     node = find_node()
     asyncio.run(built(sources(), node, cache_dir, lambda line: None))
@@ -82,7 +82,7 @@ def test_the_pages_in_a_browser(tmp_path: Path, database_url: str, cache_dir: Pa
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=580,
+        timeout=780,
     )
     print(tested.stdout)
     assert tested.returncode == 0, tested.stdout

@@ -24,14 +24,14 @@ DEADLY = f"""
 import os
 from detectors.enhanced import EnhancedModel
 
-score = EnhancedModel.score
+score = EnhancedModel.score_together
 
 def deadly(model, transactions, *arguments, **options):
     if any(transaction.transaction_id == {VICTIM!r} for transaction in transactions):
         os.abort()
     return score(model, transactions, *arguments, **options)
 
-EnhancedModel.score = deadly
+EnhancedModel.score_together = deadly
 """
 """Code for `sabotage`: scoring the transaction of that id ends the process."""
 

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 import { count } from '@/lib/numbers'
-import { spanOf, type Stats, steps } from '@/lib/engine'
+import { spanOf, type Stats, steps, totalsOf } from '@/lib/engine'
 import { day, minute } from '@/lib/time'
 import styles from './VolumeChart.module.css'
 
@@ -57,8 +57,7 @@ export function VolumeChart({ stats }: { stats: Stats }) {
     }
   }, [])
 
-  const all = shown.reduce((sum, { transactions }) => sum + transactions, 0)
-  const flagged = shown.reduce((sum, each) => sum + each.flagged, 0)
+  const { transactions: all, flagged } = totalsOf(shown)
   const told = pointed === null ? undefined : shown[pointed]
   const span = spanOf(shown.length, step)
   return (

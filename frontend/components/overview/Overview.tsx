@@ -7,7 +7,7 @@ import { Shares } from '@/components/charts/Shares'
 import { Spark } from '@/components/charts/Spark'
 import { VolumeChart } from '@/components/charts/VolumeChart'
 import { ApiError, get } from '@/lib/api'
-import { type Stats, stats, wholeSpan } from '@/lib/engine'
+import { type Stats, stats, steps, totalsOf, wholeSpan } from '@/lib/engine'
 import { useHeard } from '@/lib/live/status'
 import { brief, count, percent, rate } from '@/lib/numbers'
 import { LatestAnomalies } from './LatestAnomalies'
@@ -56,10 +56,7 @@ export function Overview() {
 
 function Now({ stats }: { stats: Stats | undefined }) {
   const { status, rates } = useHeard()
-  const counted = stats?.volume.reduce(
-    (sum, step) => ({ transactions: sum.transactions + step.transactions, flagged: sum.flagged + step.flagged }),
-    { transactions: 0, flagged: 0 },
-  )
+  const counted = stats && totalsOf(steps(stats))
   const open = status?.open_anomalies ?? null
   return (
     <Figures>

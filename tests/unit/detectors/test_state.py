@@ -9,7 +9,7 @@ import pytest
 from detectors.enhanced import EnhancedModel
 from detectors.layout import COUNTRY, MAX_MERCHANTS, RECENT
 from detectors.learning import count_value
-from detectors.state import AT_ONCE, UserState, decode_all, encode_all
+from detectors.state import AT_ONCE, States, UserState, decode_all, encode_all
 from detectors.view import view
 from domain.transaction import Device, Location, Merchant, Transaction
 from tests.unit.detectors.town import purchase, traffic
@@ -42,6 +42,22 @@ def test_many_states_are_stored_and_read_as_each_is(states: dict[str, UserState]
     assert decode_all(older) == many
     assert encode_all(decode_all(older)) == stored
     assert decode_all({}) == encode_all({}) == {}
+
+
+def test_states_together_are_those_known_those_stored_and_new_ones(states: dict[str, UserState]) -> None:
+    known, stored, older = (states[user] for user in ("u-000", "u-001", "u-002"))
+    encoded = {
+        "known": stored.to_bytes(),
+        "stored": stored.to_bytes(),
+        "older": msgspec.msgpack.encode(older.habits()),
+        "of no batch": known.to_bytes(),
+    }
+    together = States(["new", "stored", "known", "older"], {"known": known}, encoded)
+    expected = {"new": UserState(), "stored": stored, "known": known, "older": older}
+    assert together.encoded() == {user: state.to_bytes() for user, state in expected.items()}
+    assert together.flagged() == [state.flagged for state in expected.values()]
+    for row, state in enumerate(expected.values()):
+        assert together.apart(row, None) == state
 
 
 def test_what_is_wrongly_stored_is_refused() -> None:

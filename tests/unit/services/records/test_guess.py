@@ -72,3 +72,9 @@ def test_a_date_in_several_columns_is_joined_and_lines_can_be_ids() -> None:
     assert found.label == "Is Fraud?"
     assert 'timestamp = ["Year", "Month", "Day", "Time"]' in found.toml(None)
     assert any('transaction_id = "#"' in note for note in found.notes)
+
+
+def test_a_written_date_is_the_time_rather_than_a_card_number_that_reads_as_an_epoch() -> None:
+    found = guess([{"Kartennummer": "2703186189652095", "Betrag": "12,19", "Datum": "21.06.2020 12:15:53"}])
+    assert found.fields["timestamp"] == "Datum"
+    assert found.timestamp_format == "%d.%m.%Y %H:%M:%S"

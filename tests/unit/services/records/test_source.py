@@ -63,6 +63,9 @@ def test_utf16_without_a_mark_is_recognised(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFile, match="it looks like UTF-16 without a mark; try --encoding utf-16-le"):
         open_rows(path)
     assert read(path, Reading(encoding="utf-16-le")) == ["t1", "t2"]
+    path.write_bytes(bytes(4_096))
+    with pytest.raises(UnreadableFile, match="no column"):
+        read(path)
 
 
 @pytest.mark.parametrize("name", ["rows.csv.gz", "rows.csv.zst", "rows.csv", "rows"])
