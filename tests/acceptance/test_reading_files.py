@@ -60,18 +60,6 @@ def test_a_table_of_changes_is_read_by_the_rules_of_a_topic(run: Run, tmp_path: 
     assert "0 dead letters" in replayed.stderr
 
 
-def test_a_transaction_that_both_detectors_flag_counts_once(run: Run, tmp_path: Path) -> None:
-    stream = Simulator(users=30, anomaly_rate=0.05, seed=12, start=datetime(2026, 3, 2, tzinfo=UTC), rate=0.1).stream()
-    lines = [wire.encode(transaction) for transaction, _ in islice(stream, 2_000)]
-    (tmp_path / "some.jsonl").write_bytes(b"\n".join(lines))
-    scored = run("score", "some.jsonl")
-    assert scored.returncode == 0, scored.stderr
-    with (tmp_path / "scores.csv").open(newline="") as file:
-        flagged = [line["transaction_id"] for line in csv.DictReader(file) if line["flagged"] == "true"]
-    assert len(flagged) > len(set(flagged)), "some were flagged by both"
-    assert f"2,000 transactions scored ({len(set(flagged))} flagged)" in scored.stderr
-
-
 @pytest.mark.parametrize("content", [HEADER + "\n", "[]"])
 def test_a_file_without_rows_is_an_error(run: Run, tmp_path: Path, content: str) -> None:
     (tmp_path / "some").write_text(content)
