@@ -226,15 +226,13 @@ class EnhancedModel:
         tables = self._parameters.tables
         if tables is None:
             return Verdicts.warming("enhanced", 1)[0]
-        rows = inputs_of([transaction])
-        states = States(rows.of.user.distinct, {transaction.user_id: state.copy()}, {})
+        rows, states = _alone(transaction, state)
         found, bars = self.found(rows, states, feedback)
         return self._verdicts(tables, [transaction], rows, found, bars, states, feedback)[0]
 
     def expected(self, transaction: Transaction, state: UserState) -> Expectation:
         """What the user was expected to do, before the transaction."""
-        rows = inputs_of([transaction])
-        states = States(rows.of.user.distinct, {transaction.user_id: state.copy()}, {})
+        rows, states = _alone(transaction, state)
         found = passed(rows, states, self._parameters.population, self._usual, self._judge, None)
         return found.expectation(0)
 
@@ -337,3 +335,9 @@ class EnhancedModel:
             model_version=self._parameters.version,
             reasons=reasons,
         )
+
+
+def _alone(transaction: Transaction, state: UserState) -> tuple[InputColumns, States]:
+    """One transaction and its user's state, which stays as it is."""
+    rows = inputs_of([transaction])
+    return rows, States(rows.of.user.distinct, {transaction.user_id: state.copy()}, {})

@@ -36,6 +36,13 @@ class UserState:
         self.names: dict[int, str | None] = _named((), ())
 
     @classmethod
+    def of_rows(cls, numbers: Numbers, counts: Counts, names: dict[int, str | None]) -> Self:
+        """The state that these rows are."""
+        state = cls.__new__(cls)
+        state.numbers, state.counts, state.names = numbers, counts, names
+        return state
+
+    @classmethod
     def of(cls, habits: Habits) -> Self:
         """The state of these habits."""
         state = cls()
@@ -173,10 +180,7 @@ class UserState:
 
     def copy(self) -> "UserState":
         """A state that moves apart from this one."""
-        other = UserState()
-        other.numbers[:], other.counts[:] = self.numbers, self.counts
-        other.names = dict(self.names)
-        return other
+        return UserState.of_rows(self.numbers.copy(), self.counts.copy(), dict(self.names))
 
     def to_bytes(self) -> bytes:
         """The state without what it has no use of yet; decoding gives back every bit of it."""
@@ -290,12 +294,10 @@ class States:
 
     def apart(self, row: int, state: UserState | None) -> UserState:
         """One of them in rows of its own, those of `state` if there is one: a row kept of these keeps all others."""
+        numbers, counts, names = self.numbers[row], self.counts[row], self.names[row]
         if state is None:
-            state = UserState.__new__(UserState)
-            state.numbers, state.counts = self.numbers[row].copy(), self.counts[row].copy()
-        else:
-            state.numbers[:], state.counts[:] = self.numbers[row], self.counts[row]
-        state.names = self.names[row]
+            return UserState.of_rows(numbers.copy(), counts.copy(), names)
+        state.numbers[:], state.counts[:], state.names = numbers, counts, names
         return state
 
     def give(self, states: dict[str, UserState]) -> None:

@@ -88,9 +88,9 @@ class Found(NamedTuple):
 
     def state(self, number: int, names: dict[int, str | None]) -> UserState:
         """The user's state before a transaction of which it was kept; `names` are those of it after all of them."""
-        state, kept = UserState.__new__(UserState), self.kept[number]
-        state.numbers, state.counts, state.names = self.states[0][kept], self.states[1][kept], names
-        return state
+        numbers, counts = self.states
+        kept = self.kept[number]
+        return UserState.of_rows(numbers[kept], counts[kept], names)
 
 
 def passed(

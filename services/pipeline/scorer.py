@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from detectors.models import Models
+from detectors.state import States
 from domain.identity import Content
 from services.pipeline import scoring
 from services.pipeline.keying import Misplaced, misplaced
@@ -76,7 +77,7 @@ class Scorer:
         self._mapping = mapping
         self._profiles = profiles
         self._decoded: dict[Seat, tuple[Decoded, Lent]] = {}
-        self._scored: dict[Seat, tuple[ScoredBatch, Lent]] = {}
+        self._scored: dict[Seat, tuple[Mapping[str, bytes], States, Lent]] = {}
         self._newest: dict[int, Seat] = {}
 
     def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
@@ -110,19 +111,17 @@ class Scorer:
         scored = scoring.score(
             answered.term, answered.expected, answered.following, fresh, dead, encoded, lent.decoded, models
         )
-        self._scored[seat] = scored, lent
+        self._scored[seat] = scored.prepared.batch.profiles, scored.states, lent
+        scored = scored._replace(states=scoring.NOBODY)
         plain = all(record.plain for record in fresh)
-        return Outcome(
-            scored._replace(states=None), resends, updates, found.skipped, found.remarks, found.faults, plain
-        )
+        return Outcome(scored, resends, updates, found.skipped, found.remarks, found.faults, plain)
 
     def stored(self, seat: Seat) -> None:
         """The batch that was scored last is committed: its profiles are what the next ones start from."""
-        scored, lent = self._scored.pop(seat)
-        if scored.states is None or self._newest.get(seat.partition) != seat:
+        profiles, states, lent = self._scored.pop(seat)
+        if self._newest.get(seat.partition) != seat:
             # A later task of the partition may have moved them on already.
             return
-        profiles, states = scored.prepared.batch.profiles, scored.states
         for row, user in enumerate(states.users):
             # Most users of a stream of very many do not come again before others take their place.
             came_again = user in lent.encoded

@@ -31,6 +31,8 @@ from services.store.faults import Transient
 AT_ONCE = 100
 """Records that are decoded together: one that is not ours has so many decoded one by one."""
 
+NOBODY = States((), {}, {})
+
 UNEXPECTED = "it could not be read, by a fault of this program"
 
 
@@ -69,12 +71,12 @@ class ScoredBatch(NamedTuple):
     """A batch ready to store, with what is published after its commit.
 
     `produced_at` is when its records were sent, in seconds since 1970, shape (n,). `states` are those of its users
-    after it, where the enhanced detector has scored it.
+    after it, of nobody where the enhanced detector is off.
     """
 
     prepared: Prepared
     produced_at: NDArray[np.float64]
-    states: States | None
+    states: States
     happened: tuple[Happened, ...] = ()
 
 
@@ -199,7 +201,7 @@ def score(
     every = np.arange(len(decoded))
     if models.basic is not None:
         judged["basic"] = Given(every, by_basic(models.basic, transactions, features))
-    states: States | None = None
+    states = NOBODY
     if models.enhanced is not None:
         verdicts, states = by_enhanced(
             models.enhanced, transactions, features, models.feedback, encoded_states, warm_states
@@ -215,10 +217,10 @@ def score(
         following,
         rows,
         tuple(dead),
-        states.encoded() if states is not None else {},
+        states.encoded(),
         STATE_VERSION,
         models.enhanced.version if models.enhanced is not None else "",
-        dict(zip(states.users, states.flagged(), strict=True)) if states is not None else {},
+        dict(zip(states.users, states.flagged(), strict=True)),
         simulated=all(record.clock == "simulation" for record in decoded),
     )
     happened = _happened([record.clock for record in decoded], features.of.time.tolist())
@@ -259,9 +261,8 @@ def by_enhanced(
     users = rows.of.user.distinct
     try:
         states = States(users, warm, encoded)
-        return Verdicts.of(
-            "enhanced", model.version, model.score_together(transactions, states, rows, feedback)
-        ), states
+        scored = model.score_together(transactions, states, rows, feedback)
+        return Verdicts.of("enhanced", model.version, scored), states
     except Exception:
         # The failed call may have learnt half a batch: begin again from the committed states.
         apart = decode_all(encoded)
@@ -275,9 +276,8 @@ def by_enhanced(
             if before is not None:
                 apart[user] = UserState.from_bytes(before)
         verdicts.append(verdict)
-    return Verdicts.of("enhanced", model.version, verdicts), States(
-        [user for user in users if user in apart], apart, {}
-    )
+    known = [user for user in users if user in apart]
+    return Verdicts.of("enhanced", model.version, verdicts), States(known, apart, {})
 
 
 def _guarded(score_one: Callable[[], Sequence[Verdict]], detector: DetectorName, version: str) -> Verdict:
