@@ -62,7 +62,10 @@ def documents(read: Callable[[int], bytes]) -> Iterator[Piece]:
     of_lists: bool | None = None
     in_list = False
     while True:
-        chunk = read(HEAD)
+        # At least as much again as the unfinished token, which is looked at from its start each time.
+        chunk = more = read(HEAD)
+        while more and len(chunk) < len(rest):
+            chunk += (more := read(HEAD))
         buffer, begin, rest = rest + chunk, 0, b""
         for match in _TOKEN.finditer(buffer):
             token = match[0]
