@@ -10,6 +10,7 @@ from pathlib import Path
 
 from services.records import wire
 from simulator import Simulator
+from tests.waiting import wait_until
 
 COMMAND = str(Path(sys.executable).with_name("anomaly-tui"))
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -21,6 +22,11 @@ def simulated_file(path: Path, count: int) -> Path:
     stream = Simulator(users=30, anomaly_rate=0.05, seed=11, start=start, rate=0.1).stream()
     path.write_bytes(b"\n".join(wire.encode(transaction) for transaction, _ in islice(stream, count)))
     return path
+
+
+def wait_until_started(log: Path, within: float = 60.0) -> None:
+    """Wait until an engine that logs to this file has started; a command that asks it costs more than looking there."""
+    wait_until(lambda: log.exists() and "engine started" in log.read_text(), f"an engine that says so in {log}", within)
 
 
 def stats(run: Run) -> dict:

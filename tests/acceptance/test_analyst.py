@@ -12,7 +12,7 @@ import pytest
 
 from services.store.store import Store
 from tests.acceptance.remote import Tmux, console
-from tests.acceptance.session import COMMAND, Run
+from tests.acceptance.session import COMMAND, Run, wait_until_started
 from tests.waiting import wait_until
 from tui.lists.rowlist import READ_WITHIN
 
@@ -79,6 +79,7 @@ def fed(environment: dict[str, str], run: Run, tmp_path: Path) -> Iterator[None]
             stdout=log,
             stderr=log,
         )
+    wait_until_started(tmp_path / "daemon.log", 120)
     wait_until(lambda: run("status").returncode == 0, "a daemon that is well", 120)
     yield
     daemon.terminate()

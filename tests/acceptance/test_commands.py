@@ -14,40 +14,40 @@ import pytest
 
 from services.records import wire
 from simulator import Simulator
-from tests.acceptance.session import COMMAND, Run, simulated_file, stats
+from tests.acceptance.session import COMMAND, Run, simulated_file, stats, wait_until_started
 
 
 @pytest.mark.parametrize("options", [(), ("--keyed", "rekey")], ids=["read as it is", "re-keyed"])
 def test_a_replay_and_a_score_of_the_same_file_agree_on_every_verdict(
     run: Run, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    file = simulated_file(tmp_path / "some.jsonl", 2_500)
+    file = simulated_file(tmp_path / "some.jsonl", 1_500)
     replayed = run("replay", file, *options)
     assert replayed.returncode == 0, replayed.stderr
     found = stats(run)
-    assert found["transactions"] == 2_500
-    assert found["verdicts"] == {"basic": 2_500, "enhanced": 2_500}
+    assert found["transactions"] == 1_500
+    assert found["verdicts"] == {"basic": 1_500, "enhanced": 1_500}
     assert found["dead_letters"] == 0
-    assert sum(row["next_offset"] for row in found["progress"] if row["topic"] == "transactions") == 2_500
+    assert sum(row["next_offset"] for row in found["progress"] if row["topic"] == "transactions") == 1_500
     assert {row["topic"] for row in found["progress"] if row["rekeyed"]} == ({"transactions"} if options else set())
     assert [each["topic"] for each in found["rekeying"]] == (["transactions"] if options else [])
     scored = run("score", file, "--output", "scores.csv")
     assert scored.returncode == 0, scored.stderr
     with (tmp_path / "scores.csv").open(newline="") as lines:
         rows = list(csv.DictReader(lines))
-    assert len(rows) == 5_000
+    assert len(rows) == 3_000
     flagged = {name: sum(r["detector"] == name and r["flagged"] == "true" for r in rows) for name in found["flagged"]}
     assert flagged == found["flagged"]
     assert min(flagged.values()) > 0
     by_either = len({row["transaction_id"] for row in rows if row["flagged"] == "true"})
-    assert f"2,500 transactions scored ({by_either:,} flagged)" in " ".join(scored.stderr.split())
+    assert f"1,500 transactions scored ({by_either:,} flagged)" in " ".join(scored.stderr.split())
     again = run("replay", file, *options)
     assert again.returncode == 0, again.stderr
-    assert stats(run)["transactions"] == 2_500
+    assert stats(run)["transactions"] == 1_500
     built = run("init-user-profiles")
     assert built.returncode == 0, built.stderr
     users = {json.loads(line)["user_id"] for line in file.read_text().splitlines()}
-    assert f"{len(users)} profiles from 2,500 transactions" in " ".join(built.stdout.split())
+    assert f"{len(users)} profiles from 1,500 transactions" in " ".join(built.stdout.split())
 
 
 def test_rows_that_are_no_transactions_become_dead_letters_and_the_exit_code_says_so(run: Run, tmp_path: Path) -> None:
@@ -156,6 +156,7 @@ def test_a_daemon_scores_and_ends_cleanly_on_a_signal(
     command = [COMMAND, "--daemon", "--rate", "200", "--seed", "3", "--log-format", "json", "--log-file", str(log)]
     daemon = subprocess.Popen(command, env=environment, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     try:
+        wait_until_started(log)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             found = stats(run)
@@ -205,33 +206,6 @@ def test_config_shows_each_source_and_no_secret(run: Run) -> None:
     assert "default" in lines["seed"]
 
 
-COMMANDS = (
-    "run-system",
-    "run-enhanced",
-    "run-frontend",
-    "produce",
-    "detect",
-    "attach",
-    "status",
-    "stop",
-    "restart",
-    "replay",
-    "score",
-    "evaluate",
-    "init-db",
-    "init-user-profiles",
-    "model",
-    "transactions",
-    "anomalies",
-    "users",
-    "stats",
-    "reset",
-    "backup",
-    "restore",
-    "doctor",
-    "config",
-)
-
 BAD = {
     "missing file": (("replay", "nowhere.csv"), "nowhere.csv"),
     "bad speed": (("replay", "--speed", "fast", "some.csv"), "--speed"),
@@ -267,14 +241,3 @@ def test_what_is_wrong_is_one_clear_line(run: Run, tmp_path: Path, arguments: tu
     assert named in failed.stderr
     assert "Traceback" not in failed.stderr
     assert len(failed.stderr.strip().splitlines()) <= 3
-
-
-def test_help_names_every_command_and_cuts_nothing(run: Run) -> None:
-    shown = run("--help")
-    assert shown.returncode == 0
-    assert "…" not in shown.stdout
-    for command in COMMANDS:
-        assert command in shown.stdout
-        its_own = run(command, "--help")
-        assert its_own.returncode == 0
-        assert "…" not in its_own.stdout

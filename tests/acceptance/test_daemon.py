@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from tests.acceptance.remote import Host, console
-from tests.acceptance.session import COMMAND, Run
+from tests.acceptance.session import COMMAND, Run, wait_until_started
 from tests.waiting import wait_until
 
 LIVE, LOST, FEED = r"▶LIVE \d", "✗LOST", r"Feed .*▼follow"
@@ -82,7 +82,8 @@ def status(run: Run) -> tuple[int, dict]:
     return shown.returncode, json.loads(shown.stdout)
 
 
-def wait_until_well(run: Run) -> dict:
+def wait_until_well(daemon: Daemon, run: Run) -> dict:
+    wait_until_started(daemon.log)
     wait_until(lambda: status(run)[0] == 0, "a daemon that is well")
     return status(run)[1]
 
@@ -102,7 +103,7 @@ def consoles_of(folder: Path) -> list[psutil.Process]:
 def test_each_party_is_killed_and_the_others_go_on(
     daemon: Daemon, environment: dict[str, str], run: Run, folder: Path
 ) -> None:
-    facts = wait_until_well(run)
+    facts = wait_until_well(daemon, run)
     assert daemon.process is not None
     assert facts["pid"] == daemon.process.pid
     assert {worker["name"] for worker in facts["workers"]} >= {"attach", "pipeline", "producer"}
@@ -149,7 +150,7 @@ def test_each_party_is_killed_and_the_others_go_on(
 
 
 def test_a_daemon_is_watched_restarted_in_part_and_stopped(daemon: Daemon, run: Run) -> None:
-    facts = wait_until_well(run)
+    facts = wait_until_well(daemon, run)
     assert daemon.told.count("READY=1") == 1
     known = daemon.told.count("WATCHDOG=1")
     wait_until(lambda: daemon.told.count("WATCHDOG=1") > known + 2, "signs of life")
@@ -179,7 +180,7 @@ def test_a_daemon_is_watched_restarted_in_part_and_stopped(daemon: Daemon, run: 
 def test_a_console_beside_a_daemon_offers_to_attach(
     daemon: Daemon, environment: dict[str, str], run: Run, folder: Path
 ) -> None:
-    wait_until_well(run)
+    wait_until_well(daemon, run)
     with console("no", environment, folder) as terminal:
         terminal.wait_for("Attach to it")
         terminal.run("send-keys", "n", "Enter")
@@ -200,7 +201,7 @@ def test_a_console_beside_a_daemon_offers_to_attach(
 def test_an_ssh_session_that_is_killed_takes_its_console_and_nothing_else(
     daemon: Daemon, environment: dict[str, str], run: Run, tmp_path: Path
 ) -> None:
-    wait_until_well(run)
+    wait_until_well(daemon, run)
     (tmp_path / "ssh").mkdir()
     host = Host(tmp_path / "ssh", {"ANOMALY_TUI_DATA_DIR": environment["ANOMALY_TUI_DATA_DIR"], "LC_ALL": "C.UTF-8"})
     host.start()
@@ -220,6 +221,7 @@ def test_reconcile_accounts_for_the_embedded_broker_of_a_running_engine_only(dae
         done = run("stats", "--json")
         return json.loads(done.stdout) if done.returncode == 0 else {"transactions": 0}
 
+    wait_until_started(daemon.log)
     wait_until(lambda: stats()["transactions"] > 100, "transactions")
     done = run("reconcile", "--json")
     assert done.returncode == 0, done.stderr

@@ -5,8 +5,7 @@ import subprocess
 from pathlib import Path
 
 from services.process.lock import EngineLock
-from tests.acceptance.remote import wait_until
-from tests.acceptance.session import COMMAND, Run
+from tests.acceptance.session import COMMAND, Run, wait_until_started
 
 
 def test_beside_an_engine_it_looks_at_that_ones_servers_and_starts_none(
@@ -17,7 +16,7 @@ def test_beside_an_engine_it_looks_at_that_ones_servers_and_starts_none(
     with (tmp_path / "said").open("wb") as said:
         daemon = subprocess.Popen(command, env=environment, cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=said)
     try:
-        wait_until(lambda: "engine started" in (tmp_path / "said").read_text(), "the engine starts", 120)
+        wait_until_started(tmp_path / "said", 120)
         engine = EngineLock(data_dir).holder()
         # Without the URL, a server of its own would be made here.
         shown = run("doctor", DATABASE_URL="", COLUMNS="200")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.acceptance.session import COMMAND, Run, stats
+from tests.acceptance.session import COMMAND, Run, stats, wait_until_started
 from tests.waiting import wait_until
 
 
@@ -27,6 +27,7 @@ def test_what_it_says_at_its_end_to_have_produced_is_what_is_stored(
     environment: dict[str, str], run: Run, tmp_path: Path
 ) -> None:
     with running(environment, tmp_path / "daemon.log", "--daemon", "--no-simulate"):
+        wait_until_started(tmp_path / "daemon.log")
         wait_until(lambda: run("status").returncode == 0, "a daemon that is well")
         log = tmp_path / "produce.log"
         with running(environment, log, "produce", "--rate", "200") as producer:
