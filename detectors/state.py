@@ -11,6 +11,7 @@ from detectors import layout
 from detectors.habits import Habits, Moments, Place, Seen
 from detectors.layout import EMPTY_KEY, MISSING_KEY, Counts, Numbers, keys_of
 from detectors.packing import COUNT, NUMBER, Packed, Parts, packed, unpacked
+from detectors.words import Words
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_habits = msgspec.msgpack.Decoder(Habits).decode
@@ -21,6 +22,14 @@ _PACKED = b"\x93"
 _NUMBER_BYTES, _COUNT_BYTES = np.dtype(NUMBER).itemsize, np.dtype(COUNT).itemsize
 
 _FIELDS = [(int(start), int(start + 2 + limit)) for start, limit in zip(layout.STARTS, layout.LIMITS, strict=True)]
+_KEYS = np.concatenate(
+    [
+        [layout.CITY],
+        np.arange(layout.CATEGORY_KEYS, layout.OF_CATEGORY),
+        *(np.arange(start + 2, seen) for start, seen in _FIELDS),
+    ]
+)
+"""Where in a row of counts the keys of names stand."""
 
 
 class UserState:
@@ -206,9 +215,12 @@ AT_ONCE = 256
 
 
 class States:
-    """The states of some users as they are computed with together: of each a row, in the order of `users`."""
+    """The states of some users as they are computed with together: of each a row, in the order of `users`.
 
-    __slots__ = ("counts", "names", "numbers", "users")
+    Users who have seen nothing before have their `names` in common: a key is the same name in every state.
+    """
+
+    __slots__ = ("_common", "counts", "names", "numbers", "users")
 
     def __init__(self, users: Sequence[str], known: Mapping[str, UserState], stored: Mapping[str, bytes]) -> None:
         """Those of `known` as they are, those that are only `stored` decoded; the others have seen nothing.
@@ -218,12 +230,13 @@ class States:
         self.users = users
         self.numbers: Numbers = np.zeros((len(users), layout.NUMBERS))
         self.counts: Counts = np.zeros((len(users), layout.COUNTS), np.int64)
-        self.names: list[dict[int, str | None]] = []
+        self._common = _named((), ())
+        self.names: list[dict[int, str | None]] = [self._common] * len(users)
         encoded = []
         for row, user in enumerate(users):
             state = known.get(user)
-            self.names.append(_named((), ()) if state is None else state.names)
             if state is not None:
+                self.names[row] = state.names
                 self.numbers[row], self.counts[row] = state.numbers, state.counts
             elif user in stored:
                 encoded.append((row, stored[user]))
@@ -261,6 +274,19 @@ class States:
         for (row, pack), of in zip(packs, keys, strict=True):
             self.names[row] = _named(of, pack.names)
 
+    def meet(self, rows: Counts, names: Sequence[Words[str | None]], keys: Counts, new: Counts) -> None:
+        """Keep the names of n transactions of the users in these `rows`, shape (n,), whose keys, shape (n, names), now
+        stand in their states; `new` has a bit for each that did not before, shape (n,).
+        """
+        apart = np.array([known is not self._common for known in self.names], np.bool_)[rows]
+        common = not apart.all()
+        for position, words in enumerate(names):
+            if common:
+                self._common.update(zip(keys_of(words.distinct), words.distinct, strict=True))
+            met = np.flatnonzero((new & 1 << position != 0) & apart)
+            for index, row, key in zip(met.tolist(), rows[met].tolist(), keys[met, position].tolist(), strict=True):
+                self.names[row][key] = words[index]
+
     def encoded(self) -> dict[str, bytes]:
         """`UserState.to_bytes` of each user's."""
         stored: list[bytes] = []
@@ -276,7 +302,7 @@ class States:
             (at, counted, named), (to, counted_to, named_to) = starts, ends
             here, known = keys[named:named_to], self.names[row]
             names = [*map(known.__getitem__, here)]
-            if len(known) > MOST_NAMES:
+            if len(known) > MOST_NAMES and known is not self._common:
                 self.names[row] = _named(here, names)
             yield _encode(
                 Packed(
@@ -295,6 +321,9 @@ class States:
     def apart(self, row: int, state: UserState | None) -> UserState:
         """One of them in rows of its own, those of `state` if there is one: a row kept of these keeps all others."""
         numbers, counts, names = self.numbers[row], self.counts[row], self.names[row]
+        if names is self._common:
+            keys = counts[_KEYS].tolist()
+            names = {key: names[key] for key in (MISSING_KEY, EMPTY_KEY, *keys) if key in names}
         if state is None:
             return UserState.of_rows(numbers.copy(), counts.copy(), names)
         state.numbers[:], state.counts[:], state.names = numbers, counts, names

@@ -126,10 +126,7 @@ def passed(
     )
     given = np.zeros(n, np.bool_) if suspicious is None else suspicious
     _pass(slots, states.numbers, states.counts, usual, judge, bars or _NO_BARS, given, found)
-    for position, names in enumerate(inputs.of.names):
-        new = np.flatnonzero(found.new & 1 << position)
-        for index, row, key in zip(new.tolist(), slots[new].tolist(), rows.keys[new, position].tolist(), strict=True):
-            states.names[row][key] = names[index]
+    states.meet(slots, inputs.of.names, rows.keys, found.new)
     return found
 
 

@@ -72,10 +72,10 @@ class ProfileCache:
         if encoded is not None and decoded is not None:
             self._decoded[key] = decoded
             self._decoded_size += _decoded_cost(encoded)
-        # Decoded copies only save time: they go first, so that they never take more than half.
-        while self._decoded and self._decoded_size > self._limit // 2:
-            self._take_decoded(next(iter(self._decoded)))
-        while self._encoded and self.size > self._limit:
+            # Decoded copies only save time: they go first, so that they never take more than half.
+            while self._decoded_size > self._limit // 2:
+                self._take_decoded(next(iter(self._decoded)))
+        while self._size + self._decoded_size > self._limit:
             self._drop(next(iter(self._encoded)))
 
     def forget(self, partition: int) -> None:
@@ -90,8 +90,9 @@ class ProfileCache:
         self._size = self._decoded_size = 0
 
     def _drop(self, key: tuple[int, str]) -> None:
-        if key in self._encoded:
+        if key in self._decoded:
             self._take_decoded(key)
+        if key in self._encoded:
             self._size -= _cost(self._encoded.pop(key))
 
     def _take_decoded(self, key: tuple[int, str]) -> UserState | None:

@@ -100,8 +100,6 @@ class Scorer:
     def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
         """Score the batch that was decoded last. Nothing is learnt before it is `stored`."""
         found, lent = self._decoded.pop(seat)
-        for user in lent.unknown:
-            self._profiles.keep(seat.partition, user, answered.profiles.get(user))
         fresh, changed, resends, updates = sort_out(found.transactions, answered.stored)
         encoded = {**lent.encoded, **answered.profiles}
         if len(fresh) < len(found.transactions):
@@ -111,7 +109,11 @@ class Scorer:
         scored = scoring.score(
             answered.term, answered.expected, answered.following, fresh, dead, encoded, lent.decoded, models
         )
-        self._scored[seat] = scored.prepared.batch.profiles, scored.states, lent
+        profiles = scored.prepared.batch.profiles
+        for user in lent.unknown:
+            if user not in profiles:
+                self._profiles.keep(seat.partition, user, answered.profiles.get(user))
+        self._scored[seat] = profiles, scored.states, lent
         scored = scored._replace(states=scoring.NOBODY)
         plain = all(record.plain for record in fresh)
         return Outcome(scored, resends, updates, found.skipped, found.remarks, found.faults, plain)
