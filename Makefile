@@ -7,7 +7,8 @@ RUN_ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-PYTEST = $(BIN)/python -m pytest -q --dist loadfile
+# In the order of the folders, of which the first have the files that take minutes: they would be alone at the end.
+PYTEST = $(BIN)/python -m pytest -q --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup run test check faults bench soak lock format clean system \
 	test-unit test-integration test-api test-tui test-acceptance test-faults test-browser test-web

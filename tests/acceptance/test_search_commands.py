@@ -195,8 +195,10 @@ def test_since_keeps_meaning_the_last_minutes_while_following(
 
 
 def test_a_reader_that_has_read_enough_is_no_error(run: Run, environment: dict[str, str], tmp_path: Path) -> None:
-    assert run("replay", simulated_file(tmp_path / "some.jsonl", 3_000)).returncode == 0
-    command = [COMMAND, "transactions", "--csv", "--limit", "3000"]
+    # More than a pipe holds.
+    rows = [{"transaction_id": f"t-{number}-{'x' * 200}"} for number in range(900)]
+    assert run("replay", transactions_file(tmp_path / "some.jsonl", *rows)).returncode == 0
+    command = [COMMAND, "transactions", "--csv", "--limit", "900"]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.read(20)

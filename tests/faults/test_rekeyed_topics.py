@@ -61,7 +61,7 @@ async def keep(store: Store, models: Models) -> None:
 
 
 async def verdicts(store: Store) -> list[tuple[Any, ...]]:
-    return [tuple(row) for row in await store.pool.fetch(VERDICTS)]
+    return [tuple(row) for row in await store.pool.fetch(VERDICTS, timeout=STORED_WITHIN)]
 
 
 @pytest.mark.timeout(2_400)

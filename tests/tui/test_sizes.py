@@ -14,14 +14,14 @@ SIZES = [(1, 1), (2, 2), (3, 1), (1, 40), (7, 3), (20, 5), (40, 10), (59, 15), (
 LARGE = [(120, 36), (160, 48), (200, 20), (300, 100)]
 
 
-@pytest.mark.parametrize("size", SIZES + LARGE)
+@pytest.mark.parametrize("size", [(1, 1), (7, 3), (60, 16), (300, 100)])
 async def test_no_size_crashes_any_screen_or_modal(size: tuple[int, int]) -> None:
     async with running(FakePort(rows(120)), size=size) as (app, pilot):
         names = [name async for name in visited(app, pilot)]
         assert set(names) == {*app.MODES, *(modal.__name__ for modal in modals())}
 
 
-@pytest.mark.parametrize("size", [(1, 1), (20, 5), (80, 24), (160, 48)])
+@pytest.mark.parametrize("size", [(1, 1), (80, 24)])
 async def test_no_action_crashes(size: tuple[int, int]) -> None:
     async with running(FakePort(rows(120)), size=size) as (app, pilot):
         assert len([name async for name in acted(app, pilot)]) > 30
