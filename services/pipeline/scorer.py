@@ -111,6 +111,7 @@ class Scorer:
         )
         profiles = scored.prepared.batch.profiles
         for user in lent.unknown:
+            # Those that the batch moves are kept once it is stored.
             if user not in profiles:
                 self._profiles.keep(seat.partition, user, answered.profiles.get(user))
         self._scored[seat] = profiles, scored.states, lent

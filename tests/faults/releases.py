@@ -22,16 +22,23 @@ ROOT = Path(__file__).parents[2]
 
 
 def before_the_newest_migration(folder: Path) -> Path:
-    """Unpack the sources of the commit before the newest migration there. Skips the test where they cannot be run."""
+    """Unpack the sources of the commit before the newest migration there, and other packages if they need them.
+
+    Skips the test where they cannot be had.
+    """
     newest = schema.migrations()[-1].version
     (migration,) = (ROOT / "services" / "store" / "migrations").glob(f"{newest:04}_*.sql")
     made_by = _git("log", "--diff-filter=A", "--format=%H", "-1", "--", str(migration.relative_to(ROOT)))
     if not made_by or not _git("rev-parse", "--verify", "--quiet", f"{made_by}~1"):
         pytest.skip("the commit before the newest migration is not in this checkout")
-    if _git("diff", "--name-only", f"{made_by}~1", "HEAD", "--", "requirements.txt"):
-        pytest.skip("the release before the newest migration needs other packages")
     archive = subprocess.run(("git", "archive", f"{made_by}~1"), cwd=ROOT, capture_output=True, check=True).stdout
     subprocess.run(("tar", "x", "-C", folder), input=archive, check=True)
+    needed = folder / "requirements.txt"
+    if needed.read_bytes() != (ROOT / needed.name).read_bytes():
+        uv = Path(sys.executable).with_name("uv")
+        install = (uv, "pip", "install", "--quiet", "--target", folder, "--require-hashes", "-r", needed)
+        if subprocess.run(install, check=False).returncode != 0:
+            pytest.skip("the packages of the release before the newest migration cannot be had here")
     return folder
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import httpx
@@ -47,8 +47,11 @@ def state(supervisor: Supervisor) -> str:
     return supervisor.statuses[0].state
 
 
-def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if not gone(child.pid)]
+@pytest.fixture
+def children() -> Callable[[], list[psutil.Process]]:
+    """The processes that a test has started; a session's servers run beside them."""
+    before = psutil.Process().children()
+    return lambda: [child for child in psutil.Process().children() if child not in before and not gone(child.pid)]
 
 
 async def test_it_is_built_started_and_tells_where_it_is(frontend, supervisor, monkeypatch) -> None:
@@ -71,7 +74,7 @@ async def test_it_is_built_started_and_tells_where_it_is(frontend, supervisor, m
     assert "\x1b" not in said[0]
 
 
-async def test_stopping_it_ends_its_process(frontend, supervisor) -> None:
+async def test_stopping_it_ends_its_process(frontend, supervisor, children) -> None:
     await supervisor.start()
     await until(lambda: state(supervisor) == "running")
     (process,) = children()
@@ -80,7 +83,7 @@ async def test_stopping_it_ends_its_process(frontend, supervisor) -> None:
     assert gone(process.pid)
 
 
-async def test_a_killed_server_comes_back(frontend, supervisor) -> None:
+async def test_a_killed_server_comes_back(frontend, supervisor, children) -> None:
     await supervisor.start()
     await until(lambda: state(supervisor) == "running")
     (process,) = children()
@@ -89,7 +92,7 @@ async def test_a_killed_server_comes_back(frontend, supervisor) -> None:
     assert "ended with code -9" in supervisor.statuses[0].last_error
 
 
-async def test_a_server_that_hangs_is_replaced(frontend, supervisor, monkeypatch) -> None:
+async def test_a_server_that_hangs_is_replaced(frontend, supervisor, monkeypatch, children) -> None:
     monkeypatch.setattr("services.frontend.worker._LOOK_EVERY", 0.05)
     monkeypatch.setattr("services.frontend.worker._LATE_AFTER", 0.2)
     await supervisor.start()
@@ -130,7 +133,7 @@ asyncio.run(run())
     await until(lambda: gone(server.pid))
 
 
-async def test_it_ends_when_its_input_does(frontend, supervisor) -> None:
+async def test_it_ends_when_its_input_does(frontend, supervisor, children) -> None:
     """What ends it where no kernel tells children of their parent's death."""
     await supervisor.start()
     await until(lambda: state(supervisor) == "running")
