@@ -31,7 +31,7 @@ from services.pipeline.copying import Copier, CopyFailed, OutOfRange
 from services.pipeline.headers import HeaderReader
 from services.pipeline.keying import Keying
 from services.pipeline.routing import router
-from services.process.supervisor import Worker
+from services.process.supervisor import Worker, is_cancelled
 from services.records.mapping import Mapping
 from services.records.registry import Unreachable
 from services.store.faults import Fenced, Transient
@@ -136,6 +136,8 @@ class Rekeyer(Worker):
             except Fenced as fenced:
                 log.warning("fenced", topic=self._keying.topic, detail=str(fenced))
             except UNWELL as error:
+                if is_cancelled():
+                    raise
                 self.degraded = True
                 self.beat(f"begins again: {reason_of(error)}")
                 log.warning("re-keying begins again", topic=self._keying.topic, error=reason_of(error))

@@ -114,7 +114,7 @@ class Supervised:
             try:
                 await self._once()
             except asyncio.CancelledError as error:
-                if _is_cancelled():
+                if is_cancelled():
                     self._enter("stopped")
                     raise
                 # A library let a cancellation of its own out: the worker ended, and nobody had asked it to.
@@ -128,6 +128,11 @@ class Supervised:
                 return
             except Exception as error:
                 self.last_error = f"{type(error).__name__}: {error}"
+                if is_cancelled():
+                    # What went wrong while it tidied up is no reason to start it again.
+                    self._enter("stopped")
+                    log.warning("worker stopped badly", worker=self.worker.name, error=self.last_error, exc_info=error)
+                    raise asyncio.CancelledError from error
                 log.error("worker crashed", worker=self.worker.name, error=self.last_error, exc_info=error)
             else:
                 self._enter("stopped")
@@ -162,7 +167,7 @@ class Supervised:
             await self.worker.shutdown()
 
 
-def _is_cancelled() -> bool:
+def is_cancelled() -> bool:
     """Whether somebody cancelled the task that asks."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

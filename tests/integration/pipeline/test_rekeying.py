@@ -15,7 +15,7 @@ from services.brokers.broker import Broker
 from services.commands.replay import StoredConsumer
 from services.errors import PermanentError
 from services.models import schedule
-from services.pipeline.copying import Copier
+from services.pipeline.copying import Copier, CopyFailed
 from services.pipeline.headers import HeaderReader
 from services.pipeline.keying import Keying
 from services.pipeline.routing import router
@@ -67,6 +67,21 @@ def user_as_json(transaction: Transaction) -> bytes:
 
 def user_as_text(transaction: Transaction) -> bytes:
     return transaction.user_id.encode()
+
+
+async def test_a_re_keyer_that_is_stopped_stays_so_whatever_goes_wrong_at_its_end(
+    broker: Broker, store: Store, sender: Sender, fitted: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Copier, "close", refuse_to_close)
+    async with RekeyingConsumer(broker, store, fitted) as consumer:
+        await send_anywhere(sender, simulated(50))
+        await until(lambda: consumer.rekeyer is not None and consumer.rekeyer.figures.active)
+        async with asyncio.timeout(10):
+            await consumer.kill_rekeyer()
+
+
+def refuse_to_close(copier: Copier) -> None:
+    raise CopyFailed("the broker is gone")
 
 
 @pytest.mark.parametrize("key", [no_key, card])

@@ -200,3 +200,17 @@ async def test_a_worker_that_a_library_cancelled_from_within_is_restarted(eager,
     assert journal == ["start once", "stop once", "start once"]
     await eager.stop()
     assert eager.statuses[0].state == "stopped"
+
+
+async def test_a_worker_whose_end_goes_wrong_stays_stopped(eager, journal) -> None:
+    class Clumsy(Scripted):
+        async def shutdown(self) -> None:
+            await super().shutdown()
+            raise OSError("cannot close")
+
+    eager.add(Clumsy("clumsy", 0, at_start=False, journal=journal))
+    await eager.start()
+    await asyncio.wait_for(eager.stop(), 10)
+    (status,) = eager.statuses
+    assert (status.state, status.last_error) == ("stopped", "OSError: cannot close")
+    assert journal == ["start clumsy", "stop clumsy"]
