@@ -62,7 +62,7 @@ system:
 
 # Hundreds of processes wait for each other beside the tests: what fails among them is tried once more by itself, and the
 # report of the first time stays above.
-test: .venv/.dev frontend/node_modules/.ready system ## every test that fits in a few minutes, all parts below at once
+test: .venv/.dev frontend/node_modules/.ready system ## every test, all parts below at once; some twenty minutes
 	@cd frontend && $(NPM) --silent test
 	@$(PYTEST) -n 4 || $(PYTEST) --last-failed --last-failed-no-failures none
 
