@@ -190,9 +190,11 @@ CREATE TABLE IF NOT EXISTS stream_clock (
 -- `cluster`, `topic` and `kafka_partition` are whose a profile is: only its owner may write it, see SAVE_PROFILES in
 -- services/store/statements.py. The first two are empty where it was rebuilt from stored transactions. `flagged` is how
 -- many of the user's transactions were flagged, as the state has it too: what a list of users is ordered by. The time a
--- user was seen last is not here, because an index on what every batch changes would make each update a costly one.
+-- user was seen last is not here, because an index on what every batch changes would make each update a costly one. States
+-- stay in the row, whose page is tidied by the next update; what is put out of line waits for VACUUM.
 CREATE TABLE IF NOT EXISTS profiles (
-    user_id         text PRIMARY KEY,
+    -- In code point order, so that the key finds ids by their beginning too.
+    user_id         text COLLATE "C" PRIMARY KEY,
     -- Already compact: compressing it again costs more than it saves.
     state           bytea STORAGE EXTERNAL NOT NULL,
     state_version   integer NOT NULL,
@@ -203,9 +205,8 @@ CREATE TABLE IF NOT EXISTS profiles (
     flagged         integer NOT NULL DEFAULT 0,
     cluster         text NOT NULL DEFAULT '',
     topic           text NOT NULL DEFAULT ''
-) WITH (fillfactor = 60);
-CREATE INDEX IF NOT EXISTS profiles_flagged ON profiles (flagged DESC, user_id COLLATE "C");
-CREATE INDEX IF NOT EXISTS profiles_prefix ON profiles (user_id COLLATE "C");
+) WITH (fillfactor = 60, toast_tuple_target = 8160);
+CREATE INDEX IF NOT EXISTS profiles_flagged ON profiles (flagged DESC, user_id) WHERE flagged > 0;
 
 CREATE TABLE IF NOT EXISTS dead_letters (
     cluster     text NOT NULL,

@@ -6,16 +6,16 @@ from services.store.statements import BY_ID
 
 # Users by id; {within} is empty or USERS_WITHIN.
 USERS_BY_ID = """
-SELECT user_id, state FROM profiles WHERE state_version <= $1 {within} ORDER BY user_id COLLATE "C" LIMIT $2
+SELECT user_id, state FROM profiles WHERE state_version <= $1 {within} ORDER BY user_id LIMIT $2
 """
 
 # Only those whose id is in [$3, $4). Left out when all are wanted: the planner would take it for a narrow choice.
 USERS_WITHIN = 'AND user_id COLLATE "C" >= $3 AND user_id COLLATE "C" < $4'
 
-# Users, the most flagged first.
+# Users with flagged transactions, those with the most first.
 USERS_BY_FLAGGED = """
-SELECT user_id, state FROM profiles WHERE state_version <= $1 {within}
-ORDER BY flagged DESC, user_id COLLATE "C" LIMIT $2
+SELECT user_id, state FROM profiles WHERE flagged > 0 AND state_version <= $1 {within}
+ORDER BY flagged DESC, user_id LIMIT $2
 """
 
 # Users, seen last first, among those of the newest {newest} transactions: nothing else knows the order
@@ -27,7 +27,7 @@ seen AS (
     GROUP BY user_id ORDER BY last_at DESC LIMIT $2
 )
 SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.state_version <= $1
-ORDER BY seen.last_at DESC, p.user_id COLLATE "C"
+ORDER BY seen.last_at DESC, p.user_id
 """
 
 # How a user's threshold moved over the newest $2 transactions, oldest first.
@@ -135,9 +135,9 @@ SELECT p.user_id, p.state FROM seen JOIN profiles p USING (user_id) WHERE p.stat
 ORDER BY {{order}} LIMIT {{limit}}
 """  # noqa: S608 - constants of this file
 USER_ORDERS = {
-    "flagged": 'p.flagged DESC, p.user_id COLLATE "C"',
-    "last": 'seen.last_at DESC, p.user_id COLLATE "C"',
-    "id": 'p.user_id COLLATE "C"',
+    "flagged": "p.flagged DESC, p.user_id",
+    "last": "seen.last_at DESC, p.user_id",
+    "id": "p.user_id",
 }
 
 # Stored anomalies up to a time, as HISTORY has transactions. There is an index of just these, by time.

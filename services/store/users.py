@@ -32,8 +32,8 @@ class Users:
     ) -> list[Encoded]:
         """At most `limit` users whose id begins with `prefix` and who have a transaction that matches `filter`.
 
-        Neither reads more than `limit` profiles and `NEWEST` (matching) transactions, however many are stored.
-        Seen last first, users of older transactions follow by id.
+        Neither reads more than `limit` profiles and `NEWEST` (matching) transactions, however many are stored. Users of
+        older transactions follow those seen last by id, and those without flagged ones follow the others.
         """
         if filter is not EVERYTHING:
             where, parameters = filter.to_sql()
@@ -43,7 +43,7 @@ class Users:
             return await self._fetch(query, *parameters, state_version, NEWEST, limit)
         within, bounds = (queries.USERS_WITHIN, (prefix, prefix + _LAST_CHARACTER)) if prefix else ("", ())
         found = await self._fetch(_BY[order].format(within=within, newest=NEWEST), state_version, limit, *bounds)
-        if order == "last" and len(found) < limit:
+        if order != "id" and len(found) < limit:
             known = {user for user, _ in found}
             others = await self._fetch(_BY["id"].format(within=within), state_version, limit, *bounds)
             found += [(user, state) for user, state in others if user not in known]

@@ -14,13 +14,18 @@ from services.store.store import Store
 
 FIRST = Path(__file__).with_name("schema_1.sql")
 COLUMNS = """
-SELECT table_name, column_name, data_type, is_nullable, column_default, generation_expression,
+SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default, generation_expression,
     (SELECT attstorage FROM pg_attribute WHERE attrelid = table_name::regclass AND attname = column_name)
 FROM information_schema.columns WHERE table_schema = 'public' AND table_name !~ '_[0-9]{8}$' ORDER BY 1, 2
 """
 INDEXES = """
 SELECT tablename, indexname, indexdef FROM pg_indexes
 WHERE schemaname = 'public' AND tablename !~ '_[0-9]{8}$' ORDER BY 1, 2
+"""
+
+OPTIONS = """
+SELECT relname, reloptions FROM pg_class
+WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname !~ '_[0-9]{8}$' ORDER BY 1
 """
 
 
@@ -37,7 +42,7 @@ async def old(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def shape(connection: asyncpg.Connection) -> list[tuple[object, ...]]:
-    return [tuple(row) for query in (COLUMNS, INDEXES) for row in await connection.fetch(query)]
+    return [tuple(row) for query in (COLUMNS, INDEXES, OPTIONS) for row in await connection.fetch(query)]
 
 
 async def test_the_first_release_s_database_becomes_this_one_s(old: asyncpg.Connection, database_url: str) -> None:

@@ -102,6 +102,23 @@ async def test_how_a_threshold_moved_reads_one_user_s_rows(filled: Store) -> Non
     assert await pages(filled, queries.THRESHOLDS, "u-77", PAGE) <= 900
 
 
+async def test_users_are_listed_from_the_indexes_of_their_orders(store: Store) -> None:
+    await store.pool.execute(
+        "INSERT INTO profiles (user_id, state, state_version, model_version, kafka_partition, next_offset, flagged) "
+        "SELECT md5(n::text), convert_to(repeat('x', 300), 'UTF8'), 1, 'v', 0, 0, greatest(n % 100 - 90, 0) "
+        "FROM generate_series(1, 40000) AS n"
+    )
+    await store.pool.execute("VACUUM ANALYZE profiles")
+    within = queries.USERS_WITHIN
+    for statement, bounds in (
+        (queries.USERS_BY_ID, ()),
+        (queries.USERS_BY_ID, ("abc", "abd")),
+        (queries.USERS_BY_FLAGGED, ()),
+    ):
+        asked = statement.format(within=within if bounds else "")
+        assert await pages(store, asked, 1, PAGE, *bounds) <= 2 * PAGE, asked
+
+
 async def test_what_is_tolerated_is_looked_up_verdict_by_verdict(filled: Store) -> None:
     rows = await filled.history(EVERYTHING, 20)
     await filled.triage.decide(
