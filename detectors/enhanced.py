@@ -43,8 +43,8 @@ COLUMNS = (*(feature.name for feature in FEATURES), "score")
 """What drift is measured of."""
 
 
-TOLD_FROM = 1.3
-"""The rarity from which reasons are told in sentences: the oddest twentieth of ordinary traffic."""
+TOLD_FROM = 1.7
+"""The rarity from which reasons are told in sentences: the oddest fiftieth of ordinary traffic."""
 
 
 class _Bar(NamedTuple):
