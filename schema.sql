@@ -56,8 +56,11 @@ CREATE TABLE IF NOT EXISTS progress (
 -- What many rows have in common, kept once: versions of models, and reasons that are told in a word or two, each as
 -- `feature:factor`, the stronger first.
 CREATE TABLE IF NOT EXISTS model_versions (
-    key     integer PRIMARY KEY,
-    version text NOT NULL UNIQUE
+    key       integer PRIMARY KEY,
+    version   text NOT NULL UNIQUE,
+    -- Of verdicts whose row has none, in billionths: nearly all of a version's have the same. Never changed; null in
+    -- versions of releases before, whose rows all have theirs.
+    threshold integer
 );
 CREATE TABLE IF NOT EXISTS brief_reasons (
     key   smallint PRIMARY KEY,
@@ -69,8 +72,8 @@ CREATE TABLE IF NOT EXISTS brief_reasons (
 -- An id is stored once a day: each day has a unique index on hashtextextended(transaction_id, 0), see
 -- services/store/days.py.
 --
--- Of each detector: score and threshold in billionths, the score null where it gave no verdict; severity from 0 to 3 and
--- status, null for 0 and 'ok'; keys of model_versions and brief_reasons. `brief` and `first`, the billionths of the score
+-- Of each detector: score and threshold in billionths, the score null where it gave no verdict and the threshold where it
+-- is that of model_versions; severity from 0 to 3 and status, null for 0 and 'ok'; keys of model_versions and brief_reasons. `brief` and `first`, the billionths of the score
 -- that are the first line's (null where there is but one), are reasons without sentences; all other reasons are arrays of
 -- feature, factor, contribution, observed, expected and text.
 CREATE TABLE IF NOT EXISTS transactions (
@@ -154,14 +157,14 @@ DO $$ BEGIN
         -- One row a transaction and detector.
         CREATE VIEW verdicts AS
         SELECT t.transaction_id, t.event_time, 'basic' AS detector, t.basic_score / 1e9::float8 AS score,
-            t.basic_threshold / 1e9::float8 AS threshold, t.basic_flagged AS flagged,
+            coalesce(t.basic_threshold, m.threshold) / 1e9::float8 AS threshold, t.basic_flagged AS flagged,
             coalesce(t.basic_severity, 0::smallint) AS severity, coalesce(t.basic_status, 'ok') AS status,
             m.version AS model_version,
             reasons_of(t.basic_score, t.basic_brief, t.basic_first, t.basic_reasons) AS reasons, t.basic_error AS error
         FROM transactions t LEFT JOIN model_versions m ON m.key = t.basic_model WHERE t.basic_score IS NOT NULL
         UNION ALL
         SELECT t.transaction_id, t.event_time, 'enhanced', t.enhanced_score / 1e9::float8,
-            t.enhanced_threshold / 1e9::float8, t.enhanced_flagged,
+            coalesce(t.enhanced_threshold, m.threshold) / 1e9::float8, t.enhanced_flagged,
             coalesce(t.enhanced_severity, 0::smallint), coalesce(t.enhanced_status, 'ok'), m.version,
             reasons_of(t.enhanced_score, t.enhanced_brief, t.enhanced_first, t.enhanced_reasons), t.enhanced_error
         FROM transactions t LEFT JOIN model_versions m ON m.key = t.enhanced_model WHERE t.enhanced_score IS NOT NULL;

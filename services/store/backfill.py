@@ -1,5 +1,6 @@
 """Verdicts given afterwards: what was stored before the first fit, judged by the first model."""
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from services.store.words import keys_of_briefs, keys_of_versions
 
 _LOCK = 7_294_004
 USERS_AT_ONCE = 500
+THRESHOLD = VERDICT_COLUMNS.index("threshold")
 
 # A transaction with a verdict of the detectors $1 that was given before the first fit. An index has just these.
 _WARMING = """
@@ -128,18 +130,21 @@ def _earlier(row: Any, detectors: Sequence[DetectorName]) -> Earlier:
 async def _save_verdicts(connection: Any, judged: list[tuple[Transaction, Verdict]]) -> None:
     for detector in DETECTORS:
         rows, models, briefs = [], [], []
+        thresholds: dict[str, Counter[int]] = {}
         for transaction, verdict in judged:
             if verdict.detector == detector:
                 columns, model, brief = columns_of(verdict)
                 rows.append((transaction.transaction_id, transaction.timestamp, *columns))
                 models.append(model)
+                thresholds.setdefault(model, Counter())[columns[THRESHOLD]] += 1
                 briefs.append(brief)
         if rows:
-            versions = await keys_of_versions(connection, models)
+            usual = {model: times.most_common(1)[0][0] for model, times in thresholds.items()}
+            versions = await keys_of_versions(connection, usual)
             lines = await keys_of_briefs(connection, briefs)
             await connection.execute(
                 SAVE_VERDICTS[detector],
                 *map(list, zip(*rows, strict=True)),
-                [versions[model] for model in models],
+                [versions[model].key for model in models],
                 [lines[brief] for brief in briefs],
             )

@@ -32,7 +32,7 @@ from services.store.binary import (
 from services.store.binary import rows as rows_of
 from services.store.columns import STORED_COLUMNS
 from services.store.faults import CommitUnanswered, Fenced, ForeignProfile, StoreError, Transient, translated
-from services.store.judged import Named, judged
+from services.store.judged import Named, Versioned, judged
 from services.store.words import keys_of_briefs, keys_of_versions
 
 _json = msgspec.json.Encoder()
@@ -212,7 +212,7 @@ class Prepared(NamedTuple):
 
     batch: Batch
     columns: list[Column]
-    versions: list[Named]
+    versions: list[Versioned]
     briefs: list[Named]
 
 
@@ -326,11 +326,12 @@ async def _write(connection: Any, prepared: Prepared) -> None:
     batch = prepared.batch
     term = batch.term
     if batch.rows:
-        versions = await keys_of_versions(connection, {word for each in prepared.versions for word in each.words})
+        usual = {word: threshold for each in prepared.versions for word, threshold in each.usual.items()}
+        versions = await keys_of_versions(connection, usual)
         briefs = await keys_of_briefs(connection, {word for each in prepared.briefs for word in each.words})
         columns = [*prepared.columns]
         for version, brief in zip(prepared.versions, prepared.briefs, strict=True):
-            columns += (version.column(versions, "i4"), brief.column(briefs, "i2"))
+            columns += (*version.columns(versions), brief.column(briefs, "i2"))
         await connection.copy_to_table("transactions", source=rows_of(columns), columns=STORED_COLUMNS, format="binary")
     if batch.profiles:
         await save_profiles(connection, batch)

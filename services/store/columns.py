@@ -18,13 +18,13 @@ TRUTH_COLUMNS = ("anomalous", "anomaly_kind")
 VERDICT_COLUMNS = ("score", "threshold", "flagged", "severity", "status", "first", "reasons", "error")
 """Those of each detector, with its name before them."""
 
-KEY_COLUMNS = tuple(f"{detector}_{column}" for detector in DETECTORS for column in ("model", "brief"))
-"""What is known only when a row is stored: keys of words, see services/store/words.py."""
+KEY_COLUMNS = tuple(f"{detector}_{column}" for detector in DETECTORS for column in ("model", "threshold", "brief"))
+"""What is known only when a row is stored: keys of words, and what those stand for, see services/store/words.py."""
 
 STORED_COLUMNS = (
     *TRANSACTION_COLUMNS,
     *TRUTH_COLUMNS,
-    *(f"{detector}_{column}" for detector in DETECTORS for column in VERDICT_COLUMNS),
+    *(f"{detector}_{column}" for detector in DETECTORS for column in VERDICT_COLUMNS if column != "threshold"),
     *KEY_COLUMNS,
 )
 """What a batch writes of each row: all but `stored_at`."""

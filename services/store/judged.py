@@ -1,5 +1,6 @@
 """What is stored of all verdicts that a detector gave on a batch, as columns."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -9,9 +10,11 @@ from detectors.layout import Counts, Numbers
 from detectors.verdicts import NO_LINE, Verdicts
 from services.store.binary import Column, numbers, some_texts
 from services.store.columns import columns_of
-from services.store.words import Keys, line_of
+from services.store.words import Keys, Version, line_of
 
 _NO_WORD = -1
+_UNUSUAL = -2
+"""What is no threshold."""
 
 
 class Named(NamedTuple):
@@ -32,11 +35,43 @@ class Named(NamedTuple):
         return Named(self.words, places)
 
 
+class Versioned(NamedTuple):
+    """Versions of models that rows name, and the thresholds that went with them, in billionths, shape (n,)."""
+
+    named: Named
+    thresholds: Counts
+
+    @property
+    def usual(self) -> dict[str, int]:
+        """The threshold that most rows of each version have."""
+        usual = {}
+        for place, word in enumerate(self.named.words):
+            values, times = np.unique(self.thresholds[self.named.places == place], return_counts=True)
+            usual[word] = int(values[times.argmax()])
+        return usual
+
+    def columns(self, versions: Mapping[str, Version]) -> tuple[Column, Column]:
+        """The columns of keys and thresholds; a threshold is null where it is the usual one of its version."""
+        known = [versions[word] for word in self.named.words]
+        places = self.named.places
+        usual = np.array([*(_UNUSUAL if each.usual is None else each.usual for each in known), _UNUSUAL])
+        own = (places != _NO_WORD) & (self.thresholds != usual[places])
+        keys: Keys = {word: each.key for word, each in zip(self.named.words, known, strict=True)}
+        return self.named.column(keys, "i4"), numbers(self.thresholds, "i4", own)
+
+    def spread(self, known: NDArray[np.bool_]) -> "Versioned":
+        """As `Named.spread`."""
+        thresholds = np.full(len(known), _UNUSUAL)
+        thresholds[known] = self.thresholds
+        return Versioned(self.named.spread(known), thresholds)
+
+
 class Judged(NamedTuple):
-    """Columns in the order of `VERDICT_COLUMNS`, and the versions of models and the brief reasons that rows name."""
+    """Columns in the order of `VERDICT_COLUMNS` without the thresholds, which go with the versions of models that rows
+    name, and the brief reasons that they name."""
 
     columns: list[Column]
-    version: Named
+    version: Versioned
     brief: Named
 
 
@@ -74,7 +109,6 @@ def judged(verdicts: Verdicts) -> Judged:
                 texts[number] = text
     columns = [
         numbers(_billionths(verdicts.scores), "i4"),
-        numbers(_billionths(verdicts.thresholds), "i4"),
         numbers(verdicts.flagged, "u1"),
         numbers(verdicts.severities, "i2", verdicts.severities > 0),
         some_texts(statuses, n),
@@ -82,7 +116,7 @@ def judged(verdicts: Verdicts) -> Judged:
         some_texts(reasons, n),
         some_texts(errors, n),
     ]
-    return Judged(columns, version, lines)
+    return Judged(columns, Versioned(version, _billionths(verdicts.thresholds)), lines)
 
 
 def _place(words: list[str], word: str) -> int:

@@ -3,6 +3,7 @@
 from domain.verdict import BANDS, DETECTORS
 from services.store.columns import TRANSACTION
 from services.store.statements import BY_ID
+from services.store.words import USUAL_THRESHOLD
 
 # Users by id; {within} is empty or USERS_WITHIN.
 USERS_BY_ID = """
@@ -33,8 +34,13 @@ ORDER BY seen.last_at DESC, p.user_id
 # How a user's threshold moved over the newest $2 transactions, oldest first.
 THRESHOLDS = """
 SELECT event_time, threshold FROM (
-    SELECT event_time, enhanced_threshold / 1e9::float8 AS threshold, enhanced_score, enhanced_status
-    FROM transactions WHERE user_id = $1 ORDER BY event_time DESC LIMIT $2
+    SELECT event_time, coalesce(enhanced_threshold, usual.threshold) / 1e9::float8 AS threshold,
+        enhanced_score, enhanced_status
+    FROM (
+        SELECT event_time, enhanced_threshold, enhanced_score, enhanced_status, enhanced_model
+        FROM transactions WHERE user_id = $1 ORDER BY event_time DESC LIMIT $2
+    ) AS newest
+    LEFT JOIN model_versions usual ON usual.key = enhanced_model
 ) AS t
 WHERE enhanced_score IS NOT NULL AND enhanced_status IS NULL ORDER BY event_time
 """
@@ -59,7 +65,8 @@ def _verdict(detector: str) -> str:
     return f"""
 CROSS JOIN LATERAL (
     SELECT '{detector}' AS detector, {score} / 1e9::float8 AS score,
-        t.{detector}_threshold / 1e9::float8 AS threshold, t.{detector}_flagged AS flagged,
+        coalesce(t.{detector}_threshold, {USUAL_THRESHOLD.format(detector=detector)}) / 1e9::float8 AS threshold,
+        t.{detector}_flagged AS flagged,
         CASE WHEN {score} IS NOT NULL THEN coalesce(t.{detector}_severity, 0) END AS severity,
         CASE WHEN {score} IS NOT NULL THEN coalesce(t.{detector}_status, 'ok') END AS status,
         (SELECT version FROM model_versions WHERE key = t.{detector}_model) AS model_version,

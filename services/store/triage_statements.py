@@ -115,7 +115,9 @@ TOLERATED = """
 SELECT d.user_id, d.transaction_id, extract(epoch FROM d.until)::float8 AS until, v.score, v.threshold, v.reasons
 FROM triage d
 CROSS JOIN LATERAL (
-    SELECT t.enhanced_score / 1e9::float8 AS score, t.enhanced_threshold / 1e9::float8 AS threshold,
+    SELECT t.enhanced_score / 1e9::float8 AS score,
+        coalesce(t.enhanced_threshold, (SELECT threshold FROM model_versions WHERE key = t.enhanced_model))
+            / 1e9::float8 AS threshold,
         reasons_of(t.enhanced_score, t.enhanced_brief, t.enhanced_first, t.enhanced_reasons) AS reasons
     FROM transactions t
     WHERE t.event_time = d.event_time AND t.transaction_id = d.transaction_id AND t.enhanced_score IS NOT NULL LIMIT 1

@@ -1,19 +1,24 @@
 """What many rows have in common and is kept once: versions of models, and reasons told in a word or two."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from domain.verdict import Verdict
 
-VERSIONS = "SELECT version AS word, key FROM model_versions WHERE version = ANY($1::text[])"
+VERSIONS = "SELECT version AS word, key, threshold FROM model_versions WHERE version = ANY($1::text[])"
 BRIEFS = "SELECT lines AS word, key FROM brief_reasons WHERE lines = ANY($1::text[])"
+
+# The threshold that a verdict on `t` whose row has none was given by, in billionths.
+USUAL_THRESHOLD = "(SELECT threshold FROM model_versions WHERE key = t.{detector}_model)"
 
 # Numbers them on behind the last: a sequence would also count what is rolled back, and keys are short.
 ADD_VERSIONS = """
-INSERT INTO model_versions SELECT (SELECT coalesce(max(key), 0) FROM model_versions) + number, word
-FROM unnest($1::text[]) WITH ORDINALITY AS x (word, number) RETURNING version AS word, key
+INSERT INTO model_versions (key, version, threshold)
+SELECT (SELECT coalesce(max(key), 0) FROM model_versions) + number, word, usual
+FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY AS x (word, usual, number)
+RETURNING version AS word, key, threshold
 """
 ADD_BRIEFS = """
 INSERT INTO brief_reasons SELECT (SELECT coalesce(max(key), 0) FROM brief_reasons) + number, word
@@ -34,33 +39,45 @@ class Told(NamedTuple):
     told: str | None
 
 
+class Version(NamedTuple):
+    """The key of a model's version, and the threshold of verdicts whose row has none, in billionths."""
+
+    key: int
+    usual: int | None
+
+
 Keys = dict[str | None, int | None]
 """Keys by word; None has none."""
 
 
-async def keys_of_versions(connection: Any, versions: Iterable[str | None]) -> Keys:
-    """The keys of versions of models, within the transaction of the rows that name them."""
-    return await _keys(connection, versions, VERSIONS, LOCK_VERSIONS, ADD_VERSIONS)
+async def keys_of_versions(connection: Any, usual: Mapping[str, int]) -> dict[str, Version]:
+    """Versions of models, within the transaction of the rows that name them; new ones get this `usual` threshold."""
+    found = await _found(connection, usual, VERSIONS, LOCK_VERSIONS, ADD_VERSIONS, usual)
+    return {word: Version(key, threshold) for word, key, threshold in found}
 
 
 async def keys_of_briefs(connection: Any, lines: Iterable[str | None]) -> Keys:
     """The keys of brief reasons, likewise; after those of the versions, so that two batches lock in the same order."""
-    return await _keys(connection, lines, BRIEFS, LOCK_BRIEFS, ADD_BRIEFS)
+    words = {word for word in lines if word is not None}
+    return {None: None, **dict(await _found(connection, words, BRIEFS, LOCK_BRIEFS, ADD_BRIEFS))}
 
 
-async def _keys(connection: Any, words: Iterable[str | None], known: str, lock: str, add: str) -> Keys:
-    wanted = sorted({word for word in words if word is not None})
-    keys: Keys = {None: None}
+async def _found(
+    connection: Any, words: Iterable[str], known: str, lock: str, add: str, *of: Mapping[str, int]
+) -> list[Any]:
+    """The rows of all these words; those that are missing are added, with what is `of` each."""
+    wanted = sorted(words)
     if not wanted:
-        return keys
-    keys.update(await connection.fetch(known, wanted))
-    if len(keys) <= len(wanted):
+        return []
+    found = await connection.fetch(known, wanted)
+    if len(found) < len(wanted):
         await connection.execute(lock)
-        keys.update(await connection.fetch(known, wanted))
-        missing = [word for word in wanted if word not in keys]
+        found = await connection.fetch(known, wanted)
+        there = {row["word"] for row in found}
+        missing = [word for word in wanted if word not in there]
         if missing:
-            keys.update(await connection.fetch(add, missing))
-    return keys
+            found += await connection.fetch(add, missing, *([each[word] for word in missing] for each in of))
+    return list(found)
 
 
 def line_of(first: tuple[str, str], second: tuple[str, str] | None = None) -> str:

@@ -1,0 +1,65 @@
+"""A threshold that is its version's usual one is stored once; what is read has it on every row."""
+
+from datetime import timedelta
+
+import msgspec
+
+from domain.filters import EVERYTHING, parse
+from domain.verdict import Verdict
+from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.store import Store
+from tests.storing import AT, stored, verdict
+
+OWN = "SELECT transaction_id, basic_threshold, enhanced_threshold FROM transactions ORDER BY event_time"
+
+
+def judged(number: int, basic: Verdict, enhanced: Verdict) -> StoredRow:
+    return stored(number, f"u-{number % 2}")._replace(verdicts=(basic, enhanced))
+
+
+def of(version: str, detector: str, threshold: float) -> Verdict:
+    return msgspec.structs.replace(verdict(detector, False, threshold), model_version=version)
+
+
+async def commit(store: Store, term: Term, *rows: StoredRow) -> None:
+    first = rows[0].offset
+    await store.commit(prepare(Batch(term, first, first + len(rows), rows, (), {}, 1, "1")))
+
+
+async def opened(store: Store) -> Term:
+    opening = await store.begin_incarnation(
+        Term("c", "transactions", 0, (await store.open_term("c", "transactions", 0, "a")).epoch), "", 1
+    )
+    return Term("c", "transactions", 0, opening.epoch, opening.incarnation)
+
+
+async def test_only_what_is_unusual_is_stored_beside_a_row(store: Store) -> None:
+    term = await opened(store)
+    thresholds = [0.7, 0.7, 0.81, 0.7, 0.9]
+    rows = [judged(n, of("b1", "basic", 0.6), of("e1", "enhanced", at)) for n, at in enumerate(thresholds, start=1)]
+    await commit(store, term, *rows)
+    # What is usual of a version stays what it was, whatever comes later.
+    later = [judged(n, of("b1", "basic", 0.5), of("e1", "enhanced", 0.9)) for n in (6, 7)]
+    await commit(store, term, *later)
+
+    own = [tuple(row)[1:] for row in await store.pool.fetch(OWN)]
+    unusual = 500_000_000, 900_000_000
+    assert own == [(None, None), (None, None), (None, 810_000_000), (None, None), (None, 900_000_000), unusual, unusual]
+    found = {row.transaction.transaction_id: row.verdicts for row in await store.history(EVERYTHING, 10)}
+    assert found == {row.transaction.transaction_id: row.verdicts for row in (*rows, *later)}
+    assert {row.transaction.transaction_id for row in await store.history(parse("threshold=0.7"), 10)} == {
+        "t-1", "t-2", "t-4",
+    }  # fmt: skip
+    assert await store.pool.fetchval("SELECT array_agg(DISTINCT threshold) FROM verdicts") == [0.5, 0.6, 0.7, 0.81, 0.9]
+    moved = await store.users.thresholds("u-1", 10)
+    assert [entry.threshold for entry in moved] == [0.7, 0.81, 0.9, 0.9]
+    assert moved[0].at == AT + timedelta(minutes=1)
+
+
+async def test_rows_of_a_version_that_an_older_release_named_keep_their_thresholds(store: Store) -> None:
+    await store.pool.execute("INSERT INTO model_versions VALUES (7, 'b1'), (8, 'e1')")
+    term = await opened(store)
+    rows = [judged(n, of("b1", "basic", 0.6), of("e1", "enhanced", 0.7)) for n in (1, 2)]
+    await commit(store, term, *rows)
+    assert {tuple(row)[1:] for row in await store.pool.fetch(OWN)} == {(600_000_000, 700_000_000)}
+    assert {row.verdicts for row in await store.history(EVERYTHING, 10)} == {rows[0].verdicts}
