@@ -168,6 +168,8 @@ DO $$ BEGIN
             coalesce(t.enhanced_severity, 0::smallint), coalesce(t.enhanced_status, 'ok'), m.version,
             reasons_of(t.enhanced_score, t.enhanced_brief, t.enhanced_first, t.enhanced_reasons), t.enhanced_error
         FROM transactions t LEFT JOIN model_versions m ON m.key = t.enhanced_model WHERE t.enhanced_score IS NOT NULL;
+    END IF;
+    IF to_regclass('ground_truth') IS NULL THEN
         -- What the producer knew. Detectors have no way here.
         CREATE VIEW ground_truth AS
         SELECT transaction_id, event_time, anomalous, anomaly_kind AS kind FROM transactions WHERE anomalous IS NOT NULL;

@@ -7,12 +7,14 @@ import asyncpg
 import pytest
 
 from detectors.formats import STATE_VERSION
+from domain.filters import EVERYTHING
 from services.errors import UserError
 from services.store import schema
 from services.store.batch import Batch, DeadRecord, Term, prepare
 from services.store.store import Store
 
 FIRST = Path(__file__).with_name("schema_1.sql")
+FIFTH = Path(__file__).with_name("schema_5.sql")
 COLUMNS = """
 SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default, generation_expression,
     (SELECT attstorage FROM pg_attribute WHERE attrelid = table_name::regclass AND attname = column_name)
@@ -28,6 +30,8 @@ SELECT relname, reloptions FROM pg_class
 WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname !~ '_[0-9]{8}$' ORDER BY 1
 """
 
+VIEWS = "SELECT viewname, definition FROM pg_views WHERE schemaname = 'public' ORDER BY 1"
+
 
 @pytest.fixture
 async def old(database_url: str) -> AsyncIterator[asyncpg.Connection]:
@@ -42,7 +46,7 @@ async def old(database_url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 async def shape(connection: asyncpg.Connection) -> list[tuple[object, ...]]:
-    return [tuple(row) for query in (COLUMNS, INDEXES, OPTIONS) for row in await connection.fetch(query)]
+    return [tuple(row) for query in (COLUMNS, INDEXES, OPTIONS, VIEWS) for row in await connection.fetch(query)]
 
 
 async def test_the_first_release_s_database_becomes_this_one_s(old: asyncpg.Connection, database_url: str) -> None:
@@ -65,6 +69,34 @@ async def test_the_first_release_s_database_becomes_this_one_s(old: asyncpg.Conn
     }
     assert await old.fetchval("SELECT incarnation FROM dead_letters") == 1
     assert await old.fetchval("SELECT state FROM profiles") == b"state"
+    await store.close()
+    await old.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await (await Store.open(database_url)).close()
+    assert migrated == await shape(old)
+
+
+async def test_rows_of_schema_5_keep_what_was_said_of_them(old: asyncpg.Connection, database_url: str) -> None:
+    await old.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    await old.execute(FIFTH.read_text(encoding="utf-8"))
+    await old.execute(
+        """
+        INSERT INTO schema_version (version) VALUES (5);
+        CREATE TABLE transactions_20260301 PARTITION OF transactions FOR VALUES FROM ('2026-03-01') TO ('2026-03-02');
+        INSERT INTO model_versions VALUES (1, 'v');
+        INSERT INTO transactions (event_time, kafka_offset, kafka_partition, transaction_id, user_id, amount, currency,
+            enhanced_score, enhanced_threshold, enhanced_model, enhanced_flagged)
+        VALUES ('2026-03-01 12:00Z', 0, 0, 't', 'é', 1, 'EUR', 250000000, 750000000, 1, false);
+        INSERT INTO profiles (user_id, state, state_version, model_version, kafka_partition, next_offset, flagged)
+        SELECT id, 'state', 1, 'v', 0, 1, ascii(id) % 2 FROM unnest(ARRAY['é', 'Z', 'a', 'b']) AS id
+        """
+    )
+    store = await Store.open(database_url)
+    migrated = await shape(old)
+    (row,) = await store.history(EVERYTHING, 5)
+    assert [(found.threshold, found.model_version) for found in row.verdicts] == [(0.75, "v")]
+    assert await old.fetchval("SELECT threshold FROM verdicts") == 0.75
+    assert [user for user, _ in await store.users.listed("id", 9, 1)] == ["Z", "a", "b", "é"]
+    assert [user for user, _ in await store.users.listed("flagged", 9, 1)] == ["a", "é", "Z", "b"]
     await store.close()
     await old.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     await (await Store.open(database_url)).close()
