@@ -72,10 +72,11 @@ CREATE TABLE IF NOT EXISTS brief_reasons (
 -- An id is stored once a day: each day has a unique index on hashtextextended(transaction_id, 0), see
 -- services/store/days.py.
 --
--- Of each detector: score and threshold in billionths, the score null where it gave no verdict and the threshold where it
--- is that of model_versions; severity from 0 to 3 and status, null for 0 and 'ok'; keys of model_versions and brief_reasons. `brief` and `first`, the billionths of the score
--- that are the first line's (null where there is but one), are reasons without sentences; all other reasons are arrays of
--- feature, factor, contribution, observed, expected and text.
+-- Of each detector: score and threshold in billionths, the score null where it gave no verdict, the threshold where it is
+-- its version's in model_versions and the verdict no alert; severity from 0 to 3 and status, null for 0 and 'ok'; keys of
+-- model_versions and brief_reasons. `brief` and `first`, the billionths of the score that are the first line's (null where
+-- there is but one), are reasons without sentences; all other reasons are arrays of feature, factor, contribution,
+-- observed, expected and text.
 CREATE TABLE IF NOT EXISTS transactions (
     event_time         timestamptz NOT NULL,
     stored_at          timestamptz NOT NULL DEFAULT now(),

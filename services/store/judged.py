@@ -36,10 +36,12 @@ class Named(NamedTuple):
 
 
 class Versioned(NamedTuple):
-    """Versions of models that rows name, and the thresholds that went with them, in billionths, shape (n,)."""
+    """Versions of models that rows name, the thresholds that went with them, in billionths, shape (n,), and which of
+    the rows are alerts, shape (n,)."""
 
     named: Named
     thresholds: Counts
+    alerts: NDArray[np.bool_]
 
     @property
     def usual(self) -> dict[str, int]:
@@ -51,19 +53,22 @@ class Versioned(NamedTuple):
         return usual
 
     def columns(self, versions: Mapping[str, Version]) -> tuple[Column, Column]:
-        """The columns of keys and thresholds; a threshold is null where it is the usual one of its version."""
+        """The columns of keys and thresholds; a threshold is null where it is the usual one of its version.
+
+        Not that of an alert: a daemon of the release before, beside this one, asks its row.
+        """
         known = [versions[word] for word in self.named.words]
         places = self.named.places
         usual = np.array([*(_UNUSUAL if each.usual is None else each.usual for each in known), _UNUSUAL])
-        own = (places != _NO_WORD) & (self.thresholds != usual[places])
+        own = (places != _NO_WORD) & (self.alerts | (self.thresholds != usual[places]))
         keys: Keys = {word: each.key for word, each in zip(self.named.words, known, strict=True)}
         return self.named.column(keys, "i4"), numbers(self.thresholds, "i4", own)
 
     def spread(self, known: NDArray[np.bool_]) -> "Versioned":
         """As `Named.spread`."""
-        thresholds = np.full(len(known), _UNUSUAL)
-        thresholds[known] = self.thresholds
-        return Versioned(self.named.spread(known), thresholds)
+        thresholds, alerts = np.full(len(known), _UNUSUAL), np.zeros(len(known), np.bool_)
+        thresholds[known], alerts[known] = self.thresholds, self.alerts
+        return Versioned(self.named.spread(known), thresholds, alerts)
 
 
 class Judged(NamedTuple):
@@ -116,7 +121,7 @@ def judged(verdicts: Verdicts) -> Judged:
         some_texts(reasons, n),
         some_texts(errors, n),
     ]
-    return Judged(columns, Versioned(version, _billionths(verdicts.thresholds)), lines)
+    return Judged(columns, Versioned(version, _billionths(verdicts.thresholds), verdicts.flagged), lines)
 
 
 def _place(words: list[str], word: str) -> int:

@@ -17,8 +17,8 @@ def judged(number: int, basic: Verdict, enhanced: Verdict) -> StoredRow:
     return stored(number, f"u-{number % 2}")._replace(verdicts=(basic, enhanced))
 
 
-def of(version: str, detector: str, threshold: float) -> Verdict:
-    return msgspec.structs.replace(verdict(detector, False, threshold), model_version=version)
+def of(version: str, detector: str, threshold: float, *, flagged: bool = False) -> Verdict:
+    return msgspec.structs.replace(verdict(detector, flagged, threshold), model_version=version)
 
 
 async def commit(store: Store, term: Term, *rows: StoredRow) -> None:
@@ -38,17 +38,28 @@ async def test_only_what_is_unusual_is_stored_beside_a_row(store: Store) -> None
     thresholds = [0.7, 0.7, 0.81, 0.7, 0.9]
     rows = [judged(n, of("b1", "basic", 0.6), of("e1", "enhanced", at)) for n, at in enumerate(thresholds, start=1)]
     await commit(store, term, *rows)
+    alert = judged(8, of("b1", "basic", 0.6), of("e1", "enhanced", 0.7, flagged=True))
     # What is usual of a version stays what it was, whatever comes later.
     later = [judged(n, of("b1", "basic", 0.5), of("e1", "enhanced", 0.9)) for n in (6, 7)]
     await commit(store, term, *later)
+    await commit(store, term, alert)
 
     own = [tuple(row)[1:] for row in await store.pool.fetch(OWN)]
     unusual = 500_000_000, 900_000_000
-    assert own == [(None, None), (None, None), (None, 810_000_000), (None, None), (None, 900_000_000), unusual, unusual]
+    assert own == [
+        (None, None),
+        (None, None),
+        (None, 810_000_000),
+        (None, None),
+        (None, 900_000_000),
+        unusual,
+        unusual,
+        (None, 700_000_000),
+    ]
     found = {row.transaction.transaction_id: row.verdicts for row in await store.history(EVERYTHING, 10)}
-    assert found == {row.transaction.transaction_id: row.verdicts for row in (*rows, *later)}
+    assert found == {row.transaction.transaction_id: row.verdicts for row in (*rows, *later, alert)}
     assert {row.transaction.transaction_id for row in await store.history(parse("threshold=0.7"), 10)} == {
-        "t-1", "t-2", "t-4",
+        "t-1", "t-2", "t-4", "t-8",
     }  # fmt: skip
     assert await store.pool.fetchval("SELECT array_agg(DISTINCT threshold) FROM verdicts") == [0.5, 0.6, 0.7, 0.81, 0.9]
     moved = await store.users.thresholds("u-1", 10)
