@@ -56,11 +56,12 @@ CREATE TABLE IF NOT EXISTS progress (
 -- What many rows have in common, kept once: versions of models, and reasons that are told in a word or two, each as
 -- `feature:factor`, the stronger first.
 CREATE TABLE IF NOT EXISTS model_versions (
-    key       integer PRIMARY KEY,
-    version   text NOT NULL UNIQUE,
-    -- Of verdicts whose row has none, in billionths: nearly all of a version's have the same. Never changed; null in
-    -- versions of releases before, whose rows all have theirs.
-    threshold integer
+    key                integer PRIMARY KEY,
+    version            text NOT NULL UNIQUE,
+    -- Of each detector's verdicts whose row has none, in billionths: nearly all of a version's have the same. Set once;
+    -- null where every row has its own.
+    basic_threshold    integer,
+    enhanced_threshold integer
 );
 CREATE TABLE IF NOT EXISTS brief_reasons (
     key   smallint PRIMARY KEY,
@@ -158,14 +159,14 @@ DO $$ BEGIN
         -- One row a transaction and detector.
         CREATE VIEW verdicts AS
         SELECT t.transaction_id, t.event_time, 'basic' AS detector, t.basic_score / 1e9::float8 AS score,
-            coalesce(t.basic_threshold, m.threshold) / 1e9::float8 AS threshold, t.basic_flagged AS flagged,
+            coalesce(t.basic_threshold, m.basic_threshold) / 1e9::float8 AS threshold, t.basic_flagged AS flagged,
             coalesce(t.basic_severity, 0::smallint) AS severity, coalesce(t.basic_status, 'ok') AS status,
             m.version AS model_version,
             reasons_of(t.basic_score, t.basic_brief, t.basic_first, t.basic_reasons) AS reasons, t.basic_error AS error
         FROM transactions t LEFT JOIN model_versions m ON m.key = t.basic_model WHERE t.basic_score IS NOT NULL
         UNION ALL
         SELECT t.transaction_id, t.event_time, 'enhanced', t.enhanced_score / 1e9::float8,
-            coalesce(t.enhanced_threshold, m.threshold) / 1e9::float8, t.enhanced_flagged,
+            coalesce(t.enhanced_threshold, m.enhanced_threshold) / 1e9::float8, t.enhanced_flagged,
             coalesce(t.enhanced_severity, 0::smallint), coalesce(t.enhanced_status, 'ok'), m.version,
             reasons_of(t.enhanced_score, t.enhanced_brief, t.enhanced_first, t.enhanced_reasons), t.enhanced_error
         FROM transactions t LEFT JOIN model_versions m ON m.key = t.enhanced_model WHERE t.enhanced_score IS NOT NULL;

@@ -140,7 +140,7 @@ async def _save_verdicts(connection: Any, judged: list[tuple[Transaction, Verdic
                 briefs.append(brief)
         if rows:
             usual = {model: times.most_common(1)[0][0] for model, times in thresholds.items()}
-            versions = await keys_of_versions(connection, usual)
+            versions = await keys_of_versions(connection, {detector: usual})
             lines = await keys_of_briefs(connection, briefs)
             await connection.execute(
                 SAVE_VERDICTS[detector],

@@ -326,8 +326,7 @@ async def _write(connection: Any, prepared: Prepared) -> None:
     batch = prepared.batch
     term = batch.term
     if batch.rows:
-        usual = {word: threshold for each in prepared.versions for word, threshold in each.usual.items()}
-        versions = await keys_of_versions(connection, usual)
+        versions = await keys_of_versions(connection, {each.detector: each.usual for each in prepared.versions})
         briefs = await keys_of_briefs(connection, {word for each in prepared.briefs for word in each.words})
         columns = [*prepared.columns]
         for version, brief in zip(prepared.versions, prepared.briefs, strict=True):

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from detectors.layout import Counts, Numbers
 from detectors.verdicts import NO_LINE, Verdicts
+from domain.verdict import DetectorName
 from services.store.binary import Column, numbers, some_texts
 from services.store.columns import columns_of
 from services.store.words import Keys, Version, line_of
@@ -36,9 +37,10 @@ class Named(NamedTuple):
 
 
 class Versioned(NamedTuple):
-    """Versions of models that rows name, the thresholds that went with them, in billionths, shape (n,), and which of
-    the rows are alerts, shape (n,)."""
+    """Versions of a detector's models that rows name, the thresholds that went with them, in billionths, and which of
+    the rows are alerts, shape (n,) each."""
 
+    detector: DetectorName
     named: Named
     thresholds: Counts
     alerts: NDArray[np.bool_]
@@ -57,18 +59,18 @@ class Versioned(NamedTuple):
 
         Not that of an alert: a daemon of the release before, beside this one, asks its row.
         """
-        known = [versions[word] for word in self.named.words]
-        places = self.named.places
-        usual = np.array([*(_UNUSUAL if each.usual is None else each.usual for each in known), _UNUSUAL])
-        own = (places != _NO_WORD) & (self.alerts | (self.thresholds != usual[places]))
-        keys: Keys = {word: each.key for word, each in zip(self.named.words, known, strict=True)}
-        return self.named.column(keys, "i4"), numbers(self.thresholds, "i4", own)
+        named = self.named
+        known = [versions[word].usual[self.detector] for word in named.words]
+        usual = np.array([*(_UNUSUAL if threshold is None else threshold for threshold in known), _UNUSUAL])
+        own = (named.places != _NO_WORD) & (self.alerts | (self.thresholds != usual[named.places]))
+        keys: Keys = {word: versions[word].key for word in named.words}
+        return named.column(keys, "i4"), numbers(self.thresholds, "i4", own)
 
     def spread(self, known: NDArray[np.bool_]) -> "Versioned":
         """As `Named.spread`."""
         thresholds, alerts = np.full(len(known), _UNUSUAL), np.zeros(len(known), np.bool_)
         thresholds[known], alerts[known] = self.thresholds, self.alerts
-        return Versioned(self.named.spread(known), thresholds, alerts)
+        return Versioned(self.detector, self.named.spread(known), thresholds, alerts)
 
 
 class Judged(NamedTuple):
@@ -121,7 +123,8 @@ def judged(verdicts: Verdicts) -> Judged:
         some_texts(reasons, n),
         some_texts(errors, n),
     ]
-    return Judged(columns, Versioned(version, _billionths(verdicts.thresholds), verdicts.flagged), lines)
+    versioned = Versioned(verdicts.detector, version, _billionths(verdicts.thresholds), verdicts.flagged)
+    return Judged(columns, versioned, lines)
 
 
 def _place(words: list[str], word: str) -> int:

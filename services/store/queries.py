@@ -32,18 +32,14 @@ ORDER BY seen.last_at DESC, p.user_id
 """
 
 # How a user's threshold moved over the newest $2 transactions, oldest first.
-THRESHOLDS = """
+THRESHOLDS = f"""
 SELECT event_time, threshold FROM (
-    SELECT event_time, coalesce(enhanced_threshold, usual.threshold) / 1e9::float8 AS threshold,
-        enhanced_score, enhanced_status
-    FROM (
-        SELECT event_time, enhanced_threshold, enhanced_score, enhanced_status, enhanced_model
-        FROM transactions WHERE user_id = $1 ORDER BY event_time DESC LIMIT $2
-    ) AS newest
-    LEFT JOIN model_versions usual ON usual.key = enhanced_model
-) AS t
+    SELECT t.event_time, t.enhanced_score, t.enhanced_status,
+        coalesce(t.enhanced_threshold, {USUAL_THRESHOLD.format(detector="enhanced")}) / 1e9::float8 AS threshold
+    FROM transactions t WHERE t.user_id = $1 ORDER BY t.event_time DESC LIMIT $2
+) AS newest
 WHERE enhanced_score IS NOT NULL AND enhanced_status IS NULL ORDER BY event_time
-"""
+"""  # noqa: S608 - a constant
 
 # The newest dead letters.
 DEAD_LETTERS = """

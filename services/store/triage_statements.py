@@ -1,6 +1,7 @@
 """The SQL of triage: decisions, their log, and what is learnt from them."""
 
 from services.store.statements import AMONG_IDS
+from services.store.words import USUAL_THRESHOLD
 
 # One decision at a time: the state before a first decision is no row that could be locked, and lines of the log become
 # visible in the order of their ids.
@@ -111,19 +112,18 @@ DELETE FROM triage_log l USING gone WHERE l.transaction_id = gone.transaction_id
 
 # False positives whose leniency still runs at $1, with the verdict that was wrong: looked up one by one, as all that
 # look for decisions among transactions, because they are few and the planner would read all transactions instead.
-TOLERATED = """
+TOLERATED = f"""
 SELECT d.user_id, d.transaction_id, extract(epoch FROM d.until)::float8 AS until, v.score, v.threshold, v.reasons
 FROM triage d
 CROSS JOIN LATERAL (
     SELECT t.enhanced_score / 1e9::float8 AS score,
-        coalesce(t.enhanced_threshold, (SELECT threshold FROM model_versions WHERE key = t.enhanced_model))
-            / 1e9::float8 AS threshold,
+        coalesce(t.enhanced_threshold, {USUAL_THRESHOLD.format(detector="enhanced")}) / 1e9::float8 AS threshold,
         reasons_of(t.enhanced_score, t.enhanced_brief, t.enhanced_first, t.enhanced_reasons) AS reasons
     FROM transactions t
     WHERE t.event_time = d.event_time AND t.transaction_id = d.transaction_id AND t.enhanced_score IS NOT NULL LIMIT 1
 ) AS v
 WHERE d.status = 'false_positive' AND d.until > $1 ORDER BY d.until DESC LIMIT $2
-"""
+"""  # noqa: S608 - a constant
 
 # What became of the enhanced detector's alerts, by their estimate before any correction, in the bands that begin at $1.
 OUTCOMES = """

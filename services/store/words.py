@@ -5,20 +5,24 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from domain.verdict import Verdict
+from domain.verdict import DETECTORS, DetectorName, Verdict
 
-VERSIONS = "SELECT version AS word, key, threshold FROM model_versions WHERE version = ANY($1::text[])"
+VERSIONS = """
+SELECT version, key, basic_threshold, enhanced_threshold FROM model_versions WHERE version = ANY($1::text[])
+"""
 BRIEFS = "SELECT lines AS word, key FROM brief_reasons WHERE lines = ANY($1::text[])"
 
 # The threshold that a verdict on `t` whose row has none was given by, in billionths.
-USUAL_THRESHOLD = "(SELECT threshold FROM model_versions WHERE key = t.{detector}_model)"
+USUAL_THRESHOLD = "(SELECT {detector}_threshold FROM model_versions WHERE key = t.{detector}_model)"
 
 # Numbers them on behind the last: a sequence would also count what is rolled back, and keys are short.
 ADD_VERSIONS = """
-INSERT INTO model_versions (key, version, threshold)
-SELECT (SELECT coalesce(max(key), 0) FROM model_versions) + number, word, usual
-FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY AS x (word, usual, number)
-RETURNING version AS word, key, threshold
+INSERT INTO model_versions AS m (key, version, basic_threshold, enhanced_threshold)
+SELECT (SELECT coalesce(max(key), 0) FROM model_versions) + number, version, basic, enhanced
+FROM unnest($1::text[], $2::integer[], $3::integer[]) WITH ORDINALITY AS x (version, basic, enhanced, number)
+ON CONFLICT (version) DO UPDATE SET basic_threshold = coalesce(m.basic_threshold, EXCLUDED.basic_threshold),
+    enhanced_threshold = coalesce(m.enhanced_threshold, EXCLUDED.enhanced_threshold)
+RETURNING version, key, basic_threshold, enhanced_threshold
 """
 ADD_BRIEFS = """
 INSERT INTO brief_reasons SELECT (SELECT coalesce(max(key), 0) FROM brief_reasons) + number, word
@@ -40,44 +44,63 @@ class Told(NamedTuple):
 
 
 class Version(NamedTuple):
-    """The key of a model's version, and the threshold of verdicts whose row has none, in billionths."""
+    """The key of a model's version, and by detector the threshold of verdicts whose row has none, in billionths."""
 
     key: int
-    usual: int | None
+    usual: Mapping[DetectorName, int | None]
 
 
 Keys = dict[str | None, int | None]
 """Keys by word; None has none."""
 
 
-async def keys_of_versions(connection: Any, usual: Mapping[str, int]) -> dict[str, Version]:
-    """Versions of models, within the transaction of the rows that name them; new ones get this `usual` threshold."""
-    found = await _found(connection, usual, VERSIONS, LOCK_VERSIONS, ADD_VERSIONS, usual)
-    return {word: Version(key, threshold) for word, key, threshold in found}
+Usual = Mapping[DetectorName, Mapping[str, int]]
+"""By detector and version of its model the threshold of most of its verdicts, in billionths."""
+
+
+async def keys_of_versions(connection: Any, usual: Usual) -> dict[str, Version]:
+    """Versions of models, within the transaction of the rows that name them.
+
+    What is `usual` is stored of those of which nothing is known yet.
+    """
+    wanted = sorted({version for of in usual.values() for version in of})
+    known = await _versions(connection, VERSIONS, wanted)
+    if _lacks(known, usual):
+        await connection.execute(LOCK_VERSIONS)
+        known = await _versions(connection, VERSIONS, wanted)
+        if _lacks(known, usual):
+            thresholds = ([usual.get(detector, {}).get(version) for version in wanted] for detector in DETECTORS)
+            known = await _versions(connection, ADD_VERSIONS, wanted, *thresholds)
+    return known
+
+
+async def _versions(connection: Any, statement: str, *parameters: Any) -> dict[str, Version]:
+    rows = await connection.fetch(statement, *parameters)
+    return {version: Version(key, dict(zip(DETECTORS, of, strict=True))) for version, key, *of in rows}
+
+
+def _lacks(known: Mapping[str, Version], usual: Usual) -> bool:
+    return any(
+        version not in known or known[version].usual[detector] is None
+        for detector, versions in usual.items()
+        for version in versions
+    )
 
 
 async def keys_of_briefs(connection: Any, lines: Iterable[str | None]) -> Keys:
     """The keys of brief reasons, likewise; after those of the versions, so that two batches lock in the same order."""
-    words = {word for word in lines if word is not None}
-    return {None: None, **dict(await _found(connection, words, BRIEFS, LOCK_BRIEFS, ADD_BRIEFS))}
-
-
-async def _found(
-    connection: Any, words: Iterable[str], known: str, lock: str, add: str, *of: Mapping[str, int]
-) -> list[Any]:
-    """The rows of all these words; those that are missing are added, with what is `of` each."""
-    wanted = sorted(words)
+    wanted = sorted({word for word in lines if word is not None})
+    keys: Keys = {None: None}
     if not wanted:
-        return []
-    found = await connection.fetch(known, wanted)
-    if len(found) < len(wanted):
-        await connection.execute(lock)
-        found = await connection.fetch(known, wanted)
-        there = {row["word"] for row in found}
-        missing = [word for word in wanted if word not in there]
+        return keys
+    keys.update(await connection.fetch(BRIEFS, wanted))
+    if len(keys) <= len(wanted):
+        await connection.execute(LOCK_BRIEFS)
+        keys.update(await connection.fetch(BRIEFS, wanted))
+        missing = [word for word in wanted if word not in keys]
         if missing:
-            found += await connection.fetch(add, missing, *([each[word] for word in missing] for each in of))
-    return list(found)
+            keys.update(await connection.fetch(ADD_BRIEFS, missing))
+    return keys
 
 
 def line_of(first: tuple[str, str], second: tuple[str, str] | None = None) -> str:

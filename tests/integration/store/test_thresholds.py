@@ -67,10 +67,16 @@ async def test_only_what_is_unusual_is_stored_beside_a_row(store: Store) -> None
     assert moved[0].at == AT + timedelta(minutes=1)
 
 
-async def test_rows_of_a_version_that_an_older_release_named_keep_their_thresholds(store: Store) -> None:
-    await store.pool.execute("INSERT INTO model_versions VALUES (7, 'b1'), (8, 'e1')")
+async def test_detectors_of_one_version_have_usual_thresholds_of_their_own(store: Store) -> None:
+    """Both are fitted together, under one name; here an older release has named it, or one detector ran alone."""
+    await store.pool.execute("INSERT INTO model_versions (key, version) VALUES (7, 'v')")
     term = await opened(store)
-    rows = [judged(n, of("b1", "basic", 0.6), of("e1", "enhanced", 0.7)) for n in (1, 2)]
-    await commit(store, term, *rows)
-    assert {tuple(row)[1:] for row in await store.pool.fetch(OWN)} == {(600_000_000, 700_000_000)}
-    assert {row.verdicts for row in await store.history(EVERYTHING, 10)} == {rows[0].verdicts}
+    alone = judged(1, of("v", "basic", 0.6), of("v", "enhanced", 0.7))._replace(verdicts=(of("v", "basic", 0.6),))
+    both = [judged(n, of("v", "basic", 0.6), of("v", "enhanced", 0.7)) for n in (2, 3)]
+    await commit(store, term, alone)
+    await commit(store, term, *both)
+    assert {tuple(row)[1:] for row in await store.pool.fetch(OWN)} == {(None, None)}
+    known = "SELECT key, basic_threshold, enhanced_threshold FROM model_versions"
+    assert [tuple(row) for row in await store.pool.fetch(known)] == [(7, 600_000_000, 700_000_000)]
+    found = {row.transaction.transaction_id: row.verdicts for row in await store.history(EVERYTHING, 10)}
+    assert found == {row.transaction.transaction_id: row.verdicts for row in (alone, *both)}
