@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncpg
 
+from detectors.formats import FORMAT
 from services.brokers.external import ExternalBroker
 from services.brokers.security import Security
 from services.sending.producer import Sender
@@ -60,7 +61,7 @@ async def make(folder: Path) -> None:
     await until(all_judged, MADE_WITHIN)
     await daemon.end(signal.SIGTERM)
     # Of models of another format only the names are read.
-    await connection.execute("UPDATE models SET body = ''")
+    await connection.execute("UPDATE models SET body = '' WHERE format <> $1", FORMAT)
     await connection.close()
     with FILE.open("wb") as file:
         await dump.save(database.dsn, file)
