@@ -66,8 +66,7 @@ class ProfileCache:
     def keep(self, partition: int, user: str, encoded: bytes | None, decoded: UserState | None = None) -> None:
         """Keep a committed state, None for a user who has none yet, evicting others beyond the limit."""
         key = partition, user
-        if key in self._encoded:
-            self._drop(key)
+        self._drop(key)
         self._encoded[key] = encoded
         self._size += _cost(encoded)
         if encoded is not None and decoded is not None:

@@ -1,18 +1,19 @@
 """Verdicts given afterwards: what was stored before the first fit, judged by the first model."""
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from statistics import mode
 from typing import Any, NamedTuple
 
 from domain.transaction import Transaction
 from domain.verdict import DETECTORS, DetectorName, Verdict
 from services.store.columns import TRANSACTION, VERDICT_COLUMNS, columns_of, transaction_of
 from services.store.faults import translated
-from services.store.words import keys_of_briefs, keys_of_versions
+from services.store.words import Usual, keys_of_briefs, keys_of_versions
 
 _LOCK = 7_294_004
 USERS_AT_ONCE = 500
-THRESHOLD = VERDICT_COLUMNS.index("threshold")
+_THRESHOLD = VERDICT_COLUMNS.index("threshold")
 
 # A transaction with a verdict of the detectors $1 that was given before the first fit. An index has just these.
 _WARMING = """
@@ -130,17 +131,17 @@ def _earlier(row: Any, detectors: Sequence[DetectorName]) -> Earlier:
 async def _save_verdicts(connection: Any, judged: list[tuple[Transaction, Verdict]]) -> None:
     for detector in DETECTORS:
         rows, models, briefs = [], [], []
-        thresholds: dict[str, Counter[int]] = {}
+        thresholds: dict[str, list[int]] = {}
         for transaction, verdict in judged:
             if verdict.detector == detector:
                 columns, model, brief = columns_of(verdict)
                 rows.append((transaction.transaction_id, transaction.timestamp, *columns))
                 models.append(model)
-                thresholds.setdefault(model, Counter())[columns[THRESHOLD]] += 1
+                thresholds.setdefault(model, []).append(columns[_THRESHOLD])
                 briefs.append(brief)
         if rows:
-            usual = {model: times.most_common(1)[0][0] for model, times in thresholds.items()}
-            versions = await keys_of_versions(connection, {detector: usual})
+            usual = partial(_usual, detector, thresholds)
+            versions = await keys_of_versions(connection, {detector: thresholds}, usual)
             lines = await keys_of_briefs(connection, briefs)
             await connection.execute(
                 SAVE_VERDICTS[detector],
@@ -148,3 +149,7 @@ async def _save_verdicts(connection: Any, judged: list[tuple[Transaction, Verdic
                 [versions[model].key for model in models],
                 [lines[brief] for brief in briefs],
             )
+
+
+def _usual(detector: DetectorName, thresholds: Mapping[str, Sequence[int]]) -> Usual:
+    return {detector: {model: mode(of) for model, of in thresholds.items()}}

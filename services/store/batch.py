@@ -326,7 +326,11 @@ async def _write(connection: Any, prepared: Prepared) -> None:
     batch = prepared.batch
     term = batch.term
     if batch.rows:
-        versions = await keys_of_versions(connection, {each.detector: each.usual for each in prepared.versions})
+        versions = await keys_of_versions(
+            connection,
+            {each.detector: each.named.words for each in prepared.versions},
+            lambda: {each.detector: each.usual for each in prepared.versions},
+        )
         briefs = await keys_of_briefs(connection, {word for each in prepared.briefs for word in each.words})
         columns = [*prepared.columns]
         for version, brief in zip(prepared.versions, prepared.briefs, strict=True):

@@ -1,6 +1,7 @@
 """What is stored of all verdicts that a detector gave on a batch, as columns."""
 
 from collections.abc import Mapping
+from statistics import mode
 from typing import NamedTuple
 
 import numpy as np
@@ -48,11 +49,8 @@ class Versioned(NamedTuple):
     @property
     def usual(self) -> dict[str, int]:
         """The threshold that most rows of each version have."""
-        usual = {}
-        for place, word in enumerate(self.named.words):
-            values, times = np.unique(self.thresholds[self.named.places == place], return_counts=True)
-            usual[word] = int(values[times.argmax()])
-        return usual
+        named = self.named
+        return {word: mode(self.thresholds[named.places == place].tolist()) for place, word in enumerate(named.words)}
 
     def columns(self, versions: Mapping[str, Version]) -> tuple[Column, Column]:
         """The columns of keys and thresholds; a threshold is null where it is the usual one of its version.

@@ -1,6 +1,6 @@
 """What many rows have in common and is kept once: versions of models, and reasons told in a word or two."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -54,23 +54,27 @@ Keys = dict[str | None, int | None]
 """Keys by word; None has none."""
 
 
+Wanted = Mapping[DetectorName, Collection[str]]
+"""By detector the versions of its model."""
+
 Usual = Mapping[DetectorName, Mapping[str, int]]
 """By detector and version of its model the threshold of most of its verdicts, in billionths."""
 
 
-async def keys_of_versions(connection: Any, usual: Usual) -> dict[str, Version]:
+async def keys_of_versions(connection: Any, wanted: Wanted, usual: Callable[[], Usual]) -> dict[str, Version]:
     """Versions of models, within the transaction of the rows that name them.
 
-    What is `usual` is stored of those of which nothing is known yet.
+    What is `usual` is asked, and stored, only where a version lacks it.
     """
-    wanted = sorted({version for of in usual.values() for version in of})
-    known = await _versions(connection, VERSIONS, wanted)
-    if _lacks(known, usual):
+    names = sorted({version for of in wanted.values() for version in of})
+    known = await _versions(connection, VERSIONS, names)
+    if _lacks(known, wanted):
         await connection.execute(LOCK_VERSIONS)
-        known = await _versions(connection, VERSIONS, wanted)
-        if _lacks(known, usual):
-            thresholds = ([usual.get(detector, {}).get(version) for version in wanted] for detector in DETECTORS)
-            known = await _versions(connection, ADD_VERSIONS, wanted, *thresholds)
+        known = await _versions(connection, VERSIONS, names)
+        if _lacks(known, wanted):
+            of = usual()
+            thresholds = ([of.get(detector, {}).get(version) for version in names] for detector in DETECTORS)
+            known = await _versions(connection, ADD_VERSIONS, names, *thresholds)
     return known
 
 
@@ -79,10 +83,10 @@ async def _versions(connection: Any, statement: str, *parameters: Any) -> dict[s
     return {version: Version(key, dict(zip(DETECTORS, of, strict=True))) for version, key, *of in rows}
 
 
-def _lacks(known: Mapping[str, Version], usual: Usual) -> bool:
+def _lacks(known: Mapping[str, Version], wanted: Wanted) -> bool:
     return any(
         version not in known or known[version].usual[detector] is None
-        for detector, versions in usual.items()
+        for detector, versions in wanted.items()
         for version in versions
     )
 
