@@ -9,12 +9,12 @@ import pytest
 from detectors.formats import STATE_VERSION
 from domain.filters import EVERYTHING
 from services.errors import UserError
-from services.store import schema
+from services.store import dump, schema
 from services.store.batch import Batch, DeadRecord, Term, prepare
 from services.store.store import Store
+from tests.faults.old_database import BEFORE, FILE
 
 FIRST = Path(__file__).with_name("schema_1.sql")
-FIFTH = Path(__file__).with_name("schema_5.sql")
 COLUMNS = """
 SELECT table_name, column_name, data_type, collation_name, is_nullable, column_default, generation_expression,
     (SELECT attstorage FROM pg_attribute WHERE attrelid = table_name::regclass AND attname = column_name)
@@ -75,12 +75,15 @@ async def test_the_first_release_s_database_becomes_this_one_s(old: asyncpg.Conn
     assert migrated == await shape(old)
 
 
-async def test_rows_of_schema_5_keep_what_was_said_of_them(old: asyncpg.Connection, database_url: str) -> None:
+async def test_rows_of_the_release_before_keep_what_was_said_of_them(
+    old: asyncpg.Connection, database_url: str
+) -> None:
     await old.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-    await old.execute(FIFTH.read_text(encoding="utf-8"))
+    await dump.load(database_url, FILE)
+    assert await old.fetchval("SELECT max(version) FROM schema_version") == BEFORE
     await old.execute(
         """
-        INSERT INTO schema_version (version) VALUES (5);
+        TRUNCATE transactions, model_versions, profiles;
         CREATE TABLE transactions_20260301 PARTITION OF transactions FOR VALUES FROM ('2026-03-01') TO ('2026-03-02');
         INSERT INTO model_versions VALUES (1, 'v');
         INSERT INTO transactions (event_time, kafka_offset, kafka_partition, transaction_id, user_id, amount, currency,
