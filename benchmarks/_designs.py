@@ -25,7 +25,8 @@ from services.brokers.broker import Broker
 from services.console.bus import Bus
 from services.process.supervisor import Supervisor
 from services.records import wire
-from services.store.batch import Batch, StoredRow, Term, commit, prepare
+from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.committing import commit
 from services.store.store import Store
 
 Design = Callable[[Broker, Store, str, int, Models], Awaitable[None]]

@@ -156,7 +156,7 @@ class Settings(BaseModel):
     )
     batch_size: int = Field(4000, ge=1, le=10_000, description="transactions that are scored and committed together")
     workers: int | None = Field(
-        None, ge=0, le=64, description="processes that score under load; none is the cores beyond two, at most 2"
+        None, ge=0, le=64, description="processes that score under load; none is the cores less one, from 1 to 2"
     )
     retention_days: int = Field(90, ge=1, le=36_500)
     refresh_hz: float | None = Field(
@@ -205,7 +205,7 @@ class Settings(BaseModel):
     @property
     def scorers(self) -> int:
         """How many processes may score."""
-        return min(max(_cores() - 2, 0), MOST_SCORERS) if self.workers is None else self.workers
+        return min(max(_cores() - 1, 1), MOST_SCORERS) if self.workers is None else self.workers
 
     @property
     def policy(self) -> Policy:

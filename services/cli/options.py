@@ -164,7 +164,7 @@ OPTIONS: dict[str, Any] = {
         _option(
             _RUNNING,
             "--workers",
-            help="Processes that score beside the engine under full load. Default: the cores beyond two, at most 2.",
+            help="Processes that score beside the engine under full load. Default: the cores less one, from 1 to 2.",
         ),
     ],
     "log_format": Annotated[str | None, _option(_RUNNING, "--log-format", metavar="text|json", help="Default: text.")],

@@ -3,13 +3,12 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, TypeVar
 
-import msgspec
 import structlog
 
 from services.errors import PermanentError
-from services.pipeline.scoring import DecodedRecord, Record
+from services.pipeline.misplaced import Misplaced
 from services.store.batch import StoredRow
 from services.store.faults import ForeignProfile, Transient
 from services.store.rekeying import by_user
@@ -24,14 +23,6 @@ AGAIN_AFTER = 1.0
 
 COPY = {"retention.ms": "-1", "max.message.bytes": "8388608"}
 """Settings of the topic with the copy: what is not stored yet must not expire, and large records must fit."""
-
-
-class Misplaced(NamedTuple):
-    """A record whose key is not its user."""
-
-    offset: int
-    user: str
-    key: bytes | None
 
 
 class NotKeyedByUser(Exception):
@@ -150,18 +141,3 @@ async def _answered(ask: Callable[[], Awaitable[Answer]]) -> Answer:
         except Transient as error:
             log.warning("PostgreSQL does not answer", error=str(error))
             await asyncio.sleep(AGAIN_AFTER)
-
-
-def misplaced(records: Sequence[Record], decoded: Sequence[DecodedRecord]) -> Misplaced | None:
-    """The first of the `decoded` among these records whose key is not its user."""
-    keys = {record.offset: record.key for record in records}
-    for record in decoded:
-        user, key = record.transaction.user_id, keys[record.offset]
-        if not is_key_of(key, user):
-            return Misplaced(record.offset, user, key)
-    return None
-
-
-def is_key_of(key: bytes | None, user: str) -> bool:
-    """Whether a record's key is the user's id: as text, or as a JSON string."""
-    return key is not None and (key == user.encode(errors="replace") or key == msgspec.json.encode(user))

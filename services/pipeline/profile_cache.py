@@ -1,7 +1,7 @@
 """Committed profiles in memory, least recently used first out."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from detectors.state import UserState
@@ -11,6 +11,9 @@ ENTRY_BYTES = 256
 
 DECODED_BYTES, DECODED_TIMES = 6_000, 7
 """What the rows of a decoded state take, and how much more memory than the encoded state its names take, measured."""
+
+
+_NOBODY: Mapping[str, UserState] = {}
 
 
 class Lent(NamedTuple):
@@ -63,18 +66,25 @@ class ProfileCache:
                     lent.decoded[user] = decoded
         return lent
 
-    def keep(self, partition: int, user: str, encoded: bytes | None, decoded: UserState | None = None) -> None:
-        """Keep a committed state, None for a user who has none yet, evicting others beyond the limit."""
-        key = partition, user
-        self._drop(key)
-        self._encoded[key] = encoded
-        self._size += _cost(encoded)
-        if encoded is not None and decoded is not None:
-            self._decoded[key] = decoded
-            self._decoded_size += _decoded_cost(encoded)
-            # Decoded copies only save time: they go first, so that they never take more than half.
-            while self._decoded_size > self._limit // 2:
-                self._take_decoded(next(iter(self._decoded)))
+    def keep(
+        self, partition: int, states: Mapping[str, bytes | None], decoded: Mapping[str, UserState] = _NOBODY
+    ) -> None:
+        """Keep committed states, None for users who have none yet, evicting others beyond the limit.
+
+        `decoded` are those of some of them, ready to use.
+        """
+        keys = [(partition, user) for user in states]
+        for key in keys:
+            if key in self._encoded:
+                self._drop(key)
+        self._encoded.update(zip(keys, states.values(), strict=True))
+        self._size += sum(map(_cost, states.values()))
+        for user, state in decoded.items():
+            self._decoded[partition, user] = state
+            self._decoded_size += _decoded_cost(states[user])
+        # Decoded copies only save time: they go first, so that they never take more than half.
+        while self._decoded_size > self._limit // 2:
+            self._take_decoded(next(iter(self._decoded)))
         while self._size + self._decoded_size > self._limit:
             self._drop(next(iter(self._encoded)))
 
@@ -92,8 +102,7 @@ class ProfileCache:
     def _drop(self, key: tuple[int, str]) -> None:
         if key in self._decoded:
             self._take_decoded(key)
-        if key in self._encoded:
-            self._size -= _cost(self._encoded.pop(key))
+        self._size -= _cost(self._encoded.pop(key))
 
     def _take_decoded(self, key: tuple[int, str]) -> UserState | None:
         decoded = self._decoded.pop(key, None)

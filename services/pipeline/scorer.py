@@ -9,7 +9,7 @@ from detectors.models import Models
 from detectors.state import States
 from domain.identity import Content
 from services.pipeline import scoring
-from services.pipeline.keying import Misplaced, misplaced
+from services.pipeline.misplaced import Misplaced, misplaced
 from services.pipeline.profile_cache import Lent, ProfileCache
 from services.pipeline.resends import sort_out
 from services.pipeline.scoring import Decoded, Record, ScoredBatch
@@ -110,10 +110,9 @@ class Scorer:
             answered.term, answered.expected, answered.following, fresh, dead, encoded, lent.decoded, models
         )
         profiles = scored.prepared.batch.profiles
-        for user in lent.unknown:
-            # Those that the batch moves are kept once it is stored.
-            if user not in profiles:
-                self._profiles.keep(seat.partition, user, answered.profiles.get(user))
+        # Those that the batch moves are kept once it is stored.
+        unmoved = [user for user in lent.unknown if user not in profiles]
+        self._profiles.keep(seat.partition, {user: answered.profiles.get(user) for user in unmoved})
         self._scored[seat] = profiles, scored.states, lent
         scored = scored._replace(states=scoring.NOBODY)
         plain = all(record.plain for record in fresh)
@@ -125,11 +124,13 @@ class Scorer:
         if self._newest.get(seat.partition) != seat:
             # A later task of the partition may have moved them on already.
             return
-        for row, user in enumerate(states.users):
-            # Most users of a stream of very many do not come again before others take their place.
-            came_again = user in lent.encoded
-            decoded = states.apart(row, lent.decoded.get(user)) if came_again else None
-            self._profiles.keep(seat.partition, user, profiles[user], decoded)
+        # Most users of a stream of very many do not come again before others take their place.
+        decoded = {
+            user: states.apart(row, lent.decoded.get(user))
+            for row, user in enumerate(states.users)
+            if user in lent.encoded
+        }
+        self._profiles.keep(seat.partition, profiles, decoded)
 
     def forget(self, seat: Seat) -> None:
         """Drop what is here of a task, and the profiles of its partition; another owner may write meanwhile."""

@@ -221,6 +221,7 @@ def score(
         STATE_VERSION,
         models.enhanced.version if models.enhanced is not None else "",
         dict(zip(states.users, states.flagged(), strict=True)),
+        frozenset(states.users).difference(encoded_states),
         simulated=all(record.clock == "simulation" for record in decoded),
     )
     happened = _happened([record.clock for record in decoded], features.of.time.tolist())

@@ -1,7 +1,6 @@
-"""What one batch commits, and its fenced transaction."""
+"""What one batch commits."""
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from datetime import date
 from functools import cached_property
 from operator import attrgetter
@@ -16,7 +15,6 @@ from detectors.verdicts import Verdicts
 from domain.accounting import Account
 from domain.transaction import COLUMNS, GROUPS, GroundTruth, Transaction
 from domain.verdict import DETECTORS, DetectorName, Verdict
-from services.store import statements
 from services.store.binary import (
     Column,
     decimals,
@@ -29,11 +27,7 @@ from services.store.binary import (
     spread,
     texts,
 )
-from services.store.binary import rows as rows_of
-from services.store.columns import STORED_COLUMNS
-from services.store.faults import CommitUnanswered, Fenced, ForeignProfile, StoreError, Transient, translated
 from services.store.judged import Named, Versioned, judged
-from services.store.words import keys_of_briefs, keys_of_versions
 
 _json = msgspec.json.Encoder()
 
@@ -164,8 +158,8 @@ class Passed(NamedTuple):
 class Batch(NamedTuple):
     """Everything that one transaction stores: `next_offset` moves from `expected` to `following`.
 
-    `flagged` counts, of the users in `profiles`, all transactions that were flagged; a user it lacks has none.
-    `simulated` says that all of it was simulated.
+    `flagged` counts, of the users in `profiles`, all transactions that were flagged; a user it lacks has none. `new`
+    are those who had no profile when they were asked for. `simulated` says that all of it was simulated.
     """
 
     term: Term
@@ -177,6 +171,7 @@ class Batch(NamedTuple):
     state_version: int
     model_version: str
     flagged: Mapping[str, int] = {}
+    new: frozenset[str] = frozenset()
     origin: Origin | None = None
     passed: Passed = Passed()
     simulated: bool = False
@@ -270,102 +265,3 @@ def _truth_columns(truths: Sequence[GroundTruth | None]) -> tuple[Column, Column
     anomalous = np.array([truth.anomalous for truth in known.values()], np.bool_)
     kinds = {row: truth.kind for row, truth in known.items() if truth.kind is not None}
     return spread(numbers(anomalous, "u1"), there), some_texts(kinds, len(truths))
-
-
-async def commit(connection: Any, prepared: Prepared) -> None:
-    """Store a batch in one transaction behind the fence.
-
-    Raises: Fenced when another owner took over; ForeignProfile when a profile is another partition's; CommitUnanswered
-    when nobody knows whether it is stored; Transient, BadData or DuplicateId as `faults` maps them.
-    """
-    transaction = connection.transaction()
-    with translated():
-        await transaction.start()
-    try:
-        with translated():
-            number = await _move_fence(connection, prepared.batch)
-            await _write(connection, prepared)
-    except BaseException:
-        with suppress(StoreError), translated():
-            await transaction.rollback()
-        raise
-    try:
-        with translated():
-            await transaction.commit()
-    except Transient as error:
-        raise CommitUnanswered(number, str(error)) from error
-
-
-async def _move_fence(connection: Any, batch: Batch) -> str:
-    """The number of the transaction. Raises: Fenced."""
-    term, account = batch.term, batch.account
-    number: str | None = await connection.fetchval(
-        statements.MOVE_FENCE,
-        term.cluster,
-        term.topic,
-        term.partition,
-        batch.expected,
-        term.epoch,
-        batch.following,
-        None if batch.origin is None else batch.origin.sources,
-        account.stored,
-        account.resends,
-        account.dead,
-        account.skipped,
-        account.repeats,
-        account.without_record,
-        account.lost,
-    )
-    if number is None:
-        raise Fenced(f"partition {term.partition}: another owner moved past offset {batch.expected}")
-    return number
-
-
-async def _write(connection: Any, prepared: Prepared) -> None:
-    """Everything behind the fence. Raises: ForeignProfile."""
-    batch = prepared.batch
-    term = batch.term
-    if batch.rows:
-        versions = await keys_of_versions(
-            connection,
-            {each.detector: each.named.words for each in prepared.versions},
-            lambda: {each.detector: each.usual for each in prepared.versions},
-        )
-        briefs = await keys_of_briefs(connection, {word for each in prepared.briefs for word in each.words})
-        columns = [*prepared.columns]
-        for version, brief in zip(prepared.versions, prepared.briefs, strict=True):
-            columns += (*version.columns(versions), brief.column(briefs, "i2"))
-        await connection.copy_to_table("transactions", source=rows_of(columns), columns=STORED_COLUMNS, format="binary")
-    if batch.profiles:
-        await save_profiles(connection, batch)
-    if batch.dead:
-        places = [batch.place(dead.offset) for dead in batch.dead]
-        await connection.execute(
-            statements.SAVE_DEAD_LETTERS,
-            term.cluster,
-            *map(list, zip(*places, strict=True)),
-            [dead.payload for dead in batch.dead],
-            [dead.reason for dead in batch.dead],
-        )
-
-
-async def save_profiles(connection: Any, batch: Batch) -> None:
-    """The profiles of a batch. Raises: ForeignProfile."""
-    term = batch.term
-    # Sorted, so that two batches never lock the same profiles in opposite order.
-    users = sorted(batch.profiles)
-    written = await connection.execute(
-        statements.SAVE_PROFILES,
-        users,
-        [batch.profiles[user] for user in users],
-        [batch.flagged.get(user, 0) for user in users],
-        batch.state_version,
-        batch.model_version,
-        term.cluster,
-        term.topic,
-        term.partition,
-        batch.following,
-    )
-    if written != f"INSERT 0 {len(users)}":
-        at = term.cluster, term.topic, term.partition
-        raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, users, *at))

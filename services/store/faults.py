@@ -59,6 +59,10 @@ class Rekeyed(StoreError):
     """The topic is read through its copy that is keyed by user; nobody scores it directly any more."""
 
 
+class ProfileThere(StoreError):
+    """There is a profile by now where there was none; nothing of the batch is stored."""
+
+
 class ForeignProfile(StoreError):
     """The profile of `user` is of partition `owner` of the same topic: the topic is not keyed by user.
 

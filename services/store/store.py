@@ -143,7 +143,7 @@ class Store:
     async def commit(self, prepared: "Prepared") -> None:
         """Store a batch behind its fence, with the days it needs."""
         # What writes batches is compiled and takes long to import, for commands that only read.
-        from services.store.batch import commit
+        from services.store.committing import commit
 
         await self.days.ensure(prepared.batch.days, simulated=prepared.batch.simulated)
         with translated():

@@ -11,7 +11,7 @@ from services.models import schedule
 from services.pipeline.partition import PartitionTask
 from services.pipeline.scoring import ScoredBatch
 from services.sending.producer import Sender
-from services.store import batch as batches
+from services.store import committing
 from services.store.batch import Origin, Passed, Prepared
 from services.store.store import Store
 from tests.consuming import Consumer, send, simulated
@@ -37,7 +37,7 @@ class Crash:
     """Ends the process, as far as the store can tell, before the COMMIT of a batch."""
 
     def __init__(self) -> None:
-        self.write: Write = batches._write
+        self.write: Write = committing._write
         self.reached = asyncio.Event()
         self._written = 0
 
@@ -55,7 +55,7 @@ def profiles_apart(store: Store, write: Write) -> Write:
     async def apart(connection: Any, prepared: Prepared) -> None:
         batch = prepared.batch
         if batch.profiles:
-            await batches.save_profiles(store.pool, batch)
+            await committing.save_profiles(store.pool, batch)
         await write(connection, prepared._replace(batch=batch._replace(profiles={})))
 
     return apart
@@ -81,7 +81,7 @@ async def test_a_crash_before_a_commit(
         monkeypatch.setattr(PartitionTask, "_commit", publish_and_commit)
     rows = simulated(800)
     with monkeypatch.context() as patch:
-        patch.setattr(batches, "_write", crash.write_until_the_crash)
+        patch.setattr(committing, "_write", crash.write_until_the_crash)
         async with Consumer(broker, store, WARMING, batch_size=BATCH) as consumer:
             await send(sender, rows)
             await asyncio.wait_for(crash.reached.wait(), 30)

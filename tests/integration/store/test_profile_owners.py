@@ -14,8 +14,10 @@ async def opened(store: Store, partition: int, topic: str = "transactions", clus
     return Term(cluster, topic, partition, opening.epoch)
 
 
-async def learn(store: Store, term: Term, profiles: Mapping[str, bytes], expected: int = 0) -> None:
-    await store.commit(prepare(Batch(term, expected, expected + 1, (), (), dict(profiles), 1, "1")))
+async def learn(
+    store: Store, term: Term, profiles: Mapping[str, bytes], expected: int = 0, new: frozenset[str] = frozenset()
+) -> None:
+    await store.commit(prepare(Batch(term, expected, expected + 1, (), (), dict(profiles), 1, "1", new=new)))
 
 
 async def reached(store: Store) -> dict[int, int]:
@@ -29,6 +31,25 @@ async def test_a_profile_of_another_partition_is_refused_and_with_it_the_whole_b
     assert (refused.value.user, refused.value.owner) == ("u-2", 0)
     assert await store.profiles(["u-1", "u-2", "u-3"], 1) == {"u-1": b"of 0", "u-2": b"of 0"}
     assert await reached(store) == {0: 1, 1: 0}
+
+
+async def test_profiles_of_new_users_are_stored_beside_those_that_are_there(store: Store) -> None:
+    await learn(store, await opened(store, 0), {"u-1": b"first"}, new=frozenset({"u-1"}))
+    again = {"u-2": b"new", "u-1": b"second", "u-0": b"new too"}
+    await learn(store, await opened(store, 0), again, 1, frozenset({"u-0", "u-2"}))
+    assert await store.profiles(["u-0", "u-1", "u-2"], 1) == again
+    assert await reached(store) == {0: 2}
+
+
+async def test_a_profile_that_somebody_wrote_after_it_was_asked_for_is_whose_it_was(store: Store) -> None:
+    await learn(store, await opened(store, 0), {"u-2": b"of 0"})
+    with pytest.raises(ForeignProfile, match="'u-2' is of partition 0"):
+        await learn(store, await opened(store, 1), {"u-1": b"of 1", "u-2": b"of 1"}, new=frozenset({"u-1", "u-2"}))
+    assert await store.profiles(["u-1", "u-2"], 1) == {"u-2": b"of 0"}
+    await store.save_profiles({"u-3": b"rebuilt"}, {}, 1, "1")
+    await learn(store, await opened(store, 1), {"u-3": b"of 1"}, new=frozenset({"u-3"}))
+    assert await store.profile("u-3", 1) == b"of 1"
+    assert await reached(store) == {0: 1, 1: 1}
 
 
 async def test_the_owner_goes_on_writing(store: Store) -> None:

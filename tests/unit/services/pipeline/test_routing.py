@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from domain.transaction import Transaction
-from services.pipeline.keying import is_key_of
+from services.pipeline.misplaced import is_key_of
 from services.pipeline.origins import Origins, source_of
 from services.pipeline.routing import Route, partition_of, router
 from services.records import wire

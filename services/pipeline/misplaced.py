@@ -1,0 +1,31 @@
+"""Whether records are keyed by their user."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from services.pipeline.scoring import DecodedRecord, Record
+
+
+class Misplaced(NamedTuple):
+    """A record whose key is not its user."""
+
+    offset: int
+    user: str
+    key: bytes | None
+
+
+def misplaced(records: Sequence[Record], decoded: Sequence[DecodedRecord]) -> Misplaced | None:
+    """The first of the `decoded` among these records whose key is not its user."""
+    keys = {record.offset: record.key for record in records}
+    for record in decoded:
+        user, key = record.transaction.user_id, keys[record.offset]
+        if not is_key_of(key, user):
+            return Misplaced(record.offset, user, key)
+    return None
+
+
+def is_key_of(key: bytes | None, user: str) -> bool:
+    """Whether a record's key is the user's id: as text, or as a JSON string."""
+    return key is not None and (key == user.encode(errors="replace") or key == msgspec.json.encode(user))
