@@ -1,6 +1,8 @@
 """What the detectors read of transactions, in their units: as columns, and of one as a flat row."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from math import isnan, log1p
 from typing import NamedTuple, overload
 from zlib import crc32
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from detectors.rates import EUR_PER_UNIT
 from detectors.words import Words
 from domain.transaction import Transaction
+from domain.values import Values, values_of
 
 MAX_KEY = 40
 
@@ -52,15 +55,19 @@ def signed_log(amount: float) -> float:
     return log1p(amount) if amount >= 0.0 else -log1p(-amount)
 
 
-def euros(transaction: Transaction) -> float:
-    """The amount in euros; a currency without a rate counts as euros, and what is no number as 0."""
-    amount = float(transaction.amount) * EUR_PER_UNIT.get(transaction.currency, 1.0)
-    return amount if amount == amount else 0.0
-
-
 def merchant_of(transaction: Transaction) -> str | None:
     """What detectors know the merchant by."""
     return short(transaction.merchant.id or transaction.merchant.name)
+
+
+def euros(amount: Decimal, currency: str) -> float:
+    """An amount in euros; a currency without a rate counts as euros, and what is no number as 0."""
+    value = float(amount) * _euros_per_unit(currency)
+    return value if value == value else 0.0
+
+
+def _euros_per_unit(currency: str) -> float:
+    return EUR_PER_UNIT.get(currency, 1.0)
 
 
 class Fields(NamedTuple):
@@ -136,31 +143,40 @@ class InputColumns(Sequence[Inputs]):
 
 def inputs_of(transactions: Sequence[Transaction]) -> InputColumns:
     """The columns of `transactions`, in order."""
-    amounts = np.array([euros(transaction) for transaction in transactions], np.float64)
-    merchants = [transaction.merchant for transaction in transactions]
-    places = [transaction.location for transaction in transactions]
-    devices = [transaction.device for transaction in transactions]
-    longitude = np.array([place.longitude for place in places], np.float64)
-    latitude = np.array([place.latitude for place in places], np.float64)
+    return inputs_from(values_of(transactions))
+
+
+def inputs_from(values: Values) -> InputColumns:
+    """The columns of the transactions whose values these are, in order."""
+    currencies = Words(values["currency"])
+    # As `euros` has them.
+    amounts = np.array([*map(float, values["amount"])], np.float64) * currencies.numbers(_euros_per_unit)
+    amounts[np.isnan(amounts)] = 0.0
+    longitude = np.array(values["location.longitude"], np.float64)
+    latitude = np.array(values["location.latitude"], np.float64)
     return InputColumns(
         Fields(
-            Words([transaction.user_id for transaction in transactions]),
+            Words(values["user_id"]),
             amounts,
             np.array([*map(signed_log, amounts.tolist())], np.float64),
-            np.array([transaction.timestamp.timestamp() for transaction in transactions], np.float64),
+            np.array([*map(datetime.timestamp, values["timestamp"])], np.float64),
             np.where(np.isnan(longitude), np.nan, latitude),
             longitude,
-            _short([device.type for device in devices]),
-            _short([merchant.id or merchant.name for merchant in merchants]),
-            _short([merchant.category for merchant in merchants]),
-            _short([place.country for place in places]),
-            _short([device.id or device.type for device in devices]),
-            _short([transaction.payment_method for transaction in transactions]),
-            Words([transaction.currency for transaction in transactions]),
-            _short([transaction.transaction_type for transaction in transactions]),
-            _short([place.city for place in places]),
+            _short(values["device.type"]),
+            _short(_either(values["merchant.id"], values["merchant.name"])),
+            _short(values["merchant.category"]),
+            _short(values["location.country"]),
+            _short(_either(values["device.id"], values["device.type"])),
+            _short(values["payment_method"]),
+            currencies,
+            _short(values["transaction_type"]),
+            _short(values["location.city"]),
         )
     )
+
+
+def _either(names: list[str | None], others: list[str | None]) -> list[str | None]:
+    return [name or other for name, other in zip(names, others, strict=True)]
 
 
 def _short(names: list[str | None]) -> Words[str | None]:

@@ -237,7 +237,7 @@ def score(
         _, truth, odds = known.pop(transaction.transaction_id)
         fraud = truth is not None and truth.anomalous
         kind = (truth.kind or "") if truth is not None and fraud else ""
-        amount = euros(transaction)
+        amount = euros(transaction.amount, transaction.currency)
         for verdict in verdicts:
             columns[verdict.detector].append(verdict.score)
             flagged[verdict.detector].append(verdict.flagged)

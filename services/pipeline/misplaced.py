@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from services.pipeline.scoring import DecodedRecord, Record
+from services.pipeline.scoring import Decoded, Record
 
 
 class Misplaced(NamedTuple):
@@ -16,11 +16,11 @@ class Misplaced(NamedTuple):
     key: bytes | None
 
 
-def misplaced(records: Sequence[Record], decoded: Sequence[DecodedRecord]) -> Misplaced | None:
-    """The first of the `decoded` among these records whose key is not its user."""
+def misplaced(records: Sequence[Record], decoded: Decoded) -> Misplaced | None:
+    """The first of the transactions among these records whose key is not its user."""
     keys = {record.offset: record.key for record in records}
-    for record in decoded:
-        user, key = record.transaction.user_id, keys[record.offset]
+    for record, user in zip(decoded.transactions, decoded.values["user_id"], strict=True):
+        key = keys[record.offset]
         if not is_key_of(key, user):
             return Misplaced(record.offset, user, key)
     return None

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from domain.identity import Content, compared
-from services.pipeline.scoring import DecodedRecord
+from services.pipeline.scoring import Decoded, DecodedRecord
 from services.store.batch import DeadRecord
 
 
@@ -20,18 +20,19 @@ class Sorted(NamedTuple):
     updates: int
 
 
-def sort_out(decoded: Sequence[DecodedRecord], stored: Mapping[str, Sequence[Content]]) -> Sorted:
+def sort_out(decoded: Decoded, stored: Mapping[str, Sequence[Content]]) -> Sorted:
     """Compare with the `stored` transactions of these ids, and with each other.
 
     What is stored far from a record by event time does not count, so that what else is in a batch decides nothing.
     """
-    if not stored and len({record.transaction.transaction_id for record in decoded}) == len(decoded):
-        return Sorted([*decoded], [], 0, 0)
+    records, ids = decoded.transactions, decoded.values["transaction_id"]
+    if not stored and len(set(ids)) == len(ids):
+        return Sorted([*records], [], 0, 0)
     known = {ident: [*contents] for ident, contents in stored.items()}
     fresh: list[DecodedRecord] = []
     changed: list[DeadRecord] = []
     resends = updates = 0
-    for record in decoded:
+    for record in records:
         transaction = record.transaction
         content = (transaction.user_id, transaction.amount, transaction.timestamp)
         earlier = known.setdefault(transaction.transaction_id, [])

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from detectors.models import Models
 from detectors.state import States
 from domain.identity import Content
+from domain.values import Values
 from services.pipeline import scoring
 from services.pipeline.misplaced import Misplaced, misplaced
 from services.pipeline.profile_cache import Lent, ProfileCache
@@ -84,30 +85,31 @@ class Scorer:
         """Look at the records of a batch, also at their `keys` or not. Raises: RegistryAway."""
         now = datetime.now(UTC)
         found = scoring.decode(records, self._mapping, now)
-        transactions = [record.transaction for record in found.transactions]
-        times = [transaction.timestamp for transaction in transactions] or [now]
-        lent = self._profiles.lend(seat.partition, {transaction.user_id for transaction in transactions})
+        times = found.values["timestamp"] or [now]
+        lent = self._profiles.lend(seat.partition, set(found.values["user_id"]))
         self._decoded[seat] = found, lent
         self._newest[seat.partition] = seat
         return Looked(
-            [transaction.transaction_id for transaction in transactions],
+            found.values["transaction_id"],
             min(times),
             max(times),
             lent.unknown,
-            misplaced(records, found.transactions) if keys else None,
+            misplaced(records, found) if keys else None,
         )
 
     def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
         """Score the batch that was decoded last. Nothing is learnt before it is `stored`."""
         found, lent = self._decoded.pop(seat)
-        fresh, changed, resends, updates = sort_out(found.transactions, answered.stored)
+        fresh, changed, resends, updates = sort_out(found, answered.stored)
         encoded = {**lent.encoded, **answered.profiles}
+        values: Values | None = found.values
         if len(fresh) < len(found.transactions):
+            values = None
             users = {record.transaction.user_id for record in fresh}
             encoded = {user: state for user, state in encoded.items() if user in users}
         dead = sorted((*found.dead, *changed))
         scored = scoring.score(
-            answered.term, answered.expected, answered.following, fresh, dead, encoded, lent.decoded, models
+            answered.term, answered.expected, answered.following, fresh, dead, encoded, lent.decoded, models, values
         )
         profiles = scored.prepared.batch.profiles
         # Those that the batch moves are kept once it is stored.

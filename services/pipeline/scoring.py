@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import numpy as np
@@ -15,17 +15,19 @@ from detectors.basic import BasicModel
 from detectors.enhanced import EnhancedModel
 from detectors.feedback import Feedback
 from detectors.formats import STATE_VERSION
-from detectors.inputs import InputColumns, inputs_of
+from detectors.inputs import InputColumns, inputs_from
 from detectors.models import Models
 from detectors.state import States, UserState, decode_all
 from detectors.verdicts import Verdicts
 from domain.clock import ClockKind
 from domain.transaction import GroundTruth, Transaction
+from domain.values import Values, no_values, values_of
 from domain.verdict import DetectorName, Severity, Verdict
 from services.console.clock import Happened
 from services.records import mapping as mappings
 from services.records import wire
 from services.store.batch import Batch, DeadRecord, Given, Prepared, StoredRows, Term, prepare
+from services.store.binary import microseconds
 from services.store.faults import Transient
 
 AT_ONCE = 100
@@ -87,11 +89,12 @@ class RegistryAway(Transient):
 class Decoded(NamedTuple):
     """Records by what became of them, each list in offset order; every record is in one of the three.
 
-    `skipped` counts by kind what stands for no transaction; `remarks` counts what had to be decided to read others.
-    `faults` has, by offset, the tracebacks of those that show a fault of ours.
+    `values` are those of the transactions. `skipped` counts by kind what stands for no transaction; `remarks` counts
+    what had to be decided to read others. `faults` has, by offset, the tracebacks of those that show a fault of ours.
     """
 
     transactions: list[DecodedRecord]
+    values: dict[str, list[Any]]
     dead: list[DeadRecord]
     skipped: Counter[str]
     remarks: Counter[str]
@@ -103,14 +106,16 @@ def decode(records: Sequence[Record], mapping: mappings.Mapping | None, now: dat
 
     Raises: RegistryAway where a schema registry has to be asked and does not answer.
     """
-    found = Decoded([], [], Counter(), Counter(), {})
+    found = Decoded([], no_values(), [], Counter(), Counter(), {})
     for start in range(0, len(records), AT_ONCE):
         some = records[start : start + AT_ONCE]
-        ours = _decode_ours(some, now) if mapping is None else None
-        if ours is None:
-            _decode_each(some, mapping, now, found)
-        else:
-            found.transactions.extend(ours)
+        decoded = _decode_ours(some, now) if mapping is None else None
+        if decoded is None:
+            decoded = _decode_each(some, mapping, now, found)
+        found.transactions.extend(decoded)
+        # At once, as long as these are in the processor's cache: it takes a third of what it takes later.
+        for path, values in values_of([record.transaction for record in decoded]).items():
+            found.values[path].extend(values)
     return found
 
 
@@ -148,8 +153,12 @@ def _produced_at(record: Record, now: datetime) -> float:
     return record.timestamp / 1000 if (record.timestamp or -1) > 0 else now.timestamp()
 
 
-def _decode_each(records: Sequence[Record], mapping: mappings.Mapping | None, now: datetime, found: Decoded) -> None:
-    decoded, dead, skipped, remarked, faults = found
+def _decode_each(
+    records: Sequence[Record], mapping: mappings.Mapping | None, now: datetime, found: Decoded
+) -> list[DecodedRecord]:
+    """Those of the records that are transactions; what became of the others goes to `found`."""
+    _, _, dead, skipped, remarked, faults = found
+    decoded = []
     for record in records:
         payload = record.value
         if payload is None:
@@ -178,6 +187,7 @@ def _decode_each(records: Sequence[Record], mapping: mappings.Mapping | None, no
             decoded.append(DecodedRecord(record.offset, at, payload, transaction, truth, updated, clock))
             if remarks:
                 remarked.update(remarks)
+    return decoded
 
 
 def score(
@@ -189,14 +199,17 @@ def score(
     encoded_states: Mapping[str, bytes],
     warm_states: Mapping[str, UserState],
     models: Models,
+    values: Values | None = None,
 ) -> ScoredBatch:
     """Score decoded records against the committed profiles and flatten everything for the store.
 
     `encoded_states` has every user who has a profile; `warm_states` spares the decoding of some. Names that come into
-    those may be changed by the call: the caller uses them again only once the batch is committed.
+    those may be changed by the call: the caller uses them again only once the batch is committed. `values` are those of
+    the records, where they are known.
     """
     transactions = [record.transaction for record in decoded]
-    features = inputs_of(transactions)
+    values = values_of(transactions) if values is None else values
+    features = inputs_from(values)
     judged: dict[DetectorName, Given] = {}
     every = np.arange(len(decoded))
     if models.basic is not None:
@@ -210,7 +223,8 @@ def score(
     for given in judged.values():
         if len(given.verdicts) != len(decoded):
             raise ValueError(f"{len(given.verdicts)} {given.verdicts.detector} verdicts on {len(decoded)} transactions")
-    rows = StoredRows([record.offset for record in decoded], transactions, [r.truth for r in decoded], judged)
+    offsets, truths = [record.offset for record in decoded], [record.truth for record in decoded]
+    rows = StoredRows(offsets, transactions, truths, judged, microseconds(values["timestamp"]))
     batch = Batch(
         term,
         expected,
@@ -225,7 +239,7 @@ def score(
         simulated=all(record.clock == "simulation" for record in decoded),
     )
     happened = _happened([record.clock for record in decoded], features.of.time.tolist())
-    return ScoredBatch(prepare(batch), np.array([record.produced_at for record in decoded]), states, happened)
+    return ScoredBatch(prepare(batch, values), np.array([record.produced_at for record in decoded]), states, happened)
 
 
 def _happened(clocks: Sequence[ClockKind], times: Sequence[float]) -> tuple[Happened, ...]:

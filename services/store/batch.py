@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from functools import cached_property
-from operator import attrgetter
 from typing import Any, NamedTuple, overload
 
 import msgspec
@@ -13,7 +11,8 @@ from numpy.typing import NDArray
 from detectors.layout import Counts
 from detectors.verdicts import Verdicts
 from domain.accounting import Account
-from domain.transaction import COLUMNS, GROUPS, GroundTruth, Transaction
+from domain.transaction import COLUMNS, GroundTruth, Transaction
+from domain.values import Values, values_of
 from domain.verdict import DETECTORS, DetectorName, Verdict
 from services.store.binary import (
     Column,
@@ -76,13 +75,11 @@ class StoredRows(Sequence[StoredRow]):
         transactions: Sequence[Transaction],
         truths: Sequence[GroundTruth | None],
         judged: Mapping[DetectorName, Given],
+        times: NDArray[np.int64] | None = None,
     ) -> None:
+        """`times` are those of the events in microseconds since 1970, shape (n,), where they are known."""
         self.offsets, self.transactions, self.truths, self.judged = offsets, transactions, truths, judged
-
-    @cached_property
-    def times(self) -> NDArray[np.int64]:
-        """The event times, in microseconds since 1970, shape (n,)."""
-        return microseconds([transaction.timestamp for transaction in self.transactions])
+        self.times = microseconds([each.timestamp for each in transactions]) if times is None else times
 
     def days(self, among: NDArray[np.bool_] | None = None) -> set[date]:
         """The UTC days of the events, or of those of the rows that are `among` these, shape (n,)."""
@@ -211,18 +208,20 @@ class Prepared(NamedTuple):
     briefs: list[Named]
 
 
-def prepare(batch: Batch) -> Prepared:
-    """Encode the rows of a batch for COPY. Raises: UnicodeEncodeError."""
+def prepare(batch: Batch, values: Values | None = None) -> Prepared:
+    """Encode the rows of a batch for COPY; `values` are those of its transactions, where they are known.
+
+    Raises: UnicodeEncodeError.
+    """
     rows = StoredRows.of(batch.rows)
     n = len(rows)
-    fields = _fields(rows.transactions)
-    extra = [transaction.extra for transaction in rows.transactions]
+    values = values_of(rows.transactions) if values is None else values
     columns = [
         *(
-            moments(rows.times) if column.path == "timestamp" else _ENCODED.get(column.path, texts)(fields[column.path])
+            moments(rows.times) if column.path == "timestamp" else _ENCODED.get(column.path, texts)(values[column.path])
             for column in COLUMNS
         ),
-        some_texts({row: JSONB + _json.encode(more).decode() for row, more in enumerate(extra) if more}, n),
+        some_texts({row: JSONB + _json.encode(more).decode() for row, more in enumerate(values["extra"]) if more}, n),
         numbers(np.full(n, batch.term.partition), "i4"),
         numbers(np.array(rows.offsets, np.int64), "i8"),
         *_truth_columns(rows.truths),
@@ -237,17 +236,6 @@ def prepare(batch: Batch) -> Prepared:
         versions.append(found.version.spread(known))
         briefs.append(found.brief.spread(known))
     return Prepared(batch, columns, versions, briefs)
-
-
-def _fields(transactions: Sequence[Transaction]) -> dict[str, Sequence[Any]]:
-    """The values of transactions, a column for each path of `COLUMNS`."""
-    # Each object is looked for once: in memory they are far from each other.
-    groups = {group: [*map(attrgetter(group), transactions)] for group in GROUPS}
-    found: dict[str, Sequence[Any]] = {}
-    for column in COLUMNS:
-        group, _, name = column.path.rpartition(".")
-        found[column.path] = [*map(attrgetter(name), groups.get(group, transactions))]
-    return found
 
 
 _ENCODED: dict[str, Callable[[Sequence[Any]], Column]] = {
