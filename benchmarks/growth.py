@@ -101,7 +101,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kafka", default="local", help="embedded, local (Apache Kafka, default) or HOST:PORT")
     parser.add_argument("--users", nargs="*", type=int, default=[100, 10_000, 1_000_000])
-    parser.add_argument("--count", type=int, default=60_000, help="transactions a round")
+    parser.add_argument("--count", type=int, default=120_000, help="transactions a round")
     parser.add_argument(
         "--stored", nargs="*", type=int, default=[0, 1_000_000], help="transactions in the database, ascending"
     )

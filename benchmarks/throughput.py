@@ -4,7 +4,7 @@ All read the same records from the same Kafka into the same PostgreSQL server (a
 that a noisy machine disturbs all. The processor's time is given a transaction, for our process, PostgreSQL and Kafka;
 the bytes are what the database has grown by, after VACUUM. Figures go to build/bench/throughput.json too.
 
-    python benchmarks/throughput.py --count 60000 --rounds 3
+    python benchmarks/throughput.py --count 120000 --rounds 3
     python benchmarks/throughput.py --designs anomaly-tui ceiling
 """
 
@@ -147,7 +147,7 @@ def figures(passes: list[Round]) -> dict[str, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kafka", default="local", help="embedded, local (Apache Kafka, default) or HOST:PORT")
-    parser.add_argument("--count", type=int, default=60_000, help="transactions a round of those that take batches")
+    parser.add_argument("--count", type=int, default=120_000, help="transactions a round of those that take batches")
     parser.add_argument(
         "--singles", type=int, default=2_000, help="transactions a round of those that take single ones"
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services import settings
 from services.errors import ConfigurationError, UserError
 from services.settings import FILE_NAME, load
 
@@ -169,3 +170,13 @@ def test_an_empty_variable_is_as_one_that_is_not_set(monkeypatch: pytest.MonkeyP
     loaded = load({})
     assert (loaded.settings.alerts_per_day, loaded.settings.rate) == (None, 40.0)
     assert loaded.sources["alerts_per_day"] == "default"
+
+
+@pytest.mark.parametrize(("cores", "scorers"), [(1, 1), (2, 1), (3, 2), (64, 2)])
+def test_as_many_processes_may_score_as_there_are_cores_less_one_but_no_more_than_help(
+    cores: int, scorers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "_cores", lambda: cores)
+    assert load({}).settings.scorers == scorers
+    assert load({"workers": 0}).settings.scorers == 0
+    assert load({"workers": 7}).settings.scorers == 7
