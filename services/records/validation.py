@@ -1,7 +1,7 @@
 """What makes a record a valid transaction, and the sentence an analyst reads when it is not one."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
@@ -12,6 +12,7 @@ import msgspec
 
 from domain.currency import CURRENCIES, IN_FORCE, NO_CURRENCY, withdrawn
 from domain.transaction import MAX_AMOUNT, MAX_DECIMALS, MAX_TEXT, Transaction
+from domain.values import Values
 
 MAX_ID = 256
 MAX_EXTRA = 65_536
@@ -103,29 +104,29 @@ def validated(transaction: Transaction, texts: bool = True) -> Transaction:
     return transaction if amount is transaction.amount else msgspec.structs.replace(transaction, amount=amount)
 
 
-def are_valid(transactions: Sequence[Transaction]) -> bool:
-    """Whether `validated`, without its look at texts, gives all of these back as they are; at least one.
+def are_valid(values: Values) -> bool:
+    """Whether `validated`, without its look at texts, gives back as they are the transactions that these are values of.
 
-    Column by column, which takes a third of the time. Where it is False, one of them may still be valid.
+    There is at least one. Column by column, which takes a third of the time. Where it is False, one of them may still
+    be valid.
     """
-    ids = [t.transaction_id for t in transactions], [t.user_id for t in transactions]
-    others = [t.merchant.id or "" for t in transactions], [t.device.id or "" for t in transactions]
-    if any(max(map(len, names)) > MAX_ID for names in (*ids, *others)):
+    ids, others = (values["transaction_id"], values["user_id"]), (values["merchant.id"], values["device.id"])
+    if any(max(map(len, filter(None, names)), default=0) > MAX_ID for names in (*ids, *others)):
         return False
     if any("" in names or any(map(str.isspace, names)) for names in ids):
         return False
-    if not IN_FORCE.issuperset([t.currency for t in transactions]):
+    if not IN_FORCE.issuperset(values["currency"]):
         return False
-    latitudes = [t.location.latitude or 0.0 for t in transactions]
-    longitudes = [t.location.longitude or 0.0 for t in transactions]
+    latitudes = [latitude or 0.0 for latitude in values["location.latitude"]]
+    longitudes = [longitude or 0.0 for longitude in values["location.longitude"]]
     if not (-90 <= min(latitudes) <= max(latitudes) <= 90 and -180 <= min(longitudes) <= max(longitudes) <= 180):
         return False
-    times = [t.timestamp for t in transactions]
+    times = values["timestamp"]
     if any(time.tzinfo is not UTC for time in times):
         return False
     if not FIRST_YEAR <= min(times).year <= max(times).year <= LAST_YEAR:
         return False
-    return _PLAIN.fullmatch("\n".join([str(t.amount) for t in transactions])) is not None
+    return _PLAIN.fullmatch("\n".join(map(str, values["amount"]))) is not None
 
 
 def check_clock(transaction: Transaction, now: datetime) -> None:

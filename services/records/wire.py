@@ -8,6 +8,7 @@ import msgspec
 
 from domain.clock import ClockKind
 from domain.transaction import MAX_TEXT, Device, GroundTruth, Location, Merchant, Transaction
+from domain.values import Values, values_of
 from services.records import mapping as mappings
 from services.records.documents import json_object
 from services.records.presets import Headers
@@ -88,6 +89,13 @@ class Reading(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
+class Ours(NamedTuple):
+    """Many transactions as we write them, and their values."""
+
+    transactions: list[Transaction]
+    values: Values
+
+
 def encode(transaction: Transaction) -> bytes:
     """The record on the wire: JSON, the amount as a string so that no reader rounds it."""
     return encode_json(transaction)
@@ -146,7 +154,7 @@ def read(payload: bytes, mapping: mappings.Mapping | None = None, headers: Heade
     return _read(document, mapping, headers, None)
 
 
-def read_ours(payloads: Sequence[bytes]) -> list[Transaction] | None:
+def read_ours(payloads: Sequence[bytes]) -> Ours | None:
     """What `read` makes of values that are all as we write them and all valid; None where one of them is not.
 
     Many are decoded at once, a line each: what encodes to the same lines, as many as there are values, has a line feed
@@ -161,9 +169,11 @@ def read_ours(payloads: Sequence[bytes]) -> list[Transaction] | None:
         return None
     if len(transactions) != len(payloads) or _encode_lines(transactions) != lines:
         return None
-    if any(transaction.extra is not None for transaction in transactions) or not are_valid(transactions):
+    # At once, as long as they are in the processor's cache: it takes a third of what it takes later.
+    values = values_of(transactions)
+    if values["extra"].count(None) < len(transactions) or not are_valid(values):
         return None
-    return transactions
+    return Ours(transactions, values)
 
 
 def read_row(record: dict[str, Any], mapping: mappings.Mapping, number: str | None = None) -> Reading:
