@@ -121,7 +121,7 @@ async def _write(connection: Any, prepared: Prepared) -> None:
 
 async def save_profiles(connection: Any, batch: Batch) -> None:
     """The profiles of a batch. Raises: ForeignProfile; ProfileThere where somebody wrote a new one meanwhile."""
-    # Sorted, so that two batches never lock the same profiles in opposite order.
+    # Each sorted, so that two batches hardly ever lock the same profiles in opposite order; if so, one is tried again.
     known, new = sorted(batch.profiles.keys() - batch.new), sorted(batch.new & batch.profiles.keys())
     if known:
         await _replace_profiles(connection, batch, known)
