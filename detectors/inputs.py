@@ -17,6 +17,8 @@ from domain.transaction import Transaction
 from domain.values import Values, values_of
 
 MAX_KEY = 40
+MOST = 1e18
+"""More than any amount that is accepted, in euros. Some releases stored amounts of hundreds of digits."""
 
 
 class Inputs(msgspec.Struct, frozen=True, gc=False):
@@ -61,9 +63,9 @@ def merchant_of(transaction: Transaction) -> str | None:
 
 
 def euros(amount: Decimal, currency: str) -> float:
-    """An amount in euros; a currency without a rate counts as euros, and what is no number as 0."""
+    """An amount in euros; a currency without a rate counts as euros, what is no number as 0 and infinity as `MOST`."""
     value = float(amount) * _euros_per_unit(currency)
-    return value if value == value else 0.0
+    return max(-MOST, min(value, MOST)) if value == value else 0.0
 
 
 def _euros_per_unit(currency: str) -> float:
@@ -151,7 +153,7 @@ def inputs_from(values: Values) -> InputColumns:
     currencies = Words(values["currency"])
     # As `euros` has them.
     amounts = np.array([*map(float, values["amount"])], np.float64) * currencies.numbers(_euros_per_unit)
-    amounts[np.isnan(amounts)] = 0.0
+    amounts = np.clip(np.nan_to_num(amounts, nan=0.0, posinf=MOST, neginf=-MOST), -MOST, MOST)
     longitude = np.array(values["location.longitude"], np.float64)
     latitude = np.array(values["location.latitude"], np.float64)
     return InputColumns(

@@ -26,7 +26,7 @@ _QUANTUM = Decimal(1).scaleb(-MAX_DECIMALS)
 _UNIT = Decimal(1)
 _LEAST_AMOUNT = -MAX_AMOUNT
 _LONGEST_AGO = -OLDEST
-_PLAIN = re.compile(r"(?:-?[0-9]{1,15}(?:\.[0-9]{1,8})?\n?)+", re.ASCII)
+_PLAIN = re.compile(r"{0}(?:\n{0})*".format(r"-?[0-9]{1,15}(?:\.[0-9]{1,8})?"), re.ASCII)
 """Amounts, a line each, that are far from the limits and in plain notation."""
 
 

@@ -81,6 +81,13 @@ def test_a_larger_amount_never_lowers_the_evidence_of_the_amount(
     assert all(low <= high for low, high in zip(evidence(small), evidence(large), strict=True))
 
 
+def test_a_stored_amount_of_hundreds_of_digits_keeps_no_model_from_being_fitted(history: list[Transaction]) -> None:
+    huge = purchase(amount=Decimal("9" * 400), timestamp=history[-1].timestamp)
+    basic, enhanced = (model.fit([*history, huge], version="v1") for model in (BasicModel, EnhancedModel))
+    for verdict in (*basic.score([huge, history[0]]), *enhanced.score([huge, history[0]], {})):
+        assert 0.0 <= verdict.score <= 1.0
+
+
 @pytest.mark.parametrize("rows", [1, 2, 30, 400])
 def test_a_model_of_next_to_no_history_still_scores(history: list[Transaction], rows: int) -> None:
     same = [purchase(transaction_id=f"t{number}", timestamp=EPOCH + timedelta(hours=number)) for number in range(rows)]

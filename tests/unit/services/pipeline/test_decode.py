@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -139,6 +140,12 @@ def test_records_that_are_read_together_are_read_as_each_alone() -> None:
         assert together.dead == [one for each in alone for one in each.dead]
     split = [Sent(value=whole[:20]), Sent(value=whole[20:]), Sent(value=whole + b"\n" + whole)]
     assert len(decoded(*split).dead) == 3
+
+
+@pytest.mark.parametrize("amount", ["1.123456789", "9" * 16, "9" * 400, "-1.5\n2", "1..2"])
+def test_an_amount_beyond_the_limits_is_dead_whatever_it_is_read_with(amount: str) -> None:
+    assert len(decoded(Sent(value=as_we_write(amount=amount))).dead) == 1
+    assert len(decoded(Sent(value=as_we_write()), Sent(value=as_we_write(amount=amount), offset=1)).dead) == 1
 
 
 def test_an_amount_with_a_hundred_thousand_digits_and_the_like_take_no_time() -> None:
