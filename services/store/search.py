@@ -13,7 +13,7 @@ from domain.transaction import GroundTruth
 from domain.verdict import ScoredTransaction, Severity, Verdict
 from services.store import queries
 from services.store.columns import reasons_of, transaction_of
-from services.store.reading import reading
+from services.store.reading import reading, streamed
 from services.store.triage import triage_of
 
 _PREFETCH = 500
@@ -48,8 +48,8 @@ class Search:
         where, parameters = filter.to_sql()
         query = queries.HISTORY.format(where=where, limit=f"${len(parameters) + 1}")
         number = 0
-        async with reading(self._pool) as connection:
-            async for row in connection.cursor(query, *parameters, limit, prefetch=_PREFETCH):
+        async with streamed(self._pool, query, *parameters, limit, at_once=_PREFETCH) as rows:
+            async for row in rows:
                 number -= 1
                 yield scored(row, number)
 

@@ -27,7 +27,7 @@ from services.store.ledger import Ledger
 from services.store.outcomes import Outcomes
 from services.store.pages import Pages
 from services.store.pools import create_database, open_pool, open_readers, unanswered
-from services.store.reading import reading
+from services.store.reading import reading, streamed
 from services.store.rekeying import Rekeying
 from services.store.search import Search, dead_letter
 from services.store.timeline import Timeline
@@ -216,10 +216,9 @@ class Store:
 
     async def in_stored_order(self) -> AsyncIterator[tuple[Transaction, str | None, str | None]]:
         """Every transaction as profiles learnt them, in that order, with its enhanced verdict's version and status."""
-        with translated():
-            async with self.pool.acquire() as connection, connection.transaction(readonly=True):
-                async for row in connection.cursor(statements.IN_STORED_ORDER, prefetch=5000):
-                    yield transaction_of(row), row["model_version"], row["status"]
+        async with streamed(self.pool, statements.IN_STORED_ORDER, at_once=5000) as rows:
+            async for row in rows:
+                yield transaction_of(row), row["model_version"], row["status"]
 
     async def learnt_up_to(self, transaction_id: str, limit: int) -> list[tuple[Transaction, str | None, str | None]]:
         """The newest `limit` transactions that the user's profile had learnt up to this one, which comes last.

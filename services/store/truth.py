@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from domain.comparison import Comparison, Scores, compared
 from domain.transaction import GroundTruth, Transaction
 from services.store.columns import TRANSACTION, transaction_of
-from services.store.faults import translated
-from services.store.reading import reading
+from services.store.reading import reading, streamed
 
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -111,9 +110,8 @@ class Truth:
 
     async def history(self) -> AsyncGenerator[tuple[Transaction, GroundTruth | None]]:
         """Every stored transaction in order of event time, with what is known of it."""
-        with translated():
-            async with self._readers.acquire() as connection, connection.transaction(readonly=True):
-                async for row in connection.cursor(WITH_TRUTH, prefetch=_AT_ONCE):
-                    anomalous = row["truth_anomalous"]
-                    truth = None if anomalous is None else GroundTruth(anomalous, row["truth_kind"])
-                    yield transaction_of(row), truth
+        async with streamed(self._readers, WITH_TRUTH, at_once=_AT_ONCE) as rows:
+            async for row in rows:
+                anomalous = row["truth_anomalous"]
+                truth = None if anomalous is None else GroundTruth(anomalous, row["truth_kind"])
+                yield transaction_of(row), truth
