@@ -26,6 +26,7 @@ _TURN_WITHIN = 120.0
 _REFUSED = {*',$`"\\'}
 """Signs in a path that `pg_ctl` hands to a shell in double quotes, and one between the hosts of a URL."""
 _UNFINISHED = "postgresql.new-"
+_MARKS = ("PANIC", "FATAL", "could not", "error:")
 _LOCALE = ("--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 """Code point order, and letters of all languages."""
 
@@ -209,7 +210,9 @@ def _create(server: Any) -> None:
         command, user=server.system_user, capture_output=True, text=True, errors="replace", check=False
     )
     if made.returncode:
-        said = next((line for line in made.stderr.splitlines() if "error:" in line), f"code {made.returncode}")
+        # Of the server that it runs, or its own; what it says of the folder that it then removes comes last.
+        lines = (line for line in made.stderr.splitlines() if any(mark in line for mark in _MARKS))
+        said = next(lines, f"code {made.returncode}")
         raise UserError(f"The embedded PostgreSQL could not be made in {server.pgdata.parent}: {said}")
 
 
