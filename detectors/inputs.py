@@ -153,7 +153,7 @@ def inputs_from(values: Values) -> InputColumns:
     currencies = Words(values["currency"])
     # As `euros` has them.
     amounts = np.array([*map(float, values["amount"])], np.float64) * currencies.numbers(_euros_per_unit)
-    amounts = np.clip(np.nan_to_num(amounts, nan=0.0, posinf=MOST, neginf=-MOST), -MOST, MOST)
+    amounts = np.nan_to_num(np.clip(amounts, -MOST, MOST))
     longitude = np.array(values["location.longitude"], np.float64)
     latitude = np.array(values["location.latitude"], np.float64)
     return InputColumns(
