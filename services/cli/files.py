@@ -150,9 +150,10 @@ def add_commands(app: typer.Typer) -> None:
         loaded: Loaded,
         taken: Taken,
         file: File,
-        output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE.csv", help="Where the scores go.")] = Path(
-            "scores.csv"
-        ),
+        output: Annotated[
+            Path,
+            typer.Option("--output", "-o", metavar="FILE.csv", help="Where the scores go; - is standard output."),
+        ] = Path("scores.csv"),
     ) -> int:
         """Score a file in event time, without any server.
 

@@ -1,8 +1,6 @@
 """`anomaly-tui status`, `stop` and `restart`: what is asked of an engine that runs, over its socket."""
 
 import asyncio
-import os
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -21,6 +19,7 @@ from services.attach.link import EngineError, Link, NotConnected, NotRunning, op
 from services.commands import glance
 from services.errors import UserError
 from services.process.lock import EngineLock
+from services.process.output import while_read
 from services.settings import Settings
 
 STOP_WITHIN = 20.0
@@ -75,12 +74,7 @@ def glances(settings: Settings, template: str | None, *, follow: bool) -> int:
                 return 0 if well else 1
             await asyncio.sleep(1)
 
-    try:
-        return _ask(settings, ask)
-    except BrokenPipeError:
-        # Whoever read has seen enough. Python would complain of it once more when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return while_read(lambda: _ask(settings, ask))
 
 
 def _well(snapshot: Snapshot) -> bool:

@@ -1,7 +1,9 @@
 """`score`: the detectors over a file in event time, without any server."""
 
 import csv
+import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -15,6 +17,7 @@ from services.account import counted
 from services.errors import UserError
 from services.models import schedule
 from services.models.offline import CHUNK, Judged, OfflineScorer
+from services.process.output import while_read
 from services.progress import progress
 from services.records.export import cell
 from services.records.files import Reading, open_rows
@@ -24,6 +27,8 @@ from services.settings import Settings
 
 DECIMALS = 9
 """Of scores and thresholds, as they are stored: a file's verdicts compare with those of an engine to the last digit."""
+
+STANDARD_OUTPUT = Path("-")
 
 COLUMNS = ("transaction_id", "detector", "score", "threshold", "flagged", "severity", "reasons")
 
@@ -37,7 +42,21 @@ def score(
     mapping: Mapping | None,
     reading: Reading | None = None,
 ) -> int:
-    """Write one line per transaction and detector to `output`. Returns 1 when rows had to be left out."""
+    """Write one line per transaction and detector to `output`, to standard output for "-".
+
+    Returns 1 when rows had to be left out.
+    """
+    return while_read(lambda: _score(settings, path, detector, output, mapping, reading))
+
+
+def _score(
+    settings: Settings,
+    path: Path,
+    detector: DetectorChoice,
+    output: Path,
+    mapping: Mapping | None,
+    reading: Reading | None,
+) -> int:
     console = Console(stderr=True)
     scorer = OfflineScorer(detector, settings.policy)
     flagged = 0
@@ -70,10 +89,13 @@ def score(
             ],
         )
     taken = f"{counted(intake.taken, 'transaction')} scored ({flagged:,} flagged)"
-    return account.close(console, intake, taken, f"The scores are in {output}.")
+    where = () if output == STANDARD_OUTPUT else (f"The scores are in {output}.",)
+    return account.close(console, intake, taken, *where)
 
 
-def _open(output: Path, source: Path) -> TextIO:
+def _open(output: Path, source: Path) -> AbstractContextManager[TextIO]:
+    if output == STANDARD_OUTPUT:
+        return nullcontext(sys.stdout)
     try:
         if output.exists() and source.exists() and output.samefile(source):
             raise UserError(f"{output} is the file to read; name another with --output.")

@@ -1,7 +1,6 @@
 """`anomaly-tui transactions`, `anomalies` and `users`: what a filter finds in stored history, written to stdout."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
@@ -17,6 +16,7 @@ from services.commands.database import open_store
 from services.commands.signals import interruptible
 from services.commands.table import TRANSACTIONS, USERS, Listing, output_width, totals
 from services.errors import UserError
+from services.process.output import while_read
 from services.records import export
 from services.records.export import Format
 from services.settings import Settings
@@ -130,12 +130,7 @@ def _answer(settings: Settings, query: Query, head: str, work: Callable[[Store],
                     f"PostgreSQL could not answer: {error}. A narrower filter, such as since:1d, may help."
                 ) from error
 
-    try:
-        return asyncio.run(run())
-    except BrokenPipeError:
-        # The reader has closed the pipe; without this the interpreter would complain while it closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return while_read(lambda: asyncio.run(run()))
 
 
 async def _follow(

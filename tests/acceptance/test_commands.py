@@ -50,6 +50,32 @@ def test_a_replay_and_a_score_of_the_same_file_agree_on_every_verdict(
     assert f"{len(users)} profiles from 1,500 transactions" in " ".join(built.stdout.split())
 
 
+def test_scores_go_to_standard_output_where_that_is_asked_for(run: Run, tmp_path: Path) -> None:
+    file = simulated_file(tmp_path / "some.jsonl", 400)
+    assert run("score", file).returncode == 0
+    written = run("score", file, "--output", "-")
+    assert written.returncode == 0, written.stderr
+    assert written.stdout == (tmp_path / "scores.csv").read_text()
+    assert "400 transactions scored" in written.stderr
+    assert "The scores are in" not in written.stderr
+    assert not (tmp_path / "-").exists()
+
+
+def test_a_reader_of_scores_that_has_read_enough_is_no_error(environment: dict[str, str], tmp_path: Path) -> None:
+    # More than a pipe holds.
+    file = simulated_file(tmp_path / "some.jsonl", 2_000)
+    command = [COMMAND, "score", file, "--output", "-"]
+    process = subprocess.Popen(
+        command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("transaction_id,")
+    process.stdout.close()
+    assert process.stderr is not None
+    assert "Error" not in process.stderr.read()
+    assert process.wait(60) == 0
+
+
 def test_rows_that_are_no_transactions_become_dead_letters_and_the_exit_code_says_so(run: Run, tmp_path: Path) -> None:
     file = simulated_file(tmp_path / "some.jsonl", 20)
     with file.open("ab") as appended:
