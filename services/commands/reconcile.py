@@ -159,6 +159,8 @@ def _sentence(found: Found, totals: Counter[Fate]) -> str:
     said = f"{counted(totals.total(), 'offset')} of {counted(len(found.accounts), 'partition')}: "
     wrong = totals["unaccounted"]
     said += f"{wrong:,} not accounted for." if wrong else "all accounted for."
+    if len({account.topic for account in found.accounts}) > 1:
+        said += " What was re-keyed is counted in the topic and in its copy."
     if totals["expired unread"]:
         said += f" {totals['expired unread']:,} expired in Kafka before they were read."
     if totals["waiting"]:

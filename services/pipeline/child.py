@@ -16,8 +16,8 @@ from services.process.children import end, last_words, module, spawn
 
 ENDS_WITHIN = 2.0
 
-SILENT = 30.0
-"""A process that does not answer for so many seconds is killed; a batch takes it milliseconds."""
+SILENT = READY_WITHIN = 30.0
+"""A process that does not answer for so many seconds is killed, one that starts too; a batch takes it milliseconds."""
 
 _LAST_WORDS = 2_000
 
@@ -54,7 +54,7 @@ class Child:
             child = cls(process)
             try:
                 await asyncio.get_running_loop().create_connection(lambda: child._connection, sock=ours.dup())
-                await child._asked(setup)
+                await child._answered(child._asked(setup), READY_WITHIN)
             except ScorerLost as lost:
                 raise NoScorer(f"a process that scores cannot be started: {lost}") from None
             except BaseException:
@@ -77,15 +77,7 @@ class Child:
 
     async def ask(self, what: str, *arguments: object) -> Any:
         """The answer. Raises what was raised there, or ScorerLost."""
-        answered = self._asked((what, arguments))
-        try:
-            answer = await awake.within(SILENT, answered)
-        except TimeoutError:
-            self._said = f"it did not answer for {SILENT:g} s".encode()
-            self._process.kill()
-            answer = await answered
-        finally:
-            answered.cancel()
+        answer = await self._answered(self._asked((what, arguments)), SILENT)
         if isinstance(answer, Raised):
             raise answer.here
         return answer
@@ -112,6 +104,17 @@ class Child:
         self._connection.send(request)
         return answered
 
+    async def _answered(self, answered: "asyncio.Future[Any]", seconds: float) -> Any:
+        """The answer; a process that does not give it in so many seconds is killed. Raises: ScorerLost."""
+        try:
+            return await awake.within(seconds, answered)
+        except TimeoutError:
+            self._said = f"it did not answer for {seconds:g} s".encode()
+            self._process.kill()
+            return await answered
+        finally:
+            answered.cancel()
+
     def _answer(self, body: bytearray) -> None:
         answered = self._waiting.popleft()
         if not answered.done():
@@ -127,10 +130,14 @@ class Child:
             self._said = (self._said + said)[-_LAST_WORDS:]
 
     async def _lose(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        ending = asyncio.ensure_future(self._process.wait())
+        # Killed only if it does not end by itself: a kill of one that has just ended takes its code from who waits.
+        await asyncio.wait({ending}, timeout=ENDS_WITHIN)
+        if not ending.done():
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        code = await ending
         await self._listening
-        code = await self._process.wait()
         how = signal.Signals(-code).name if code < 0 else f"code {code}"
         last = last_words(self._said)
         for answered in self._waiting:

@@ -1,7 +1,9 @@
 """A scorer in a process of its own, once there is enough to do for one."""
 
 import asyncio
+import time
 from collections.abc import Sequence
+from math import inf
 
 import structlog
 
@@ -16,6 +18,8 @@ from services.store.batch import StoredRows
 from services.store.encoded import Encoded
 
 log = structlog.get_logger("pipeline")
+
+AGAIN_AFTER = 60.0
 
 
 class ChildDesk:
@@ -62,12 +66,14 @@ class ProcessDesk:
 
     A process takes a second of a processor to start and some 80 MB, which a quiet topic can do without. One that ends
     is replaced, which `restarts` counts; what it had of a batch is lost. Its successor is waited for, because what
-    ended it would end this process as well. `unable` says why none can be started, if so.
+    ended it would end this process as well. `unable` says why the last one could not be started, if so: the next is
+    tried after `AGAIN_AFTER` seconds.
     """
 
     def __init__(self, here: Desk, setup: Setup, full: int) -> None:
         self.restarts = 0
         self.unable = ""
+        self._tried_at = -inf
         self._here = here
         self._setup = setup
         self._full = full
@@ -84,12 +90,15 @@ class ProcessDesk:
     async def close(self) -> None:
         """End the process."""
         starting, self._starting = self._starting, None
+        there, self._there = self._there, None
+        ended = [] if there is None else [there.child]
         if starting is not None:
             starting.cancel()
-            await asyncio.gather(starting, return_exceptions=True)
-        there, self._there = self._there, None
-        if there is not None:
-            await there.child.end()
+            # It may be ready, and not in use yet.
+            (started,) = await asyncio.gather(starting, return_exceptions=True)
+            ended += [started] if isinstance(started, Child) else []
+        for child in ended:
+            await child.end()
 
     async def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
         """As of `Scorer`. Raises: ScorerLost, NoScorer."""
@@ -102,7 +111,8 @@ class ProcessDesk:
 
     async def _desk(self, records: int) -> Desk:
         lost = self._there is not None and self._there.child.gone
-        wanted = self._there is None and not self.unable and records >= self._full
+        due = not self.unable or time.monotonic() - self._tried_at > AGAIN_AFTER
+        wanted = self._there is None and due and records >= self._full
         if self._starting is None and (lost or wanted):
             self._starting = asyncio.create_task(self._start(), name="scorer")
         starting = self._starting
@@ -119,11 +129,13 @@ class ProcessDesk:
 
     async def _start(self) -> Child | None:
         try:
-            return await Child.start(self._setup)
+            child = await Child.start(self._setup)
         except NoScorer as error:
-            self.unable = str(error)
+            self.unable, self._tried_at = str(error), time.monotonic()
             log.error(self.unable)
             return None
+        self.unable = ""
+        return child
 
     async def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
         """As of `Scorer`. Raises: ScorerLost."""

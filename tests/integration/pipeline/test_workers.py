@@ -17,7 +17,10 @@ from detectors.models import Models
 from detectors.policy import USUAL_POLICY
 from services.brokers.broker import Broker
 from services.models import schedule
-from services.pipeline import child
+from services.pipeline import child, process_desk
+from services.pipeline.child import Child
+from services.pipeline.failures import ScorerLost
+from services.pipeline.frames import Setup
 from services.sending.producer import Sender
 from services.store.store import Store
 from tests.consuming import TOPIC, Consumer, profiles_equal_a_recount, send, simulated
@@ -140,15 +143,41 @@ async def test_an_engine_that_is_killed_leaves_no_process_that_scores() -> None:
     await until(lambda: not scorer.is_running() or scorer.status() == psutil.STATUS_ZOMBIE)
 
 
-async def test_a_process_that_cannot_be_started_is_done_without(
-    broker: Broker, store: Store, sender: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("raise SystemExit('no more processes')", "no more processes"),
+        ("import time; time.sleep(600)", "did not answer"),
+    ],
+    ids=["ends", "hangs"],
+)
+async def test_a_process_that_cannot_be_started_is_done_without_until_one_can(
+    broker: Broker, store: Store, sender: Sender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, why: str
 ) -> None:
-    sabotage(tmp_path, monkeypatch, "raise SystemExit('no more processes')")
-    rows = simulated(400)
+    monkeypatch.setattr(child, "READY_WITHIN", 1.0)
+    sabotage(tmp_path, monkeypatch, code)
+    rows = simulated(600)
     await send(sender, rows[:300])
     await sender.flush()
     async with Consumer(broker, store, WARMING, batch_size=10, workers=1) as consumer:
         await until(lambda: "cannot be started: a process that scores ended" in consumer.pipeline.detail)
-        await send(sender, rows[300:])
+        assert why in consumer.pipeline.detail
+        await send(sender, rows[300:500])
         await consumer.drained(sender)
-    assert await store.count() == 400
+        assert not consumer.pipeline.scorers
+        monkeypatch.delenv("PYTHONPATH")
+        monkeypatch.setattr(child, "READY_WITHIN", 30.0)
+        monkeypatch.setattr(process_desk, "AGAIN_AFTER", 0.0)
+        await send(sender, rows[500:])
+        await consumer.drained(sender)
+        await until(lambda: "cannot be started" not in consumer.pipeline.detail)
+    assert await store.count() == 600
+
+
+async def test_what_ended_a_process_is_told_as_it_was() -> None:
+    scorer = await Child.start(Setup(None, 1_000_000))
+    asked = asyncio.ensure_future(scorer.ask("decode", None, (), False))
+    os.kill(scorer.pid, signal.SIGKILL)
+    with pytest.raises(ScorerLost, match="SIGKILL"):
+        await asked
+    await scorer.end()
