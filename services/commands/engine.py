@@ -55,6 +55,7 @@ def status(settings: Settings, *, as_json: bool) -> int:
     return 0 if well else 1
 
 
+@while_read
 def glances(settings: Settings, template: str | None, *, follow: bool) -> int:
     """Print the engine in one line, with `follow` once a second until Ctrl-C or until it ends.
 
@@ -74,7 +75,7 @@ def glances(settings: Settings, template: str | None, *, follow: bool) -> int:
                 return 0 if well else 1
             await asyncio.sleep(1)
 
-    return while_read(lambda: _ask(settings, ask))
+    return _ask(settings, ask)
 
 
 def _well(snapshot: Snapshot) -> bool:

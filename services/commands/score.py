@@ -33,6 +33,7 @@ STANDARD_OUTPUT = Path("-")
 COLUMNS = ("transaction_id", "detector", "score", "threshold", "flagged", "severity", "reasons")
 
 
+@while_read
 def score(
     settings: Settings,
     path: Path,
@@ -46,17 +47,6 @@ def score(
 
     Returns 1 when rows had to be left out.
     """
-    return while_read(lambda: _score(settings, path, detector, output, mapping, reading))
-
-
-def _score(
-    settings: Settings,
-    path: Path,
-    detector: DetectorChoice,
-    output: Path,
-    mapping: Mapping | None,
-    reading: Reading | None,
-) -> int:
     console = Console(stderr=True)
     scorer = OfflineScorer(detector, settings.policy)
     flagged = 0

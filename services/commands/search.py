@@ -113,6 +113,7 @@ async def _filter(store: Store, query: Query) -> Filter:
     return query.filter(clock.now(datetime.now(UTC)))
 
 
+@while_read
 def _answer(settings: Settings, query: Query, head: str, work: Callable[[Store], Awaitable[int]]) -> int:
     try:
         query.filter(datetime.now(UTC))
@@ -130,7 +131,7 @@ def _answer(settings: Settings, query: Query, head: str, work: Callable[[Store],
                     f"PostgreSQL could not answer: {error}. A narrower filter, such as since:1d, may help."
                 ) from error
 
-    return while_read(lambda: asyncio.run(run()))
+    return asyncio.run(run())
 
 
 async def _follow(

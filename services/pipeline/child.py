@@ -110,7 +110,7 @@ class Child:
             return await awake.within(seconds, answered)
         except TimeoutError:
             self._said = f"it did not answer for {seconds:g} s".encode()
-            self._process.kill()
+            self._kill()
             return await answered
         finally:
             answered.cancel()
@@ -124,6 +124,10 @@ class Child:
         self.gone = True
         self._losing = asyncio.get_running_loop().create_task(self._lose())
 
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
     async def _listen(self) -> None:
         assert self._process.stderr is not None
         while said := await self._process.stderr.read(_LAST_WORDS):
@@ -134,8 +138,7 @@ class Child:
         # Killed only if it does not end by itself: a kill of one that has just ended takes its code from who waits.
         await asyncio.wait({ending}, timeout=ENDS_WITHIN)
         if not ending.done():
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._kill()
         code = await ending
         await self._listening
         how = signal.Signals(-code).name if code < 0 else f"code {code}"

@@ -73,7 +73,7 @@ class ProcessDesk:
     def __init__(self, here: Desk, setup: Setup, full: int) -> None:
         self.restarts = 0
         self.unable = ""
-        self._tried_at = -inf
+        self._failed_at = -inf
         self._here = here
         self._setup = setup
         self._full = full
@@ -111,7 +111,7 @@ class ProcessDesk:
 
     async def _desk(self, records: int) -> Desk:
         lost = self._there is not None and self._there.child.gone
-        due = not self.unable or time.monotonic() - self._tried_at > AGAIN_AFTER
+        due = time.monotonic() - self._failed_at > AGAIN_AFTER
         wanted = self._there is None and due and records >= self._full
         if self._starting is None and (lost or wanted):
             self._starting = asyncio.create_task(self._start(), name="scorer")
@@ -131,7 +131,7 @@ class ProcessDesk:
         try:
             child = await Child.start(self._setup)
         except NoScorer as error:
-            self.unable, self._tried_at = str(error), time.monotonic()
+            self.unable, self._failed_at = str(error), time.monotonic()
             log.error(self.unable)
             return None
         self.unable = ""
