@@ -189,6 +189,7 @@ async def test_both_topics_of_one_that_is_re_keyed_are_accounted_for(
     assert (code, "2 not accounted for" in said) == (1, True)
     assert f"{topic} partition 0 at offset 25" in said
     assert f"{topic}-by-user partition " in said
+    assert "What was re-keyed is counted in the topic and in its copy." in said
 
 
 @pytest.mark.timeout(900)
