@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 from domain.identity import around
 from services.store.faults import translated
-from services.store.statements import AMONG_IDS
+from services.store.statements import AMONG_IDS, FROM_TO
 
 # The stored transactions of these ids among the events from $2 to $3, each with what distinguishes a resend from
 # another transaction, and where it came from.
 PLACED = f"""
 SELECT t.transaction_id, t.user_id, t.amount, t.event_time, t.kafka_partition, t.kafka_offset, t.stored_at
-FROM transactions t WHERE {AMONG_IDS} AND t.event_time >= $2 AND t.event_time <= $3
+FROM transactions t WHERE {AMONG_IDS} AND {FROM_TO}
 """  # noqa: S608 - constants
 
 # Which of the offsets from $5 to before $6 are dead letters.

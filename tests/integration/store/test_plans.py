@@ -94,6 +94,20 @@ async def test_a_batch_looks_for_its_ids_in_the_indexes_of_its_days(filled: Stor
     assert await pages(filled, statements.STORED_IDS, ids, *window) <= 2 * 2 * 40
 
 
+async def test_a_day_without_statistics_is_not_gone_through_for_a_batch(store: Store) -> None:
+    table = f"transactions_{FIRST:%Y%m%d}"
+    await store.days.ensure([FIRST.date()])
+    await store.pool.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
+    await store.pool.execute("INSERT INTO model_versions VALUES (1, 'v')")
+    for second in range(4):
+        await store.pool.execute(FILL, FIRST + timedelta(seconds=second), A_DAY)
+    ids = [f"new-{number}" for number in range(30)]
+    asked = f"EXPLAIN {statements.STORED_IDS}"
+    plan = await store.pool.fetch(asked, ids, FIRST - timedelta(days=1), FIRST + timedelta(days=1))
+    read = {word for (line,) in plan for word in line.split() if word.startswith("transactions_")}
+    assert read == {table, f"{table}_id"}
+
+
 async def test_whether_something_waits_for_a_fit_is_known_from_an_empty_index(filled: Store) -> None:
     assert await pages(filled, backfill.WAITING, ["basic", "enhanced"]) <= 3 * DAYS
 
