@@ -130,7 +130,7 @@ async def one_by_one(broker: Broker, store: Store, topic: str, count: int, model
             row = StoredRow(record.offset, transaction, verdicts, None)
             batch = Batch(term, expected, record.offset + 1, (row,), (), profiles, STATE_VERSION, "bench")
             await store.days.ensure(batch.days)
-            await commit(connection, prepare(batch))
+            await commit(connection, prepare(batch), store.keys)
             terms[record.partition] = term, record.offset + 1
 
 

@@ -151,8 +151,9 @@ class PartitionTask:
         early = turns.early(self._batch_began)
         if early > 0 and self.inbox.ready < limit:
             await asyncio.sleep(early)
+        full = self.inbox.ready >= limit
         # A batch that is tried with care is alone: of another in flight the process might die, and this one be blamed.
-        async with turns.alone() if careful else turns.turn() as self._batch_began:
+        async with turns.alone() if careful else turns.turn(full=full) as self._batch_began:
             if self._stopping:
                 return False
             self._taken = self.inbox.take(limit)

@@ -3,12 +3,15 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 
 BATCHES_AT_ONCE = 4
 PACE_PER_PARTITION = 0.008
 """Fewer batches at once would leave PostgreSQL idle; more, or more of them a second, would be small ones. A commit
 costs about what scoring a hundred transactions does, so that many small batches starve whatever else runs."""
+SMALL_AT_ONCE = 2
+"""Of batches that are not full. More of them beside each other share the same cores, so that each takes as long as all;
+those that wait grow meanwhile."""
 
 
 class Turns:
@@ -17,6 +20,7 @@ class Turns:
     def __init__(self) -> None:
         self.partitions = 0
         self._slots = asyncio.Semaphore(BATCHES_AT_ONCE)
+        self._small = asyncio.Semaphore(SMALL_AT_ONCE)
         self._collecting = asyncio.Lock()
 
     def early(self, began: float) -> float:
@@ -24,9 +28,9 @@ class Turns:
         return began + PACE_PER_PARTITION * self.partitions - time.monotonic()
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[float]:
-        """Hold one of the places; gives the time at which it was taken."""
-        async with self._slots:
+    async def turn(self, *, full: bool) -> AsyncIterator[float]:
+        """Hold one of the places, for a batch that is `full` or not; gives the time at which it was taken."""
+        async with nullcontext() if full else self._small, self._slots:
             yield time.monotonic()
 
     @asynccontextmanager

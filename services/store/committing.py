@@ -19,7 +19,7 @@ from services.store.faults import (
     Transient,
     translated,
 )
-from services.store.words import keys_of_briefs, keys_of_versions
+from services.store.words import KnownKeys
 
 PROFILE_COLUMNS = (
     "user_id",
@@ -34,19 +34,19 @@ PROFILE_COLUMNS = (
 )
 
 
-async def commit(connection: Any, prepared: Prepared) -> None:
+async def commit(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
     """Store a batch in one transaction behind the fence.
 
     Raises: Fenced when another owner took over; ForeignProfile when a profile is another partition's; CommitUnanswered
     when nobody knows whether it is stored; Transient, BadData or DuplicateId as `faults` maps them.
     """
     try:
-        await _commit(connection, prepared)
+        await _commit(connection, prepared, keys)
     except ProfileThere:
-        await _commit(connection, prepared._replace(batch=prepared.batch._replace(new=frozenset())))
+        await _commit(connection, prepared._replace(batch=prepared.batch._replace(new=frozenset())), keys)
 
 
-async def _commit(connection: Any, prepared: Prepared) -> None:
+async def _commit(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
     """As `commit`. Raises: ProfileThere too."""
     transaction = connection.transaction()
     with translated():
@@ -54,7 +54,7 @@ async def _commit(connection: Any, prepared: Prepared) -> None:
     try:
         with translated():
             number = await _move_fence(connection, prepared.batch)
-            await _write(connection, prepared)
+            await _write(connection, prepared, keys)
     except BaseException:
         with suppress(StoreError), translated():
             await transaction.rollback()
@@ -91,17 +91,17 @@ async def _move_fence(connection: Any, batch: Batch) -> str:
     return number
 
 
-async def _write(connection: Any, prepared: Prepared) -> None:
+async def _write(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
     """Everything behind the fence. Raises: ForeignProfile, ProfileThere."""
     batch = prepared.batch
     term = batch.term
     if batch.rows:
-        versions = await keys_of_versions(
+        versions = await keys.of_versions(
             connection,
             {each.detector: each.named.words for each in prepared.versions},
             lambda: {each.detector: each.usual for each in prepared.versions},
         )
-        briefs = await keys_of_briefs(connection, {word for each in prepared.briefs for word in each.words})
+        briefs = await keys.of_briefs(connection, {word for each in prepared.briefs for word in each.words})
         columns = [*prepared.columns]
         for version, brief in zip(prepared.versions, prepared.briefs, strict=True):
             columns += (*version.columns(versions), brief.column(briefs, "i2"))

@@ -34,11 +34,15 @@ _READING = {**_SESSION, "default_transaction_read_only": "on", "statement_timeou
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]
-    """Closed where the server does not acknowledge that a statement was cancelled.
+    """Goes back to its pool as it is, and is closed where the server does not acknowledge a cancelled statement.
 
     asyncpg waits for that as long again as it has waited for the statement, and only then is it said that the server
     does not answer.
     """
+
+    def get_reset_query(self) -> str:
+        """Nothing: what we set ends with a transaction, what we lock we unlock, and every batch would wait for it."""
+        return ""
 
     async def _cancel(self, *waiters: Any) -> None:
         giving_up = asyncio.get_running_loop().call_later(CANCELLED_WITHIN, self.terminate)

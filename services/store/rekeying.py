@@ -1,7 +1,7 @@
 """Topics that are re-keyed by user: who copies them, how far, and what is behind over both hops."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from services.store import rekeying_statements, statements
@@ -162,14 +162,22 @@ class Rekeying:
         try:
             with translated():
                 free = await connection.fetchval(rekeying_statements.LOCK_SOURCES, cluster, topic)
-            try:
-                yield Sources(connection, cluster, topic) if free else None
-            finally:
-                if free:
-                    with suppress(StoreError), translated():
-                        await connection.execute(rekeying_statements.UNLOCK_SOURCES, cluster, topic)
+            yield Sources(connection, cluster, topic) if free else None
         finally:
+            await _unlock(connection)
             await self._pool.release(connection)
+
+
+async def _unlock(connection: Any) -> None:
+    """A connection goes back to its pool as it is, perhaps with a lock of which we were cancelled before we knew."""
+    try:
+        with translated():
+            await connection.execute(rekeying_statements.UNLOCK)
+    except StoreError:
+        connection.terminate()
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 def behind(rows: Iterable[Mapping[str, Any]], topic: str, ends: Mapping[int, int]) -> int:

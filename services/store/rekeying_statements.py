@@ -72,4 +72,4 @@ WHERE cluster = $1 AND topic = $2 AND partition = $3 AND epoch = $4
 
 # One re-keyer of a topic at a time, as long as its connection lives.
 LOCK_SOURCES = "SELECT pg_try_advisory_lock(hashtextextended($1 || ' ' || $2, 7294005))"
-UNLOCK_SOURCES = "SELECT pg_advisory_unlock(hashtextextended($1 || ' ' || $2, 7294005))"
+UNLOCK = "SELECT pg_advisory_unlock_all()"

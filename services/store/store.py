@@ -34,6 +34,7 @@ from services.store.timeline import Timeline
 from services.store.triage import Decisions
 from services.store.truth import Truth
 from services.store.users import Users
+from services.store.words import KnownKeys
 
 if TYPE_CHECKING:
     from services.store.batch import Prepared, Term
@@ -67,6 +68,7 @@ class Store:
         self.readers = readers
         self.backfill = Backfill(pool)
         self.days = Days(pool)
+        self.keys = KnownKeys()
         self.ledger = Ledger(pool)
         self.outcomes = Outcomes(pool)
         self.search = Search(readers)
@@ -114,6 +116,8 @@ class Store:
 
     async def open_term(self, cluster: str, topic: str, partition: int, owner: str, topic_id: str = "") -> Opening:
         """Become the owner of a partition: earlier owners are fenced from this moment. Raises Rekeyed."""
+        # Whoever deletes everything fences us, so that we come here.
+        self._forget()
         with translated():
             await self.pool.execute(statements.BEGIN_COUNTING, cluster, topic)
         row = await self._fetchrow(statements.OPEN_TERM, cluster, topic, partition, owner, topic_id)
@@ -149,14 +153,19 @@ class Store:
         with translated():
             connection = await self.pool.acquire()
         try:
-            await commit(connection, prepared)
+            await commit(connection, prepared, self.keys)
         except Transient:
-            self.days.forget()
+            self._forget()
             raise
         finally:
             # A connection that breaks only now must not hide whether the batch was stored.
             with suppress(StoreError), translated():
                 await self.pool.release(connection)
+
+    def _forget(self) -> None:
+        """What was read of the tables may have been deleted."""
+        self.days.forget()
+        self.keys.forget()
 
     async def any_committed(self, transactions: Sequence[str]) -> bool:
         """Whether one of the transactions of these numbers was committed. None of them may be open any more."""
@@ -353,6 +362,7 @@ class Store:
                 await connection.execute(statements.ONE_CHANGE)
                 await self.days.drop_all(connection)
                 await connection.execute(statements.RESET)
+        self._forget()
         await self.days.ensure_ahead()
 
     async def _fetch(self, query: str, *parameters: Any) -> list[Any]:

@@ -66,7 +66,7 @@ async def keys_of_versions(connection: Any, wanted: Wanted, usual: Callable[[], 
 
     What is `usual` is asked, and stored, only where a version lacks it.
     """
-    names = sorted({version for of in wanted.values() for version in of})
+    names = _names(wanted)
     known = await _versions(connection, VERSIONS, names)
     if _lacks(known, wanted):
         await connection.execute(LOCK_VERSIONS)
@@ -76,6 +76,10 @@ async def keys_of_versions(connection: Any, wanted: Wanted, usual: Callable[[], 
             thresholds = ([of.get(detector, {}).get(version) for version in names] for detector in DETECTORS)
             known = await _versions(connection, ADD_VERSIONS, names, *thresholds)
     return known
+
+
+def _names(wanted: Wanted) -> list[str]:
+    return sorted({version for of in wanted.values() for version in of})
 
 
 async def _versions(connection: Any, statement: str, *parameters: Any) -> dict[str, Version]:
@@ -105,6 +109,39 @@ async def keys_of_briefs(connection: Any, lines: Iterable[str | None]) -> Keys:
         if missing:
             keys.update(await connection.fetch(ADD_BRIEFS, missing))
     return keys
+
+
+class KnownKeys:
+    """The keys that this process has read, so that a batch does not ask for the same ones as the batch before.
+
+    A key stays what it is until everything is deleted. What a batch added is not known before another one has read it:
+    its transaction may yet fail.
+    """
+
+    def __init__(self) -> None:
+        self._versions: dict[str, Version] = {}
+        self._briefs: Keys = {None: None}
+
+    def forget(self) -> None:
+        """Ask PostgreSQL again; everything may have been deleted."""
+        self._versions, self._briefs = {}, {None: None}
+
+    async def of_versions(self, connection: Any, wanted: Wanted, usual: Callable[[], Usual]) -> Mapping[str, Version]:
+        """As `keys_of_versions`, with others among them."""
+        if _lacks(self._versions, wanted):
+            self._versions.update(await _versions(connection, VERSIONS, _names(wanted)))
+            if _lacks(self._versions, wanted):
+                return await keys_of_versions(connection, wanted, usual)
+        return self._versions
+
+    async def of_briefs(self, connection: Any, lines: Collection[str | None]) -> Keys:
+        """As `keys_of_briefs`, with others among them."""
+        unknown = [word for word in lines if word not in self._briefs]
+        if unknown:
+            self._briefs.update(await connection.fetch(BRIEFS, unknown))
+            if any(word not in self._briefs for word in unknown):
+                return await keys_of_briefs(connection, lines)
+        return self._briefs
 
 
 def line_of(first: tuple[str, str], second: tuple[str, str] | None = None) -> str:

@@ -14,6 +14,7 @@ from services.sending.producer import Sender
 from services.store import committing
 from services.store.batch import Origin, Passed, Prepared
 from services.store.store import Store
+from services.store.words import KnownKeys
 from tests.consuming import Consumer, send, simulated
 from tests.faults.figures import Figures
 from tests.faults.promises import broken_promises
@@ -25,7 +26,7 @@ CRASH_AT = 5
 """Batches that are written before the one at which the process ends."""
 
 Fault = Literal["none", "profiles in a transaction of their own", "published before the commit"]
-Write = Callable[[Any, Prepared], Awaitable[None]]
+Write = Callable[[Any, Prepared, KnownKeys], Awaitable[None]]
 BROKEN: dict[Fault, list[str]] = {
     "none": [],
     "profiles in a transaction of their own": ["profiles differ from a recount"],
@@ -41,8 +42,8 @@ class Crash:
         self.reached = asyncio.Event()
         self._written = 0
 
-    async def write_until_the_crash(self, connection: Any, prepared: Prepared) -> None:
-        await self.write(connection, prepared)
+    async def write_until_the_crash(self, connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
+        await self.write(connection, prepared, keys)
         self._written += 1
         if self._written > CRASH_AT:
             self.reached.set()
@@ -52,11 +53,11 @@ class Crash:
 def profiles_apart(store: Store, write: Write) -> Write:
     """Stores profiles at once, and the rest of the batch with its commit."""
 
-    async def apart(connection: Any, prepared: Prepared) -> None:
+    async def apart(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
         batch = prepared.batch
         if batch.profiles:
             await committing.save_profiles(store.pool, batch)
-        await write(connection, prepared._replace(batch=batch._replace(profiles={})))
+        await write(connection, prepared._replace(batch=batch._replace(profiles={})), keys)
 
     return apart
 

@@ -1,6 +1,7 @@
 """A topic that is not keyed by user, on a real PostgreSQL and the embedded broker."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -304,6 +305,21 @@ async def test_one_engine_at_a_time_re_keys(store: Store) -> None:
         assert second is None
     async with store.rekeying.locked("c", TOPIC) as third:
         assert third is not None
+
+
+async def test_who_is_cancelled_while_he_gets_the_lock_does_not_keep_it(store: Store) -> None:
+    async def locked() -> bool:
+        async with store.rekeying.locked("c", TOPIC) as sources:
+            return sources is not None
+
+    for moment in range(20):
+        task = asyncio.create_task(locked())
+        for _ in range(moment):
+            await asyncio.sleep(0)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        assert await locked()
 
 
 async def test_dead_letters_are_named_by_their_place_in_the_original(

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from domain.filters import EVERYTHING, parse
 from domain.verdict import Verdict
 from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.faults import Fenced
 from services.store.store import Store
 from tests.storing import AT, stored, verdict
 
@@ -80,3 +82,38 @@ async def test_detectors_of_one_version_have_usual_thresholds_of_their_own(store
     assert [tuple(row) for row in await store.pool.fetch(known)] == [(7, 600_000_000, 700_000_000)]
     found = {row.transaction.transaction_id: row.verdicts for row in await store.history(EVERYTHING, 10)}
     assert found == {row.transaction.transaction_id: row.verdicts for row in (alone, *both)}
+
+
+def versioned(number: int, version: str) -> StoredRow:
+    return judged(number, of(version, "basic", 0.6), of(version, "enhanced", 0.7))
+
+
+async def test_the_key_of_a_version_is_asked_for_until_it_is_known(store: Store, database_url: str) -> None:
+    one = await Store.open(database_url, connections=1)
+    term = await opened(one)
+    asked: list[str] = []
+    async with one.pool.acquire() as connection:
+        logger = connection.query_logger(lambda query: asked.append(query.query))
+    with logger:
+        for number in range(1, 6):
+            await commit(one, term, versioned(number, "v"))
+    await one.close()
+    # Once to find that there is none, twice with the lock to make it, and once when it is committed.
+    assert sum("FROM model_versions WHERE version" in query for query in asked) == 4
+
+
+async def test_keys_are_asked_for_again_after_a_reset_by_another_process(store: Store, database_url: str) -> None:
+    term = await opened(store)
+    for number in (1, 2):
+        await commit(store, term, versioned(number, "v"))
+    other = await Store.open(database_url, connections=2)
+    await other.reset()
+    # The key of "v" is that of "w" now.
+    await commit(other, await opened(other), versioned(1, "w"))
+    await other.close()
+    with pytest.raises(Fenced):
+        await commit(store, term, versioned(3, "v"))
+    opening = await store.open_term("c", "transactions", 0, "a")
+    await commit(store, Term("c", "transactions", 0, opening.epoch, opening.incarnation), versioned(2, "v"))
+    found = await store.pool.fetch("SELECT DISTINCT transaction_id, model_version FROM verdicts ORDER BY 1")
+    assert [tuple(row) for row in found] == [("t-1", "w"), ("t-2", "v")]
