@@ -56,13 +56,19 @@ def _lengths(values: Sequence[str | bytes]) -> Lengths:
 
 def some_texts(values: Mapping[int, str], n: int) -> Column:
     """A column of n texts most of which are null: those that are not, by row."""
-    known = np.zeros(n, np.bool_)
-    known[list(values)] = True
-    return spread(_texts([values[row] for row in sorted(values)]), known)
+    lengths = np.full(n, NULL, np.int32)
+    if not values:
+        return Column(b"", lengths)
+    places = sorted(values)
+    column = _texts([values[row] for row in places])
+    lengths[places] = column.lengths
+    return Column(column.values, lengths)
 
 
 def spread(column: Column, known: NDArray[np.bool_]) -> Column:
     """The column of the rows that are `known`, shape (n,), with nulls for all others."""
+    if len(column.lengths) == len(known):
+        return column
     lengths = np.full(len(known), NULL, np.int32)
     lengths[known] = column.lengths
     return Column(column.values, lengths)
