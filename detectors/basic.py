@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.calibration import Calibration
+from detectors.calibration import Calibration, Scale, rarities
 from detectors.drift import SAMPLED, Reference, Sample
 from detectors.forest import FlatForest, Forest
 from detectors.inputs import InputColumns, Inputs, inputs_of
@@ -103,6 +103,7 @@ class BasicModel:
         self._threshold = _threshold(parameters.fitted.worth, parameters.policy) if parameters.fitted else 1.0
         self.forest = parameters.fitted.forest.forest() if parameters.fitted else None
         self._log_shares = _logs(parameters.fitted.shares) if parameters.fitted else ()
+        self._scale = Scale.of(parameters.fitted.calibrations if parameters.fitted else ())
         self.sample = Sample(parameters.fitted.reference if parameters.fitted else None, (*_DRIFTING, "score"))
 
     @classmethod
@@ -136,7 +137,7 @@ class BasicModel:
             Calibration.of_body(in_category, 0.1),
             Calibration.of_body(-in_category, 0.1),
         )
-        totals = _suspicions(calibrations, X, anomaly).max(axis=0)
+        totals = _suspicions(Scale.of(calibrations), X, anomaly).max(axis=0)
         now = totals[-lately(totals) :]
         null = fitted_null(now, ODDITIES)
         worth = Worth.fit(null.rarities(now), null)
@@ -196,9 +197,9 @@ class BasicModel:
         for the amount in its category alone, each of shape (n,)."""
         X = _filled(_raw(rows, self._log_shares, fitted.amounts), fitted.typical)
         anomaly = forest.score(X)
-        suspicions = _suspicions(fitted.calibrations, X, anomaly)
-        rarities = np.maximum((suspicions.max(axis=0) - fitted.zero) / fitted.decade, 0.0)
-        return X, anomaly, fitted.worth.scores_of(rarities), suspicions[0] < suspicions[1:].max(axis=0)
+        suspicions = _suspicions(self._scale, X, anomaly)
+        rare = np.maximum((suspicions.max(axis=0) - fitted.zero) / fitted.decade, 0.0)
+        return X, anomaly, fitted.worth.scores_of(rare), suspicions[0] < suspicions[1:].max(axis=0)
 
     def _verdict(self, score: float, reasons: tuple[Reason, ...]) -> Verdict:
         return Verdict(
@@ -221,16 +222,14 @@ _IN_CATEGORY = 1
 """The column of the amount in standard deviations of its category's."""
 
 
-def _suspicions(
-    calibrations: Sequence[Calibration], X: NDArray[np.float64], anomaly: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _suspicions(scale: Scale, X: NDArray[np.float64], anomaly: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rarities of what the forest says, of a large amount and of a small one, shape (3, n); the largest counts.
 
     A forest draws its columns at random, and hardly sees what is odd in one of them only.
     """
-    of_forest, large, small = calibrations
-    in_category = X[:, _IN_CATEGORY]
-    return np.stack((of_forest.rarities(anomaly), large.rarities(in_category), small.rarities(-in_category)))
+    in_category = np.ascontiguousarray(X[:, _IN_CATEGORY])
+    columns = anomaly, in_category, -in_category
+    return np.stack([rarities(column, scale, number) for number, column in enumerate(columns)])
 
 
 _WORDS = ("category", "payment_method", "transaction_type", "device_type", "country")

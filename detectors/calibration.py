@@ -101,14 +101,8 @@ class Calibration(msgspec.Struct, frozen=True, array_like=True):
         )
 
     def rarities(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The rarity of each value, shape (n,); -inf (missing) is neutral, 0."""
-        inside = np.clip(values, self.lower, self.upper)
-        cells = (inside - self.lower) * self.per_cell
-        cell = cells.astype(np.int64)
-        table = np.array(self.table)
-        found = table[cell] + (cells - cell) * (table[cell + 1] - table[cell])
-        beyond = self.at_upper + (values - self.upper) * self.tail
-        return np.where(values <= self.lower, 0.0, np.where(values >= self.upper, beyond, found))
+        """The rarity of each value, shape (n,)."""
+        return rarities(values, Scale.of([self]), 0)
 
 
 class Scale(NamedTuple):
@@ -139,6 +133,15 @@ def rarity(value: float, scale: Scale, number: int) -> float:
     cell = int(cells)
     start = table[cell]
     return float(start + (cells - cell) * (table[cell + 1] - start))
+
+
+@compiled
+def rarities(values: NDArray[np.float64], scale: Scale, number: int) -> NDArray[np.float64]:
+    """The `rarity` of each value, shape (n,)."""
+    found = np.empty(len(values))
+    for index in range(len(values)):
+        found[index] = rarity(values[index], scale, number)
+    return found
 
 
 def _known(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -279,12 +279,13 @@ class States:
         stand in their states; `new` has a bit for each that did not before, shape (n,).
         """
         apart = np.array([known is not self._common for known in self.names], np.bool_)[rows]
-        common = not apart.all()
-        for position, words in enumerate(names):
-            if common:
+        if not apart.all():
+            for words in names:
                 self._common.update(zip(keys_of(words.distinct), words.distinct, strict=True))
-            met = np.flatnonzero((new & 1 << position != 0) & apart)
-            for index, row, key in zip(met.tolist(), rows[met].tolist(), keys[met, position].tolist(), strict=True):
+        met = np.flatnonzero((new != 0) & apart)
+        for position, words in enumerate(names if met.size else ()):
+            here = met[new[met] & 1 << position != 0]
+            for index, row, key in zip(here.tolist(), rows[here].tolist(), keys[here, position].tolist(), strict=True):
                 self.names[row][key] = words[index]
 
     def encoded(self) -> dict[str, bytes]:

@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.compiled import compiled
+from detectors.layout import Numbers
 from detectors.null import Null
 from domain.verdict import BANDS
 
@@ -105,16 +107,9 @@ class Worth(msgspec.Struct, frozen=True, array_like=True):
         low = scores[left]
         return low + (rarity - knots[left]) / (knots[right] - knots[left]) * (scores[right] - low)
 
-    def scores_of(self, rarities: NDArray[np.float64]) -> NDArray[np.float64]:
+    def scores_of(self, rarities: Numbers) -> Numbers:
         """The `score` of each rarity, shape (n,)."""
-        knots, scores = np.array(self.rarities), np.array(self.scores)
-        right = np.searchsorted(knots, rarities, side="right")
-        beyond = 1.0 - (1.0 - scores[-1]) / (1.0 + (rarities - knots[-1]) / HALF_WAY)
-        inside = np.minimum(right, len(knots) - 1)
-        left = np.maximum(inside - 1, 0)
-        low = scores[left]
-        between = low + (rarities - knots[left]) / (knots[inside] - knots[left]) * (scores[inside] - low)
-        return np.where(rarities <= 0.0, 0.0, np.where(right == len(knots), beyond, between))
+        return _scores(rarities, np.array(self.rarities), np.array(self.scores))
 
     def bar(self, wrong: float) -> float:
         """The rarity from which alerts would have been wrong in the share `wrong` of history's, in (0, 1).
@@ -197,6 +192,25 @@ class Worth(msgspec.Struct, frozen=True, array_like=True):
             moved = log_odds(score) + float(np.interp(score, centres, shifts))
             scores.append(max(of_log_odds(moved), scores[-1] + 1e-9 * (1.0 + knot)))
         return msgspec.structs.replace(self, scores=tuple(min(score, 1.0 - 1e-12) for score in scores))
+
+
+@compiled
+def _scores(rarities: Numbers, knots: Numbers, scores: Numbers) -> Numbers:
+    """As `Worth.score`, of each."""
+    found = np.zeros(len(rarities))
+    last = len(knots) - 1
+    for index in range(len(rarities)):
+        rarity = rarities[index]
+        if rarity <= 0.0:
+            continue
+        right = np.searchsorted(knots, rarity, side="right")
+        if right > last:
+            found[index] = 1.0 - (1.0 - scores[last]) / (1.0 + (rarity - knots[last]) / HALF_WAY)
+        else:
+            low = scores[right - 1]
+            part = (rarity - knots[right - 1]) / (knots[right] - knots[right - 1])
+            found[index] = low + part * (scores[right] - low)
+    return found
 
 
 class _Block(NamedTuple):
