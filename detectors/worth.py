@@ -96,16 +96,7 @@ class Worth(msgspec.Struct, frozen=True, array_like=True):
 
     def score(self, rarity: float) -> float:
         """How likely a transaction of this rarity is anomalous, in [0, 1]; strictly increasing from rarity 0 on."""
-        if rarity <= 0.0:
-            return 0.0
-        knots, scores = self.rarities, self.scores
-        right = bisect_right(knots, rarity)
-        if right == len(knots):
-            # Slower than any exponential, so that two extreme scores still differ after rounding to a double.
-            return 1.0 - (1.0 - scores[-1]) / (1.0 + (rarity - knots[-1]) / HALF_WAY)
-        left = right - 1
-        low = scores[left]
-        return low + (rarity - knots[left]) / (knots[right] - knots[left]) * (scores[right] - low)
+        return float(self.scores_of(np.array([rarity]))[0])
 
     def scores_of(self, rarities: Numbers) -> Numbers:
         """The `score` of each rarity, shape (n,)."""
@@ -196,7 +187,6 @@ class Worth(msgspec.Struct, frozen=True, array_like=True):
 
 @compiled
 def _scores(rarities: Numbers, knots: Numbers, scores: Numbers) -> Numbers:
-    """As `Worth.score`, of each."""
     found = np.zeros(len(rarities))
     last = len(knots) - 1
     for index in range(len(rarities)):
@@ -205,6 +195,7 @@ def _scores(rarities: Numbers, knots: Numbers, scores: Numbers) -> Numbers:
             continue
         right = np.searchsorted(knots, rarity, side="right")
         if right > last:
+            # Slower than any exponential, so that two extreme scores still differ after rounding to a double.
             found[index] = 1.0 - (1.0 - scores[last]) / (1.0 + (rarity - knots[last]) / HALF_WAY)
         else:
             low = scores[right - 1]
