@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 
 BATCHES_AT_ONCE = 4
 PACE_PER_PARTITION = 0.008
 """Fewer batches at once would leave PostgreSQL idle; more, or more of them a second, would be small ones. A commit
 costs about what scoring a hundred transactions does, so that many small batches starve whatever else runs."""
 SMALL_AT_ONCE = 2
-"""Of batches that are not full. More of them beside each other share the same cores, so that each takes as long as all;
-those that wait grow meanwhile."""
+PATIENCE = 0.2
+"""Of batches that are not full: more of them beside each other share the same cores, so that each takes as long as all,
+and those that wait grow meanwhile. After so many seconds they go all the same: the others may be stuck."""
 
 
 class Turns:
@@ -30,8 +31,20 @@ class Turns:
     @asynccontextmanager
     async def turn(self, *, full: bool) -> AsyncIterator[float]:
         """Hold one of the places, for a batch that is `full` or not; gives the time at which it was taken."""
-        async with nullcontext() if full else self._small, self._slots:
-            yield time.monotonic()
+        holding = not full and await self._one_of_few()
+        try:
+            async with self._slots:
+                yield time.monotonic()
+        finally:
+            if holding:
+                self._small.release()
+
+    async def _one_of_few(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._small.acquire()
+        except TimeoutError:
+            return False
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[float]:

@@ -65,6 +65,7 @@ class Days:
         """Drop every day; part of a reset, in its transaction."""
         for row in await connection.fetch(statements.KNOWN_DAYS):
             await connection.execute(_removal(row["day"]))
+        self.forget()
 
 
 def _creation(day: date) -> str:

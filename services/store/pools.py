@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: those that write, and those that answer people and can only read."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -52,10 +53,17 @@ class Connection(asyncpg.Connection):  # type: ignore[misc]
             giving_up.cancel()
 
 
-async def open_pool(dsn: str, connections: int) -> Any:
-    """At most so many connections. Raises UserError with one clear line."""
+async def open_pool(dsn: str, connections: int, connected: Callable[[], None] = lambda: None) -> Any:
+    """At most so many connections; `connected` is called for each that is made.
+
+    Raises UserError with one clear line.
+    """
+
+    async def made(connection: Any) -> None:
+        connected()
+
     try:
-        return await _pool(dsn, connections, _SESSION)
+        return await _pool(dsn, connections, _SESSION, made)
     except _UNAVAILABLE as error:
         raise unreachable(dsn, error) from error
 
@@ -79,7 +87,9 @@ async def open_readers(dsn: str, read_dsn: str | None, connections: int) -> Any:
         raise unreachable(read_dsn or dsn, error) from error
 
 
-async def _pool(dsn: str, connections: int, session: dict[str, str]) -> Any:
+async def _pool(
+    dsn: str, connections: int, session: dict[str, str], made: Callable[[Any], Awaitable[None]] | None = None
+) -> Any:
     return await asyncpg.create_pool(
         dsn,
         min_size=1,
@@ -88,6 +98,7 @@ async def _pool(dsn: str, connections: int, session: dict[str, str]) -> Any:
         connection_class=Connection,
         timeout=10,
         server_settings=session,
+        init=made,
     )
 
 

@@ -1,8 +1,10 @@
 """Topics that are re-keyed by user: who copies them, how far, and what is behind over both hops."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
+
+import asyncpg
 
 from services.store import rekeying_statements, statements
 from services.store.faults import Fenced, StoreError, translated
@@ -170,14 +172,16 @@ class Rekeying:
 
 async def _unlock(connection: Any) -> None:
     """A connection goes back to its pool as it is, perhaps with a lock of which we were cancelled before we knew."""
+    unlocked = False
     try:
-        with translated():
+        with suppress(StoreError), translated():
             await connection.execute(rekeying_statements.UNLOCK)
-    except StoreError:
-        connection.terminate()
-    except BaseException:
-        connection.terminate()
-        raise
+            unlocked = True
+    finally:
+        if not unlocked:
+            # It may be closed already, which asyncpg does not like to be told again.
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
 
 
 def behind(rows: Iterable[Mapping[str, Any]], topic: str, ends: Mapping[int, int]) -> int:

@@ -63,12 +63,12 @@ class Opening(msgspec.Struct, frozen=True):
 class Store:
     """All reads and writes; every method raises `faults` errors only."""
 
-    def __init__(self, pool: Any, readers: Any) -> None:
+    def __init__(self, pool: Any, readers: Any, keys: KnownKeys) -> None:
         self.pool = pool
         self.readers = readers
         self.backfill = Backfill(pool)
         self.days = Days(pool)
-        self.keys = KnownKeys()
+        self.keys = keys
         self.ledger = Ledger(pool)
         self.outcomes = Outcomes(pool)
         self.search = Search(readers)
@@ -93,12 +93,13 @@ class Store:
         """
         if not as_it_is:
             await create_database(dsn)
-        pool = await open_pool(dsn, connections)
+        keys = KnownKeys()
+        pool = await open_pool(dsn, connections, keys.forget)
         try:
             if not as_it_is:
                 async with pool.acquire() as connection:
                     await schema.apply(connection)
-            store = cls(pool, await open_readers(dsn, read_dsn, connections))
+            store = cls(pool, await open_readers(dsn, read_dsn, connections), keys)
             await store.days.ensure_ahead()
         except Transient as error:
             raise unanswered(error) from error
@@ -117,7 +118,7 @@ class Store:
     async def open_term(self, cluster: str, topic: str, partition: int, owner: str, topic_id: str = "") -> Opening:
         """Become the owner of a partition: earlier owners are fenced from this moment. Raises Rekeyed."""
         # Whoever deletes everything fences us, so that we come here.
-        self._forget()
+        self.keys.forget()
         with translated():
             await self.pool.execute(statements.BEGIN_COUNTING, cluster, topic)
         row = await self._fetchrow(statements.OPEN_TERM, cluster, topic, partition, owner, topic_id)
@@ -155,17 +156,12 @@ class Store:
         try:
             await commit(connection, prepared, self.keys)
         except Transient:
-            self._forget()
+            self.days.forget()
             raise
         finally:
             # A connection that breaks only now must not hide whether the batch was stored.
             with suppress(StoreError), translated():
                 await self.pool.release(connection)
-
-    def _forget(self) -> None:
-        """What was read of the tables may have been deleted."""
-        self.days.forget()
-        self.keys.forget()
 
     async def any_committed(self, transactions: Sequence[str]) -> bool:
         """Whether one of the transactions of these numbers was committed. None of them may be open any more."""
@@ -362,7 +358,7 @@ class Store:
                 await connection.execute(statements.ONE_CHANGE)
                 await self.days.drop_all(connection)
                 await connection.execute(statements.RESET)
-        self._forget()
+        self.keys.forget()
         await self.days.ensure_ahead()
 
     async def _fetch(self, query: str, *parameters: Any) -> list[Any]:

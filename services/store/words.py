@@ -114,8 +114,8 @@ async def keys_of_briefs(connection: Any, lines: Iterable[str | None]) -> Keys:
 class KnownKeys:
     """The keys that this process has read, so that a batch does not ask for the same ones as the batch before.
 
-    A key stays what it is until everything is deleted. What a batch added is not known before another one has read it:
-    its transaction may yet fail.
+    A key stays what it is until everything is deleted, or the server goes back to an earlier state, for which it drops
+    every connection. What a batch added is not known before another one has read it: its transaction may yet fail.
     """
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class KnownKeys:
         self._briefs: Keys = {None: None}
 
     def forget(self) -> None:
-        """Ask PostgreSQL again; everything may have been deleted."""
+        """Ask PostgreSQL again: with a new connection, and when a term begins."""
         self._versions, self._briefs = {}, {None: None}
 
     async def of_versions(self, connection: Any, wanted: Wanted, usual: Callable[[], Usual]) -> Mapping[str, Version]:

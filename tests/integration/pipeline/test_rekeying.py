@@ -307,6 +307,20 @@ async def test_one_engine_at_a_time_re_keys(store: Store) -> None:
         assert third is not None
 
 
+async def test_who_loses_the_connection_that_has_the_lock_is_told_nothing_else(store: Store) -> None:
+    async def lose() -> None:
+        async with store.rekeying.locked("c", TOPIC) as sources:
+            assert sources is not None
+            held_by = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
+            await store.pool.execute(f"SELECT pg_terminate_backend(({held_by}))")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await lose()
+    async with store.rekeying.locked("c", TOPIC) as sources:
+        assert sources is not None
+
+
 async def test_who_is_cancelled_while_he_gets_the_lock_does_not_keep_it(store: Store) -> None:
     async def locked() -> bool:
         async with store.rekeying.locked("c", TOPIC) as sources:

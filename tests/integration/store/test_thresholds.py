@@ -117,3 +117,20 @@ async def test_keys_are_asked_for_again_after_a_reset_by_another_process(store: 
     await commit(store, Term("c", "transactions", 0, opening.epoch, opening.incarnation), versioned(2, "v"))
     found = await store.pool.fetch("SELECT DISTINCT transaction_id, model_version FROM verdicts ORDER BY 1")
     assert [tuple(row) for row in found] == [("t-1", "w"), ("t-2", "v")]
+
+
+async def test_keys_are_asked_for_again_of_a_server_that_lost_the_newest(store: Store) -> None:
+    term = await opened(store)
+    await commit(store, term, versioned(1, "v"))
+    for number in (2, 3):
+        await commit(store, term, versioned(number, "w"))
+    # As if the transaction that named "w" had been lost with the server, and another name had its key since.
+    await store.pool.execute("UPDATE model_versions SET version = 'x' WHERE version = 'w'")
+    await store.pool.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid()"
+    )
+    await store.pool.expire_connections()
+    await commit(store, term, versioned(4, "w"))
+    version = "SELECT DISTINCT model_version FROM verdicts WHERE transaction_id = 't-4'"
+    assert [tuple(row) for row in await store.pool.fetch(version)] == [("w",)]
