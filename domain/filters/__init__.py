@@ -1,4 +1,4 @@
-"""The filter language: `amount>500 country!=FR user:u-00* score>=.9 why:velocity -merchant:grocery since:5m "text"`.
+"""The filter language: `amount>500 country!=FR user:u-00* score>=.9 why:frequency -merchant:grocery since:5m "text"`.
 
 One grammar and one parser; what it yields is a predicate for the live feed and parameterised SQL for history,
 and both say the same of every row.

@@ -55,6 +55,8 @@ def meaning_of(tree: Tree, now: datetime) -> Node:
             return TextMatch(EVERYWHERE, _pattern(word, "contains"))
         case Comparison(field, operator, values):
             one = _condition_of(field, operator, now)
+            if len(values) > 1 and operator not in (":", "=", "!="):
+                raise FilterError(f"{operator} takes one value; 1,000 is written 1000", values[1].position)
             found = tuple(one(value) for value in values)
             either = found[0] if len(found) == 1 else Either(found)
             return Not(either) if operator == "!=" else either

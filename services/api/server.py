@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 
+import structlog
 import uvicorn
 
 from services.access import DEFAULT_HOST, DEFAULT_PORT, LAST_PORT, Access, Address
@@ -22,6 +23,8 @@ from services.errors import UserError
 from services.process.supervisor import Worker
 from services.store.store import Store
 from services.version import VERSION
+
+log = structlog.get_logger("api")
 
 BEAT_EVERY = 1.0
 END_WITHIN = 2
@@ -95,6 +98,7 @@ class ApiServer(Worker):
         await server.startup(sockets=[listening])
         self._server = server
         self._polling = asyncio.create_task(self._sources.hub.run(), name="api stream")
+        log.info(f"API ready{self._note}", url=self.url)
 
     async def main_loop(self) -> None:
         """Answer until cancelled."""

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from services import account
+from services.brokers.broker import Broker, Unanswered
 from services.errors import UserError, reason_of
 from services.records.documents import json_object
 from services.records.files import Reading, open_rows
@@ -78,7 +79,6 @@ async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str,
     from aiokafka import TopicPartition
     from aiokafka.errors import KafkaError
 
-    from services.brokers.broker import Unanswered
     from services.brokers.log import CorruptLog, LogReader
     from services.commands.broker import running_broker
 
@@ -88,7 +88,7 @@ async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str,
     registry = None if url is None else registry_of(settings, url)
     sample: list[dict[str, Any]] = []
     try:
-        if await broker.topic_id(topic) is None:
+        if await _is_missing(broker, topic):
             raise UserError(f"There is no topic {topic} at {broker.label}.")
         # A consumer ends at the first record that it cannot parse; the log can be read past it.
         async with LogReader(broker, settings.kafka_isolation) as reader:
@@ -108,6 +108,14 @@ async def _of_topic(settings: Settings, topic: str, rows: int) -> list[dict[str,
     finally:
         await broker.stop()
     return sample
+
+
+async def _is_missing(broker: Broker, topic: str) -> bool:
+    """Whether there is surely no such topic; the embedded broker of an engine does not say."""
+    try:
+        return await broker.topic_id(topic) is None
+    except Unanswered:
+        return False
 
 
 def _objects(records: Iterable[Any], registry: SchemaRegistry | None) -> Iterator[dict[str, Any]]:

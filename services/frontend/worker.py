@@ -60,6 +60,8 @@ class Frontend(Worker):
 
     async def startup(self) -> None:
         """Build it if need be, start it, and wait until it answers. Raises FrontendError."""
+        # That the port is taken is said at once, not after the build.
+        free_port(self._wanted)
         api = await asyncio.to_thread(self._api)
         node = await asyncio.to_thread(find_node)
         folder = await built(self._source, node, self._cache_dir, self._progress())

@@ -42,7 +42,7 @@ COLUMNS = (
     "triage",
     "stored_at",
 )
-"""The columns of exported transactions; severity, score and threshold are the leading verdict's, as in a filter."""
+"""The columns of exported transactions; severity, score, threshold and why are those that the row is listed with."""
 
 _values = attrgetter(*(column.path for column in transactions.COLUMNS))
 _FORMULA = ("=", "+", "-", "@", "\t", "\0")
@@ -223,19 +223,19 @@ def timestamp(at: datetime) -> str:
 
 
 def _cells(row: ScoredTransaction) -> list[object]:
-    leading, by = row.verdict, {verdict.detector: verdict for verdict in row.verdicts}
+    listed, by = row.headline, {verdict.detector: verdict for verdict in row.verdicts}
     basic, enhanced, truth = by.get("basic"), by.get("enhanced"), row.truth
     return [
         *map(_value, _values(row.transaction)),
         _yes(row.flagged),
-        leading.severity.value if leading else "",
-        _number(leading.score if leading else None),
-        _number(leading.threshold if leading else None),
+        listed.severity.value if listed else "",
+        _number(listed.score if listed else None),
+        _number(listed.threshold if listed else None),
         _number(basic.score if basic else None),
         _yes(basic.flagged if basic else None),
         _number(enhanced.score if enhanced else None),
         _yes(enhanced.flagged if enhanced else None),
-        cell(why(leading)) if leading else "",
+        cell(why(listed)) if listed else "",
         _yes(truth.anomalous if truth else None),
         _optional(truth.kind if truth else None),
         row.triage.status.value if row.triage else "",

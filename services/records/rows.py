@@ -13,6 +13,7 @@ from services.errors import UserError
 from services.records import wire
 from services.records.amounts import SIGNED_TWICE, THREE_DECIMALS
 from services.records.mapping import Mapping
+from services.records.mapping_file import ROW_NUMBER
 from services.records.source import Source
 from services.records.timestamps import AMBIGUOUS
 from services.records.validation import InvalidRecord, quoted
@@ -154,9 +155,12 @@ class RowFile(ABC):
     def _require(self, columns: list[str]) -> None:
         lacking = self._lacking(columns)
         if lacking:
+            # An id that all rows have in common is of no use.
+            given = [f"give it with --set {name}=..." for name in lacking if name != "transaction_id"]
+            other = given[0] if given else f'number the rows there with transaction_id = "{ROW_NUMBER}"'
             raise self._unreadable(
                 f"no column for {', '.join(lacking)}; name it in a mapping (`anomaly-tui mapping guess` writes one), "
-                f"or give it with --set {lacking[0]}=..."
+                f"or {other}"
             )
 
 

@@ -35,8 +35,8 @@ async def load(dsn: str, path: Path) -> None:
         await pool.close()
     if table is not None:
         raise UserError(
-            f"The database is not empty, it has a table {table}: restore into a new one (--database), "
-            "or into a new data directory (--data-dir)."
+            f"The database is not empty, it has a table {table} (`reset` leaves the tables): restore into a new one "
+            "(--database), or into a new data directory (--data-dir)."
         )
     options = ("--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges")
     await _run("pg_restore", dsn, *options, str(path))

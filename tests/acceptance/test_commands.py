@@ -194,6 +194,9 @@ def test_a_daemon_scores_and_ends_cleanly_on_a_signal(
         assert found["transactions"] > 100
         assert {"producer", "pipeline", "database", "broker"} <= set(states)
         assert set(states.values()) == {"running"}
+        guessed = run("mapping", "guess", "transactions")
+        assert guessed.returncode == 0, guessed.stderr
+        assert 'user_id = "user_id"' in guessed.stdout
         second = run("--daemon")
         assert second.returncode != 0
         assert str(daemon.pid) in second.stderr

@@ -25,7 +25,7 @@ _SECTIONS = (
 _FILTER = (
     "amount>500 country!=FR",
     "user:u-00* score>=.9",
-    "why:velocity -merchant:grocery",
+    "why:frequency -merchant:grocery",
     'since:5m "free text"',
     "triage:open severity=critical",
 )

@@ -164,6 +164,7 @@ def test_nothing_is_a_filter_for_everything() -> None:
         ("amount>", 7, "expected a value"),
         ("amount>abc", 7, "expected a number such as 500 or .9"),
         ("amount>1e999", 7, "expected a number such as 500 or .9"),
+        ("amount>1,000", 9, "> takes one value; 1,000 is written 1000"),
         ("amount>500 or", 13, "expected a condition such as amount>500"),
         ("(amount>5", 9, "expected )"),
         ("amount>5)", 8, "expected the end"),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from domain.transaction import Merchant
 from services.commands.table import TRANSACTIONS, USERS, Listing, placed
 from services.records.export import COLUMNS, ExportFile, Format, cell, json_line, money, readable
+from tests.storing import verdict
 from tests.tui.fake_port import row, rows
 
 
@@ -39,6 +40,16 @@ def test_amounts_are_exact(amount: str, exactly: str) -> None:
     odd = changed(amount=Decimal(amount))
     assert json.loads(json_line(odd))["amount"] == exactly
     assert exactly in next(csv.reader(io.StringIO(Format.CSV.lines([odd]))))
+
+
+def test_what_one_detector_alone_flagged_has_the_severity_it_is_listed_with() -> None:
+    basic, enhanced = (verdict(name, flagged=name == "basic") for name in ("basic", "enhanced"))
+    alone = msgspec.structs.replace(row(20), verdicts=(basic, enhanced))
+    header, cells = csv.reader(io.StringIO(Format.CSV.head + Format.CSV.lines([alone])))
+    told = dict(zip(header, cells, strict=True))
+    assert (told["flagged"], told["enhanced_flagged"]) == ("true", "false")
+    assert alone.headline is not None
+    assert told["severity"] == alone.headline.severity.value == "unusual"
 
 
 def test_amounts_for_people_are_grouped() -> None:

@@ -174,6 +174,12 @@ def test_a_bad_line_keeps_its_raw_text(tmp_path: Path) -> None:
             b"transaction_id,user_id,amt,timestamp\n",
             "no column for amount, currency; name it in a mapping (`anomaly-tui mapping guess` writes one)",
         ),
+        (
+            "rows.csv",
+            b"nr,user_id,amount,currency,timestamp\n",
+            "no column for transaction_id; name it in a mapping (`anomaly-tui mapping guess` writes one), "
+            'or number the rows there with transaction_id = "#"',
+        ),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_clear_line(
