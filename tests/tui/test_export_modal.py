@@ -26,7 +26,7 @@ async def test_the_rows_shown_become_a_csv_file_of_a_name_that_tells_when(folder
     async with running(FakePort(rows(200))) as (app, pilot):
         await pilot.press("slash", *"is:flagged", "enter", "e")
         await pilot.pause()
-        assert "10 rows of the feed on screen" in shown(app, "#export-choices")
+        assert "10 rows of the feed listed" in shown(app, "#export-choices")
         await pilot.press("enter")
         await settled(pilot)
         assert said(app)[-1] == "10 rows are in anomaly-tui-20260314-120407.csv"

@@ -87,6 +87,12 @@ async def test_a_burst_is_one_case_that_one_key_decides_on_and_one_undoes() -> N
         assert "×12" not in shown(app, TriageList)
 
 
+async def test_an_export_has_every_alert_of_a_case() -> None:
+    async with running(FakePort([*BURST, *OTHERS])) as (app, pilot):
+        await pressed(pilot, "2", "B", "e")
+        assert "14 rows of the anomalies listed" in shown(app, "#export-choices")
+
+
 async def test_r_switches_between_the_worst_first_and_the_order_of_time() -> None:
     port = FakePort(rows(200))
     async with running(port) as (app, pilot):

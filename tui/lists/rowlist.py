@@ -102,6 +102,14 @@ class RowList(Wheeled, can_focus=True):
         """What is shown, from the top: the rows of the window, or the sorted ones."""
         return self.window.rows if self.order is None else self.order
 
+    def listed(self) -> list[ScoredTransaction]:
+        """Every row of the list, in the order shown; the end has those that the order has not: they came since it was
+        made, or stand behind another of their case.
+        """
+        shown = self.rows.all()
+        known = {row.transaction.transaction_id for row in shown}
+        return [*shown, *(row for row in self.window.rows if row.transaction.transaction_id not in known)]
+
     @property
     def newest(self) -> ScoredTransaction | None:
         """The last row shown."""

@@ -1,4 +1,4 @@
-"""Export to a CSV or JSON lines file, of the rows on screen or of the stored rows that match the filter."""
+"""Export to a CSV or JSON lines file, of the rows that are listed or of the stored ones that match the filter."""
 
 import asyncio
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _CHUNK = 1_000
 
 
 class Export(ModalScreen[None]):
-    """Asks for source, format and file; Enter writes. `rows` are those on screen, `text` is the filter they match."""
+    """Asks for source, format and file; Enter writes. `rows` are those listed, `text` is the filter they match."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keymap.EXPORT]
 
@@ -83,7 +83,7 @@ class Export(ModalScreen[None]):
         )
 
     def _choices(self, width: int, palette: Palette) -> list[Text]:
-        shown = f"{cells.grouped(len(self._rows))} rows of the {self._list.lower()} on screen"
+        shown = f"{cells.grouped(len(self._rows))} rows of the {self._list.lower()} listed"
         stored = f"stored history, the newest {cells.grouped(HISTORY_LIMIT)} at most"
         formats = {Format.CSV: "CSV", Format.JSONL: "JSON lines"}
         picked = {True: "● ", False: "○ "}
@@ -103,7 +103,7 @@ class Export(ModalScreen[None]):
         self._draw()
 
     def action_source(self) -> None:
-        """Switch between the rows on screen and the stored ones."""
+        """Switch between the rows listed and the stored ones."""
         self._stored = not self._stored
         self._say("")
 

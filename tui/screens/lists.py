@@ -90,7 +90,7 @@ class ListScreen(Copying, ConsoleScreen):
     def action_export(self) -> None:
         """Export the rows that match the filter."""
         rows = self.active
-        self.app.push_screen(Export(rows.TITLE, self.shown_filter, rows.rows.all()))
+        self.app.push_screen(Export(rows.TITLE, self.shown_filter, rows.listed()))
 
     def action_user_screen(self) -> None:
         """Go to the Users screen, on the user of the row that the keys act on."""
