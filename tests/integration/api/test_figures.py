@@ -31,7 +31,7 @@ class Counting(Store):
 
 @pytest.fixture
 def counting(store: Store) -> Counting:
-    found = Counting(store.pool, store.readers)
+    found = Counting(store.pool, store.readers, store.keys)
     found.hold()
     return found
 
