@@ -9,7 +9,7 @@ from domain.transaction import Transaction
 from domain.verdict import DETECTORS, DetectorName, Verdict
 from services.store.columns import TRANSACTION, VERDICT_COLUMNS, columns_of, transaction_of
 from services.store.faults import translated
-from services.store.words import Usual, keys_of_briefs, keys_of_versions
+from services.store.words import KnownKeys, Usual
 
 _LOCK = 7_294_004
 USERS_AT_ONCE = 500
@@ -129,6 +129,7 @@ def _earlier(row: Any, detectors: Sequence[DetectorName]) -> Earlier:
 
 
 async def _save_verdicts(connection: Any, judged: list[tuple[Transaction, Verdict]]) -> None:
+    keys = KnownKeys()
     for detector in DETECTORS:
         rows, models, briefs = [], [], []
         thresholds: dict[str, list[int]] = {}
@@ -141,8 +142,8 @@ async def _save_verdicts(connection: Any, judged: list[tuple[Transaction, Verdic
                 briefs.append(brief)
         if rows:
             usual = partial(_usual, detector, thresholds)
-            versions = await keys_of_versions(connection, {detector: thresholds}, usual)
-            lines = await keys_of_briefs(connection, briefs)
+            versions = await keys.of_versions(connection, {detector: thresholds}, usual)
+            lines = await keys.of_briefs(connection, briefs)
             await connection.execute(
                 SAVE_VERDICTS[detector],
                 *map(list, zip(*rows, strict=True)),

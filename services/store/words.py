@@ -61,27 +61,6 @@ Usual = Mapping[DetectorName, Mapping[str, int]]
 """By detector and version of its model the threshold of most of its verdicts, in billionths."""
 
 
-async def keys_of_versions(connection: Any, wanted: Wanted, usual: Callable[[], Usual]) -> dict[str, Version]:
-    """Versions of models, within the transaction of the rows that name them.
-
-    What is `usual` is asked, and stored, only where a version lacks it.
-    """
-    names = _names(wanted)
-    known = await _versions(connection, VERSIONS, names)
-    if _lacks(known, wanted):
-        await connection.execute(LOCK_VERSIONS)
-        known = await _versions(connection, VERSIONS, names)
-        if _lacks(known, wanted):
-            of = usual()
-            thresholds = ([of.get(detector, {}).get(version) for version in names] for detector in DETECTORS)
-            known = await _versions(connection, ADD_VERSIONS, names, *thresholds)
-    return known
-
-
-def _names(wanted: Wanted) -> list[str]:
-    return sorted({version for of in wanted.values() for version in of})
-
-
 async def _versions(connection: Any, statement: str, *parameters: Any) -> dict[str, Version]:
     rows = await connection.fetch(statement, *parameters)
     return {version: Version(key, dict(zip(DETECTORS, of, strict=True))) for version, key, *of in rows}
@@ -93,22 +72,6 @@ def _lacks(known: Mapping[str, Version], wanted: Wanted) -> bool:
         for detector, versions in wanted.items()
         for version in versions
     )
-
-
-async def keys_of_briefs(connection: Any, lines: Iterable[str | None]) -> Keys:
-    """The keys of brief reasons, likewise; after those of the versions, so that two batches lock in the same order."""
-    wanted = sorted({word for word in lines if word is not None})
-    keys: Keys = {None: None}
-    if not wanted:
-        return keys
-    keys.update(await connection.fetch(BRIEFS, wanted))
-    if len(keys) <= len(wanted):
-        await connection.execute(LOCK_BRIEFS)
-        keys.update(await connection.fetch(BRIEFS, wanted))
-        missing = [word for word in wanted if word not in keys]
-        if missing:
-            keys.update(await connection.fetch(ADD_BRIEFS, missing))
-    return keys
 
 
 class KnownKeys:
@@ -127,21 +90,39 @@ class KnownKeys:
         self._versions, self._briefs = {}, {None: None}
 
     async def of_versions(self, connection: Any, wanted: Wanted, usual: Callable[[], Usual]) -> Mapping[str, Version]:
-        """As `keys_of_versions`, with others among them."""
-        if _lacks(self._versions, wanted):
-            self._versions.update(await _versions(connection, VERSIONS, _names(wanted)))
-            if _lacks(self._versions, wanted):
-                return await keys_of_versions(connection, wanted, usual)
-        return self._versions
+        """Versions of models, these and others, within the transaction of the rows that name them.
 
-    async def of_briefs(self, connection: Any, lines: Collection[str | None]) -> Keys:
-        """As `keys_of_briefs`, with others among them."""
-        unknown = [word for word in lines if word not in self._briefs]
-        if unknown:
-            self._briefs.update(await connection.fetch(BRIEFS, unknown))
-            if any(word not in self._briefs for word in unknown):
-                return await keys_of_briefs(connection, lines)
-        return self._briefs
+        What is `usual` is asked, and stored, only where a version lacks it.
+        """
+        if not _lacks(self._versions, wanted):
+            return self._versions
+        names = sorted({version for of in wanted.values() for version in of})
+        self._versions.update(await _versions(connection, VERSIONS, names))
+        if not _lacks(self._versions, wanted):
+            return self._versions
+        await connection.execute(LOCK_VERSIONS)
+        known = await _versions(connection, VERSIONS, names)
+        if _lacks(known, wanted):
+            of = usual()
+            thresholds = ([of.get(detector, {}).get(version) for version in names] for detector in DETECTORS)
+            known = await _versions(connection, ADD_VERSIONS, names, *thresholds)
+        return known
+
+    async def of_briefs(self, connection: Any, lines: Iterable[str | None]) -> Keys:
+        """The keys of brief reasons, likewise; after those of versions, so that two batches lock in the same order."""
+        wanted = sorted({word for word in lines if word is not None})
+        if self._briefs.keys() >= {*wanted}:
+            return self._briefs
+        self._briefs.update(await connection.fetch(BRIEFS, wanted))
+        if self._briefs.keys() >= {*wanted}:
+            return self._briefs
+        await connection.execute(LOCK_BRIEFS)
+        keys: Keys = {None: None}
+        keys.update(await connection.fetch(BRIEFS, wanted))
+        missing = [word for word in wanted if word not in keys]
+        if missing:
+            keys.update(await connection.fetch(ADD_BRIEFS, missing))
+        return keys
 
 
 def line_of(first: tuple[str, str], second: tuple[str, str] | None = None) -> str:
