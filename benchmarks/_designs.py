@@ -25,7 +25,7 @@ from services.brokers.broker import Broker
 from services.console.bus import Bus
 from services.process.supervisor import Supervisor
 from services.records import wire
-from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.batch import Batch, Part, StoredRow, Term, prepare
 from services.store.committing import commit
 from services.store.store import Store
 
@@ -128,7 +128,8 @@ async def one_by_one(broker: Broker, store: Store, topic: str, count: int, model
             verdicts = (models.basic.score([transaction])[0], models.enhanced.score([transaction], states)[0])
             profiles = {user: state.to_bytes() for user, state in states.items()}
             row = StoredRow(record.offset, transaction, verdicts, None)
-            batch = Batch(term, expected, record.offset + 1, (row,), (), profiles, STATE_VERSION, "bench")
+            part = Part(term, expected, record.offset + 1, 1, (), profiles)
+            batch = Batch((part,), (row,), STATE_VERSION, "bench")
             await store.days.ensure(batch.days)
             await commit(connection, prepare(batch), store.keys)
             terms[record.partition] = term, record.offset + 1

@@ -1,13 +1,15 @@
 """A few judged transactions, as they are stored."""
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from domain.transaction import GroundTruth, Location, Transaction
 from domain.verdict import Severity, Status, Verdict
-from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.batch import Batch, DeadRecord, Part, Passed, StoredRow, Term, prepare
 from services.store.store import Store
 
+NOTHING = Passed()
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -45,4 +47,24 @@ async def committed(store: Store, rows: tuple[StoredRow, ...], flagged: dict[str
     term = Term("c", "transactions", 0, opening.epoch)
     profiles = {row.transaction.user_id: f"state of {row.transaction.user_id}".encode() for row in rows}
     expected = opening.next_offset
-    await store.commit(prepare(Batch(term, expected, expected + len(rows), rows, (), profiles, 1, "1", flagged)))
+    await store.commit(prepare(batch_of(term, expected, expected + len(rows), rows, (), profiles, flagged=flagged)))
+
+
+def batch_of(
+    term: Term,
+    expected: int,
+    following: int,
+    rows: Sequence[StoredRow] = (),
+    dead: tuple[DeadRecord, ...] = (),
+    profiles: Mapping[str, bytes] = {},
+    state_version: int = 1,
+    model_version: str = "1",
+    flagged: Mapping[str, int] = {},
+    *,
+    new: frozenset[str] = frozenset(),
+    passed: Passed = NOTHING,
+    simulated: bool = False,
+) -> Batch:
+    """A batch of one partition."""
+    part = Part(term, expected, following, len(rows), dead, profiles, passed)
+    return Batch((part,), rows, state_version, model_version, flagged, new, simulated)

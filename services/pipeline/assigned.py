@@ -8,17 +8,15 @@ from types import MappingProxyType
 from aiokafka import TopicPartition
 
 from services.pipeline.partition import PartitionTask
-from services.pipeline.turns import Turns
 from services.store.faults import StoreError
 
 LAST_BATCH_WITHIN = 5.0
 
 
 class Assigned:
-    """Tasks by partition, from `begin` to `end`; `turns` is told how many there are."""
+    """Tasks by partition, from `begin` to `end`."""
 
-    def __init__(self, turns: Turns) -> None:
-        self._turns = turns
+    def __init__(self) -> None:
         self._tasks: dict[TopicPartition, PartitionTask] = {}
         self._running: dict[TopicPartition, asyncio.Task[None]] = {}
         self.tasks: Mapping[TopicPartition, PartitionTask] = MappingProxyType(self._tasks)
@@ -27,7 +25,6 @@ class Assigned:
         """Run a task on a partition."""
         self._tasks[partition] = task
         self._running[partition] = asyncio.create_task(task.run(), name=f"partition-{partition.partition}")
-        self._turns.partitions = len(self._tasks)
 
     async def end(self, partitions: Iterable[TopicPartition], *, drain: bool = False) -> Sequence[TopicPartition]:
         """Let the batches in flight finish, with `drain` all that was read, and end the terms.
@@ -35,7 +32,6 @@ class Assigned:
         Returns: the partitions that had a task.
         """
         ending = {partition: self._tasks.pop(partition) for partition in partitions if partition in self._tasks}
-        self._turns.partitions = len(self._tasks)
         if not ending:
             return ()
         for task in ending.values():

@@ -18,6 +18,7 @@ from services.errors import reason_of
 from services.pipeline import member
 from services.pipeline.assigned import Assigned
 from services.pipeline.backpressure import Backpressure
+from services.pipeline.batching import Batching
 from services.pipeline.catchup import CatchUp
 from services.pipeline.desks import Desks
 from services.pipeline.ends import ANSWER_WITHIN, Ends
@@ -29,6 +30,7 @@ from services.pipeline.rereading import Rereading, is_of_a_record
 from services.pipeline.scoring import Record
 from services.pipeline.shared import Shared
 from services.pipeline.source import ConsumerSource
+from services.pipeline.together import Together
 from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
 from services.process.supervisor import Worker
@@ -99,7 +101,7 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         self._on_rekeyed = on_rekeyed
         self._hops: Hops | None = None
         self._turns = Turns()
-        self._assigned = Assigned(self._turns)
+        self._assigned = Assigned()
         self._tasks = self._assigned.tasks
         self._backpressure = Backpressure()
         self._ends = Ends(isolation)
@@ -129,16 +131,19 @@ class Pipeline(Worker, ConsumerRebalanceListener):  # type: ignore[misc]
         partitions = await self._broker.partition_count(self._topic)
         keying = Keying(self._store, self._broker.cluster_id, self._topic, self._keyed, partitions, self._exists)
         await keying.load()
+        together = {
+            desk: Together(self._turns, Batching(desk, self._store, self._bus, keying, self._models), self._batch_size)
+            for desk in desks.each
+        }
         self._shared = Shared(
             cluster=self._broker.cluster_id,
             topic=self._watch,
             owner=self._owner,
             store=self._store,
-            models=self._models,
             bus=self._bus,
             batch_size=self._batch_size,
             turns=self._turns,
-            desk=desks.of,
+            together=lambda partition: together[desks.of(partition)],
             keying=keying,
         )
         await self._join()

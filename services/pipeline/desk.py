@@ -1,7 +1,7 @@
 """Where the batches of partitions are scored: in this process or another one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Protocol
 
@@ -13,15 +13,15 @@ from services.pipeline.scoring import Record
 class Desk(Protocol):
     """A `Scorer` that is asked in turn: what is asked first is done first."""
 
-    async def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
+    async def decode(self, taken: Mapping[Seat, Sequence[Record]], *, keys: bool) -> Looked:
         """As of `Scorer`."""
         ...
 
-    async def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
+    async def score(self, answered: Answered, models: Models) -> Outcome:
         """As of `Scorer`."""
         ...
 
-    def stored(self, seat: Seat) -> None:
+    def stored(self, seats: Sequence[Seat]) -> None:
         """As of `Scorer`."""
 
     def forget(self, seat: Seat) -> None:
@@ -38,17 +38,17 @@ class ThreadDesk:
         self._scorer = scorer
         self._executor = executor
 
-    async def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
+    async def decode(self, taken: Mapping[Seat, Sequence[Record]], *, keys: bool) -> Looked:
         """As of `Scorer`."""
-        return await asyncio.wrap_future(self._executor.submit(self._scorer.decode, seat, records, keys=keys))
+        return await asyncio.wrap_future(self._executor.submit(self._scorer.decode, taken, keys=keys))
 
-    async def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
+    async def score(self, answered: Answered, models: Models) -> Outcome:
         """As of `Scorer`."""
-        return await asyncio.wrap_future(self._executor.submit(self._scorer.score, seat, answered, models))
+        return await asyncio.wrap_future(self._executor.submit(self._scorer.score, answered, models))
 
-    def stored(self, seat: Seat) -> None:
+    def stored(self, seats: Sequence[Seat]) -> None:
         """As of `Scorer`."""
-        self._executor.submit(self._scorer.stored, seat)
+        self._executor.submit(self._scorer.stored, seats)
 
     def forget(self, seat: Seat) -> None:
         """As of `Scorer`."""

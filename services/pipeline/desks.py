@@ -27,7 +27,7 @@ class Desks:
         here = ThreadDesk(Scorer(mapping, ProfileCache(cache_bytes)), self._executor)
         setup = Setup(mapping, cache_bytes // max(1, workers))
         self._processes = [ProcessDesk(here, setup, full) for _ in range(workers)]
-        self._desks: Sequence[Desk] = self._processes or [here]
+        self.each: Sequence[Desk] = self._processes or [here]
 
     async def close(self) -> None:
         """End the processes. Nothing is asked of them any more."""
@@ -36,11 +36,11 @@ class Desks:
 
     def of(self, partition: int) -> Desk:
         """Where the batches of a partition are scored."""
-        return self._desks[partition % len(self._desks)]
+        return self.each[partition % len(self.each)]
 
     def clear(self) -> None:
         """Read profiles again from the store: somebody has written to it."""
-        for desk in self._desks:
+        for desk in self.each:
             desk.clear()
 
     async def in_thread(

@@ -13,5 +13,9 @@ class ScorerLost(Exception):
     """The process that had the batch is gone, and with it what it had decoded and scored; the message says how."""
 
 
+class NotTogether(Exception):
+    """Records of these partitions cannot be scored together; the message says why."""
+
+
 class NoScorer(Exception):
     """A process that scores cannot be started; the message has its last words."""

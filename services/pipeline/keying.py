@@ -116,13 +116,13 @@ class Keying:
         self._copy = await self._decided()
         log.warning("the topic is re-keyed by user from now on", topic=self.topic, through=self.consumed, why=why)
 
-    def of(self, partition: int, found: Misplaced) -> NotKeyedByUser:
+    def of(self, found: Misplaced) -> NotKeyedByUser:
         """What to say of a record."""
         what = "has no key" if found.key is None else f"has the key {found.key[:80]!r}"
-        return NotKeyedByUser(f"{self._where(partition, found.offset)} of user {found.user!r} {what}")
+        return NotKeyedByUser(f"{self._where(found.partition, found.offset)} of user {found.user!r} {what}")
 
     def foreign(self, partition: int, rows: Sequence[StoredRow], refused: ForeignProfile) -> NotKeyedByUser:
-        """Which of the rows of a batch it was for whose user the store refused a profile."""
+        """Which of the rows of a partition's batch it was for whose user the store refused a profile."""
         offset = next((row.offset for row in rows if row.transaction.user_id == refused.user), -1)
         return NotKeyedByUser(
             f"{self._where(partition, offset)} is of user {refused.user!r}, whose records came in partition "

@@ -11,18 +11,19 @@ from services.pipeline.scoring import Decoded, Record
 class Misplaced(NamedTuple):
     """A record whose key is not its user."""
 
+    partition: int
     offset: int
     user: str
     key: bytes | None
 
 
-def misplaced(records: Sequence[Record], decoded: Decoded) -> Misplaced | None:
+def misplaced(partition: int, records: Sequence[Record], decoded: Decoded) -> Misplaced | None:
     """The first of the transactions among these records whose key is not its user."""
     keys = {record.offset: record.key for record in records}
     for record, user in zip(decoded.transactions, decoded.values["user_id"], strict=True):
         key = keys[record.offset]
         if not is_key_of(key, user):
-            return Misplaced(record.offset, user, key)
+            return Misplaced(partition, record.offset, user, key)
     return None
 
 

@@ -1,35 +1,33 @@
 """One detector task: the owner of one partition, with one batch in flight."""
 
 import asyncio
-import itertools
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import Literal
 
 import structlog
 
-from detectors.formats import STATE_VERSION
 from detectors.models import Models
 from domain.accounting import Account
 from services.pipeline import scoring
-from services.pipeline.failures import NoScorer, PartitionFailed, ScorerLost, Told
+from services.pipeline.batching import Brought, Result, until_answered
+from services.pipeline.failures import NoScorer, PartitionFailed, ScorerLost
 from services.pipeline.inbox import Inbox
 from services.pipeline.keying import CopyLost, NotKeyedByUser
 from services.pipeline.narrowing import Narrowing
 from services.pipeline.origins import Origins
-from services.pipeline.publishing import Publisher
-from services.pipeline.scorer import Answered, Seat
-from services.pipeline.scoring import Record, ScoredBatch
+from services.pipeline.publishing import Lateness
+from services.pipeline.scorer import Seat
+from services.pipeline.scoring import Move, Record, Share
 from services.pipeline.shared import Shared
 from services.pipeline.source import Revoked, Source
-from services.store.batch import DeadRecord, Origin, Passed, Term
+from services.store.batch import DeadRecord, Part, Term
+from services.store.binary import Times
 from services.store.faults import (
     BadData,
-    CommitUnanswered,
     DiskFull,
     DuplicateId,
     Fenced,
-    ForeignProfile,
     NewerProfile,
     Rekeyed,
     StoreError,
@@ -40,9 +38,7 @@ from services.store.store import Opening
 log = structlog.get_logger("pipeline")
 
 PartitionState = Literal["restoring", "running", "degraded", "fenced", "stopped"]
-Result = TypeVar("Result")
 
-LONGEST_RETRY = 10.0
 FENCED_PAUSE = 3.0
 SKIPPED_AFTER = 1.0
 """Seconds without a record after which progress is stored over offsets that have none, such as commit markers."""
@@ -64,15 +60,17 @@ class PartitionTask:
         self._bus = shared.bus
         self._term = Term(shared.cluster, shared.topic.name, partition, 0)
         self._source = source
-        self._desk = shared.desk(partition)
+        self._together = shared.together(partition)
+        self._batching = self._together.batching
         self._narrowing = Narrowing(shared.batch_size)
-        self._batch_began = 0.0
         self._taken: Sequence[Record] = ()
+        self._following = -1
+        """Which offset is next once what was taken is stored."""
         self._unreachable = False
         self._lost = 0
         self._stopping = self._draining = False
         self._origins: Origins | None = None
-        self._publisher = Publisher(shared.bus)
+        self._lateness = Lateness()
 
     @property
     def epoch(self) -> int:
@@ -133,7 +131,7 @@ class PartitionTask:
             raise self._failure(error, self.next_offset) from error
         finally:
             self.state = "stopped"
-            self._desk.forget(self._seat)
+            self._batching.desk.forget(self._seat)
 
     async def close(self) -> None:
         """End the term in good order, after `run` has ended."""
@@ -147,26 +145,58 @@ class PartitionTask:
             await self.inbox.wait(SKIPPED_AFTER)
             if skipped and not self.inbox:
                 break
-        turns, limit, careful = self._shared.turns, self._narrowing.limit, self._narrowing.careful
-        early = turns.early(self._batch_began)
-        if early > 0 and self.inbox.ready < limit:
-            await asyncio.sleep(early)
-        full = self.inbox.ready >= limit
+        if self._stopping:
+            return False
         # A batch that is tried with care is alone: of another in flight the process might die, and this one be blamed.
-        async with turns.alone() if careful else turns.turn(full=full) as self._batch_began:
+        turn: AbstractAsyncContextManager[None] = self._shared.turns.alone()
+        if not self._narrowing.careful:
+            if self.inbox.ready < self._narrowing.limit and await self._together.store(self):
+                self._taken = ()
+                return True
+            turn = self._shared.turns.turn()
+        async with turn:
             if self._stopping:
                 return False
-            self._taken = self.inbox.take(limit)
-            await self._process(self._taken, self.inbox.following)
+            if not self._taken:
+                self._take()
+            await self._process(self._taken, self._following)
             self._narrowing.passed(len(self._taken))
             self._taken = ()
         return True
+
+    def _take(self) -> None:
+        self._taken = self.inbox.take(self._narrowing.limit)
+        self._following = self.inbox.following
+
+    def take(self) -> Brought | None:
+        """What is to be stored with what others take; None where it is to end."""
+        if self._stopping:
+            return None
+        self._take()
+        return self._brought(self._taken, self._following)
+
+    def _brought(self, records: Sequence[Record], following: int) -> Brought:
+        """These records, so that the offset `following` is next."""
+        fresh, origin = (records, None) if self._origins is None else self._origins.without_repeats(records)
+        move = Move(self._term, self.next_offset, following, len(records) - len(fresh), self._lost)
+        return Brought(self, move, fresh, origin)
+
+    def moved(self, part: Part, times: Times) -> int:
+        """A part of a batch is committed that was brought from here: how many of its events, at `times`, are late."""
+        if self.state == "degraded":
+            self.state = "running"
+        if self._origins is not None and part.origin is not None:
+            self._origins.stored(part.origin)
+        self.next_offset = part.following
+        self.account += part.account
+        self._lost = 0
+        return self._lateness.of(times)
 
     async def _restore(self) -> None:
         self.state = "restoring"
         self.inbox.close()
         self._taken = ()
-        self._desk.forget(self._seat)
+        self._batching.desk.forget(self._seat)
         opening = await self._open()
         first = await self._source.hold()
         unreachable, self._unreachable = self._unreachable, False
@@ -283,85 +313,19 @@ class PartitionTask:
                 if not records:
                     return
             await self._until_answered(lambda: self._store.mark_attempt(self._term, len(records)))
-        fetched = len(records)
-        records, origin = self._without_repeats(records)
-        repeats = fetched - len(records)
-        keying, desk, partition, seat = self._shared.keying, self._desk, self.partition, self._seat
-        found = await self._until_answered(lambda: desk.decode(seat, records, keys=keying.looks))
-        if found.misplaced is not None:
-            raise keying.of(partition, found.misplaced)
-        stored = await self._until_answered(lambda: self._store.known(found.ids, found.first, found.last))
-        profiles: dict[str, bytes] = {}
-        if found.unknown:
-            profiles = await self._until_answered(lambda: self._store.profiles(found.unknown, STATE_VERSION))
-        answered = Answered(self._term, self.next_offset, following, stored, profiles)
-        outcome = await desk.score(seat, answered, self._shared.models())
-        scored, skipped = outcome.scored, outcome.skipped + Counter(updated=outcome.updates)
-        try:
-            await self._commit(scored, origin, Passed(outcome.resends, skipped.total(), repeats))
-        except ForeignProfile as refused:
-            raise keying.foreign(partition, scored.prepared.batch.rows, refused) from refused
-        desk.stored(seat)
-        self._bus.duplicates += outcome.resends
-        self._bus.skipped.update(skipped)
-        self._bus.remarks.update(outcome.remarks)
-        self._bus.repeats += repeats
-        for offset, told in outcome.faults.items():
-            log.error("a record could not be decoded", partition=partition, offset=offset, exc_info=Told(told))
-
-    def _without_repeats(self, records: Sequence[Record]) -> tuple[Sequence[Record], Origin | None]:
-        return (records, None) if self._origins is None else self._origins.without_repeats(records)
+        await self._batching.store([self._brought(records, following)])
 
     async def _bury(self, record: Record, following: int, reason: str) -> None:
-        dead = (DeadRecord(record.offset, record.value or b"", reason),)
-        _, origin = self._without_repeats([record])
-        scored = scoring.score(self._term, self.next_offset, following, (), dead, {}, {}, Models(None, None))
-        await self._commit(scored, origin, Passed())
-
-    async def _commit(self, scored: ScoredBatch, origin: Origin | None, passed: Passed) -> None:
-        passed = passed._replace(lost=self._lost)
-        prepared = scored.prepared._replace(batch=scored.prepared.batch._replace(origin=origin, passed=passed))
-        delays = _delays()
-        unanswered: list[str] = []
-        while True:
-            try:
-                await self._store.commit(prepared)
-                break
-            except Transient as error:
-                if isinstance(error, CommitUnanswered):
-                    unanswered.append(error.transaction)
-                self._degrade(error)
-                # The same again: if it was stored the fence has moved, and whoever still stores it is waited for there.
-                await asyncio.sleep(next(delays))
-            except Fenced:
-                # By ourselves, where one of those was committed that got no answer. Otherwise by another owner.
-                if not unanswered or not await self._until_answered(lambda: self._store.any_committed(unanswered)):
-                    raise
-                break
-        self.state = "running"
-        if self._origins is not None and origin is not None:
-            self._origins.stored(origin)
-        self._publish(scored._replace(prepared=prepared))
-
-    def _publish(self, scored: ScoredBatch) -> None:
-        """Only now, after COMMIT, do rows become visible."""
-        batch = scored.prepared.batch
-        self.next_offset = batch.following
-        self.account += batch.account
-        self._lost = 0
-        self._publisher.publish(scored)
+        brought = self._brought([record], following)
+        dead = [DeadRecord(each.offset, each.value or b"", reason) for each in brought.records]
+        scored = scoring.score([Share(brought.move, (), dead)], {}, {}, Models(None, None))
+        await self._batching.commit(scored, [brought])
 
     async def _until_answered(self, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """Ask PostgreSQL until it answers; being away is its trouble, not the record's."""
-        for delay in _delays():
-            try:
-                return await ask()
-            except Transient as error:
-                self._degrade(error)
-                await asyncio.sleep(delay)
-        raise AssertionError("delays never end")
+        return await until_answered(ask, self.degrade)
 
-    def _degrade(self, error: Exception) -> None:
+    def degrade(self, error: Transient) -> None:
+        """Say that what is to be stored has to wait."""
         if self.state == "running":
             self.state = "degraded"
         if isinstance(error, DiskFull):
@@ -382,7 +346,3 @@ class PartitionTask:
             begins_at=first,
             lost=first - expected,
         )
-
-
-def _delays() -> Any:
-    return itertools.chain((0.1, 0.3, 1.0, 3.0), itertools.repeat(LONGEST_RETRY))

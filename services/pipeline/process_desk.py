@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from math import inf
 
 import structlog
@@ -29,26 +30,36 @@ class ChildDesk:
         self.child = child
         self._values: dict[Seat, dict[int, bytes | None]] = {}
 
-    async def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
+    async def decode(self, taken: Mapping[Seat, Sequence[Record]], *, keys: bool) -> Looked:
         """As of `Scorer`. Raises: ScorerLost."""
-        self._values[seat] = {record.offset: record.value for record in records}
-        looked: Looked = await self.child.ask("decode", seat, Taken.of(records, keys=keys), keys)
+        for seat, records in taken.items():
+            self._values[seat] = {record.offset: record.value for record in records}
+        sent = {seat: Taken.of(records, keys=keys) for seat, records in taken.items()}
+        looked: Looked = await self.child.ask("decode", sent, keys)
         return looked
 
-    async def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
+    async def score(self, answered: Answered, models: Models) -> Outcome:
         """As of `Scorer`. Raises: ScorerLost."""
         self.child.use(models)
-        answer: Answer = await self.child.ask("score", seat, answered, models.versions)
+        answer: Answer = await self.child.ask("score", answered, models.versions)
         models.remember(answer.samples)
-        outcome, values = answer.outcome, self._values.pop(seat)
+        outcome, values = answer.outcome, [self._values.pop(seat) for seat in answered.seats]
         if outcome.plain:
-            rows = StoredRows.of(outcome.scored.prepared.batch.rows)
-            rows.transactions = Encoded([values[offset] or b"" for offset in rows.offsets])
+            batch = outcome.scored.prepared.batch
+            rows = StoredRows.of(batch.rows)
+            offsets = iter(rows.offsets)
+            rows.transactions = Encoded(
+                [
+                    of[offset] or b""
+                    for part, of in zip(batch.parts, values, strict=True)
+                    for offset in islice(offsets, part.stored)
+                ]
+            )
         return outcome
 
-    def stored(self, seat: Seat) -> None:
+    def stored(self, seats: Sequence[Seat]) -> None:
         """As of `Scorer`."""
-        self.child.tell("stored", seat)
+        self.child.tell("stored", seats)
 
     def forget(self, seat: Seat) -> None:
         """As of `Scorer`."""
@@ -100,14 +111,15 @@ class ProcessDesk:
         for child in ended:
             await child.end()
 
-    async def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
+    async def decode(self, taken: Mapping[Seat, Sequence[Record]], *, keys: bool) -> Looked:
         """As of `Scorer`. Raises: ScorerLost, NoScorer."""
-        desk = await self._desk(len(records))
-        before = self._at.get(seat)
-        if before is not None and before is not desk:
-            before.forget(seat)
-        self._at[seat] = desk
-        return await desk.decode(seat, records, keys=keys)
+        desk = await self._desk(sum(map(len, taken.values())))
+        for seat in taken:
+            before = self._at.get(seat)
+            if before is not None and before is not desk:
+                before.forget(seat)
+            self._at[seat] = desk
+        return await desk.decode(taken, keys=keys)
 
     async def _desk(self, records: int) -> Desk:
         lost = self._there is not None and self._there.child.gone
@@ -137,13 +149,15 @@ class ProcessDesk:
         self.unable = ""
         return child
 
-    async def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
+    async def score(self, answered: Answered, models: Models) -> Outcome:
         """As of `Scorer`. Raises: ScorerLost."""
-        return await self._at[seat].score(seat, answered, models)
+        return await self._at[answered.seats[0]].score(answered, models)
 
-    def stored(self, seat: Seat) -> None:
+    def stored(self, seats: Sequence[Seat]) -> None:
         """As of `Scorer`."""
-        self._at[seat].stored(seat)
+        # One of them may have been forgotten meanwhile.
+        for desk in {self._at[seat] for seat in seats if seat in self._at}:
+            desk.stored(seats)
 
     def forget(self, seat: Seat) -> None:
         """As of `Scorer`."""

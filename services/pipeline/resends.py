@@ -1,6 +1,7 @@
 """Transaction ids that come again: the same transaction is a resend, another one is a mistake of its producer."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 from domain.identity import Content, compared
@@ -9,7 +10,7 @@ from services.store.batch import DeadRecord
 
 
 class Sorted(NamedTuple):
-    """Records that are new, and dead letters for ids used before by another transaction.
+    """Records of a partition that are new, and dead letters for ids used before by another transaction.
 
     `resends` counts the same transaction again, `updates` what its source changed since it was stored.
     """
@@ -20,15 +21,20 @@ class Sorted(NamedTuple):
     updates: int
 
 
-def sort_out(decoded: Decoded, stored: Mapping[str, Sequence[Content]]) -> Sorted:
-    """Compare with the `stored` transactions of these ids, and with each other.
+def sort_out(decoded: Sequence[Decoded], stored: Mapping[str, Sequence[Content]]) -> list[Sorted]:
+    """Compare the records of some partitions with the `stored` transactions of these ids, and with each other.
 
     What is stored far from a record by event time does not count, so that what else is in a batch decides nothing.
     """
-    records, ids = decoded.transactions, decoded.values["transaction_id"]
+    ids = [*chain.from_iterable(each.values["transaction_id"] for each in decoded)]
     if not stored and len(set(ids)) == len(ids):
-        return Sorted([*records], [], 0, 0)
+        return [Sorted(each.transactions, [], 0, 0) for each in decoded]
     known = {ident: [*contents] for ident, contents in stored.items()}
+    return [_sorted(each.transactions, known) for each in decoded]
+
+
+def _sorted(records: Sequence[DecodedRecord], known: dict[str, list[Content]]) -> Sorted:
+    """Those of one partition; what is new among them is `known` from then on."""
     fresh: list[DecodedRecord] = []
     changed: list[DeadRecord] = []
     resends = updates = 0

@@ -2,9 +2,10 @@
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -26,7 +27,7 @@ from domain.verdict import DetectorName, Severity, Verdict
 from services.console.clock import Happened
 from services.records import mapping as mappings
 from services.records import wire
-from services.store.batch import Batch, DeadRecord, Given, Prepared, StoredRows, Term, prepare
+from services.store.batch import Batch, DeadRecord, Given, Part, Passed, Prepared, StoredRows, Term, prepare
 from services.store.binary import microseconds
 from services.store.faults import Transient
 
@@ -188,12 +189,31 @@ def _decode_each(records: Sequence[Record], mapping: mappings.Mapping | None, no
     return values_of(transactions)
 
 
+class Move(NamedTuple):
+    """How a batch moves a partition in its `term`: from the offset `expected` to `following`.
+
+    On the way are so many records that a copy had before (`repeats`), and that had expired in Kafka (`lost`).
+    """
+
+    term: Term
+    expected: int
+    following: int
+    repeats: int = 0
+    lost: int = 0
+
+
+class Share(NamedTuple):
+    """What a batch has of one partition: its transactions, its dead letters, and how many records are neither."""
+
+    move: Move
+    decoded: Sequence[DecodedRecord]
+    dead: Sequence[DeadRecord] = ()
+    resends: int = 0
+    skipped: int = 0
+
+
 def score(
-    term: Term,
-    expected: int,
-    following: int,
-    decoded: Sequence[DecodedRecord],
-    dead: Sequence[DeadRecord],
+    shares: Sequence[Share],
     encoded_states: Mapping[str, bytes],
     warm_states: Mapping[str, UserState],
     models: Models,
@@ -201,10 +221,11 @@ def score(
 ) -> ScoredBatch:
     """Score decoded records against the committed profiles and flatten everything for the store.
 
-    `encoded_states` has every user who has a profile; `warm_states` spares the decoding of some. Names that come into
-    those may be changed by the call: the caller uses them again only once the batch is committed. `values` are those of
-    the records, where they are known.
+    No user has records in two of the `shares`. `encoded_states` has every user who has a profile; `warm_states` spares
+    the decoding of some. Names that come into those may be changed by the call: the caller uses them again only once
+    the batch is committed. `values` are those of all records, where they are known.
     """
+    decoded = [*chain.from_iterable(share.decoded for share in shares)]
     transactions = [record.transaction for record in decoded]
     values = values_of(transactions) if values is None else values
     features = inputs_from(values)
@@ -224,12 +245,8 @@ def score(
     offsets, truths = [record.offset for record in decoded], [record.truth for record in decoded]
     rows = StoredRows(offsets, transactions, truths, judged, microseconds(values["timestamp"]))
     batch = Batch(
-        term,
-        expected,
-        following,
+        tuple(_parts(shares, states.encoded())),
         rows,
-        tuple(dead),
-        states.encoded(),
         STATE_VERSION,
         models.enhanced.version if models.enhanced is not None else "",
         dict(zip(states.users, states.flagged(), strict=True)),
@@ -238,6 +255,17 @@ def score(
     )
     happened = _happened([record.clock for record in decoded], features.of.time.tolist())
     return ScoredBatch(prepare(batch, values), np.array([record.produced_at for record in decoded]), states, happened)
+
+
+def _parts(shares: Sequence[Share], profiles: Mapping[str, bytes]) -> Iterator[Part]:
+    for share in shares:
+        (term, expected, following, repeats, lost), decoded, dead, resends, skipped = share
+        own = profiles
+        if len(shares) > 1:
+            users = dict.fromkeys(record.transaction.user_id for record in decoded)
+            own = {user: profiles[user] for user in users if user in profiles}
+        passed = Passed(resends, skipped, repeats, lost)
+        yield Part(term, expected, following, len(decoded), tuple(dead), own, passed)
 
 
 def _happened(clocks: Sequence[ClockKind], times: Sequence[float]) -> tuple[Happened, ...]:

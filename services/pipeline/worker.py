@@ -18,7 +18,7 @@ from domain.verdict import DetectorName
 from services.pipeline.frames import HEAD, Answer, Raised, Setup, Taken, framed, opened
 from services.pipeline.profile_cache import ProfileCache
 from services.pipeline.scorer import Answered, Looked, Scorer, Seat
-from services.pipeline.scoring import DecodedRecord, score
+from services.pipeline.scoring import DecodedRecord, Move, Share, score
 from services.process import garbage
 from services.store.batch import StoredRows, Term
 
@@ -48,13 +48,13 @@ class Worker:
     def _hear(self, feedback: Feedback) -> None:
         self._models = self._models._replace(feedback=feedback)
 
-    def _decode(self, seat: Seat, taken: Taken, keys: bool) -> Looked:
-        return self._scorer.decode(seat, taken.records, keys=keys)
+    def _decode(self, taken: Mapping[Seat, Taken], keys: bool) -> Looked:
+        return self._scorer.decode({seat: each.records for seat, each in taken.items()}, keys=keys)
 
-    def _score(self, seat: Seat, answered: Answered, versions: Mapping[DetectorName, str]) -> Answer:
+    def _score(self, answered: Answered, versions: Mapping[DetectorName, str]) -> Answer:
         if self._models.versions != versions:
             raise RuntimeError(f"asked to score with {versions}, given {self._models.versions}")
-        outcome = self._scorer.score(seat, answered, self._models)
+        outcome = self._scorer.score(answered, self._models)
         if outcome.plain:
             StoredRows.of(outcome.scored.prepared.batch.rows).transactions = ()
         return Answer(outcome, self._models.sampled())
@@ -99,7 +99,7 @@ def _rehearse() -> None:
         DecodedRecord(number, 0.0, b"", transaction, None) for number, transaction in enumerate(handful())
     ]
     models = Models(BasicModel.warming(), EnhancedModel.warming())
-    score(Term("", "", 0, 0), 0, len(rows), rows, (), {}, {}, models)
+    score([Share(Move(Term("", "", 0, 0), 0, len(rows)), rows)], {}, {}, models)
 
 
 def main() -> None:

@@ -152,33 +152,27 @@ class Passed(NamedTuple):
     lost: int = 0
 
 
-class Batch(NamedTuple):
-    """Everything that one transaction stores: `next_offset` moves from `expected` to `following`.
+class Part(NamedTuple):
+    """What a batch has of one partition, of which `next_offset` moves from `expected` to `following`.
 
-    `flagged` counts, of the users in `profiles`, all transactions that were flagged; a user it lacks has none. `new`
-    are those who had no profile when they were asked for. `simulated` says that all of it was simulated.
+    So many of the rows of the batch are of it as were `stored`; `profiles` are those of their users.
     """
 
     term: Term
     expected: int
     following: int
-    rows: Sequence[StoredRow]
+    stored: int
     dead: tuple[DeadRecord, ...]
-    profiles: dict[str, bytes]
-    state_version: int
-    model_version: str
-    flagged: Mapping[str, int] = {}
-    new: frozenset[str] = frozenset()
-    origin: Origin | None = None
+    profiles: Mapping[str, bytes]
     passed: Passed = Passed()
-    simulated: bool = False
+    origin: Origin | None = None
 
     @property
     def account(self) -> Account:
         """What became of its offsets."""
-        accounted = len(self.rows) + len(self.dead) + sum(self.passed)
+        accounted = self.stored + len(self.dead) + sum(self.passed)
         return Account(
-            stored=len(self.rows),
+            stored=self.stored,
             dead=len(self.dead),
             without_record=self.following - self.expected - accounted,
             **self.passed._asdict(),
@@ -189,6 +183,23 @@ class Batch(NamedTuple):
         if self.origin is None or offset not in self.origin.places:
             return self.term.topic, self.term.partition, self.term.incarnation, offset
         return self.origin.topic, *self.origin.places[offset]
+
+
+class Batch(NamedTuple):
+    """Everything that one transaction stores, of some partitions of one topic, each of which is in one of the `parts`.
+
+    `rows` are those of the first part, then those of the second, and so on. `flagged` counts, of the users who have a
+    profile here, all transactions that were flagged; one it lacks has none. `new` are those who had no profile when
+    they were asked for. `simulated` says that all of it was simulated.
+    """
+
+    parts: tuple[Part, ...]
+    rows: Sequence[StoredRow]
+    state_version: int
+    model_version: str
+    flagged: Mapping[str, int] = {}
+    new: frozenset[str] = frozenset()
+    simulated: bool = False
 
     @property
     def days(self) -> set[date]:
@@ -222,7 +233,7 @@ def prepare(batch: Batch, values: Values | None = None) -> Prepared:
             for column in COLUMNS
         ),
         some_texts({row: JSONB + _json.encode(more).decode() for row, more in enumerate(values["extra"]) if more}, n),
-        numbers(np.full(n, batch.term.partition), "i4"),
+        numbers(np.repeat(*_partitions(batch.parts)), "i4"),
         numbers(np.array(rows.offsets, np.int64), "i8"),
         *_truth_columns(rows.truths),
     ]
@@ -236,6 +247,11 @@ def prepare(batch: Batch, values: Values | None = None) -> Prepared:
         versions.append(found.version.spread(known))
         briefs.append(found.brief.spread(known))
     return Prepared(batch, columns, versions, briefs)
+
+
+def _partitions(parts: Sequence[Part]) -> tuple[Counts, Counts]:
+    """The partition of each part, and how many rows are of it, shape (parts,) each."""
+    return np.array([part.term.partition for part in parts]), np.array([part.stored for part in parts])
 
 
 _ENCODED: dict[str, Callable[[Sequence[Any]], Column]] = {

@@ -16,6 +16,8 @@ from detectors.compiled import compiled
 
 Bytes = NDArray[np.uint8]
 Lengths = NDArray[np.int32]
+Times = NDArray[np.int64]
+"""In microseconds since 1970."""
 
 NULL = -1
 _HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
@@ -88,7 +90,7 @@ def floats(values: Sequence[float | None]) -> Column:
     return numbers(array, "f8", ~np.isnan(array))
 
 
-def microseconds(values: Sequence[datetime]) -> NDArray[np.int64]:
+def microseconds(values: Sequence[datetime]) -> Times:
     """Times in microseconds since 1970, shape (n,)."""
     return np.array([(value - _EPOCH) // _MICROSECOND for value in values], np.int64)
 
@@ -98,7 +100,7 @@ def moment(value: int) -> datetime:
     return _EPOCH + value * _MICROSECOND
 
 
-def moments(values: NDArray[np.int64]) -> Column:
+def moments(values: Times) -> Column:
     """A column of timestamptz of times in microseconds since 1970."""
     return numbers(values - _POSTGRESQL_EPOCH, "i8")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 
@@ -25,35 +25,37 @@ PROFILE_COLUMNS = (
     "user_id",
     "state",
     "flagged",
+    "kafka_partition",
+    "next_offset",
     "state_version",
     "model_version",
     "cluster",
     "topic",
-    "kafka_partition",
-    "next_offset",
 )
 
 
-async def commit(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
-    """Store a batch in one transaction behind the fence.
+async def commit(connection: Any, prepared: Prepared, keys: KnownKeys, *, waits: bool = True) -> None:
+    """Store a batch in one transaction behind the fences of its partitions; `waits` for whoever holds one, if so asked.
 
-    Raises: Fenced when another owner took over; ForeignProfile when a profile is another partition's; CommitUnanswered
-    when nobody knows whether it is stored; Transient, BadData or DuplicateId as `faults` maps them.
+    Raises: Fenced when another owner took over, or holds a fence that is not waited for; ForeignProfile when a profile
+    is another partition's; CommitUnanswered when nobody knows whether it is stored; Transient, BadData or DuplicateId
+    as `faults` maps them.
     """
     try:
-        await _commit(connection, prepared, keys)
+        await _commit(connection, prepared, keys, waits=waits)
     except ProfileThere:
-        await _commit(connection, prepared._replace(batch=prepared.batch._replace(new=frozenset())), keys)
+        known = prepared._replace(batch=prepared.batch._replace(new=frozenset()))
+        await _commit(connection, known, keys, waits=waits)
 
 
-async def _commit(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
+async def _commit(connection: Any, prepared: Prepared, keys: KnownKeys, *, waits: bool) -> None:
     """As `commit`. Raises: ProfileThere too."""
     transaction = connection.transaction()
     with translated():
         await transaction.start()
     try:
         with translated():
-            number = await _move_fence(connection, prepared.batch)
+            number = await _move_fences(connection, prepared.batch, waits=waits)
             await _write(connection, prepared, keys)
     except BaseException:
         with suppress(StoreError), translated():
@@ -66,35 +68,38 @@ async def _commit(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
         raise CommitUnanswered(number, str(error)) from error
 
 
-async def _move_fence(connection: Any, batch: Batch) -> str:
+async def _move_fences(connection: Any, batch: Batch, *, waits: bool) -> str:
     """The number of the transaction. Raises: Fenced."""
-    term, account = batch.term, batch.account
-    number: str | None = await connection.fetchval(
-        statements.MOVE_FENCE,
+    parts = batch.parts
+    term = parts[0].term
+    accounts = [part.account for part in parts]
+    moved = await connection.fetch(
+        statements.MOVE_FENCES if waits else statements.MOVE_FREE_FENCES,
         term.cluster,
         term.topic,
-        term.partition,
-        batch.expected,
-        term.epoch,
-        batch.following,
-        None if batch.origin is None else batch.origin.sources,
-        account.stored,
-        account.resends,
-        account.dead,
-        account.skipped,
-        account.repeats,
-        account.without_record,
-        account.lost,
+        [part.term.partition for part in parts],
+        [part.expected for part in parts],
+        [part.term.epoch for part in parts],
+        [part.following for part in parts],
+        [None if part.origin is None else f"{{{','.join(map(str, part.origin.sources))}}}" for part in parts],
+        [account.stored for account in accounts],
+        [account.resends for account in accounts],
+        [account.dead for account in accounts],
+        [account.skipped for account in accounts],
+        [account.repeats for account in accounts],
+        [account.without_record for account in accounts],
+        [account.lost for account in accounts],
     )
-    if number is None:
-        raise Fenced(f"partition {term.partition}: another owner moved past offset {batch.expected}")
+    if len(moved) < len(parts):
+        places = ", ".join(f"partition {part.term.partition} past offset {part.expected}" for part in parts)
+        raise Fenced(f"another owner moved {places}" if len(parts) == 1 else f"another owner moved one of {places}")
+    number: str = moved[0][0]
     return number
 
 
 async def _write(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
-    """Everything behind the fence. Raises: ForeignProfile, ProfileThere."""
+    """Everything behind the fences. Raises: ForeignProfile, ProfileThere."""
     batch = prepared.batch
-    term = batch.term
     if batch.rows:
         versions = await keys.of_versions(
             connection,
@@ -106,57 +111,57 @@ async def _write(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
         for version, brief in zip(prepared.versions, prepared.briefs, strict=True):
             columns += (*version.columns(versions), brief.column(briefs, "i2"))
         await connection.copy_to_table("transactions", source=rows(columns), columns=STORED_COLUMNS, format="binary")
-    if batch.profiles:
-        await save_profiles(connection, batch)
-    if batch.dead:
-        places = [batch.place(dead.offset) for dead in batch.dead]
-        await connection.execute(
-            statements.SAVE_DEAD_LETTERS,
-            term.cluster,
-            *map(list, zip(*places, strict=True)),
-            [dead.payload for dead in batch.dead],
-            [dead.reason for dead in batch.dead],
-        )
+    await save_profiles(connection, batch)
+    dead = [(*part.place(letter.offset), letter.payload, letter.reason) for part in batch.parts for letter in part.dead]
+    if dead:
+        cluster = batch.parts[0].term.cluster
+        await connection.execute(statements.SAVE_DEAD_LETTERS, cluster, *map(list, zip(*dead, strict=True)))
+
+
+class _Profile(NamedTuple):
+    """What of a profile is its own; the rest is that of all profiles of a batch."""
+
+    user: str
+    state: bytes
+    flagged: int
+    partition: int
+    next_offset: int
 
 
 async def save_profiles(connection: Any, batch: Batch) -> None:
     """The profiles of a batch. Raises: ForeignProfile; ProfileThere where somebody wrote a new one meanwhile."""
-    # Each sorted, so that two batches hardly ever lock the same profiles in opposite order; if so, one is tried again.
-    known, new = sorted(batch.profiles.keys() - batch.new), sorted(batch.new & batch.profiles.keys())
+    # Sorted, so that two batches hardly ever lock the same profiles in opposite order; if so, one is tried again.
+    profiles = sorted(
+        _Profile(user, state, batch.flagged.get(user, 0), part.term.partition, part.following)
+        for part in batch.parts
+        for user, state in part.profiles.items()
+    )
+    known = [profile for profile in profiles if profile.user not in batch.new]
+    new = [profile for profile in profiles if profile.user in batch.new]
     if known:
         await _replace_profiles(connection, batch, known)
     if new:
         await _add_profiles(connection, batch, new)
 
 
-async def _replace_profiles(connection: Any, batch: Batch, users: Sequence[str]) -> None:
-    term = batch.term
-    written = await connection.execute(
-        statements.SAVE_PROFILES,
-        users,
-        [batch.profiles[user] for user in users],
-        [batch.flagged.get(user, 0) for user in users],
-        batch.state_version,
-        batch.model_version,
-        term.cluster,
-        term.topic,
-        term.partition,
-        batch.following,
-    )
-    if written != f"INSERT 0 {len(users)}":
-        at = term.cluster, term.topic, term.partition
-        raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, users, *at))
+async def _replace_profiles(connection: Any, batch: Batch, profiles: Sequence[_Profile]) -> None:
+    term = batch.parts[0].term
+    columns = [*map(list, zip(*profiles, strict=True))]
+    same = batch.state_version, batch.model_version, term.cluster, term.topic
+    written = await connection.execute(statements.SAVE_PROFILES, *columns, *same)
+    if written != f"INSERT 0 {len(profiles)}":
+        users, partitions = columns[0], columns[3]
+        of = term.cluster, term.topic
+        raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, users, partitions, *of))
 
 
-async def _add_profiles(connection: Any, batch: Batch, users: Sequence[str]) -> None:
+async def _add_profiles(connection: Any, batch: Batch, profiles: Sequence[_Profile]) -> None:
     """COPY takes half of what the statement above takes, which looks first whether there is a profile."""
-    term = batch.term
-    same = batch.state_version, batch.model_version, term.cluster, term.topic, term.partition, batch.following
+    term = batch.parts[0].term
+    same = batch.state_version, batch.model_version, term.cluster, term.topic
     try:
         await connection.copy_records_to_table(
-            "profiles",
-            records=((user, batch.profiles[user], batch.flagged.get(user, 0), *same) for user in users),
-            columns=PROFILE_COLUMNS,
+            "profiles", records=((*profile, *same) for profile in profiles), columns=PROFILE_COLUMNS
         )
     except asyncpg.UniqueViolationError as error:
         raise ProfileThere(str(error)) from error

@@ -38,15 +38,33 @@ RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarn
     stored, resends, dead, skipped, copied, repeats, without_record, lost
 """
 
-# Moves the fence, with what became of the offsets, and gives the number of the transaction: no row means another owner
-# has taken over and the batch must be dropped.
-MOVE_FENCE = """
-UPDATE progress SET next_offset = $6, sources = coalesce($7::bigint[], sources), restores = 0, attempt_size = 0,
-    attempts = 0, updated_at = now(), stored = stored + $8, resends = resends + $9, dead = dead + $10,
-    skipped = skipped + $11, repeats = repeats + $12, without_record = without_record + $13, lost = lost + $14
-WHERE cluster = $1 AND topic = $2 AND partition = $3 AND next_offset = $4 AND epoch = $5
+
+def _move_fences(held: str) -> str:
+    """Moves the fences of partitions that stand where they are expected, with what became of the offsets, and gives the
+    number of the transaction for each: one that has no row is another owner's now, and the batch must be dropped.
+    """
+    return f"""
+WITH here AS MATERIALIZED (
+    SELECT x.* FROM progress p JOIN unnest($3::integer[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[],
+        $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[]
+    ) AS x (number, expected, epoch, following, sources, stored, resends, dead, skipped, repeats, without_record, lost)
+    ON p.partition = x.number AND p.next_offset = x.expected AND p.epoch = x.epoch
+    WHERE p.cluster = $1 AND p.topic = $2 ORDER BY x.number FOR UPDATE OF p {held}
+)
+UPDATE progress p SET next_offset = x.following, sources = coalesce(x.sources::bigint[], p.sources), restores = 0,
+    attempt_size = 0, attempts = 0, updated_at = now(), stored = p.stored + x.stored, resends = p.resends + x.resends,
+    dead = p.dead + x.dead, skipped = p.skipped + x.skipped, repeats = p.repeats + x.repeats,
+    without_record = p.without_record + x.without_record, lost = p.lost + x.lost
+FROM here x WHERE p.cluster = $1 AND p.topic = $2 AND p.partition = x.number
 RETURNING pg_current_xact_id()::text
-"""
+"""  # noqa: S608 - constants
+
+
+# Waits for who holds one of the fences. They are taken in order: two who want several never wait for each other.
+MOVE_FENCES = _move_fences("")
+
+# Takes a fence that somebody holds for another owner's.
+MOVE_FREE_FENCES = _move_fences("SKIP LOCKED")
 
 # Whether one of the transactions of these numbers was committed. The server may have lost the newest, which it then
 # calls to be in the future.
@@ -102,7 +120,8 @@ LOAD_PROFILES = "SELECT user_id, state, state_version FROM profiles WHERE user_i
 SAVE_PROFILES = """
 INSERT INTO profiles AS p (user_id, state, flagged, state_version, model_version, cluster, topic, kafka_partition,
     next_offset)
-SELECT u, s, f, $4, $5, $6, $7, $8, $9 FROM unnest($1::text[], $2::bytea[], $3::integer[]) AS x (u, s, f)
+SELECT u, s, f, $6, $7, $8, $9, k, o
+FROM unnest($1::text[], $2::bytea[], $3::integer[], $4::integer[], $5::bigint[]) AS x (u, s, f, k, o)
 ON CONFLICT (user_id) DO UPDATE SET state = EXCLUDED.state, state_version = EXCLUDED.state_version,
     flagged = EXCLUDED.flagged, model_version = EXCLUDED.model_version, cluster = EXCLUDED.cluster,
     topic = EXCLUDED.topic, kafka_partition = EXCLUDED.kafka_partition, next_offset = EXCLUDED.next_offset,
@@ -110,10 +129,11 @@ ON CONFLICT (user_id) DO UPDATE SET state = EXCLUDED.state, state_version = EXCL
 WHERE p.kafka_partition = EXCLUDED.kafka_partition OR (p.cluster, p.topic) <> (EXCLUDED.cluster, EXCLUDED.topic)
 """
 
-# One of these users whose profile is another partition's, with that partition.
+# One of the users $1 whose profile is not of the partition that $2 has for him, with that partition.
 FOREIGN_PROFILE = """
-SELECT user_id, kafka_partition FROM profiles
-WHERE user_id = ANY($1::text[]) AND cluster = $2 AND topic = $3 AND kafka_partition <> $4 ORDER BY user_id LIMIT 1
+SELECT p.user_id, p.kafka_partition FROM unnest($1::text[], $2::integer[]) AS x (user_id, number)
+JOIN profiles p ON p.user_id = x.user_id AND p.cluster = $3 AND p.topic = $4 AND p.kafka_partition <> x.number
+ORDER BY p.user_id LIMIT 1
 """
 
 # Records that could not become transactions. A record seen twice (a batch repeated) is kept once.

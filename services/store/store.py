@@ -145,8 +145,8 @@ class Store:
         with translated():
             await self.pool.execute(statements.MARK_ATTEMPT, term.cluster, term.topic, term.partition, term.epoch, size)
 
-    async def commit(self, prepared: "Prepared") -> None:
-        """Store a batch behind its fence, with the days it needs."""
+    async def commit(self, prepared: "Prepared", *, waits: bool = True) -> None:
+        """Store a batch behind its fences, with the days that it needs. Raises: as `committing.commit`."""
         # What writes batches is compiled and takes long to import, for commands that only read.
         from services.store.committing import commit
 
@@ -154,7 +154,7 @@ class Store:
         with translated():
             connection = await self.pool.acquire()
         try:
-            await commit(connection, prepared, self.keys)
+            await commit(connection, prepared, self.keys, waits=waits)
         except Transient:
             self.days.forget()
             raise
@@ -297,12 +297,12 @@ class Store:
                 users,
                 [states[user] for user in users],
                 [flagged.get(user, 0) for user in users],
+                [-1] * len(users),
+                [0] * len(users),
                 state_version,
                 model_version,
                 "",
                 "",
-                -1,
-                0,
             )
 
     async def totals(self) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 """A crash between the steps of a commit: nothing shows. And three ways to write a batch in which it would."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 import pytest
 
 from services.brokers.broker import Broker
 from services.models import schedule
-from services.pipeline.partition import PartitionTask
+from services.pipeline.batching import Batching, Brought
+from services.pipeline.publishing import publish
 from services.pipeline.scoring import ScoredBatch
 from services.sending.producer import Sender
 from services.store import committing
-from services.store.batch import Origin, Passed, Prepared
+from services.store.batch import Prepared
 from services.store.store import Store
 from services.store.words import KnownKeys
 from tests.consuming import Consumer, send, simulated
@@ -55,18 +56,17 @@ def profiles_apart(store: Store, write: Write) -> Write:
 
     async def apart(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
         batch = prepared.batch
-        if batch.profiles:
-            await committing.save_profiles(store.pool, batch)
-        await write(connection, prepared._replace(batch=batch._replace(profiles={})), keys)
+        await committing.save_profiles(store.pool, batch)
+        without = batch._replace(parts=tuple(part._replace(profiles={}) for part in batch.parts))
+        await write(connection, prepared._replace(batch=without), keys)
 
     return apart
 
 
-async def publish_and_commit(task: PartitionTask, scored: ScoredBatch, origin: Origin | None, passed: Passed) -> None:
+async def publish_and_commit(batching: Batching, scored: ScoredBatch, brought: Sequence[Brought]) -> None:
     """The wrong way round."""
-    prepared = scored.prepared._replace(batch=scored.prepared.batch._replace(origin=origin, passed=passed))
-    task._publish(scored._replace(prepared=prepared))
-    await task._store.commit(prepared)
+    publish(batching._bus, scored, [each.owner.moved for each in brought])
+    await batching._store.commit(scored.prepared)
 
 
 @pytest.mark.parametrize("fault", BROKEN)
@@ -79,7 +79,7 @@ async def test_a_crash_before_a_commit(
     if fault == "profiles in a transaction of their own":
         crash.write = profiles_apart(store, crash.write)
     if fault == "published before the commit":
-        monkeypatch.setattr(PartitionTask, "_commit", publish_and_commit)
+        monkeypatch.setattr(Batching, "commit", publish_and_commit)
     rows = simulated(800)
     with monkeypatch.context() as patch:
         patch.setattr(committing, "_write", crash.write_until_the_crash)

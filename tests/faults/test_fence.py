@@ -22,13 +22,9 @@ from tests.simulating import awake
 from tests.waiting import until
 
 TOPIC = "transactions"
-UNFENCED = """
-UPDATE progress SET next_offset = greatest(next_offset, $6), sources = coalesce($7::bigint[], sources),
-    updated_at = now(), stored = stored + $8, resends = resends + $9, dead = dead + $10, skipped = skipped + $11,
-    repeats = repeats + $12, without_record = without_record + $13, lost = lost + $14
-WHERE cluster = $1 AND topic = $2 AND partition = $3 AND $4::bigint IS NOT NULL AND $5::bigint IS NOT NULL
-RETURNING pg_current_xact_id()::text
-"""
+UNFENCED = statements.MOVE_FENCES.replace(" AND p.next_offset = x.expected AND p.epoch = x.epoch", "").replace(
+    "next_offset = x.following", "next_offset = greatest(p.next_offset, x.following)"
+)
 
 
 class Owner:
@@ -114,7 +110,9 @@ async def test_an_owner_that_slept_through_a_takeover(
 ) -> None:
     figures.current.control = not fenced
     if not fenced:
-        monkeypatch.setattr(statements, "MOVE_FENCE", UNFENCED)
+        assert UNFENCED != statements.MOVE_FENCES
+        monkeypatch.setattr(statements, "MOVE_FENCES", UNFENCED)
+        monkeypatch.setattr(statements, "MOVE_FREE_FENCES", UNFENCED)
     async with Owner("a", broker, store) as sleeper:
         await send(sender, rows[:500])
         await sleeper.drained(sender)

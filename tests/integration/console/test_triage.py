@@ -14,9 +14,10 @@ from domain.triage import MAX_AT_ONCE, MAX_NOTE, TriageStatus, is_open
 from domain.verdict import ScoredTransaction, Severity, Verdict
 from services.console.bus import Bus
 from services.console.triage import TriageDesk
-from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.batch import StoredRow, Term, prepare
 from services.store.store import Store
 from services.store.triage import Decisions
+from tests.storing import batch_of
 from tests.tui.memory_triage import MemoryTriage
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -59,7 +60,7 @@ async def filled(store: Store) -> Store:
     opening = await store.open_term("c", "transactions", 0, "a")
     rows = tuple(stored(number) for number in range(10))
     term = Term("c", "transactions", 0, opening.epoch)
-    await store.commit(prepare(Batch(term, 0, len(rows), rows, (), {}, 1, "1")))
+    await store.commit(prepare(batch_of(term, 0, len(rows), rows)))
     return store
 
 

@@ -13,7 +13,7 @@ from detectors.policy import USUAL_POLICY
 from detectors.state import UserState, decode_all
 from services.models import schedule
 from services.models.profiles import rebuild
-from services.pipeline.scoring import DecodedRecord, score
+from services.pipeline.scoring import DecodedRecord, Move, Share, score
 from services.store.batch import Term
 from services.store.store import Store
 from simulator import Simulator
@@ -47,8 +47,8 @@ async def test_a_rebuild_equals_the_online_states(store: Store) -> None:
         history += [row.transaction for row in rows]
         users = {row.transaction.user_id for row in rows}
         encoded = {user: online[user].to_bytes() for user in users if user in online}
-        batch = score(term, offset, offset + BATCH, rows, (), encoded, {}, models)
-        online |= decode_all(batch.prepared.batch.profiles)
+        batch = score([Share(Move(term, offset, offset + BATCH), rows)], encoded, {}, models)
+        online |= decode_all(batch.prepared.batch.parts[0].profiles)
         await store.commit(batch.prepared)
     learnt = await store.profiles(sorted(online), STATE_VERSION)
     assert learnt == {user: state.to_bytes() for user, state in online.items()}
@@ -68,7 +68,7 @@ async def test_the_model_in_use_stands_in_for_one_that_is_gone(store: Store) -> 
         for number, (transaction, truth) in enumerate(islice(stream, 1_500))
     ]
     models = schedule.fit([row.transaction for row in rows], 1_500, "enhanced", USUAL_POLICY)
-    batch = score(term, 0, 1_500, rows, (), {}, {}, models)
+    batch = score([Share(Move(term, 0, 1_500), rows)], {}, {}, models)
     await store.commit(batch.prepared)
     built = await rebuild(store, {}, lambda rows: None)
-    assert built == (len(batch.prepared.batch.profiles), 1_500, 1_500)
+    assert built == (len(batch.prepared.batch.parts[0].profiles), 1_500, 1_500)

@@ -14,8 +14,9 @@ from domain.transaction import Merchant, Transaction
 from domain.triage import TriageStatus
 from domain.verdict import Reason, Severity, Verdict
 from services.models.feedback import stored_feedback, stored_labels
-from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.batch import StoredRow, Term, prepare
 from services.store.store import Store
+from tests.storing import batch_of
 
 TODAY = datetime(2026, 3, 20, 12, tzinfo=UTC)
 LONG = "a merchant whose name is longer than what detectors keep of any name"
@@ -52,7 +53,7 @@ async def filled(store: Store) -> Store:
         *(bought(number, "shop", 10.0) for number in range(5, 45)),
     )
     term = Term("c", "transactions", 0, opening.epoch)
-    await store.commit(prepare(Batch(term, 0, len(rows), rows, (), {}, 1, "1")))
+    await store.commit(prepare(batch_of(term, 0, len(rows), rows)))
     return store
 
 
@@ -97,6 +98,6 @@ async def test_a_corrected_alert_counts_where_its_estimate_was(store: Store) -> 
     verdict = msgspec.structs.replace(verdict, reasons=(*verdict.reasons, *adjusted(0.75, 0.92, (Labels(),) * 4)))
     term = Term("c", "transactions", 0, opening.epoch)
     row = usual._replace(verdicts=(verdict,))
-    await store.commit(prepare(Batch(term, 0, 1, (row,), (), {}, 1, "1")))
+    await store.commit(prepare(batch_of(term, 0, 1, (row,))))
     await store.triage.decide(["t-0"], TriageStatus.CONFIRMED, None, None, "ann")
     assert await stored_labels(store) == (Labels(), Labels(), Labels(1, 0), Labels())

@@ -12,6 +12,7 @@ from services.store.batch import Batch, DeadRecord, Passed, StoredRow, Term, pre
 from services.store.faults import Fenced
 from services.store.rekeying import Moved, place_of, stored_through
 from services.store.store import Store
+from tests.storing import batch_of
 
 
 async def begun(store: Store, offset: int = 0) -> Term:
@@ -33,7 +34,7 @@ def batch(term: Term, expected: int, following: int, stored: int = 0, dead: int 
         for offset in range(expected, expected + stored)
     )
     letters = tuple(DeadRecord(expected + stored + number, b"{", "malformed") for number in range(dead))
-    return Batch(term, expected, following, rows, letters, {}, 1, "1", passed=Passed(**passed))
+    return batch_of(term, expected, following, rows, letters, passed=Passed(**passed))
 
 
 async def position(store: Store) -> dict[str, Any]:
@@ -47,7 +48,7 @@ async def test_the_sums_move_with_the_offset_behind_the_fence(store: Store) -> N
     await store.commit(prepare(first))
     await store.commit(prepare(batch(term, 60, 61, stored=1)))
     row = await position(store)
-    assert first.account.without_record == 5
+    assert first.parts[0].account.without_record == 5
     assert (row["first_offset"], row["next_offset"]) == (40, 61)
     assert accounts_of([row]) == {
         "transactions": Account(stored=6, dead=2, resends=3, skipped=1, lost=4, without_record=5)

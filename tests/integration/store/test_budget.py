@@ -14,9 +14,10 @@ from domain.verdict import DetectorName, Severity, Status, Verdict
 from services.console.budgeting import Budgeting
 from services.console.bus import Bus
 from services.console.triage import TriageDesk
-from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.batch import StoredRow, Term, prepare
 from services.store.budget import Queue
 from services.store.store import Store
+from tests.storing import batch_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = NOON.date()
@@ -55,7 +56,7 @@ async def keep(store: Store, *rows: StoredRow) -> None:
     term = Term("c", "transactions", 0, opening.epoch)
     first = opening.next_offset
     moved = tuple(row._replace(offset=first + number) for number, row in enumerate(rows))
-    await store.commit(prepare(Batch(term, first, first + len(rows), moved, (), {}, 1, "1")))
+    await store.commit(prepare(batch_of(term, first, first + len(rows), moved)))
 
 
 async def waiting(store: Store) -> set[int]:

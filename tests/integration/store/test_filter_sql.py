@@ -10,8 +10,9 @@ from domain.filters import EVERYTHING, parse
 from domain.transaction import GroundTruth, Location, Merchant, Transaction
 from domain.triage import TriageStatus
 from domain.verdict import Reason, Severity, Verdict
-from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.batch import StoredRow, Term, prepare
 from services.store.store import Store
+from tests.storing import batch_of
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -122,7 +123,7 @@ async def filled(store: Store) -> Store:
     opening = await store.open_term("c", "transactions", 0, "a")
     rows = tuple(stored(number) for number in range(36))
     term = Term("c", "transactions", 0, opening.epoch)
-    await store.commit(prepare(Batch(term, 0, len(rows), rows, (), {}, 1, "1")))
+    await store.commit(prepare(batch_of(term, 0, len(rows), rows)))
     for number, status in enumerate(status for status in TriageStatus if status is not TriageStatus.OVER_BUDGET):
         ids = [f"t-{each}" for each in range(number, 30, 6)]
         await store.triage.decide(ids, status, NOW + timedelta(hours=1), None, "ann")

@@ -10,9 +10,10 @@ from detectors.formats import STATE_VERSION
 from domain.filters import EVERYTHING
 from services.errors import UserError
 from services.store import dump, schema
-from services.store.batch import Batch, DeadRecord, Term, prepare
+from services.store.batch import DeadRecord, Term, prepare
 from services.store.store import Store
 from tests.faults.old_database import BEFORE, FILE
+from tests.storing import batch_of
 
 FIRST = Path(__file__).with_name("schema_1.sql")
 COLUMNS = """
@@ -114,7 +115,9 @@ async def test_progress_of_the_first_release_goes_on_where_it_was(old: asyncpg.C
     opening = await store.open_term("c", "transactions", 0, "a", topic_id="id-1")
     assert (opening.next_offset, opening.epoch, opening.incarnation, opening.topic_id) == (42, 4, 1, "id-1")
     term = Term("c", "transactions", 0, opening.epoch)
-    await store.commit(prepare(Batch(term, 42, 43, (), (DeadRecord(42, b"{", "malformed"),), {}, STATE_VERSION, "m")))
+    await store.commit(
+        prepare(batch_of(term, 42, 43, (), (DeadRecord(42, b"{", "malformed"),), {}, STATE_VERSION, "m"))
+    )
     assert len(await store.dead_letters(5)) == 1
     await store.close()
 

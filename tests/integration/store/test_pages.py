@@ -9,9 +9,10 @@ from domain.filters import EVERYTHING, parse
 from domain.transaction import Transaction
 from domain.verdict import ScoredTransaction, Severity, Verdict, urgency
 from services.api.pages import cursor_of, dead_cursor_of, dead_place_of, position_of, ranked_of
-from services.store.batch import Batch, DeadRecord, StoredRow, Term, prepare
+from services.store.batch import DeadRecord, StoredRow, Term, prepare
 from services.store.pages import LATEST, NEWEST, WORST, DeadPlace, Position, Ranked
 from services.store.store import Store
+from tests.storing import batch_of
 from tui.lists.sorting import worth
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -49,7 +50,7 @@ async def filled(store: Store) -> Store:
         opening = await store.open_term("c", "a topic", partition, "a")
         term = Term("c", "a topic", partition, opening.epoch)
         stored = tuple(rows) if partition == 0 else ()
-        await store.commit(prepare(Batch(term, 0, ROWS + 5, stored, dead, {}, 1, "1")))
+        await store.commit(prepare(batch_of(term, 0, ROWS + 5, stored, dead)))
     return store
 
 

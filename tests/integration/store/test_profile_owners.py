@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from services.store.batch import Batch, Term, prepare
+from services.store.batch import Term, prepare
 from services.store.faults import ForeignProfile
 from services.store.store import Store
+from tests.storing import batch_of
 
 
 async def opened(store: Store, partition: int, topic: str = "transactions", cluster: str = "c") -> Term:
@@ -17,7 +18,7 @@ async def opened(store: Store, partition: int, topic: str = "transactions", clus
 async def learn(
     store: Store, term: Term, profiles: Mapping[str, bytes], expected: int = 0, new: frozenset[str] = frozenset()
 ) -> None:
-    await store.commit(prepare(Batch(term, expected, expected + 1, (), (), dict(profiles), 1, "1", new=new)))
+    await store.commit(prepare(batch_of(term, expected, expected + 1, (), (), dict(profiles), new=new)))
 
 
 async def reached(store: Store) -> dict[int, int]:

@@ -9,11 +9,12 @@ import pytest
 from domain.filters import EVERYTHING, parse
 from domain.transaction import Transaction
 from domain.verdict import Severity, Verdict
-from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.batch import StoredRow, Term, prepare
 from services.store.pools import READER
 from services.store.reading import reading
 from services.store.search import UserTotals
 from services.store.store import Store
+from tests.storing import batch_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -42,7 +43,7 @@ async def fill(store: Store, *rows: tuple[str, str, str, str]) -> None:
         stored.append(StoredRow(opening.next_offset + number, transaction, (verdict,), None))
     term = Term("c", "transactions", 0, opening.epoch)
     following = opening.next_offset + len(rows)
-    await store.commit(prepare(Batch(term, opening.next_offset, following, tuple(stored), (), {}, 1, "1")))
+    await store.commit(prepare(batch_of(term, opening.next_offset, following, tuple(stored))))
 
 
 async def test_users_are_counted_with_exact_totals_by_currency(store: Store) -> None:

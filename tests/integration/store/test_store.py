@@ -10,6 +10,7 @@ from domain.verdict import Reason, Severity, Verdict
 from services.store.batch import Batch, DeadRecord, StoredRow, Term, prepare
 from services.store.faults import BadData, DuplicateId, Fenced
 from services.store.store import Store
+from tests.storing import batch_of
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -45,7 +46,7 @@ def batch(term: Term, expected: int, *rows: Transaction, dead: tuple[DeadRecord,
         StoredRow(expected + n, row, (verdict(), verdict("enhanced")), GroundTruth(True, "amount_spike"))
         for n, row in enumerate(rows)
     )
-    return Batch(term, expected, expected + len(rows) + len(dead), stored, dead, {"u-1": b"state"}, 1, "1")
+    return batch_of(term, expected, expected + len(rows) + len(dead), stored, dead, {"u-1": b"state"})
 
 
 async def opened(store: Store, owner: str = "a") -> Term:

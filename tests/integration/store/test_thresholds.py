@@ -7,10 +7,10 @@ import pytest
 
 from domain.filters import EVERYTHING, parse
 from domain.verdict import Verdict
-from services.store.batch import Batch, StoredRow, Term, prepare
+from services.store.batch import StoredRow, Term, prepare
 from services.store.faults import Fenced
 from services.store.store import Store
-from tests.storing import AT, stored, verdict
+from tests.storing import AT, batch_of, stored, verdict
 
 OWN = "SELECT transaction_id, basic_threshold, enhanced_threshold FROM transactions ORDER BY event_time"
 
@@ -25,7 +25,7 @@ def of(version: str, detector: str, threshold: float, *, flagged: bool = False) 
 
 async def commit(store: Store, term: Term, *rows: StoredRow) -> None:
     first = rows[0].offset
-    await store.commit(prepare(Batch(term, first, first + len(rows), rows, (), {}, 1, "1")))
+    await store.commit(prepare(batch_of(term, first, first + len(rows), rows)))
 
 
 async def opened(store: Store) -> Term:

@@ -3,10 +3,11 @@ What decodes, scores, caches, commits and publishes is the pipeline's own code.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from domain.identity import Content
 from domain.transaction import Transaction
 from services.console.bus import Bus
 from services.models import schedule
+from services.pipeline.batching import Batching
 from services.pipeline.desk import ThreadDesk
 from services.pipeline.failures import ScorerLost
 from services.pipeline.keying import Keying
@@ -26,6 +28,7 @@ from services.pipeline.profile_cache import ProfileCache
 from services.pipeline.scorer import Answered, Looked, Outcome, Scorer, Seat
 from services.pipeline.scoring import Record
 from services.pipeline.shared import Shared
+from services.pipeline.together import Together
 from services.pipeline.topic import TopicWatch
 from services.pipeline.turns import Turns
 from services.records import wire
@@ -144,8 +147,8 @@ class PostgreSQL:
         """With the partition of each."""
         self.profiles: dict[str, bytes] = {}
         self.dead: list[DeadRecord] = []
-        self.committed: dict[str, tuple[Owner, int, set[str]]] = {}
-        """By the number of the transaction, in their order: who stored what, of which partition."""
+        self.committed: dict[str, tuple[Owner, dict[int, set[str]]]] = {}
+        """By the number of the transaction, in their order: who stored what of each partition."""
         self.asked: list[Asked] = []
         self.numbers = 0
         self._fenced = fenced
@@ -171,29 +174,39 @@ class PostgreSQL:
         return self.progress[term.partition].opening
 
     def commit(self, owner: "Owner", number: str, prepared: Prepared) -> None:
-        batch = prepared.batch
-        row = self.progress[batch.term.partition]
-        if self._fenced and (row.next_offset, row.epoch) != (batch.expected, batch.term.epoch):
+        parts = prepared.batch.parts
+        if self._fenced and any(
+            (self.progress[part.term.partition].next_offset, self.progress[part.term.partition].epoch)
+            != (part.expected, part.term.epoch)
+            for part in parts
+        ):
             raise Fenced("another owner moved it")
-        self.progress[batch.term.partition] = replace(
-            row,
-            next_offset=batch.following,
-            restores=0,
-            attempt_size=0,
-            attempts=0,
-            account=row.account + batch.account,
-        )
-        self.stored += [(batch.term.partition, each) for each in batch.rows]
-        self.profiles |= batch.profiles
-        self.dead += batch.dead
-        ids = {each.transaction.transaction_id for each in batch.rows}
-        self.committed[number] = owner, batch.term.partition, ids
+        rows = iter(prepared.batch.rows)
+        self.committed[number] = owner, {}
+        for part in parts:
+            partition = part.term.partition
+            row = self.progress[partition]
+            self.progress[partition] = replace(
+                row,
+                next_offset=part.following,
+                restores=0,
+                attempt_size=0,
+                attempts=0,
+                account=row.account + part.account,
+            )
+            own = [*islice(rows, part.stored)]
+            self.stored += [(partition, each) for each in own]
+            self.profiles |= part.profiles
+            self.dead += part.dead
+            self.committed[number][1][partition] = {each.transaction.transaction_id for each in own}
 
     def last_committed_by(self, owner: "Owner") -> set[str]:
         """The transactions of his last batch of each partition."""
-        return set().union(
-            *{partition: ids for who, partition, ids in self.committed.values() if who is owner}.values()
-        )
+        last: dict[int, set[str]] = {}
+        for who, ids in self.committed.values():
+            if who is owner:
+                last |= ids
+        return set().union(*last.values())
 
 
 class Client:
@@ -238,7 +251,7 @@ class Client:
         stored = self._server.profiles
         return await self._ask(lambda: {user: stored[user] for user in users if user in stored})
 
-    async def commit(self, prepared: Prepared) -> None:
+    async def commit(self, prepared: Prepared, *, waits: bool) -> None:
         self._server.numbers += 1
         number = str(self._server.numbers)
         await self._ask(lambda: self._server.commit(self._owner, number, prepared), commits=number)
@@ -284,18 +297,18 @@ class Losable:
     def lose(self) -> None:
         self._now = ThreadDesk(Scorer(None, self._make()), AtOnce())
 
-    async def decode(self, seat: Seat, records: Sequence[Record], *, keys: bool) -> Looked:
-        self._at[seat] = self._now
-        return await self._now.decode(seat, records, keys=keys)
+    async def decode(self, taken: Mapping[Seat, Sequence[Record]], *, keys: bool) -> Looked:
+        self._at |= dict.fromkeys(taken, self._now)
+        return await self._now.decode(taken, keys=keys)
 
-    async def score(self, seat: Seat, answered: Answered, models: Models) -> Outcome:
-        if self._at[seat] is not self._now:
+    async def score(self, answered: Answered, models: Models) -> Outcome:
+        if self._at[answered.seats[0]] is not self._now:
             raise ScorerLost("it is another one")
-        return await self._now.score(seat, answered, models)
+        return await self._now.score(answered, models)
 
-    def stored(self, seat: Seat) -> None:
-        if self._at[seat] is self._now:
-            self._now.stored(seat)
+    def stored(self, seats: Sequence[Seat]) -> None:
+        if self._at[seats[0]] is self._now:
+            self._now.stored(seats)
 
     def forget(self, seat: Seat) -> None:
         self._now.forget(seat)
@@ -333,17 +346,18 @@ class Owner:
         async def exists(topic: str) -> bool:
             return False
 
+        keying, turns = Keying(store, CLUSTER, TOPIC, "user", PARTITIONS, exists), Turns()
+        together = Together(turns, Batching(self.desk, store, bus, keying, lambda: WARMING), BATCH)
         self._shared = Shared(
             cluster=CLUSTER,
             topic=TopicWatch(broker, TOPIC),
             owner="",
             store=store,
-            models=lambda: WARMING,
             bus=bus,
             batch_size=BATCH,
-            turns=Turns(),
-            desk=lambda partition: self.desk,
-            keying=Keying(store, CLUSTER, TOPIC, "user", PARTITIONS, exists),
+            turns=turns,
+            together=lambda partition: together,
+            keying=keying,
         )
 
     def assign(self, loop: Loop, partition: int) -> None:

@@ -18,7 +18,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from services.pipeline.partition import FENCED_PAUSE, LONGEST_RETRY
+from services.pipeline.batching import LONGEST_RETRY
+from services.pipeline.partition import FENCED_PAUSE
 from services.pipeline.profile_cache import Lent, ProfileCache
 from tests.consuming import simulated
 from tests.faults import figures
