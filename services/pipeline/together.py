@@ -5,7 +5,6 @@ is in it, and so is every function of a detector. Partitions that each have a fe
 """
 
 import asyncio
-import time
 from collections import deque
 from typing import NamedTuple, Protocol
 
@@ -45,7 +44,7 @@ class Together:
         self._waiting: deque[_Place] = deque()
         self._collecting: asyncio.Task[None] | None = None
         self._storing: set[asyncio.Task[None]] = set()
-        self._began = 0.0
+        self._began = -PACE
 
     async def store(self, member: Member) -> bool:
         """Have what `member` takes stored with what others take; False where it has to try alone, or took nothing."""
@@ -59,9 +58,10 @@ class Together:
             self._collecting = asyncio.create_task(self._batch(), name="together")
 
     async def _batch(self) -> None:
-        await asyncio.sleep(max(0.0, self._began + PACE - time.monotonic()))
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._began + PACE - loop.time()))
         async with self._turns.turn():
-            self._began = time.monotonic()
+            self._began = loop.time()
             places, brought = self._take()
             task, self._collecting = self._collecting, None
             assert task is not None

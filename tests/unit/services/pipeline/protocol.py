@@ -37,8 +37,8 @@ from services.store.faults import CommitUnanswered, Fenced, Transient
 from services.store.store import Opening
 
 CLUSTER, TOPIC = "c", "transactions"
-PARTITIONS = 2
-BATCH = 4
+PARTITIONS = 4
+BATCH = 6
 CACHE_BYTES = 1_500
 """Room for the profiles of two users or so."""
 

@@ -3,6 +3,7 @@ what they add up to. Three faults put back, each of which must be found.
 """
 
 import os
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from hypothesis.stateful import (
 from services.pipeline.batching import LONGEST_RETRY
 from services.pipeline.partition import FENCED_PAUSE
 from services.pipeline.profile_cache import Lent, ProfileCache
+from services.pipeline.together import PACE
 from tests.consuming import simulated
 from tests.faults import figures
 from tests.unit.services.pipeline.protocol import (
@@ -40,7 +42,9 @@ USERS = 8
 ROUNDS = 300
 """Of everything answered and everything polled, within which all must be stored."""
 
-ROWS = [transaction for transaction, _ in simulated(400, users=USERS)]
+ROWS = random.Random(1).sample([transaction for transaction, _ in simulated(400, users=USERS)], 400)
+"""In no order, so that users, and with them partitions, do not come one after another."""
+
 OF_USER = {user: number for number, user in enumerate(sorted({row.user_id for row in ROWS}))}
 
 owners = st.integers(0, OWNERS - 1)
@@ -118,7 +122,7 @@ class Delivery(RuleBasedStateMachine):
     def poll(self) -> None:
         for owner in self.owners:
             owner.poll()
-        self.loop.settle()
+        self.loop.settle(PACE)
 
     @precondition(lambda self: self.server.asked)
     @rule(data=st.data(), fate=st.sampled_from(["answered", "answer lost", "not done"]))

@@ -1,0 +1,67 @@
+"""Partitions that each have a little: their batches are stored as one, and none of them waits for another's lock."""
+
+from typing import Any
+
+import pytest
+
+from services.brokers.broker import Broker
+from services.models import schedule
+from services.pipeline.batching import Batching
+from services.sending.producer import Sender
+from services.store.store import Store
+from tests.consuming import Consumer, send, simulated
+from tests.faults.promises import broken_promises
+from tests.waiting import until
+
+WARMING = schedule.warming("both")
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Of how many partitions each batch is that is stored."""
+    seen: list[int] = []
+    store = Batching.store
+
+    async def noted(self: Batching, brought: Any) -> None:
+        await store(self, brought)
+        seen.append(len(brought))
+
+    monkeypatch.setattr(Batching, "store", noted)
+    return seen
+
+
+async def test_batches_of_several_partitions_keep_every_promise(
+    broker: Broker, store: Store, sender: Sender, parts: list[int]
+) -> None:
+    rows = simulated(600)
+    async with Consumer(broker, store, WARMING, batch_size=1_000) as consumer:
+        for start in range(0, len(rows), 50):
+            await send(sender, rows[start : start + 50])
+            await sender.flush()
+        await consumer.drained(sender)
+        shown = {row.transaction.transaction_id for row in consumer.bus.newest(0, len(rows)).rows}
+    assert max(parts) > 1
+    sent = [transaction.transaction_id for transaction, _ in rows]
+    assert shown == set(sent)
+    assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
+
+
+async def test_a_partition_whose_fence_somebody_holds_keeps_none_of_the_others_back(
+    broker: Broker, store: Store, sender: Sender, parts: list[int]
+) -> None:
+    rows = simulated(600)
+    async with Consumer(broker, store, WARMING, batch_size=1_000) as consumer:
+        await send(sender, rows[:300])
+        await consumer.drained(sender)
+        held = max(sender.ends, key=lambda partition: sender.ends[partition])
+        async with store.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT FROM progress WHERE partition = $1 FOR UPDATE", held)
+            await send(sender, rows[300:])
+            await sender.flush()
+            others = {partition: end for partition, end in sender.ends.items() if partition != held}
+            await until(lambda: not consumer.pipeline.behind(others), 30)
+            assert consumer.pipeline.behind(sender.ends)
+        await consumer.drained(sender)
+    assert max(parts) > 1
+    sent = [transaction.transaction_id for transaction, _ in rows]
+    assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
