@@ -2,6 +2,7 @@
 
 from textual.binding import Binding
 
+HELP = Binding("question_mark", "help", "help", id="app.help", key_display="?", show=False)
 APP = (
     Binding("1", "show_screen('live')", "Live", id="screen.live", show=False),
     Binding("2", "show_screen('anomalies')", "Anomalies", id="screen.anomalies", show=False),
@@ -12,7 +13,7 @@ APP = (
     Binding("t", "next_theme", "theme", id="app.theme", show=False),
     Binding("m", "toggle_mouse", "mouse off (native selection)", id="app.mouse", show=False),
     Binding("F", "toggle_frontend", "frontend start, stop", id="app.frontend", show=False),
-    Binding("question_mark", "help", "help", id="app.help", key_display="?", show=False),
+    HELP,
     Binding("colon", "command_palette", "palette", id="app.palette", key_display=":", show=False),
     Binding("q", "leave", "quit", id="app.quit", show=False),
     Binding("Q", "stop_everything", "stop everything (asks first)", id="app.stop", show=False),

@@ -35,6 +35,8 @@ _NAMES = {
         "txid",
         "tx_id",
         "transactionid",
+        "trans_id",
+        "transaction_number",
         "uuid",
         "id",
         "reference",

@@ -235,13 +235,14 @@ async def test_t_goes_through_the_themes() -> None:
         assert seen == {theme.name for theme in THEMES}
 
 
-async def test_help_lists_every_key_and_closes() -> None:
+@pytest.mark.parametrize("key", ["q", "question_mark"])
+async def test_help_lists_every_key_and_closes(key: str) -> None:
     async with running(FakePort(rows(20)), size=(100, 60)) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(app.screen, Help)
         assert "releases follow" in shown(app, Reading)
-        await pilot.press("q")
+        await pilot.press(key)
         assert isinstance(app.screen, LiveScreen)
 
 

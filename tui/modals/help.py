@@ -1,6 +1,9 @@
 """Help: every key, the marks, and the filter language."""
 
+from typing import ClassVar
+
 from rich.text import Text
+from textual.binding import BindingType
 
 from tui import cells, keymap
 from tui.console import keys_of
@@ -45,9 +48,14 @@ _MARKS = (
 
 
 class Help(Modal):
-    """Keys, marks and the filter language."""
+    """Keys, marks and the filter language. The key that opened it closes it, too."""
 
     TITLE = "Help"
+    BINDINGS: ClassVar[list[BindingType]] = [keymap.HELP]
+
+    def action_help(self) -> None:
+        """Close."""
+        self.action_close()
 
     def lines(self, width: int, palette: Palette) -> list[Text]:
         """One line for each key, with the id under which the configuration can change it."""
