@@ -6,6 +6,7 @@ is in it, and so is every function of a detector. Partitions that each have a fe
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -43,7 +44,7 @@ class Together:
         self._most = most
         self._waiting: deque[_Place] = deque()
         self._collecting: asyncio.Task[None] | None = None
-        self._storing: set[asyncio.Task[None]] = set()
+        self._storing = 0
         self._began = -PACE
 
     async def store(self, member: Member) -> bool:
@@ -54,7 +55,7 @@ class Together:
         return await place.stored
 
     def _begin(self) -> None:
-        if self._waiting and self._collecting is None and len(self._storing) < AT_ONCE:
+        if self._waiting and self._collecting is None and self._storing < AT_ONCE:
             self._collecting = asyncio.create_task(self._batch(), name="together")
 
     async def _batch(self) -> None:
@@ -63,31 +64,38 @@ class Together:
         async with self._turns.turn():
             self._began = loop.time()
             places, brought = self._take()
-            task, self._collecting = self._collecting, None
-            assert task is not None
-            self._storing.add(task)
+            self._collecting = None
+            self._storing += 1
             self._begin()
             stored = False
-
-            def forsaken(_: object) -> None:
-                if all(place.stored.cancelled() for place in places):
-                    task.cancel()
-
-            for place in places:
-                place.stored.add_done_callback(forsaken)
             try:
-                if brought:
-                    await self.batching.store(brought)
-                stored = True
-            except Exception as error:
-                # Whose fault it is shows when each tries alone.
-                log.debug("batches are stored one by one", partitions=len(places), error=repr(error))
+                stored = await self._stored(places, brought)
             finally:
-                self._storing.discard(task)
+                self._storing -= 1
                 for place in places:
                     if not place.stored.done():
                         place.stored.set_result(stored)
-        self._begin()
+                self._begin()
+
+    async def _stored(self, places: Sequence[_Place], brought: Sequence[Brought]) -> bool:
+        """Whether it could be stored; given up once nobody waits for it any longer."""
+        task = asyncio.current_task()
+        assert task is not None
+
+        def forsaken(_: object) -> None:
+            if all(place.stored.cancelled() for place in places):
+                task.cancel()
+
+        for place in places:
+            place.stored.add_done_callback(forsaken)
+        try:
+            if brought:
+                await self.batching.store(brought)
+        except Exception as error:
+            # Whose fault it is shows when each tries alone.
+            log.debug("batches are stored one by one", partitions=len(places), error=repr(error))
+            return False
+        return True
 
     def _take(self) -> tuple[list[_Place], list[Brought]]:
         places: list[_Place] = []

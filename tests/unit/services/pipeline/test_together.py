@@ -8,7 +8,7 @@ import pytest
 
 from services.pipeline.batching import Brought
 from services.pipeline.scoring import Move
-from services.pipeline.together import Together
+from services.pipeline.together import AT_ONCE, Together
 from services.pipeline.turns import BATCHES_AT_ONCE, Turns
 from services.store.batch import Term
 from tests.waiting import until
@@ -101,13 +101,17 @@ async def test_who_goes_away_leaves_the_others_as_they_are(together: Together, s
 async def test_what_nobody_waits_for_any_longer_is_given_up(together: Together, storing: Storing) -> None:
     tasks = waiting(together, Member(0), Member(1))
     await until(lambda: storing.ends)
+    others = waiting(together, Member(2))
+    await until(lambda: len(storing.ends) == AT_ONCE)
+    # Waits until one of the two is done.
+    others += waiting(together, Member(3))
     for task in tasks:
         task.cancel()
     await until(lambda: storing.ends[0].cancelled())
-    (last,) = waiting(together, Member(2))
-    await until(lambda: len(storing.ends) > 1)
-    storing.ends[1].set_result(None)
-    assert await answers([last]) == [True]
+    await until(lambda: len(storing.ends) == AT_ONCE + 1)
+    for end in storing.ends[1:]:
+        end.set_result(None)
+    assert await answers(others) == [True] * len(others)
 
 
 async def test_it_waits_for_a_turn(storing: Storing) -> None:
