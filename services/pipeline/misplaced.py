@@ -19,8 +19,11 @@ class Misplaced(NamedTuple):
 
 def misplaced(partition: int, records: Sequence[Record], decoded: Decoded) -> Misplaced | None:
     """The first of the transactions among these records whose key is not its user."""
+    users = decoded.values["user_id"]
+    if [record.key for record in records] == [user.encode(errors="replace") for user in users]:
+        return None
     keys = {record.offset: record.key for record in records}
-    for record, user in zip(decoded.transactions, decoded.values["user_id"], strict=True):
+    for record, user in zip(decoded.transactions, users, strict=True):
         key = keys[record.offset]
         if not is_key_of(key, user):
             return Misplaced(partition, record.offset, user, key)
