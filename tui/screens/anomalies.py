@@ -147,8 +147,9 @@ class AnomaliesScreen(BulkTriaging, Browsing):
         self._read_again(rows)
         self._want_older(rows)
         rows.today = console_of(self).stream_clock()
-        where = "end" if rows.ranked else "top"
-        rows.history = self._problem or ("" if self._older.finished else f"older ones at the {where}")
+        # What was not read yet may be worse than what was.
+        where = "of these, older ones at the end" if rows.ranked else "older ones at the top"
+        rows.history = self._problem or ("" if self._older.finished else where)
         rows.notice = self._notice()
         rows.refresh_rows()
         palette = palette_of(self)
