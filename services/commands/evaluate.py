@@ -34,6 +34,7 @@ from services.models.offline import CHUNK, Judged, OfflineScorer
 from services.progress import progress
 from services.records.files import Reading, open_rows
 from services.records.intake import Intake
+from services.records.labels import is_anomalous
 from services.records.mapping import Mapping
 from services.settings import Settings
 
@@ -190,13 +191,16 @@ def _simulated(settings: Settings, seed: int) -> Iterator[Labelled]:
 def _labelled(transaction: Transaction) -> GroundTruth | None:
     """The truth of a file with columns `label` and `scenario`, or `anomalous` and `kind` as we write them ourselves.
 
-    They have no other meaning to us, so that they are in `extra`; an empty one says that nothing is known.
+    They have no other meaning to us, so that they are in `extra`; one that is empty, or none of the usual ones, says
+    that nothing is known.
     """
     extra = transaction.extra or {}
     for label, kind, prefix in (("label", "scenario", "scenario "), ("anomalous", "kind", "")):
-        known = str(extra.get(label, "")).strip().lower()
-        if known:
-            anomalous = known in ("1", "1.0", "true")
+        value = extra.get(label, "")
+        if value not in ("", None):
+            anomalous = is_anomalous(value)
+            if anomalous is None:
+                return None
             named = extra.get(kind) if anomalous else None
             return GroundTruth(anomalous, None if named in (None, "") else f"{prefix}{named}")
     return None
@@ -272,9 +276,9 @@ def _nothing_to_report(rows: int, skip: int, *, labelled: bool) -> UserError:
             f"{rows // 3} reports on the last two thirds, --skip-rows 0 on all."
         )
     return UserError(
-        "There are no anomalous or no ordinary rows to report on. A file needs a column `label` or `anomalous`, "
-        "or a mapping with a section [label]; what is stored needs ground truth, or decisions of both kinds. "
-        "--skip-rows 0 leaves out none at the start."
+        "There are no anomalous or no ordinary rows to report on. A file needs a column `label` or `anomalous` with 1, "
+        "true, yes or fraud and their opposites, or a mapping with a section [label]; what is stored needs ground "
+        "truth, or decisions of both kinds. --skip-rows 0 leaves out none at the start."
     )
 
 

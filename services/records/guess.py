@@ -9,6 +9,7 @@ from typing import Any
 
 from domain.currency import CURRENCIES, alphabetic
 from services.records import amounts
+from services.records.labels import is_anomalous
 from services.records.numerals import Numerals
 from services.records.paths import is_absent, value_at
 from services.records.timestamps import TimeFormat
@@ -94,6 +95,7 @@ _NAMES = {
 _LABELS = ("is_fraud", "fraud", "label", "class", "isfraud", "anomalous")
 REQUIRED = ("transaction_id", "user_id", "amount", "currency", "timestamp")
 _DEEPEST = 6
+_LABELS_SHOWN = 10
 _DATE, _TIME = ("year", "month", "day"), ("time", "hour")
 """Fields that a date and its time are spread over; the second, if any, comes last."""
 
@@ -108,6 +110,8 @@ class Guess:
     numerals: Numerals = field(default_factory=Numerals)
     left: list[str] = field(default_factory=list)
     label: str | None = None
+    labels: list[str] = field(default_factory=list)
+    """Values of the label of which none can be told whether they mean an anomaly."""
     notes: list[str] = field(default_factory=list)
 
     def toml(self, preset: str | None) -> str:
@@ -130,6 +134,8 @@ class Guess:
             lines += ["", "[set]", '# currency = "EUR"']
         if self.label is not None:
             lines += ["", "[label]", f"field = {_toml(self.label)}"]
+        if self.labels:
+            lines.append(f"# anomalous = [{', '.join(map(_toml, self.labels))}]  # those that mean an anomaly")
         return "\n".join(lines) + "\n"
 
 
@@ -172,12 +178,20 @@ def guess(records: Sequence[dict[str, Any]]) -> Guess:
     if "amount" in found.fields:
         _amount_notes(found, values[found.fields["amount"]])
     used = {*found.fields.values(), *(path for parts in found.spread.values() for path in parts)}
-    found.left = [path for path in paths if path not in used]
+    found.label = next((path for path in paths if _rank(path, _LABELS) is not None), None)
+    found.left = [path for path in paths if path not in used and path != found.label]
     ids = values.get(found.fields.get("transaction_id", ""), [])
     if len(set(map(str, ids))) < len(ids):
         found.notes.append("The field for transaction_id holds the same value more than once: is it the right one?")
-    found.label = next((path for path in paths if _rank(path, _LABELS) is not None), None)
+    if found.label is not None:
+        found.labels = _unknown_labels(values[found.label])
+    if found.labels:
+        found.notes.append("Name the labels that mean an anomaly in [label].")
     return found
+
+
+def _unknown_labels(values: Iterable[Any]) -> list[str]:
+    return [*dict.fromkeys(str(value) for value in values if is_anomalous(value) is None)][:_LABELS_SHOWN]
 
 
 def _paths(value: Any, prefix: str = "", depth: int = 0) -> Iterator[str]:

@@ -137,7 +137,7 @@ class Mapping:
                 return number
             return value_at(opened.envelope, path) if value is MISSING and opened.envelope else value
 
-        truth = self.label.truth(find) if self.label else None
+        truth, doubts = self.label.truth(find) if self.label else (None, ())
         found = self._mapped(find)
         # A record of ours on the same topic has its amount under our name, in whole currency.
         minor = self.minor_units and ("amount" in found or not (self.amount or "amount" in self.fields))
@@ -147,7 +147,7 @@ class Mapping:
                 rest = {}
         extra = _sorted_out(rest, found)
         document, remarks = self._document(found, minor=minor)
-        remarks += self._doubts(find, found, document["currency"])
+        remarks += (*doubts, *self._doubts(find, found, document["currency"]))
         return Translation(document, extra, truth, opened.updated, remarks)
 
     @cached_property

@@ -17,7 +17,7 @@
 
     [label]                            # ground truth, kept away from the detectors
     field = "is_fraud"
-    anomalous = [1]
+    anomalous = ["S1", "S2"]           # every other is ordinary; without it 1, true, yes, fraud and their opposites
     kind = "scenario"
 
 A time in several fields is a list, `timestamp = ["Year", "Month", "Day", "Time"]`. Amounts without a sign are
@@ -27,7 +27,6 @@ back is negative. `transaction_id = "#"` is the number of the row in a file.
 
 import tomllib
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
@@ -35,11 +34,12 @@ from zoneinfo import ZoneInfo, available_timezones
 from domain.transaction import COLUMNS, GroundTruth
 from services.errors import UserError
 from services.records.amounts import DebitAndCredit, Signed
+from services.records.labels import UNKNOWN_LABEL, is_anomalous, label_text
 from services.records.numerals import Numerals
 from services.records.paths import is_absent
 from services.records.presets import PRESETS
 from services.records.timestamps import FORMATS, TimeFormat
-from services.records.validation import MAX_INTEGER, quoted
+from services.records.validation import quoted
 
 ROW_NUMBER = "#"
 _SECTIONS = (
@@ -63,10 +63,10 @@ class BadMapping(UserError):
 
 
 class Label(NamedTuple):
-    """Where ground truth is in a record, and which values of it mean an anomaly."""
+    """Where ground truth is in a record, and which values of it mean an anomaly; None stands for the usual ones."""
 
     field: str
-    anomalous: frozenset[str]
+    anomalous: frozenset[str] | None
     kind: str | None
 
     @property
@@ -74,15 +74,16 @@ class Label(NamedTuple):
         """The fields that are kept away from the detectors."""
         return (self.field,) if self.kind is None else (self.field, self.kind)
 
-    def truth(self, find: Callable[[str], Any]) -> GroundTruth | None:
-        """The ground truth of a record, None where its label is empty."""
+    def truth(self, find: Callable[[str], Any]) -> tuple[GroundTruth | None, tuple[str, ...]]:
+        """The ground truth of a record, None where its label is empty or unknown, and the remarks to make on it."""
         value = find(self.field)
         if is_absent(value):
-            return None
-        if _label_text(value) not in self.anomalous:
-            return GroundTruth(anomalous=False)
-        kind = None if self.kind is None else find(self.kind)
-        return GroundTruth(anomalous=True, kind=None if is_absent(kind) else str(kind))
+            return None, ()
+        anomalous = is_anomalous(value) if self.anomalous is None else label_text(value) in self.anomalous
+        if anomalous is None:
+            return None, (UNKNOWN_LABEL,)
+        kind = find(self.kind) if anomalous and self.kind is not None else None
+        return GroundTruth(anomalous, None if is_absent(kind) else str(kind)), ()
 
 
 def settings_of(path: Path) -> dict[str, Any]:
@@ -175,16 +176,11 @@ def _label(label: Mapping[str, Any]) -> Label | None:
         return None
     if "field" not in label:
         raise BadMapping("label.field: missing; it names the field that holds the label")
-    anomalous = label.get("anomalous", [1, True])
-    values = anomalous if isinstance(anomalous, list) else [anomalous]
+    named = label.get("anomalous", [])
+    values = named if isinstance(named, list) else [named]
     kind = _name(label["kind"], "label.kind") if "kind" in label else None
-    return Label(_name(label["field"], "label.field"), frozenset(map(_label_text, values)), kind)
-
-
-def _label_text(value: Any) -> str:
-    if isinstance(value, float | Decimal) and -MAX_INTEGER < value < MAX_INTEGER and value == int(value):
-        return str(int(value))
-    return str(value).strip().lower()
+    anomalous = frozenset(map(label_text, values)) if "anomalous" in label else None
+    return Label(_name(label["field"], "label.field"), anomalous, kind)
 
 
 def _target(name: str, section: str, names: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from domain.transaction import GroundTruth, Transaction
 from services.errors import UserError
 from services.records import wire
 from services.records.amounts import SIGNED_TWICE, THREE_DECIMALS
+from services.records.labels import UNKNOWN_LABEL
 from services.records.mapping import Mapping
 from services.records.mapping_file import ROW_NUMBER
 from services.records.source import Source
@@ -24,6 +25,8 @@ _NOTED = {
     SIGNED_TWICE: "their debit or credit has a minus; such a debit is taken for money back, such a credit for spending",
     THREE_DECIMALS: "their amount has three decimals; where that point stands between thousands, add --decimal , "
     "--thousands .",
+    UNKNOWN_LABEL: "their label is none of 1, true, yes, fraud and their opposites, and says nothing; name those that "
+    "mean an anomaly in a mapping: [label] anomalous = [...]",
 }
 
 

@@ -78,3 +78,13 @@ def test_a_written_date_is_the_time_rather_than_a_card_number_that_reads_as_an_e
     found = guess([{"Kartennummer": "2703186189652095", "Betrag": "12,19", "Datum": "21.06.2020 12:15:53"}])
     assert found.fields["timestamp"] == "Datum"
     assert found.timestamp_format == "%d.%m.%Y %H:%M:%S"
+
+
+def test_labels_that_could_mean_either_are_named() -> None:
+    plain = {"id": "t-1", "user": "u-1", "amount": 1, "currency": "EUR", "time": "2026-01-01T00:00:00Z"}
+    found = guess([{**plain, "Is_Fraud": label} for label in ("Y", "N")])
+    assert (found.label, found.labels) == ("Is_Fraud", [])
+    assert '# ... = "Is_Fraud"' not in found.toml(None)
+    unusual = guess([{**plain, "Is_Fraud": label} for label in ("S1", "N", "S2", "S1")])
+    assert '# anomalous = ["S1", "S2"]' in unusual.toml(None)
+    assert any("Name the labels that mean an anomaly" in note for note in unusual.notes)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from domain.transaction import Device, GroundTruth, Location, Merchant, Transaction
+from services.records.labels import UNKNOWN_LABEL
 from services.records.mapping import BadMapping, Mapping
 from services.records.validation import InvalidRecord
 from services.records.wire import decode, encode, read_row
@@ -176,9 +177,26 @@ def test_our_own_records_read_as_they_are_under_any_mapping(form: str) -> None:
     assert decode(encode(ours), mapping) == ours
 
 
-@pytest.mark.parametrize("value", [1, "1", 1.0, True, "TRUE", Decimal(1)])
+@pytest.mark.parametrize("value", [1, "1", 1.0, "1.0", " 1 ", True, "TRUE", Decimal(1), "Y", "yes", "Fraud"])
 def test_the_usual_spellings_of_a_positive_label_count(value: Any) -> None:
     assert truth({"is_fraud": value, "kind": "spike"}, field="is_fraud", kind="kind") == GroundTruth(True, "spike")
+
+
+@pytest.mark.parametrize("value", [0, "0.0", False, "false", "N", "no", "legit", "Normal"])
+def test_the_usual_spellings_of_a_negative_label_count(value: Any) -> None:
+    assert truth({"is_fraud": value, "kind": "spike"}, field="is_fraud", kind="kind") == GroundTruth(False)
+
+
+@pytest.mark.parametrize("value", ["F", "2", -1, "maybe", "1e999999999", "NaN", "sNaN", "inf", [1]])
+def test_a_label_that_is_none_of_the_usual_ones_says_nothing_and_is_remarked_on(value: Any) -> None:
+    mapping = Mapping.from_dict({"label": {"field": "is_fraud"}})
+    found = mapping.translate({**PLAIN, "is_fraud": value})
+    assert found.truth is None
+    assert found.remarks == (UNKNOWN_LABEL,)
+    named = Mapping.from_dict({"label": {"field": "is_fraud", "anomalous": [str(value)]}})
+    assert named.translate({**PLAIN, "is_fraud": value}).truth == GroundTruth(True)
+    others = Mapping.from_dict({"label": {"field": "is_fraud", "anomalous": ["other"]}})
+    assert others.translate({**PLAIN, "is_fraud": value}).truth == GroundTruth(False)
 
 
 def test_labels_become_ground_truth_and_leave_the_record() -> None:
