@@ -47,6 +47,11 @@ class Brought(NamedTuple):
     records: Sequence[Record]
     origin: Origin | None
 
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return sum(len(record.value or b"") for record in self.records)
+
 
 class Batching:
     """Stores batches that are scored at one desk, each of one partition or more."""
@@ -59,25 +64,26 @@ class Batching:
         self._models = models
 
     async def store(self, brought: Sequence[Brought]) -> None:
-        """Score and commit these together, and show them. PostgreSQL is waited for, and so is who holds the fence of
-        one partition; nobody who holds one of several.
+        """Score and commit these together, and show them.
+
+        What one partition waits for, such as a lock, a schema registry or PostgreSQL, is waited for here. Several are
+        given up: only one of them may have to wait.
 
         Raises: NotKeyedByUser, NotTogether; as `Desk` and `Store.commit` do, but Transient only for several.
         """
         keying, desk, store = self._keying, self.desk, self._store
         taken = {Seat(each.move.term.partition, each.move.term.epoch): each.records for each in brought}
-        if len(brought) == 1:
-            found = await until_answered(lambda: desk.decode(taken, keys=keying.looks), brought[0].owner.degrade)
-        else:
-            # A schema registry may be away for one of them only.
-            found = await desk.decode(taken, keys=keying.looks)
+
+        async def answer(ask: Callable[[], Awaitable[Result]]) -> Result:
+            return await (until_answered(ask, brought[0].owner.degrade) if len(brought) == 1 else ask())
+
+        found = await answer(lambda: desk.decode(taken, keys=keying.looks))
         if found.misplaced is not None:
             raise keying.of(found.misplaced)
-        degrade = _all(brought)
-        stored = await until_answered(lambda: store.known(found.ids, found.first, found.last), degrade)
+        stored = await answer(lambda: store.known(found.ids, found.first, found.last))
         profiles: dict[str, bytes] = {}
         if found.unknown:
-            profiles = await until_answered(lambda: store.profiles(found.unknown, STATE_VERSION), degrade)
+            profiles = await answer(lambda: store.profiles(found.unknown, STATE_VERSION))
         outcome = await desk.score(Answered([each.move for each in brought], stored, profiles), self._models())
         try:
             await self.commit(outcome.scored, brought)
@@ -95,24 +101,24 @@ class Batching:
     async def commit(self, scored: ScoredBatch, brought: Sequence[Brought]) -> None:
         """Commit a batch, and show it: once for all, whatever becomes of PostgreSQL meanwhile.
 
-        Raises: as `Store.commit`, but Transient.
+        Raises: as `Store.commit`, but Transient only for several partitions, of which nothing is stored then.
         """
         batch = scored.prepared.batch
         parts = tuple(part._replace(origin=each.origin) for part, each in zip(batch.parts, brought, strict=True))
         prepared = scored.prepared._replace(batch=batch._replace(parts=parts))
         delays, degrade = _delays(), _all(brought)
         unanswered: list[str] = []
-        waits = len(brought) == 1
         while True:
             try:
-                await self._store.commit(prepared, waits=waits)
+                await self._store.commit(prepared, waits=len(brought) == 1 or bool(unanswered))
                 break
             except Transient as error:
                 if isinstance(error, CommitUnanswered):
                     unanswered.append(error.transaction)
+                elif len(brought) > 1 and not unanswered:
+                    raise
                 degrade(error)
                 # The same again: if it was stored the fence has moved, and whoever still stores it is waited for there.
-                waits = True
                 await asyncio.sleep(next(delays))
             except Fenced:
                 # By ourselves, where one of those was committed that got no answer. Otherwise by another owner.

@@ -22,6 +22,9 @@ PACE = 0.02
 """Seconds from the beginning of one to that of the next: what comes meanwhile shares its costs."""
 
 
+MOST_BYTES = 8 << 20
+
+
 class Member(Protocol):
     """Who has records of a partition."""
 
@@ -36,7 +39,10 @@ class _Place(NamedTuple):
 
 
 class Together:
-    """Stores what some partitions have, which are scored at one desk, in batches of `most` records or a little more."""
+    """Stores what some partitions have, which are scored at one desk, in batches of `most` records or `MOST_BYTES`.
+
+    The last partition that is taken may make it more.
+    """
 
     def __init__(self, turns: Turns, batching: Batching, most: int) -> None:
         self._turns = turns
@@ -100,14 +106,15 @@ class Together:
     def _take(self) -> tuple[list[_Place], list[Brought]]:
         places: list[_Place] = []
         brought: list[Brought] = []
-        taken = 0
-        while self._waiting and taken < self._most:
+        taken = size = 0
+        while self._waiting and taken < self._most and size < MOST_BYTES:
             place = self._waiting.popleft()
             if place.stored.done():
                 continue
             try:
                 each = place.member.take()
             except Exception:
+                # Alone it raises again, and is told apart.
                 each = None
             if each is None:
                 place.stored.set_result(False)
@@ -115,4 +122,5 @@ class Together:
             places.append(place)
             brought.append(each)
             taken += len(each.records)
+            size += each.size
         return places, brought

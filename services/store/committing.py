@@ -35,7 +35,8 @@ PROFILE_COLUMNS = (
 
 
 async def commit(connection: Any, prepared: Prepared, keys: KnownKeys, *, waits: bool = True) -> None:
-    """Store a batch in one transaction behind the fences of its partitions; `waits` for whoever holds one, if so asked.
+    """Store a batch in one transaction behind the fences of its partitions; `waits` for whoever holds one or a profile,
+    if so asked, else for half a second at most.
 
     Raises: Fenced when another owner took over, or holds a fence that is not waited for; ForeignProfile when a profile
     is another partition's; CommitUnanswered when nobody knows whether it is stored; Transient, BadData or DuplicateId

@@ -39,7 +39,7 @@ RETURNING next_offset, epoch, restores, attempt_size, attempts, topic_id, incarn
 """
 
 
-def _move_fences(held: str) -> str:
+def _move_fences(held: str, more: str = "") -> str:
     """Moves the fences of partitions that stand where they are expected, with what became of the offsets, and gives the
     number of the transaction for each: one that has no row is another owner's now, and the batch must be dropped.
     """
@@ -56,15 +56,15 @@ UPDATE progress p SET next_offset = x.following, sources = coalesce(x.sources::b
     dead = p.dead + x.dead, skipped = p.skipped + x.skipped, repeats = p.repeats + x.repeats,
     without_record = p.without_record + x.without_record, lost = p.lost + x.lost
 FROM here x WHERE p.cluster = $1 AND p.topic = $2 AND p.partition = x.number
-RETURNING pg_current_xact_id()::text
+RETURNING pg_current_xact_id()::text {more}
 """  # noqa: S608 - constants
 
 
 # Waits for who holds one of the fences. They are taken in order: two who want several never wait for each other.
 MOVE_FENCES = _move_fences("")
 
-# Takes a fence that somebody holds for another owner's.
-MOVE_FREE_FENCES = _move_fences("SKIP LOCKED")
+# Takes a fence that somebody holds for another owner's, and has the rest of the transaction wait for no lock for long.
+MOVE_FREE_FENCES = _move_fences("SKIP LOCKED", ", set_config('lock_timeout', '500ms', true)")
 
 # Whether one of the transactions of these numbers was committed. The server may have lost the newest, which it then
 # calls to be in the future.

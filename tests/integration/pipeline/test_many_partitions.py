@@ -1,5 +1,6 @@
 """Partitions that each have a little: their batches are stored as one, and none of them waits for another's lock."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from services.brokers.broker import Broker
 from services.models import schedule
 from services.pipeline.batching import Batching
 from services.sending.producer import Sender
+from services.store.batch import Prepared
+from services.store.faults import Transient
 from services.store.store import Store
 from tests.consuming import Consumer, send, simulated
 from tests.faults.promises import broken_promises
@@ -60,6 +63,57 @@ async def test_a_partition_whose_fence_somebody_holds_keeps_none_of_the_others_b
             await sender.flush()
             others = {partition: end for partition, end in sender.ends.items() if partition != held}
             await until(lambda: not consumer.pipeline.behind(others), 30)
+            assert consumer.pipeline.behind(sender.ends)
+        await consumer.drained(sender)
+    assert max(parts) > 1
+    sent = [transaction.transaction_id for transaction, _ in rows]
+    assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
+
+
+async def test_a_profile_that_somebody_holds_keeps_no_other_partition_back(
+    broker: Broker, store: Store, sender: Sender, parts: list[int]
+) -> None:
+    rows = simulated(600)
+    async with Consumer(broker, store, WARMING, batch_size=1_000) as consumer:
+        await send(sender, rows[:300])
+        await consumer.drained(sender)
+        held = max(sender.ends, key=lambda partition: sender.ends[partition])
+        async with store.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT FROM profiles WHERE kafka_partition = $1 FOR UPDATE", held)
+            await send(sender, rows[300:])
+            await sender.flush()
+            others = {partition: end for partition, end in sender.ends.items() if partition != held}
+            await until(lambda: not consumer.pipeline.behind(others), 20)
+            assert consumer.pipeline.behind(sender.ends)
+        await consumer.drained(sender)
+    assert max(parts) > 1
+    sent = [transaction.transaction_id for transaction, _ in rows]
+    assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
+
+
+async def test_after_a_failure_of_the_server_each_partition_waits_for_its_own_fence_only(
+    broker: Broker, store: Store, sender: Sender, parts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = simulated(600)
+    commit, failed = store.commit, asyncio.Event()
+
+    async def fail_once(prepared: Prepared, *, waits: bool = True) -> None:
+        if len(prepared.batch.parts) > 1 and not failed.is_set():
+            failed.set()
+            raise Transient("the server went away before it had anything")
+        await commit(prepared, waits=waits)
+
+    async with Consumer(broker, store, WARMING, batch_size=1_000) as consumer:
+        await send(sender, rows[:300])
+        await consumer.drained(sender)
+        held = max(sender.ends, key=lambda partition: sender.ends[partition])
+        monkeypatch.setattr(store, "commit", fail_once)
+        async with store.pool.acquire() as connection, connection.transaction():
+            await connection.execute("SELECT FROM progress WHERE partition = $1 FOR UPDATE", held)
+            await send(sender, rows[300:])
+            await sender.flush()
+            others = {partition: end for partition, end in sender.ends.items() if partition != held}
+            await until(lambda: failed.is_set() and not consumer.pipeline.behind(others), 20)
             assert consumer.pipeline.behind(sender.ends)
         await consumer.drained(sender)
     assert max(parts) > 1

@@ -8,7 +8,7 @@ import pytest
 
 from services.pipeline.batching import Brought
 from services.pipeline.scoring import Move
-from services.pipeline.together import AT_ONCE, Together
+from services.pipeline.together import AT_ONCE, MOST_BYTES, Together
 from services.pipeline.turns import BATCHES_AT_ONCE, Turns
 from services.store.batch import Term
 from tests.waiting import until
@@ -31,12 +31,12 @@ class Storing:
 
 
 class Member:
-    def __init__(self, partition: int, records: int = 1, *, ending: bool = False) -> None:
-        self.partition, self.records, self.ending = partition, records, ending
+    def __init__(self, partition: int, records: int = 1, *, ending: bool = False, size: int = 1) -> None:
+        self.partition, self.records, self.ending, self.value = partition, records, ending, bytes(size)
 
     def take(self) -> Brought | None:
         owner: Any = self
-        records: Any = [None] * self.records
+        records: Any = [self] * self.records
         move = Move(Term("c", "t", self.partition, 1), 0, self.records)
         return None if self.ending else Brought(owner, move, records, None)
 
@@ -87,6 +87,15 @@ async def test_a_batch_ends_at_so_many_records(together: Together, storing: Stor
     for end in storing.ends:
         end.set_result(None)
     assert await answers(tasks) == [True] * 5
+
+
+async def test_a_batch_ends_at_so_many_bytes(together: Together, storing: Storing) -> None:
+    tasks = waiting(together, *(Member(partition, size=MOST_BYTES // 2) for partition in range(3)))
+    await until(lambda: len(storing.ends) == 2)
+    assert storing.asked == [{0, 1}, {2}]
+    for end in storing.ends:
+        end.set_result(None)
+    assert await answers(tasks) == [True] * 3
 
 
 async def test_who_goes_away_leaves_the_others_as_they_are(together: Together, storing: Storing) -> None:
