@@ -12,7 +12,7 @@ from services.sending.producer import Sender
 from services.store.batch import Prepared
 from services.store.faults import Transient
 from services.store.store import Store
-from tests.consuming import Consumer, send, simulated
+from tests.consuming import Consumer, Rows, send, simulated
 from tests.faults.promises import broken_promises
 from tests.waiting import until
 
@@ -21,16 +21,24 @@ WARMING = schedule.warming("both")
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Of how many partitions each batch is that is stored."""
+    """Of how many partitions each batch is that is tried."""
     seen: list[int] = []
     store = Batching.store
 
     async def noted(self: Batching, brought: Any) -> None:
-        await store(self, brought)
         seen.append(len(brought))
+        await store(self, brought)
 
     monkeypatch.setattr(Batching, "store", noted)
     return seen
+
+
+async def waiting(consumer: Consumer, sender: Sender, rows: Rows) -> None:
+    """Have these wait in all their partitions before any of them is stored."""
+    async with consumer.pipeline.quiet():
+        await send(sender, rows)
+        await sender.flush()
+        await until(lambda: consumer.pipeline.queued == len(rows))
 
 
 async def test_batches_of_several_partitions_keep_every_promise(
@@ -39,9 +47,8 @@ async def test_batches_of_several_partitions_keep_every_promise(
     rows = simulated(600)
     async with Consumer(broker, store, WARMING, batch_size=1_000) as consumer:
         for start in range(0, len(rows), 50):
-            await send(sender, rows[start : start + 50])
-            await sender.flush()
-        await consumer.drained(sender)
+            await waiting(consumer, sender, rows[start : start + 50])
+            await consumer.drained(sender)
         shown = {row.transaction.transaction_id for row in consumer.bus.newest(0, len(rows)).rows}
     assert max(parts) > 1
     sent = [transaction.transaction_id for transaction, _ in rows]
@@ -59,13 +66,12 @@ async def test_a_partition_whose_fence_somebody_holds_keeps_none_of_the_others_b
         held = max(sender.ends, key=lambda partition: sender.ends[partition])
         async with store.pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT FROM progress WHERE partition = $1 FOR UPDATE", held)
-            await send(sender, rows[300:])
-            await sender.flush()
+            await waiting(consumer, sender, rows[300:])
             others = {partition: end for partition, end in sender.ends.items() if partition != held}
             await until(lambda: not consumer.pipeline.behind(others), 30)
             assert consumer.pipeline.behind(sender.ends)
+            assert max(parts) > 1
         await consumer.drained(sender)
-    assert max(parts) > 1
     sent = [transaction.transaction_id for transaction, _ in rows]
     assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
 
@@ -80,19 +86,18 @@ async def test_a_profile_that_somebody_holds_keeps_no_other_partition_back(
         held = max(sender.ends, key=lambda partition: sender.ends[partition])
         async with store.pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT FROM profiles WHERE kafka_partition = $1 FOR UPDATE", held)
-            await send(sender, rows[300:])
-            await sender.flush()
+            await waiting(consumer, sender, rows[300:])
             others = {partition: end for partition, end in sender.ends.items() if partition != held}
             await until(lambda: not consumer.pipeline.behind(others), 20)
             assert consumer.pipeline.behind(sender.ends)
+            assert max(parts) > 1
         await consumer.drained(sender)
-    assert max(parts) > 1
     sent = [transaction.transaction_id for transaction, _ in rows]
     assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
 
 
 async def test_after_a_failure_of_the_server_each_partition_waits_for_its_own_fence_only(
-    broker: Broker, store: Store, sender: Sender, parts: list[int], monkeypatch: pytest.MonkeyPatch
+    broker: Broker, store: Store, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = simulated(600)
     commit, failed = store.commit, asyncio.Event()
@@ -110,12 +115,10 @@ async def test_after_a_failure_of_the_server_each_partition_waits_for_its_own_fe
         monkeypatch.setattr(store, "commit", fail_once)
         async with store.pool.acquire() as connection, connection.transaction():
             await connection.execute("SELECT FROM progress WHERE partition = $1 FOR UPDATE", held)
-            await send(sender, rows[300:])
-            await sender.flush()
+            await waiting(consumer, sender, rows[300:])
             others = {partition: end for partition, end in sender.ends.items() if partition != held}
             await until(lambda: failed.is_set() and not consumer.pipeline.behind(others), 20)
             assert consumer.pipeline.behind(sender.ends)
         await consumer.drained(sender)
-    assert max(parts) > 1
     sent = [transaction.transaction_id for transaction, _ in rows]
     assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
