@@ -5,6 +5,8 @@ what they add up to. Three faults put back, each of which must be found.
 import os
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -23,8 +25,8 @@ from services.pipeline.batching import LONGEST_RETRY
 from services.pipeline.partition import FENCED_PAUSE
 from services.pipeline.profile_cache import Lent, ProfileCache
 from services.pipeline.together import PACE
-from tests.consuming import simulated
 from tests.faults import figures
+from tests.simulating import awake
 from tests.unit.services.pipeline.protocol import (
     CACHE_BYTES,
     PARTITIONS,
@@ -42,7 +44,9 @@ USERS = 8
 ROUNDS = 300
 """Of everything answered and everything polled, within which all must be stored."""
 
-ROWS = random.Random(1).sample([transaction for transaction, _ in simulated(400, users=USERS)], 400)
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+STREAM = awake(START, users=USERS, anomaly_rate=0.05, seed=1, rate=50.0)
+ROWS = random.Random(1).sample([transaction for transaction, _ in islice(STREAM, 400)], 400)
 """In no order, so that users, and with them partitions, do not come one after another."""
 
 OF_USER = {user: number for number, user in enumerate(sorted({row.user_id for row in ROWS}))}
