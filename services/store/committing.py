@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import asyncpg
 
 from services.store import statements
-from services.store.batch import Batch, Prepared
+from services.store.batch import Batch, Part, Prepared
 from services.store.binary import rows
 from services.store.columns import STORED_COLUMNS
 from services.store.faults import (
@@ -119,50 +120,51 @@ async def _write(connection: Any, prepared: Prepared, keys: KnownKeys) -> None:
         await connection.execute(statements.SAVE_DEAD_LETTERS, cluster, *map(list, zip(*dead, strict=True)))
 
 
-class _Profile(NamedTuple):
-    """What of a profile is its own; the rest is that of all profiles of a batch."""
-
-    user: str
-    state: bytes
-    flagged: int
-    partition: int
-    next_offset: int
-
-
 async def save_profiles(connection: Any, batch: Batch) -> None:
     """The profiles of a batch. Raises: ForeignProfile; ProfileThere where somebody wrote a new one meanwhile."""
-    # Sorted, so that two batches hardly ever lock the same profiles in opposite order; if so, one is tried again.
-    profiles = sorted(
-        _Profile(user, state, batch.flagged.get(user, 0), part.term.partition, part.following)
-        for part in batch.parts
-        for user, state in part.profiles.items()
-    )
-    known = [profile for profile in profiles if profile.user not in batch.new]
-    new = [profile for profile in profiles if profile.user in batch.new]
-    if known:
-        await _replace_profiles(connection, batch, known)
-    if new:
-        await _add_profiles(connection, batch, new)
+    states: dict[str, bytes] = {}
+    parts: dict[str, Part] = {}
+    for part in batch.parts:
+        states.update(part.profiles)
+        parts.update(dict.fromkeys(part.profiles, part))
+    # Each sorted, so that two batches hardly ever lock the same profiles in opposite order; if so, one is tried again.
+    known, new = sorted(states.keys() - batch.new), sorted(batch.new & states.keys())
+    for users, save in ((known, _replace_profiles), (new, _add_profiles)):
+        if users:
+            of = [parts[user] for user in users]
+            partitions, offsets = [part.term.partition for part in of], [part.following for part in of]
+            flagged = [batch.flagged.get(user, 0) for user in users]
+            await save(
+                connection, batch, _Profiles(users, [states[user] for user in users], flagged, partitions, offsets)
+            )
 
 
-async def _replace_profiles(connection: Any, batch: Batch, profiles: Sequence[_Profile]) -> None:
+class _Profiles(NamedTuple):
+    """What profiles of a batch have of their own, as columns; the rest is that of all."""
+
+    users: Sequence[str]
+    states: Sequence[bytes]
+    flagged: Sequence[int]
+    partitions: Sequence[int]
+    next_offsets: Sequence[int]
+
+
+async def _replace_profiles(connection: Any, batch: Batch, profiles: _Profiles) -> None:
     term = batch.parts[0].term
-    columns = [*map(list, zip(*profiles, strict=True))]
     same = batch.state_version, batch.model_version, term.cluster, term.topic
-    written = await connection.execute(statements.SAVE_PROFILES, *columns, *same)
-    if written != f"INSERT 0 {len(profiles)}":
-        users, partitions = columns[0], columns[3]
-        of = term.cluster, term.topic
-        raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, users, partitions, *of))
+    written = await connection.execute(statements.SAVE_PROFILES, *profiles, *same)
+    if written != f"INSERT 0 {len(profiles.users)}":
+        of = profiles.users, profiles.partitions, term.cluster, term.topic
+        raise ForeignProfile(*await connection.fetchrow(statements.FOREIGN_PROFILE, *of))
 
 
-async def _add_profiles(connection: Any, batch: Batch, profiles: Sequence[_Profile]) -> None:
+async def _add_profiles(connection: Any, batch: Batch, profiles: _Profiles) -> None:
     """COPY takes half of what the statement above takes, which looks first whether there is a profile."""
     term = batch.parts[0].term
-    same = batch.state_version, batch.model_version, term.cluster, term.topic
+    same = map(repeat, (batch.state_version, batch.model_version, term.cluster, term.topic))
     try:
         await connection.copy_records_to_table(
-            "profiles", records=((*profile, *same) for profile in profiles), columns=PROFILE_COLUMNS
+            "profiles", records=zip(*profiles, *same, strict=False), columns=PROFILE_COLUMNS
         )
     except asyncpg.UniqueViolationError as error:
         raise ProfileThere(str(error)) from error
