@@ -1,6 +1,7 @@
 """Partitions that each have a little: their batches are stored as one, and none of them waits for another's lock."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,50 +57,42 @@ async def test_batches_of_several_partitions_keep_every_promise(
     assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
 
 
-async def test_a_partition_whose_fence_somebody_holds_keeps_none_of_the_others_back(
-    broker: Broker, store: Store, sender: Sender, parts: list[int]
+async def others_go_on(
+    broker: Broker, store: Store, sender: Sender, lock: str, meanwhile: Callable[[], None] = lambda: None
 ) -> None:
+    """Whoever takes the `lock` on what belongs to a partition keeps that one back, and no other."""
     rows = simulated(600)
     async with Consumer(broker, store, WARMING, batch_size=1_000) as consumer:
         await send(sender, rows[:300])
         await consumer.drained(sender)
         held = max(sender.ends, key=lambda partition: sender.ends[partition])
+        meanwhile()
         async with store.pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT FROM progress WHERE partition = $1 FOR UPDATE", held)
+            await connection.execute(lock, held)
             await waiting(consumer, sender, rows[300:])
             others = {partition: end for partition, end in sender.ends.items() if partition != held}
             await until(lambda: not consumer.pipeline.behind(others), 30)
             assert consumer.pipeline.behind(sender.ends)
-            assert max(parts) > 1
         await consumer.drained(sender)
     sent = [transaction.transaction_id for transaction, _ in rows]
     assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
 
 
-async def test_a_profile_that_somebody_holds_keeps_no_other_partition_back(
-    broker: Broker, store: Store, sender: Sender, parts: list[int]
+FENCE = "SELECT FROM progress WHERE partition = $1 FOR UPDATE"
+PROFILE = "SELECT FROM profiles WHERE kafka_partition = $1 FOR UPDATE"
+
+
+@pytest.mark.parametrize("lock", [FENCE, PROFILE], ids=["fence", "profile"])
+async def test_what_somebody_holds_of_one_partition_keeps_none_of_the_others_back(
+    broker: Broker, store: Store, sender: Sender, parts: list[int], lock: str
 ) -> None:
-    rows = simulated(600)
-    async with Consumer(broker, store, WARMING, batch_size=1_000) as consumer:
-        await send(sender, rows[:300])
-        await consumer.drained(sender)
-        held = max(sender.ends, key=lambda partition: sender.ends[partition])
-        async with store.pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT FROM profiles WHERE kafka_partition = $1 FOR UPDATE", held)
-            await waiting(consumer, sender, rows[300:])
-            others = {partition: end for partition, end in sender.ends.items() if partition != held}
-            await until(lambda: not consumer.pipeline.behind(others), 20)
-            assert consumer.pipeline.behind(sender.ends)
-            assert max(parts) > 1
-        await consumer.drained(sender)
-    sent = [transaction.transaction_id for transaction, _ in rows]
-    assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
+    await others_go_on(broker, store, sender, lock)
+    assert max(parts) > 1
 
 
 async def test_after_a_failure_of_the_server_each_partition_waits_for_its_own_fence_only(
     broker: Broker, store: Store, sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = simulated(600)
     commit, failed = store.commit, asyncio.Event()
 
     async def fail_once(prepared: Prepared, *, waits: bool = True) -> None:
@@ -108,17 +101,5 @@ async def test_after_a_failure_of_the_server_each_partition_waits_for_its_own_fe
             raise Transient("the server went away before it had anything")
         await commit(prepared, waits=waits)
 
-    async with Consumer(broker, store, WARMING, batch_size=1_000) as consumer:
-        await send(sender, rows[:300])
-        await consumer.drained(sender)
-        held = max(sender.ends, key=lambda partition: sender.ends[partition])
-        monkeypatch.setattr(store, "commit", fail_once)
-        async with store.pool.acquire() as connection, connection.transaction():
-            await connection.execute("SELECT FROM progress WHERE partition = $1 FOR UPDATE", held)
-            await waiting(consumer, sender, rows[300:])
-            others = {partition: end for partition, end in sender.ends.items() if partition != held}
-            await until(lambda: failed.is_set() and not consumer.pipeline.behind(others), 20)
-            assert consumer.pipeline.behind(sender.ends)
-        await consumer.drained(sender)
-    sent = [transaction.transaction_id for transaction, _ in rows]
-    assert await broken_promises(store, sent=sent, poison=(), ends=sender.ends, cluster=broker.cluster_id) == []
+    await others_go_on(broker, store, sender, FENCE, lambda: monkeypatch.setattr(store, "commit", fail_once))
+    assert failed.is_set()
