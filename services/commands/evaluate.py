@@ -34,8 +34,9 @@ from services.models.offline import CHUNK, Judged, OfflineScorer
 from services.progress import progress
 from services.records.files import Reading, open_rows
 from services.records.intake import Intake
-from services.records.labels import is_anomalous
+from services.records.labels import is_anomalous, label_text
 from services.records.mapping import Mapping
+from services.records.paths import is_absent
 from services.settings import Settings
 
 FALSE_POSITIVE_RATE = 0.01
@@ -196,9 +197,10 @@ def _labelled(transaction: Transaction) -> GroundTruth | None:
     """
     extra = transaction.extra or {}
     for label, kind, prefix in (("label", "scenario", "scenario "), ("anomalous", "kind", "")):
-        value = extra.get(label, "")
-        if value not in ("", None):
-            anomalous = is_anomalous(value)
+        value = extra.get(label)
+        text = "" if is_absent(value) else label_text(value)
+        if text:
+            anomalous = is_anomalous(text)
             if anomalous is None:
                 return None
             named = extra.get(kind) if anomalous else None

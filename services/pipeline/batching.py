@@ -14,7 +14,7 @@ from services.pipeline.desk import Desk
 from services.pipeline.failures import Told
 from services.pipeline.keying import Keying
 from services.pipeline.publishing import publish
-from services.pipeline.scorer import Answered, Seat
+from services.pipeline.scorer import Answered
 from services.pipeline.scoring import Move, Record, ScoredBatch
 from services.store.batch import Origin, Part
 from services.store.binary import Times
@@ -72,7 +72,7 @@ class Batching:
         Raises: NotKeyedByUser, NotTogether; as `Desk` and `Store.commit` do, but Transient only for several.
         """
         keying, desk, store = self._keying, self.desk, self._store
-        taken = {Seat(each.move.term.partition, each.move.term.epoch): each.records for each in brought}
+        taken = {each.move.seat: each.records for each in brought}
 
         async def answer(ask: Callable[[], Awaitable[Result]]) -> Result:
             return await (until_answered(ask, brought[0].owner.degrade) if len(brought) == 1 else ask())

@@ -6,8 +6,8 @@ from concurrent.futures import Executor
 from typing import Protocol
 
 from detectors.models import Models
-from services.pipeline.scorer import Answered, Looked, Outcome, Scorer, Seat
-from services.pipeline.scoring import Record
+from services.pipeline.scorer import Answered, Looked, Outcome, Scorer
+from services.pipeline.scoring import Record, Seat
 
 
 class Desk(Protocol):

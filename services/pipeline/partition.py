@@ -17,8 +17,7 @@ from services.pipeline.keying import CopyLost, NotKeyedByUser
 from services.pipeline.narrowing import Narrowing
 from services.pipeline.origins import Origins
 from services.pipeline.publishing import Lateness
-from services.pipeline.scorer import Seat
-from services.pipeline.scoring import Move, Record, Share
+from services.pipeline.scoring import Move, Record, Seat, Share
 from services.pipeline.shared import Shared
 from services.pipeline.source import Revoked, Source
 from services.store.batch import DeadRecord, Part, Term

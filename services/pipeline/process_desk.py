@@ -13,8 +13,8 @@ from services.pipeline.child import Child
 from services.pipeline.desk import Desk
 from services.pipeline.failures import NoScorer
 from services.pipeline.frames import Answer, Setup, Taken
-from services.pipeline.scorer import Answered, Looked, Outcome, Seat
-from services.pipeline.scoring import Record
+from services.pipeline.scorer import Answered, Looked, Outcome
+from services.pipeline.scoring import Record, Seat
 from services.store.batch import StoredRows
 from services.store.encoded import Encoded
 

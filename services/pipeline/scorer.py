@@ -15,15 +15,8 @@ from services.pipeline.failures import NotTogether
 from services.pipeline.misplaced import Misplaced, misplaced
 from services.pipeline.profile_cache import Lent, ProfileCache
 from services.pipeline.resends import sort_out
-from services.pipeline.scoring import Decoded, Move, Record, ScoredBatch, Share
+from services.pipeline.scoring import Decoded, Move, Record, ScoredBatch, Seat, Share
 from services.records import mapping as mappings
-
-
-class Seat(NamedTuple):
-    """Who asks: the task that has the partition in this epoch. Another one of the partition may still be ending."""
-
-    partition: int
-    epoch: int
 
 
 class Looked(NamedTuple):
@@ -53,7 +46,7 @@ class Answered(NamedTuple):
     @property
     def seats(self) -> list[Seat]:
         """Of the partitions."""
-        return [Seat(move.term.partition, move.term.epoch) for move in self.moves]
+        return [move.seat for move in self.moves]
 
 
 class Outcome(NamedTuple):

@@ -189,6 +189,13 @@ def _decode_each(records: Sequence[Record], mapping: mappings.Mapping | None, no
     return values_of(transactions)
 
 
+class Seat(NamedTuple):
+    """Who asks: the task that has the partition in this epoch. Another one of the partition may still be ending."""
+
+    partition: int
+    epoch: int
+
+
 class Move(NamedTuple):
     """How a batch moves a partition in its `term`: from the offset `expected` to `following`.
 
@@ -200,6 +207,11 @@ class Move(NamedTuple):
     following: int
     repeats: int = 0
     lost: int = 0
+
+    @property
+    def seat(self) -> Seat:
+        """Whose move it is."""
+        return Seat(self.term.partition, self.term.epoch)
 
 
 class Share(NamedTuple):

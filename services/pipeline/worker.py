@@ -17,8 +17,8 @@ from detectors.precompile import handful
 from domain.verdict import DetectorName
 from services.pipeline.frames import HEAD, Answer, Raised, Setup, Taken, framed, opened
 from services.pipeline.profile_cache import ProfileCache
-from services.pipeline.scorer import Answered, Looked, Scorer, Seat
-from services.pipeline.scoring import DecodedRecord, Move, Share, score
+from services.pipeline.scorer import Answered, Looked, Scorer
+from services.pipeline.scoring import DecodedRecord, Move, Seat, Share, score
 from services.process import garbage
 from services.store.batch import StoredRows, Term
 

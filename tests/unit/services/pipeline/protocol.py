@@ -25,8 +25,8 @@ from services.pipeline.failures import ScorerLost
 from services.pipeline.keying import Keying
 from services.pipeline.partition import PartitionTask
 from services.pipeline.profile_cache import ProfileCache
-from services.pipeline.scorer import Answered, Looked, Outcome, Scorer, Seat
-from services.pipeline.scoring import Record
+from services.pipeline.scorer import Answered, Looked, Outcome, Scorer
+from services.pipeline.scoring import Record, Seat
 from services.pipeline.shared import Shared
 from services.pipeline.together import Together
 from services.pipeline.topic import TopicWatch

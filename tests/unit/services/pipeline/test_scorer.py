@@ -13,8 +13,8 @@ from detectors.policy import USUAL_POLICY
 from services.models import schedule
 from services.pipeline.failures import NotTogether
 from services.pipeline.profile_cache import ProfileCache
-from services.pipeline.scorer import Answered, Outcome, Scorer, Seat
-from services.pipeline.scoring import Move
+from services.pipeline.scorer import Answered, Outcome, Scorer
+from services.pipeline.scoring import Move, Seat
 from services.records import wire
 from services.store.batch import Term
 from tests.consuming import simulated
