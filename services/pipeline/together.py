@@ -113,6 +113,7 @@ class Together:
                 continue
             try:
                 each = place.member.take()
+                size += 0 if each is None else each.size
             except Exception:
                 # Alone it raises again, and is told apart.
                 each = None
@@ -122,5 +123,4 @@ class Together:
             places.append(place)
             brought.append(each)
             taken += len(each.records)
-            size += each.size
         return places, brought
